@@ -1,0 +1,172 @@
+"""What is a network, for this compiler?
+
+A frozen graph of tensors and operators. Invariants (tests/test_ir.py has one test for each):
+
+1. `graph.tensors[i].index == i`; `graph.operators[k].index == k` after `Graph.checked()`.
+2. Every index in `op.inputs` is a tensor or `ABSENT`; every index in `op.outputs` is a tensor.
+3. A tensor has at most one producer; a constant, a variable and a graph input have none.
+4. Operators stand in an order in which they can run.
+5. Shapes are final: no negative, no zero dimension on an activation.
+
+Rewrites and splits are functions Graph -> value; nothing here is ever mutated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+from types import MappingProxyType
+
+from tflm_split.errors import ModelError
+
+ABSENT = -1
+"""The index an optional, missing operator input carries (TFLite schema, `Operator.inputs`)."""
+
+ELEMENT_BYTES: Mapping[str, int] = MappingProxyType(
+    {
+        "FLOAT32": 4, "FLOAT16": 2, "FLOAT64": 8, "BFLOAT16": 2, "INT8": 1, "UINT8": 1, "INT16": 2, "UINT16": 2,
+        "INT32": 4, "UINT32": 4, "INT64": 8, "UINT64": 8, "BOOL": 1, "COMPLEX64": 8, "COMPLEX128": 16,
+    }
+)  # fmt: skip
+"""Bytes of one element by TFLite type name; sub-byte and string/resource types are absent on purpose."""
+
+Option = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """Affine quantisation real = scale * (q - zero_point); one entry, or one per index along `axis`."""
+
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    axis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of a subgraph. `data` is None for an activation, the raw little-endian bytes for a constant."""
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None = None
+    data: bytes | None = field(default=None, repr=False)
+    is_variable: bool = False
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes TFLM plans for it. 0 for types without a fixed element size (RESOURCE, VARIANT, STRING)."""
+        return self.elements * ELEMENT_BYTES.get(self.dtype, 0)
+
+    @property
+    def is_constant(self) -> bool:
+        return self.data is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator. `kind` is the builtin's name in the TFLite schema, or `CUSTOM:<code>`.
+
+    `options` holds the fields of its options table in snake_case, enums by name: `{"padding": "SAME", "stride_h": 2,
+    "fused_activation_function": "RELU6"}`. After `rewrite.fold_pad` a convolution may carry `padding="EXPLICIT"` with
+    `pad_top, pad_bottom, pad_left, pad_right`. An unknown enum value is the string of its number, never a default.
+
+    `source` is the operator's position in the file it came from (several after a fold), for messages and refusals.
+    """
+
+    index: int
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, Option] = field(default_factory=dict)
+    source: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """One subgraph: tensors, operators in execution order, and the interface."""
+
+    name: str
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def operands(self, op: Operator) -> Iterator[Tensor]:
+        """The tensors `op` reads, constants included, absent ones skipped."""
+        return (self.tensors[i] for i in op.inputs if i != ABSENT)
+
+    def label(self, op: Operator) -> str:
+        """How messages name an operator: `op 7 CONV_2D 'block2/conv'`."""
+        where = "+".join(map(str, op.source)) if op.source else str(op.index)
+        name = self.tensors[op.outputs[0]].name if op.outputs else ""
+        return f"op {where} {op.kind} {name!r}"
+
+    def producers(self) -> dict[int, int]:
+        """Tensor index -> index of the operator that writes it."""
+        return {t: op.index for op in self.operators for t in op.outputs}
+
+    def consumers(self) -> dict[int, tuple[int, ...]]:
+        """Tensor index -> indices of the operators that read it, in order, each once."""
+        found: dict[int, list[int]] = {}
+        for op in self.operators:
+            for t in dict.fromkeys(op.inputs):
+                if t != ABSENT:
+                    found.setdefault(t, []).append(op.index)
+        return {t: tuple(ops) for t, ops in found.items()}
+
+    def with_operators(self, operators: tuple[Operator, ...]) -> Graph:
+        """The same tensors under other operators, renumbered."""
+        return replace(self, operators=tuple(replace(op, index=k) for k, op in enumerate(operators))).checked()
+
+    def checked(self) -> Graph:
+        """This graph, if the invariants at the top of this file hold; raises ModelError with the first that does not."""
+        count = len(self.tensors)
+        for i, tensor in enumerate(self.tensors):
+            if tensor.index != i:
+                raise ModelError(f"tensor {i} carries the index {tensor.index}")
+            if any(d < 0 for d in tensor.shape):
+                raise ModelError(f"tensor {i} {tensor.name!r} has a dynamic shape {list(tensor.shape)}")
+        for t in self.inputs + self.outputs:
+            if not 0 <= t < count:
+                raise ModelError(f"the graph's interface names tensor {t}, but there are {count} tensors")
+        written = set(self.inputs)
+        produced = {t for op in self.operators for t in op.outputs}
+        for k, op in enumerate(self.operators):
+            if op.index != k:
+                raise ModelError(f"operator {k} carries the index {op.index}")
+            for t in op.inputs:
+                if t == ABSENT:
+                    continue
+                if not 0 <= t < count:
+                    raise ModelError(f"op {k} {op.kind} reads tensor {t}, but there are {count} tensors")
+                if t in produced and t not in written:
+                    raise ModelError(f"op {k} {op.kind} reads tensor {t} before any operator has produced it")
+            for t in op.outputs:
+                if not 0 <= t < count:
+                    raise ModelError(f"op {k} {op.kind} writes tensor {t}, but there are {count} tensors")
+                if t in written:
+                    raise ModelError(f"op {k} {op.kind} writes tensor {t}, which already has a value")
+                if self.tensors[t].is_constant:
+                    raise ModelError(f"op {k} {op.kind} writes tensor {t}, which is a constant")
+                written.add(t)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A whole file: the main graph, what else it holds by name, and the original bytes, so that nothing is lost."""
+
+    name: str
+    graph: Graph
+    original: bytes = field(repr=False)
+    subgraph_count: int = 1
+    metadata: tuple[str, ...] = ()
+    signature_count: int = 0
+    description: str = ""

@@ -1,0 +1,336 @@
+"""The one owner of the program's byte format: what lies where in a `TFLM_SPLIT` program.
+
+A program is one blob, little-endian, position-independent, read in place from flash. It starts with `HEADER`; every
+`*_offset` is a byte offset from the blob's first byte, 4-aligned unless its comment says otherwise. The C header
+`tflm_runtime_patch/split_nn/split_nn_format.h` is generated from this file (`python -m tflm_split.program.c_header`)
+and a test keeps it fresh.
+
+    header | io records | storage records | view records | op records | parameter records | address tables | steps |
+    constants (weights, biases, multipliers, shifts, tables)
+
+How it is executed (`split_nn/split_nn_run.c`): for each step `(op, row)` in order, the op computes row `row` of its
+output view, or, for an accumulating op (`SUM_FEED`, `DENSE_FEED`), takes in row `row` of its input view: row 0 clears
+the accumulator first, the last row writes the output.
+
+* A *storage* is what is cut into pieces: `row_count` rows of `row_bytes` bytes. Each row has an address of its own, a
+  byte offset into the workspace: `AFFINE` rows follow each other (model inputs and outputs), `TABLE16` looks a row up
+  in a u16 table in units of 4 bytes, `TABLE32` in a u32 table in bytes, `CONSTANT` rows follow each other in the blob.
+* A *view* is how an op sees a storage: rows `[first_row, first_row + row_count)`, in each row `column_count` pixels of
+  `channel_count` elements, `pixel_stride_bytes` apart, starting `offset_bytes` into the row. RESHAPE, CONCATENATION
+  and channel slices are views, not steps. A 1-D map (H = 1) is viewed with its W as rows.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+MAGIC = int.from_bytes(b"TSPL", "little")
+VERSION = 1
+NONE = 0xFFFF
+"""Where a record names no view or storage."""
+MAX_WINDOW_ROWS = 32
+"""Input rows one step may read through a window (the executor keeps that many row pointers on its stack)."""
+TABLE16_UNIT = 4
+"""Bytes per unit of a `TABLE16` address."""
+
+
+class StorageKind(IntEnum):
+    AFFINE = 0
+    TABLE16 = 1
+    TABLE32 = 2
+    CONSTANT = 3
+
+
+class OpKind(IntEnum):
+    """What a step computes. Arithmetic: TFLM_FACTS.md section 5, bit for bit."""
+
+    CONV = 0
+    DEPTHWISE = 1
+    AVERAGE_POOL = 2
+    MAX_POOL = 3
+    ADD = 4
+    SUB = 5
+    MUL = 6
+    LUT = 7
+    QUANTIZE_FLOAT = 8
+    SOFTMAX = 9
+    PAD = 10
+    SUM_FEED = 11
+    DENSE_FEED = 12
+
+
+class Flags(IntEnum):
+    """Bits of `HEADER.flags`."""
+
+    WIDE_STEPS = 1  # a step is two u16 instead of two u8
+
+
+class WeightFlags(IntEnum):
+    """Bits of `CONV_PARAMS.flags` and `DENSE_PARAMS.flags`."""
+
+    PER_CHANNEL = 1  # multipliers and shifts hold one entry per output channel; otherwise one entry in all
+
+
+class MeanMode(IntEnum):
+    """How `SUM_FEED` turns a sum into the output."""
+
+    AVERAGE_POOL = 0  # (sum + count/2) / count away from zero, clamp (reference_integer_ops::AveragePool)
+    MEAN = 1  # MBQM(sum - bias, multiplier, shift) + output zero point, clamp (reference_ops::QuantizedMeanOrSum)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One scalar of a record. `ctype` is its C type; `comment` says what it means."""
+
+    name: str
+    ctype: str
+    comment: str = ""
+
+
+_CODES = {"uint8_t": "B", "int8_t": "b", "uint16_t": "H", "int16_t": "h", "uint32_t": "I", "int32_t": "i", "float": "f"}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A fixed-size, naturally aligned, little-endian struct; its size is a multiple of 4 and without hidden padding."""
+
+    name: str
+    doc: str
+    fields: tuple[Field, ...]
+
+    @property
+    def layout(self) -> struct.Struct:
+        return struct.Struct("<" + "".join(_CODES[f.ctype] for f in self.fields))
+
+    @property
+    def bytes(self) -> int:
+        return self.layout.size
+
+    def pack(self, **values: int | float) -> bytes:
+        """The record's bytes; every field must be named, once. Raises struct.error when a value does not fit."""
+        if values.keys() != {f.name for f in self.fields}:
+            raise KeyError(f"{self.name}: {sorted(values.keys() ^ {f.name for f in self.fields})}")
+        return self.layout.pack(*(values[f.name] for f in self.fields))
+
+    def unpack(self, blob: bytes, offset: int) -> dict[str, int | float]:
+        """The record at `offset` as a dict; raises struct.error when it does not lie inside `blob`."""
+        values = self.layout.unpack_from(blob, offset)
+        return {f.name: v for f, v in zip(self.fields, values, strict=True)}
+
+
+HEADER = Record(
+    "split_header",
+    "First bytes of every program.",
+    (
+        Field("magic", "uint32_t", "'TSPL'"),
+        Field("version", "uint16_t", "VERSION"),
+        Field("flags", "uint16_t", "Flags"),
+        Field("total_bytes", "uint32_t", "of the blob, constants included"),
+        Field("workspace_bytes", "uint32_t", "RAM every address lies in, inputs and outputs included"),
+        Field("io_offset", "uint32_t", "io records: inputs, then outputs"),
+        Field("storages_offset", "uint32_t"),
+        Field("views_offset", "uint32_t"),
+        Field("ops_offset", "uint32_t"),
+        Field("steps_offset", "uint32_t"),
+        Field("step_count", "uint32_t"),
+        Field("constants_offset", "uint32_t", "all weights and tables lie in [constants_offset, total_bytes)"),
+        Field("input_count", "uint16_t"),
+        Field("output_count", "uint16_t"),
+        Field("storage_count", "uint16_t"),
+        Field("view_count", "uint16_t"),
+        Field("op_count", "uint16_t"),
+        Field("reserved", "uint16_t", "0"),
+    ),
+)
+
+IO = Record(
+    "split_io",
+    "Where one input or output tensor of the region lies in the workspace.",
+    (Field("address", "uint32_t", "byte offset into the workspace"), Field("bytes", "uint32_t")),
+)
+
+STORAGE = Record(
+    "split_storage",
+    "Rows and their addresses.",
+    (
+        Field("where", "uint32_t", "AFFINE: workspace offset of row 0; TABLE*: blob offset of the table; CONSTANT: blob offset of row 0"),
+        Field("row_bytes", "uint32_t"),
+        Field("row_count", "uint16_t"),
+        Field("kind", "uint16_t", "StorageKind"),
+    ),
+)
+
+VIEW = Record(
+    "split_view",
+    "How an op sees a storage.",
+    (
+        Field("storage", "uint16_t"),
+        Field("first_row", "uint16_t"),
+        Field("row_count", "uint16_t"),
+        Field("column_count", "uint16_t", "pixels per row"),
+        Field("channel_count", "uint32_t", "elements per pixel"),
+        Field("pixel_stride_bytes", "uint32_t"),
+        Field("offset_bytes", "uint32_t", "of pixel 0 within its row"),
+        Field("element_bytes", "uint16_t", "1 (int8, uint8) or 4 (int32, float)"),
+        Field("reserved", "uint16_t", "0"),
+    ),
+)
+
+OP = Record(
+    "split_op",
+    "One operator of the region.",
+    (
+        Field("kind", "uint16_t", "OpKind"),
+        Field("output", "uint16_t", "view"),
+        Field("input", "uint16_t", "view"),
+        Field("input2", "uint16_t", "view of the second operand, or NONE"),
+        Field("accumulator", "uint16_t", "view of int32 partial sums, one row, for *_FEED; or NONE"),
+        Field("reserved", "uint16_t", "0"),
+        Field("params_offset", "uint32_t"),
+    ),
+)
+
+_WINDOW = (
+    Field("kernel_rows", "uint16_t"),
+    Field("kernel_columns", "uint16_t"),
+    Field("stride_rows", "uint16_t"),
+    Field("stride_columns", "uint16_t"),
+    Field("dilation_rows", "uint16_t"),
+    Field("dilation_columns", "uint16_t"),
+    Field("pad_rows", "int16_t", "rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation"),
+    Field("pad_columns", "int16_t"),
+)
+_REQUANTIZE = (
+    Field("input_zero_point", "int32_t", "what a tap outside the input reads"),
+    Field("output_zero_point", "int32_t"),
+    Field("output_min", "int32_t"),
+    Field("output_max", "int32_t"),
+    Field("bias_offset", "uint32_t", "int32[channels out]: bias - input_zero_point * sum(weights of that channel)"),
+    Field("multipliers_offset", "uint32_t", "int32[], Q0.31"),
+    Field("shifts_offset", "uint32_t", "int8[], > 0 is left; any alignment"),
+    Field("weights_offset", "uint32_t", "int8[]; 16-aligned"),
+)
+
+CONV_PARAMS = Record(
+    "split_conv_params",
+    "CONV (weights [out][kernel_rows][kernel_columns][in/groups]) and DEPTHWISE (weights [kernel_rows][kernel_columns][out]). "
+    "acc = bias + sum(w * x), a tap outside the input reading input_zero_point; "
+    "out = clamp(MBQM(acc, multiplier, shift) + output_zero_point). FULLY_CONNECTED is CONV with a 1x1 kernel.",
+    _WINDOW
+    + _REQUANTIZE
+    + (
+        Field("groups", "uint16_t", "CONV: groups; DEPTHWISE: depth multiplier (output channel c reads input channel c / multiplier)"),
+        Field("flags", "uint16_t", "WeightFlags"),
+    ),
+)
+
+POOL_PARAMS = Record(
+    "split_pool_params",
+    "AVERAGE_POOL, MAX_POOL: taps outside the input do not count.",
+    _WINDOW + (Field("output_min", "int32_t"), Field("output_max", "int32_t")),
+)
+
+BINARY_PARAMS = Record(
+    "split_binary_params",
+    "ADD, SUB: out = clamp(MBQM(MBQM((x1 - zp1) << left_shift, m1, s1) +- MBQM((x2 - zp2) << left_shift, m2, s2), mo, so) + zpo). "
+    "MUL: out = clamp(MBQM((x1 - zp1) * (x2 - zp2), mo, so) + zpo). An operand view with one row, one column or one "
+    "channel where the output has more is broadcast along that axis.",
+    (
+        Field("zero_point1", "int32_t"),
+        Field("zero_point2", "int32_t"),
+        Field("output_zero_point", "int32_t"),
+        Field("left_shift", "int32_t"),
+        Field("multiplier1", "int32_t"),
+        Field("shift1", "int32_t"),
+        Field("multiplier2", "int32_t"),
+        Field("shift2", "int32_t"),
+        Field("output_multiplier", "int32_t"),
+        Field("output_shift", "int32_t"),
+        Field("output_min", "int32_t"),
+        Field("output_max", "int32_t"),
+    ),
+)
+
+LUT_PARAMS = Record(
+    "split_lut_params",
+    "Any element-wise function of one 8-bit input: out = table[(uint8)x], entries of the output view's element_bytes "
+    "(1: activations, requantisation; 4: DEQUANTIZE).",
+    (Field("table_offset", "uint32_t", "256 entries"),),
+)
+
+QUANTIZE_PARAMS = Record(
+    "split_quantize_params",
+    "QUANTIZE_FLOAT: out = clamp(round_half_away(x / scale) + zero_point), x and scale float32.",
+    (
+        Field("scale", "float"),
+        Field("zero_point", "int32_t"),
+        Field("output_min", "int32_t"),
+        Field("output_max", "int32_t"),
+    ),
+)
+
+SOFTMAX_PARAMS = Record(
+    "split_softmax_params",
+    "Per pixel over its channels, int8 to int8 (reference_ops::Softmax): d = x - max; exps[-d] for -d < exp_count, "
+    "else 0; sum with 12 integer bits; GetReciprocal; out = RoundingDivideByPOT(SRDHM(scale, exp), bits_over_unit + 31 - 8) - 128.",
+    (
+        Field("exps_offset", "uint32_t", "int32[exp_count]: exp_on_negative_values of the scaled difference -i, Q0.31"),
+        Field("exp_count", "uint32_t", "1..256: differences below -(exp_count - 1) contribute nothing and give -128"),
+    ),
+)
+
+PAD_PARAMS = Record(
+    "split_pad_params",
+    "PAD, and a copy where every pad is 0: the input lies `pad_*` from the output's start on each axis, `value` around it.",
+    (
+        Field("pad_rows", "uint16_t"),
+        Field("pad_columns", "uint16_t"),
+        Field("pad_channels", "uint16_t"),
+        Field("value", "int16_t", "the byte around it, as int8"),
+    ),
+)
+
+SUM_PARAMS = Record(
+    "split_sum_params",
+    "SUM_FEED: per channel, the sum over all rows and columns of the input view, then `mode`.",
+    (
+        Field("mode", "int32_t", "MeanMode"),
+        Field("count", "int32_t", "pixels summed"),
+        Field("bias", "int32_t", "MEAN: input_zero_point * count"),
+        Field("multiplier", "int32_t"),
+        Field("shift", "int32_t"),
+        Field("output_zero_point", "int32_t"),
+        Field("output_min", "int32_t"),
+        Field("output_max", "int32_t"),
+    ),
+)
+
+DENSE_PARAMS = Record(
+    "split_dense_params",
+    "DENSE_FEED: a FULLY_CONNECTED of batch 1 whose input arrives row by row. weights [out][input elements], the input "
+    "flattened in row, column, channel order.",
+    _REQUANTIZE + (Field("flags", "uint32_t", "WeightFlags"),),
+)
+
+PARAMS_OF = {
+    OpKind.CONV: CONV_PARAMS,
+    OpKind.DEPTHWISE: CONV_PARAMS,
+    OpKind.AVERAGE_POOL: POOL_PARAMS,
+    OpKind.MAX_POOL: POOL_PARAMS,
+    OpKind.ADD: BINARY_PARAMS,
+    OpKind.SUB: BINARY_PARAMS,
+    OpKind.MUL: BINARY_PARAMS,
+    OpKind.LUT: LUT_PARAMS,
+    OpKind.QUANTIZE_FLOAT: QUANTIZE_PARAMS,
+    OpKind.SOFTMAX: SOFTMAX_PARAMS,
+    OpKind.PAD: PAD_PARAMS,
+    OpKind.SUM_FEED: SUM_PARAMS,
+    OpKind.DENSE_FEED: DENSE_PARAMS,
+}
+
+RECORDS = (
+    HEADER, IO, STORAGE, VIEW, OP, CONV_PARAMS, POOL_PARAMS, BINARY_PARAMS, LUT_PARAMS, QUANTIZE_PARAMS, SOFTMAX_PARAMS,
+    PAD_PARAMS, SUM_PARAMS, DENSE_PARAMS,
+)  # fmt: skip

@@ -1,0 +1,97 @@
+"""A program as a value: what `encode` turns into bytes and `decode` gives back.
+
+Same names and units as `format.py`. `constants` are raw bytes; parameters refer to them by their index in
+`Program.constants` (a field `weights` here is `weights_offset` in the bytes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tflm_split.program.format import OpKind, StorageKind
+
+
+@dataclass(frozen=True, slots=True)
+class Io:
+    """One input or output tensor of the region: a byte range of the workspace."""
+
+    address: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """`addresses[r]` is row r's byte offset into the workspace, or None if no step ever writes or reads that row.
+
+    A constant storage has `constant`, the index of its bytes, and no addresses.
+    """
+
+    row_bytes: int
+    row_count: int
+    addresses: tuple[int | None, ...] = ()
+    constant: int | None = None
+
+    @property
+    def kind(self) -> StorageKind:
+        """The cheapest encoding that holds these addresses."""
+        if self.constant is not None:
+            return StorageKind.CONSTANT
+        known = [(r, a) for r, a in enumerate(self.addresses) if a is not None]
+        if not known:
+            return StorageKind.AFFINE
+        row0, first = known[0]
+        origin = first - row0 * self.row_bytes
+        if origin >= 0 and all(a == origin + r * self.row_bytes for r, a in known):
+            return StorageKind.AFFINE
+        if all(a % 4 == 0 and a < 4 * 0xFFFF for _, a in known):
+            return StorageKind.TABLE16
+        return StorageKind.TABLE32
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    storage: int
+    first_row: int
+    row_count: int
+    column_count: int
+    channel_count: int
+    pixel_stride_bytes: int
+    offset_bytes: int = 0
+    element_bytes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """`params` holds the record's fields by name; `*_offset` fields are indices into `Program.constants` instead.
+
+    `source` names the model operator it came from, for printing; it is not encoded.
+    """
+
+    kind: OpKind
+    output: int
+    input: int
+    params: Mapping[str, int | float]
+    input2: int | None = None
+    accumulator: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Compute row `row` of the op's output view; for `SUM_FEED` and `DENSE_FEED`: take in row `row` of its input view."""
+
+    op: int
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    workspace_bytes: int
+    inputs: tuple[Io, ...]
+    outputs: tuple[Io, ...]
+    storages: tuple[Storage, ...]
+    views: tuple[View, ...]
+    ops: tuple[Op, ...]
+    steps: tuple[Step, ...]
+    constants: tuple[bytes, ...] = field(default=(), repr=False)
