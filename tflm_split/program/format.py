@@ -34,6 +34,9 @@ MAX_WINDOW_ROWS = 32
 """Input rows one step may read through a window (the executor keeps that many row pointers on its stack)."""
 TABLE16_UNIT = 4
 """Bytes per unit of a `TABLE16` address."""
+NO_ADDRESS16 = 0xFFFF
+NO_ADDRESS32 = 0xFFFFFFFF
+"""Table entries of a row that has no address: no step may read or write it."""
 
 
 class StorageKind(IntEnum):

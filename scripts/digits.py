@@ -1,0 +1,97 @@
+"""Which images are the models of `models/` trained and judged on, and how do they become a model's input?
+
+scikit-learn's handwritten digits: 8x8 pixels of 0..16, scaled up to whatever size a model takes. Pure numpy and
+element-wise float64 arithmetic only, so that training and every later measurement feed exactly the same bytes.
+"""
+
+from __future__ import annotations
+
+from math import isqrt
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+TEST_FILE = Path(__file__).resolve().parent.parent / "models" / "digits_test.npz"
+TEST_COUNT = 360
+"""The last 360 of the 1,797 images, in the dataset's own order, are kept for testing; no model has seen them."""
+
+FULL_WHITE = 16
+"""The largest pixel value in the dataset."""
+
+ANOMALY = 0
+"""The digit the autoencoder never saw in training and must find strange."""
+
+Floats = npt.NDArray[np.float64]
+Bytes = npt.NDArray[np.uint8]
+
+
+def test_set() -> tuple[Bytes, Bytes]:
+    """The test images [360, 8, 8] of 0..16 and their labels [360] of 0..9."""
+    with np.load(TEST_FILE) as stored:
+        return np.asarray(stored["images"], np.uint8), np.asarray(stored["labels"], np.uint8)
+
+
+def resized(images: Bytes, height: int, width: int) -> Floats:
+    """The images [n, 8, 8] scaled to [n, height, width], values 0..1.
+
+    Bilinear with half-pixel centres; beyond the outermost centres the border pixel is repeated.
+    """
+    scaled = np.asarray(images, np.float64) / FULL_WHITE
+    return _interpolated(_interpolated(scaled, axis=1, size=height), axis=2, size=width)
+
+
+def _interpolated(values: Floats, axis: int, size: int) -> Floats:
+    """`values` with `size` samples along `axis`, linear between the neighbouring ones."""
+    old = values.shape[axis]
+    centres = np.clip((np.arange(size) + 0.5) * old / size - 0.5, 0.0, old - 1.0)
+    low = np.floor(centres).astype(np.intp)
+    high = np.minimum(low + 1, old - 1)
+    weight = (centres - low).reshape([-1 if k == axis else 1 for k in range(values.ndim)])
+    blended: Floats = values.take(low, axis) * (1.0 - weight) + values.take(high, axis) * weight
+    return blended
+
+
+def as_input(images: Bytes, shape: tuple[int, ...]) -> Floats:
+    """The images [n, 8, 8] as real-valued inputs [n, *shape] of 0..1, for a model whose one sample has `shape`.
+
+    `(height, width, channels)`: channel c is the scaled image moved c/32 of the width to the right, so that the
+    channels differ and their order matters. `(features,)`: a square image, flattened row by row.
+    Raises ValueError for any other shape.
+    """
+    if len(shape) == 3:
+        height, width, channels = shape
+        gray = resized(images, height, width)
+        return np.stack([_moved_right(gray, c * width // 32) for c in range(channels)], axis=-1)
+    if len(shape) == 1 and isqrt(shape[0]) ** 2 == shape[0]:
+        side = isqrt(shape[0])
+        return resized(images, side, side).reshape(len(images), shape[0])
+    raise ValueError(f"a digit cannot be made into an input of shape {list(shape)}")
+
+
+def _moved_right(images: Floats, pixels: int) -> Floats:
+    """Every image moved right by `pixels`, black entering from the left."""
+    moved = np.zeros_like(images)
+    moved[:, :, pixels:] = images[:, :, : images.shape[2] - pixels]
+    return moved
+
+
+def quantized(values: Floats, scale: float, zero_point: int) -> npt.NDArray[np.int8]:
+    """Real values as int8, rounded to nearest (ties to even) and clamped, as the model's quantisation says."""
+    return np.clip(np.round(values / scale) + zero_point, -128, 127).astype(np.int8)
+
+
+def dequantized(values: npt.NDArray[np.int8], scale: float, zero_point: int) -> Floats:
+    """int8 values as the real numbers they stand for."""
+    return (values.astype(np.float64) - zero_point) * scale
+
+
+def anomaly_auc(inputs: Floats, outputs: Floats, labels: Bytes) -> float:
+    """How well does the reconstruction error tell `ANOMALY` from the digits the autoencoder knows? 0.5 is chance.
+
+    The area under the ROC curve: the probability that a strange digit has a larger mean squared error than a known
+    one, equal errors counting half. `inputs` and `outputs` are [n, features].
+    """
+    errors = np.mean((inputs - outputs) ** 2, axis=1)
+    strange, known = errors[labels == ANOMALY, None], errors[None, labels != ANOMALY]
+    return float(np.mean((strange > known) + 0.5 * (strange == known)))

@@ -1,0 +1,92 @@
+"""How well does a model of `models/`, original or split, do on the test digits when TFLM itself runs it?
+
+`python scripts/measure_accuracy.py [file.tflite ...] [--images N] [--json]`; without files, all of `models/`.
+Because a split model returns the same bytes, its line must equal its original's, predictions included.
+`models/accuracy.json` is what `--json` prints for the committed models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import digits
+import numpy as np
+
+from tflm_split import tflm
+
+MODELS = digits.TEST_FILE.parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure the accuracy of .tflite files on the test digits, in TFLM.")
+    parser.add_argument("models", nargs="*", type=Path, metavar="file.tflite", help="default: all of models/")
+    parser.add_argument("--images", type=int, default=digits.TEST_COUNT, help="only the first so many test images")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, file stem -> measurement")
+    arguments = parser.parse_args()
+    if not 1 <= arguments.images <= digits.TEST_COUNT:
+        parser.error(f"--images must be 1 to {digits.TEST_COUNT}, not {arguments.images}")
+    missing = [path for path in arguments.models if not path.is_file()]
+    if missing:
+        parser.error(f"{missing[0]} is not a file")
+    measured = {p.stem: measure(p, arguments.images) for p in arguments.models or sorted(MODELS.glob("*.tflite"))}
+    if arguments.json:
+        print(json.dumps(measured, indent=1))
+        return
+    for name, record in measured.items():
+        print(f"{name}: {record['metric']} {record['value']:.4f} on {record['images']} images")
+
+
+def measure(path: Path, count: int = digits.TEST_COUNT) -> dict[str, Any]:
+    """The measurement of one file on the first `count` test images.
+
+    A model with ten outputs is a classifier: `metric` "accuracy", `correct` images, and `predictions`, one digit per
+    image. Any other must reproduce its input: `metric` "auc", see `digits.anomaly_auc`. `distinct_outputs` counts
+    different output bytes, `outputs_sha256` is over those of all images.
+    """
+    content = path.read_bytes()
+    images, labels = (part[:count] for part in digits.test_set())
+    interpreter = tflm.interpreter(content)
+    source, sink = interpreter.get_input_details(0), interpreter.get_output_details(0)
+    shape = tuple(int(d) for d in source["shape"][1:])
+    inputs = digits.quantized(digits.as_input(images, shape), *_affine(source))
+    outputs = np.stack([_invoked(interpreter, sample) for sample in inputs])
+    record: dict[str, Any] = {
+        "model_sha256": hashlib.sha256(content).hexdigest(),
+        "images": count,
+        "distinct_outputs": len({output.tobytes() for output in outputs}),
+        "outputs_sha256": hashlib.sha256(outputs.tobytes()).hexdigest(),
+    }
+    if outputs.shape[1] == 10:
+        predictions = outputs.argmax(axis=1)
+        correct = int(np.sum(predictions == labels))
+        return record | {
+            "metric": "accuracy",
+            "value": round(correct / count, 4),
+            "correct": correct,
+            "predictions": "".join(map(str, predictions)),
+        }
+    auc = digits.anomaly_auc(
+        digits.dequantized(inputs, *_affine(source)), digits.dequantized(outputs, *_affine(sink)), labels
+    )
+    return record | {"metric": "auc", "value": round(auc, 4)}
+
+
+def _affine(details: dict[str, Any]) -> tuple[float, int]:
+    """Scale and zero point of a tensor quantised as a whole."""
+    parameters = details["quantization_parameters"]
+    return float(parameters["scales"][0]), int(parameters["zero_points"][0])
+
+
+def _invoked(interpreter: Any, sample: np.typing.NDArray[np.int8]) -> np.typing.NDArray[np.int8]:
+    """The output bytes, flat, for one int8 sample without its batch dimension."""
+    interpreter.set_input(sample[None], 0)
+    interpreter.invoke()
+    return np.asarray(interpreter.get_output(0), np.int8).reshape(-1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Small programs, laid out by hand, that the tests of program/ and verify/ share.
+
+`small_network` is, on a map of 8 rows, 4 columns and 2 channels:
+
+    input 8x4x2 -> CONV 3x3 -> LUT, in place -> CONV 3x3 stride 2 -> 4x2x2 -> SUM_FEED -> 1x1x2
+
+    address 0        64           72      76      80            88            96         104
+            input    accumulator  row of  output  row of conv 1, LUT: a ring of three
+            8 rows   (2 x int32)  conv 2  2 bytes
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from tflm_split.program.format import MeanMode, OpKind, WeightFlags
+from tflm_split.program.types import Io, Op, Program, Step, Storage, View
+
+ROWS, COLUMNS, CHANNELS = 8, 4, 2
+
+INPUT, MIDDLE, ACTIVATED, DOWN, ACCUMULATOR, OUTPUT = range(6)
+"""Storages of `small_network`, and the views of the same numbers that show them whole."""
+
+CONV1, LUT, CONV2, SUM = range(4)
+"""Ops of `small_network`."""
+
+
+def int32s(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}i", *values)
+
+
+def window(kernel: int, stride: int = 1, pad: int = 0, dilation: int = 1) -> dict[str, int]:
+    """A square window's parameters."""
+    return {
+        f"{what}_{axis}": value
+        for what, value in (("kernel", kernel), ("stride", stride), ("dilation", dilation), ("pad", pad))
+        for axis in ("rows", "columns")
+    }
+
+
+def requantize(zero_point: int = 0, low: int = -128, high: int = 127, **offsets: int) -> dict[str, int]:
+    return {
+        "input_zero_point": zero_point,
+        "output_zero_point": 3,
+        "output_min": low,
+        "output_max": high,
+        **{f"{name}_offset": index for name, index in offsets.items()},
+    }
+
+
+def small_network(ring: int = 3) -> Program:
+    """The network above; `ring` rows of conv 1 are kept, and fewer than 3 are too few."""
+    rng = np.random.default_rng(7)
+    weights = [rng.integers(-127, 128, CHANNELS * 9 * CHANNELS, dtype=np.int8).tobytes() for _ in range(2)]
+    constants = (
+        weights[0],
+        weights[1],
+        int32s(100, -2000),
+        int32s(1 << 30, 1518500250),
+        struct.pack("2b", -8, -9),
+        bytes((v * 7 + 3) % 256 for v in range(256)),
+        int32s(1 << 30),
+        struct.pack("b", -7),
+    )
+    middle = tuple(80 + 8 * (row % ring) for row in range(ROWS))
+    storages = (
+        Storage(8, ROWS, tuple(8 * row for row in range(ROWS))),
+        Storage(8, ROWS, middle),
+        Storage(8, ROWS, middle),
+        Storage(4, 4, (72,) * 4),
+        Storage(8, 1, (64,)),
+        Storage(2, 1, (76,)),
+    )
+    views = (
+        View(INPUT, 0, ROWS, COLUMNS, CHANNELS, CHANNELS),
+        View(MIDDLE, 0, ROWS, COLUMNS, CHANNELS, CHANNELS),
+        View(ACTIVATED, 0, ROWS, COLUMNS, CHANNELS, CHANNELS),
+        View(DOWN, 0, 4, 2, CHANNELS, CHANNELS),
+        View(ACCUMULATOR, 0, 1, 1, CHANNELS, 4 * CHANNELS, 0, 4),
+        View(OUTPUT, 0, 1, 1, CHANNELS, CHANNELS),
+    )
+    conv1 = requantize(zero_point=5, weights=0, bias=2, multipliers=3, shifts=4)
+    conv2 = requantize(zero_point=-4, low=3, weights=1, bias=2, multipliers=6, shifts=7)
+    ops = (
+        Op(
+            OpKind.CONV,
+            MIDDLE,
+            INPUT,
+            {**window(3, pad=1), **conv1, "groups": 1, "flags": int(WeightFlags.PER_CHANNEL)},
+            source="op 0 CONV_2D 'first'",
+        ),
+        Op(OpKind.LUT, ACTIVATED, MIDDLE, {"table_offset": 5}, source="op 1 LOGISTIC 'table'"),
+        Op(OpKind.CONV, DOWN, ACTIVATED, {**window(3, stride=2, pad=1), **conv2, "groups": 1, "flags": 0}),
+        Op(
+            OpKind.SUM_FEED,
+            OUTPUT,
+            DOWN,
+            {
+                "mode": int(MeanMode.MEAN),
+                "count": 8,
+                "bias": 24,
+                "multiplier": 1 << 30,
+                "shift": -2,
+                "output_zero_point": -3,
+                "output_min": -128,
+                "output_max": 127,
+            },
+            accumulator=ACCUMULATOR,
+        ),
+    )
+    steps: list[Step] = []
+    for down in range(4):
+        first = 0 if down == 0 else 2 * down
+        for row in range(first, 2 * down + 2):
+            steps += [Step(CONV1, row), Step(LUT, row)]
+        steps += [Step(CONV2, down), Step(SUM, down)]
+    return Program(104, (Io(0, 64),), (Io(76, 2),), storages, views, ops, tuple(steps), constants)
+
+
+def with_addresses(program: Program, storage: int, addresses: Mapping[int, int]) -> Program:
+    """The program with some rows of one storage moved."""
+    changed = program.storages[storage]
+    moved = tuple(addresses.get(row, address) for row, address in enumerate(changed.addresses))
+    storages = list(program.storages)
+    storages[storage] = replace(changed, addresses=moved)
+    return replace(program, storages=tuple(storages))
+
+
+def without_step(program: Program, step: Step) -> Program:
+    assert step in program.steps
+    return replace(program, steps=tuple(s for s in program.steps if s != step))
+
+
+def swapped(program: Program, first: Step, second: Step) -> Program:
+    """The program with two steps exchanged."""
+    exchange = {first: second, second: first}
+    return replace(program, steps=tuple(exchange.get(s, s) for s in program.steps))
+
+
+def one_op(op: Op, views: tuple[View, ...], storages: tuple[Storage, ...], **rest: object) -> Program:
+    """A program of one op; `rest` are the other fields of Program. Every row is computed, in order."""
+    feeds = op.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED)
+    rows = views[op.input if feeds else op.output].row_count
+    program = Program(0, (), (), storages, views, (op,), tuple(Step(0, row) for row in range(rows)))
+    return replace(program, **rest)  # type: ignore[arg-type]

@@ -1,0 +1,131 @@
+/* Do storages, views and steps stay inside the workspace and the program? */
+#include "split_nn_check.h"
+#include "split_nn_program.h"
+
+split_status split_check_storage(const uint8_t* program, uint32_t index) {
+    const split_header* header = split_header_of(program);
+    const split_storage* storage = split_storage_at(program, index);
+    const uint64_t all_bytes = (uint64_t)storage->row_bytes * storage->row_count;
+    const uint32_t entry_bytes = storage->kind == SPLIT_STORAGE_TABLE16 ? 2u : 4u;
+    int fits = 0;
+    switch (storage->kind) {
+        case SPLIT_STORAGE_AFFINE:
+            fits = split_lies_in(storage->where, all_bytes, 0, header->workspace_bytes);
+            break;
+        case SPLIT_STORAGE_CONSTANT:
+            fits = split_lies_in(storage->where, all_bytes, header->constants_offset, header->total_bytes);
+            break;
+        case SPLIT_STORAGE_TABLE16:
+        case SPLIT_STORAGE_TABLE32:
+            fits = storage->where % 4u == 0 &&
+                   split_lies_in(storage->where, (uint64_t)storage->row_count * entry_bytes,
+                                 sizeof(split_header), header->total_bytes);
+            for (uint32_t row = 0; fits && row < storage->row_count; ++row) {
+                uint32_t offset = split_row_offset(program, storage, row);
+                fits = offset == SPLIT_NOWHERE ||
+                       split_lies_in(offset, storage->row_bytes, 0, header->workspace_bytes);
+            }
+            break;
+        default:
+            break;
+    }
+    return fits && storage->row_bytes > 0 && storage->row_count > 0 ? SPLIT_OK : SPLIT_ERROR_STORAGE;
+}
+
+split_status split_check_view(const uint8_t* program, uint32_t index) {
+    const split_header* header = split_header_of(program);
+    const split_view* view = split_view_at(program, index);
+    if (view->storage >= header->storage_count || view->reserved != 0 || view->row_count == 0 ||
+        view->column_count == 0 || view->channel_count == 0 ||
+        (view->element_bytes != 1 && view->element_bytes != 4) || view->pixel_stride_bytes > INT32_MAX) {
+        return SPLIT_ERROR_VIEW;
+    }
+    const split_storage* storage = split_storage_at(program, view->storage);
+    const uint64_t pixel_bytes = (uint64_t)view->channel_count * view->element_bytes;
+    const uint64_t row_bytes = (uint64_t)(view->column_count - 1u) * view->pixel_stride_bytes + pixel_bytes;
+    if (!split_lies_in(view->first_row, view->row_count, 0, storage->row_count) ||
+        !split_lies_in(view->offset_bytes, row_bytes, 0, storage->row_bytes) ||
+        (view->column_count > 1 && view->pixel_stride_bytes < pixel_bytes)) {
+        return SPLIT_ERROR_VIEW;
+    }
+    if (view->element_bytes == 1) {
+        return SPLIT_OK;
+    }
+    if (view->pixel_stride_bytes % view->element_bytes != 0) {
+        return SPLIT_ERROR_VIEW;
+    }
+    for (uint32_t row = 0; row < view->row_count; ++row) {
+        uint32_t offset = split_row_offset(program, storage, view->first_row + row);
+        if (offset != SPLIT_NOWHERE && (offset + view->offset_bytes) % view->element_bytes != 0) {
+            return SPLIT_ERROR_VIEW;
+        }
+    }
+    return SPLIT_OK;
+}
+
+static int has_address(const uint8_t* program, uint32_t view_index, uint32_t row) {
+    const split_view* view = split_view_at(program, view_index);
+    return split_row_offset(program, split_storage_at(program, view->storage), view->first_row + row) !=
+           SPLIT_NOWHERE;
+}
+
+static int window_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_window_params* window = (const split_window_params*)split_at(program, op->params_offset);
+    const int32_t rows = split_view_at(program, op->input)->row_count;
+    for (uint32_t k = 0; k < window->kernel_rows; ++k) {
+        int32_t read = split_window_row(window, row, k);
+        if (read >= 0 && read < rows && !has_address(program, op->input, (uint32_t)read)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* A broadcast operand has one row, which every step reads. */
+static int operand_has_address(const uint8_t* program, uint32_t view, uint32_t row) {
+    return has_address(program, view, split_view_at(program, view)->row_count == 1 ? 0 : row);
+}
+
+split_status split_check_step(const uint8_t* program, uint32_t index) {
+    const split_header* header = split_header_of(program);
+    const split_step step = split_step_at(program, index);
+    if (step.op >= header->op_count) {
+        return SPLIT_ERROR_STEP;
+    }
+    const split_op* op = split_op_at(program, step.op);
+    const int feeds = op->kind == SPLIT_OP_SUM_FEED || op->kind == SPLIT_OP_DENSE_FEED;
+    if (step.row >= split_view_at(program, feeds ? op->input : op->output)->row_count) {
+        return SPLIT_ERROR_STEP;
+    }
+    int found = has_address(program, op->output, feeds ? 0 : step.row);
+    switch (op->kind) {
+        case SPLIT_OP_CONV:
+        case SPLIT_OP_DEPTHWISE:
+        case SPLIT_OP_AVERAGE_POOL:
+        case SPLIT_OP_MAX_POOL:
+            found = found && window_has_addresses(program, op, step.row);
+            break;
+        case SPLIT_OP_ADD:
+        case SPLIT_OP_SUB:
+        case SPLIT_OP_MUL:
+            found = found && operand_has_address(program, op->input, step.row) &&
+                    operand_has_address(program, op->input2, step.row);
+            break;
+        case SPLIT_OP_PAD: {
+            const split_pad_params* pad = (const split_pad_params*)split_at(program, op->params_offset);
+            const uint32_t rows = split_view_at(program, op->input)->row_count;
+            const int inside = step.row >= pad->pad_rows && step.row - pad->pad_rows < rows;
+            found = found && (!inside || has_address(program, op->input, step.row - pad->pad_rows));
+            break;
+        }
+        case SPLIT_OP_SUM_FEED:
+        case SPLIT_OP_DENSE_FEED:
+            found = found && has_address(program, op->accumulator, 0) &&
+                    has_address(program, op->input, step.row);
+            break;
+        default: /* element by element */
+            found = found && has_address(program, op->input, step.row);
+            break;
+    }
+    return found ? SPLIT_OK : SPLIT_ERROR_ROW;
+}

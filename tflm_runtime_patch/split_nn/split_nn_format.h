@@ -1,0 +1,261 @@
+/* The byte format of a TFLM_SPLIT program: generated from tflm_split/program/format.py by
+ * `python -m tflm_split.program.c_header`; edit that file, not this one. Valid in C99 and C++11.
+ *
+ * Every record is little-endian, naturally aligned and without padding, so a program that starts at a
+ * 4-aligned address is read in place on a little-endian machine. */
+/* clang-format off */
+#ifndef SPLIT_NN_FORMAT_H_
+#define SPLIT_NN_FORMAT_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SPLIT_MAGIC 0x4C505354u /* the bytes 'T' 'S' 'P' 'L' */
+#define SPLIT_VERSION 1u
+#define SPLIT_NONE 0xFFFFu /* names no view */
+#define SPLIT_NO_ADDRESS16 0xFFFFu /* TABLE16: this row has no address */
+#define SPLIT_NO_ADDRESS32 0xFFFFFFFFu /* TABLE32: this row has no address */
+#define SPLIT_MAX_WINDOW_ROWS 32 /* input rows one step may read through a window */
+#define SPLIT_TABLE16_UNIT 4u /* bytes per unit of a TABLE16 address */
+
+enum {
+    SPLIT_STORAGE_AFFINE = 0,
+    SPLIT_STORAGE_TABLE16 = 1,
+    SPLIT_STORAGE_TABLE32 = 2,
+    SPLIT_STORAGE_CONSTANT = 3,
+};
+
+/* What a step computes. Arithmetic: TFLM_FACTS.md section 5, bit for bit. */
+enum {
+    SPLIT_OP_CONV = 0,
+    SPLIT_OP_DEPTHWISE = 1,
+    SPLIT_OP_AVERAGE_POOL = 2,
+    SPLIT_OP_MAX_POOL = 3,
+    SPLIT_OP_ADD = 4,
+    SPLIT_OP_SUB = 5,
+    SPLIT_OP_MUL = 6,
+    SPLIT_OP_LUT = 7,
+    SPLIT_OP_QUANTIZE_FLOAT = 8,
+    SPLIT_OP_SOFTMAX = 9,
+    SPLIT_OP_PAD = 10,
+    SPLIT_OP_SUM_FEED = 11,
+    SPLIT_OP_DENSE_FEED = 12,
+};
+
+/* Bits of `HEADER.flags`. */
+enum {
+    SPLIT_FLAG_WIDE_STEPS = 1,
+};
+
+/* Bits of `CONV_PARAMS.flags` and `DENSE_PARAMS.flags`. */
+enum {
+    SPLIT_WEIGHT_PER_CHANNEL = 1,
+};
+
+/* How `SUM_FEED` turns a sum into the output. */
+enum {
+    SPLIT_MEAN_AVERAGE_POOL = 0,
+    SPLIT_MEAN_MEAN = 1,
+};
+
+/* First bytes of every program. */
+typedef struct split_header {
+    uint32_t magic; /* 'TSPL' */
+    uint16_t version; /* VERSION */
+    uint16_t flags; /* Flags */
+    uint32_t total_bytes; /* of the blob, constants included */
+    uint32_t workspace_bytes; /* RAM every address lies in, inputs and outputs included */
+    uint32_t io_offset; /* io records: inputs, then outputs */
+    uint32_t storages_offset;
+    uint32_t views_offset;
+    uint32_t ops_offset;
+    uint32_t steps_offset;
+    uint32_t step_count;
+    uint32_t constants_offset; /* all weights and tables lie in [constants_offset, total_bytes) */
+    uint16_t input_count;
+    uint16_t output_count;
+    uint16_t storage_count;
+    uint16_t view_count;
+    uint16_t op_count;
+    uint16_t reserved; /* 0 */
+} split_header;
+typedef char split_header_is_56_bytes[sizeof(split_header) == 56 ? 1 : -1];
+
+/* Where one input or output tensor of the region lies in the workspace. */
+typedef struct split_io {
+    uint32_t address; /* byte offset into the workspace */
+    uint32_t bytes;
+} split_io;
+typedef char split_io_is_8_bytes[sizeof(split_io) == 8 ? 1 : -1];
+
+/* Rows and their addresses. */
+typedef struct split_storage {
+    /* AFFINE: workspace offset of row 0; TABLE*: blob offset of the table; CONSTANT: blob offset of row 0 */
+    uint32_t where;
+    uint32_t row_bytes;
+    uint16_t row_count;
+    uint16_t kind; /* StorageKind */
+} split_storage;
+typedef char split_storage_is_12_bytes[sizeof(split_storage) == 12 ? 1 : -1];
+
+/* How an op sees a storage. */
+typedef struct split_view {
+    uint16_t storage;
+    uint16_t first_row;
+    uint16_t row_count;
+    uint16_t column_count; /* pixels per row */
+    uint32_t channel_count; /* elements per pixel */
+    uint32_t pixel_stride_bytes;
+    uint32_t offset_bytes; /* of pixel 0 within its row */
+    uint16_t element_bytes; /* 1 (int8, uint8) or 4 (int32, float) */
+    uint16_t reserved; /* 0 */
+} split_view;
+typedef char split_view_is_24_bytes[sizeof(split_view) == 24 ? 1 : -1];
+
+/* One operator of the region. */
+typedef struct split_op {
+    uint16_t kind; /* OpKind */
+    uint16_t output; /* view */
+    uint16_t input; /* view */
+    uint16_t input2; /* view of the second operand, or NONE */
+    uint16_t accumulator; /* view of int32 partial sums, one row, for *_FEED; or NONE */
+    uint16_t reserved; /* 0 */
+    uint32_t params_offset;
+} split_op;
+typedef char split_op_is_16_bytes[sizeof(split_op) == 16 ? 1 : -1];
+
+/* CONV (weights [out][kernel_rows][kernel_columns][in/groups]) and DEPTHWISE (weights
+ * [kernel_rows][kernel_columns][out]). acc = bias + sum(w * x), a tap outside the input reading
+ * input_zero_point; out = clamp(MBQM(acc, multiplier, shift) + output_zero_point). FULLY_CONNECTED is CONV
+ * with a 1x1 kernel. */
+typedef struct split_conv_params {
+    uint16_t kernel_rows;
+    uint16_t kernel_columns;
+    uint16_t stride_rows;
+    uint16_t stride_columns;
+    uint16_t dilation_rows;
+    uint16_t dilation_columns;
+    /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
+    int16_t pad_rows;
+    int16_t pad_columns;
+    int32_t input_zero_point; /* what a tap outside the input reads */
+    int32_t output_zero_point;
+    int32_t output_min;
+    int32_t output_max;
+    uint32_t bias_offset; /* int32[channels out]: bias - input_zero_point * sum(weights of that channel) */
+    uint32_t multipliers_offset; /* int32[], Q0.31 */
+    uint32_t shifts_offset; /* int8[], > 0 is left; any alignment */
+    uint32_t weights_offset; /* int8[]; 16-aligned */
+    /* CONV: groups; DEPTHWISE: depth multiplier (output channel c reads input channel c / multiplier) */
+    uint16_t groups;
+    uint16_t flags; /* WeightFlags */
+} split_conv_params;
+typedef char split_conv_params_is_52_bytes[sizeof(split_conv_params) == 52 ? 1 : -1];
+
+/* AVERAGE_POOL, MAX_POOL: taps outside the input do not count. */
+typedef struct split_pool_params {
+    uint16_t kernel_rows;
+    uint16_t kernel_columns;
+    uint16_t stride_rows;
+    uint16_t stride_columns;
+    uint16_t dilation_rows;
+    uint16_t dilation_columns;
+    /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
+    int16_t pad_rows;
+    int16_t pad_columns;
+    int32_t output_min;
+    int32_t output_max;
+} split_pool_params;
+typedef char split_pool_params_is_24_bytes[sizeof(split_pool_params) == 24 ? 1 : -1];
+
+/* ADD, SUB: out = clamp(MBQM(MBQM((x1 - zp1) << left_shift, m1, s1) +- MBQM((x2 - zp2) << left_shift, m2,
+ * s2), mo, so) + zpo). MUL: out = clamp(MBQM((x1 - zp1) * (x2 - zp2), mo, so) + zpo). An operand view with
+ * one row, one column or one channel where the output has more is broadcast along that axis. */
+typedef struct split_binary_params {
+    int32_t zero_point1;
+    int32_t zero_point2;
+    int32_t output_zero_point;
+    int32_t left_shift;
+    int32_t multiplier1;
+    int32_t shift1;
+    int32_t multiplier2;
+    int32_t shift2;
+    int32_t output_multiplier;
+    int32_t output_shift;
+    int32_t output_min;
+    int32_t output_max;
+} split_binary_params;
+typedef char split_binary_params_is_48_bytes[sizeof(split_binary_params) == 48 ? 1 : -1];
+
+/* Any element-wise function of one 8-bit input: out = table[(uint8)x], entries of the output view's
+ * element_bytes (1: activations, requantisation; 4: DEQUANTIZE). */
+typedef struct split_lut_params {
+    uint32_t table_offset; /* 256 entries */
+} split_lut_params;
+typedef char split_lut_params_is_4_bytes[sizeof(split_lut_params) == 4 ? 1 : -1];
+
+/* QUANTIZE_FLOAT: out = clamp(round_half_away(x / scale) + zero_point), x and scale float32. */
+typedef struct split_quantize_params {
+    float scale;
+    int32_t zero_point;
+    int32_t output_min;
+    int32_t output_max;
+} split_quantize_params;
+typedef char split_quantize_params_is_16_bytes[sizeof(split_quantize_params) == 16 ? 1 : -1];
+
+/* Per pixel over its channels, int8 to int8 (reference_ops::Softmax): d = x - max; exps[-d] for -d <
+ * exp_count, else 0; sum with 12 integer bits; GetReciprocal; out = RoundingDivideByPOT(SRDHM(scale, exp),
+ * bits_over_unit + 31 - 8) - 128. */
+typedef struct split_softmax_params {
+    uint32_t exps_offset; /* int32[exp_count]: exp_on_negative_values of the scaled difference -i, Q0.31 */
+    uint32_t exp_count; /* 1..256: differences below -(exp_count - 1) contribute nothing and give -128 */
+} split_softmax_params;
+typedef char split_softmax_params_is_8_bytes[sizeof(split_softmax_params) == 8 ? 1 : -1];
+
+/* PAD, and a copy where every pad is 0: the input lies `pad_*` from the output's start on each axis,
+ * `value` around it. */
+typedef struct split_pad_params {
+    uint16_t pad_rows;
+    uint16_t pad_columns;
+    uint16_t pad_channels;
+    int16_t value; /* the byte around it, as int8 */
+} split_pad_params;
+typedef char split_pad_params_is_8_bytes[sizeof(split_pad_params) == 8 ? 1 : -1];
+
+/* SUM_FEED: per channel, the sum over all rows and columns of the input view, then `mode`. */
+typedef struct split_sum_params {
+    int32_t mode; /* MeanMode */
+    int32_t count; /* pixels summed */
+    int32_t bias; /* MEAN: input_zero_point * count */
+    int32_t multiplier;
+    int32_t shift;
+    int32_t output_zero_point;
+    int32_t output_min;
+    int32_t output_max;
+} split_sum_params;
+typedef char split_sum_params_is_32_bytes[sizeof(split_sum_params) == 32 ? 1 : -1];
+
+/* DENSE_FEED: a FULLY_CONNECTED of batch 1 whose input arrives row by row. weights [out][input elements],
+ * the input flattened in row, column, channel order. */
+typedef struct split_dense_params {
+    int32_t input_zero_point; /* what a tap outside the input reads */
+    int32_t output_zero_point;
+    int32_t output_min;
+    int32_t output_max;
+    uint32_t bias_offset; /* int32[channels out]: bias - input_zero_point * sum(weights of that channel) */
+    uint32_t multipliers_offset; /* int32[], Q0.31 */
+    uint32_t shifts_offset; /* int8[], > 0 is left; any alignment */
+    uint32_t weights_offset; /* int8[]; 16-aligned */
+    uint32_t flags; /* WeightFlags */
+} split_dense_params;
+typedef char split_dense_params_is_36_bytes[sizeof(split_dense_params) == 36 ? 1 : -1];
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SPLIT_NN_FORMAT_H_ */

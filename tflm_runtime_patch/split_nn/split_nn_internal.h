@@ -1,0 +1,44 @@
+/* What several portable kernels share: dot products, window clipping, the last step from sum to int8. */
+#ifndef SPLIT_NN_INTERNAL_H_
+#define SPLIT_NN_INTERNAL_H_
+
+#include "split_nn_fixed_point.h"
+#include "split_nn_kernels.h"
+
+/* Channels a channel-wise kernel takes at once: their int32 sums are the kernel's stack. */
+#define SPLIT_BLOCK_CHANNELS 32
+
+/* The window columns [begin, end) that read a pixel inside [0, columns); begin == end when none does.
+ * prepare keeps origin and every tap within an int32. */
+static inline void split_clip_window(const split_window* window, int32_t origin, int32_t columns,
+                                     int32_t* begin, int32_t* end) {
+    int32_t first = origin < 0 ? (-origin + window->dilation - 1) / window->dilation : 0;
+    int32_t last = origin < columns ? (columns - origin + window->dilation - 1) / window->dilation : 0;
+    if (last > window->columns) {
+        last = window->columns;
+    }
+    *begin = first < last ? first : last;
+    *end = last;
+}
+
+/* Sums are unsigned: they wrap where a hostile program would overflow, and are equal bit for bit otherwise.
+ */
+static inline uint32_t split_product(int32_t weight, int32_t value) {
+    return (uint32_t)(weight * value);
+}
+
+static inline uint32_t split_dot(const int8_t* weights, const int8_t* values, int32_t count) {
+    uint32_t sum = 0;
+    for (int32_t i = 0; i < count; ++i) {
+        sum += split_product(weights[i], values[i]);
+    }
+    return sum;
+}
+
+static inline int8_t split_to_int8(const split_requantization* to, int32_t channel, uint32_t sum) {
+    int32_t entry = channel * to->step;
+    int32_t value = split_requantize((int32_t)sum, to->multipliers[entry], to->shifts[entry]);
+    return (int8_t)split_clamp(split_wrapping_add(value, to->zero_point), to->min, to->max);
+}
+
+#endif /* SPLIT_NN_INTERNAL_H_ */

@@ -1,0 +1,176 @@
+/* The kernels' interface: what one step asks of a kernel, every pointer resolved. Nothing here knows of
+ * programs.
+ *
+ * One kernel per file. A faster variant (Armv7E-M DSP, MVE, ...) is another file that defines the same
+ * function and is built in place of the portable one; it must give the same bytes and keep the overlap rules
+ * of split_nn.h. Kernels trust their arguments: split_nn_prepare() has checked every range that is stated
+ * here. */
+#ifndef SPLIT_NN_KERNELS_H_
+#define SPLIT_NN_KERNELS_H_
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One row of pixels: `channels` elements each, `stride` bytes from one pixel to the next. */
+typedef struct split_pixels {
+    int32_t columns;
+    int32_t channels;
+    int32_t stride;
+} split_pixels;
+
+/* A window as one output row sees it: window column k of output pixel x reads input pixel
+ * x * stride - pad + k * dilation. Its rows come as `rows` pointers, 1..SPLIT_MAX_WINDOW_ROWS. */
+typedef struct split_window {
+    int32_t rows;
+    int32_t columns;
+    int32_t stride;
+    int32_t dilation;
+    int32_t pad;
+} split_window;
+
+/* From an int32 sum to an int8: clamp(requantize(sum, multiplier, shift) + zero_point, min, max). Entry c *
+ * step of `multipliers` and `shifts` belongs to output channel c: step is 1 when they are per channel,
+ * otherwise 0. */
+typedef struct split_requantization {
+    const int32_t* multipliers;
+    const int8_t* shifts;
+    int32_t step;
+    int32_t zero_point;
+    int32_t min;
+    int32_t max;
+} split_requantization;
+
+/* CONV: weights [channels out][window.rows][window.columns][channels in / groups].
+ * DEPTHWISE: weights [window.rows][window.columns][channels out]; `groups` is the multiplier, channel c reads
+ * c / groups. `bias` has the input's zero point folded in, so a tap inside the input adds w * x and one
+ * outside adds w * input_zero_point. */
+typedef struct split_conv {
+    split_window window;
+    split_requantization requantization;
+    const int8_t* weights;
+    const int32_t* bias;
+    int32_t input_zero_point;
+    int32_t groups;
+} split_conv;
+
+/* rows[k] is the first pixel of the input row that window row k reads, or NULL where that row is padding. */
+void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
+                       int8_t* output, const split_pixels* out);
+void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
+                            int8_t* output, const split_pixels* out);
+
+typedef struct split_pool {
+    split_window window;
+    int32_t min;
+    int32_t max;
+} split_pool;
+
+/* As many channels in as out. A window wholly outside the input counts as one 0 (average) or -128 (maximum).
+ */
+void split_nn_average_pool_row(const split_pool* pool, const int8_t* const* rows, const split_pixels* in,
+                               int8_t* output, const split_pixels* out);
+void split_nn_max_pool_row(const split_pool* pool, const int8_t* const* rows, const split_pixels* in,
+                           int8_t* output, const split_pixels* out);
+
+/* One operand: element c of pixel x lies at data[x * pixel_stride + c * channel_stride]; a stride of 0
+ * broadcasts. */
+typedef struct split_operand {
+    const int8_t* data;
+    int32_t pixel_stride;
+    int32_t channel_stride;
+    int32_t zero_point;
+} split_operand;
+
+typedef struct split_add {
+    int32_t left_shift; /* 0..20 */
+    int32_t multiplier1;
+    int32_t shift1;
+    int32_t multiplier2;
+    int32_t shift2;
+    int32_t output_multiplier;
+    int32_t output_shift;
+    int32_t zero_point;
+    int32_t min;
+    int32_t max;
+    int32_t subtract; /* 1: operand 1 - operand 2 */
+} split_add;
+
+typedef struct split_mul {
+    int32_t multiplier;
+    int32_t shift;
+    int32_t zero_point;
+    int32_t min;
+    int32_t max;
+} split_mul;
+
+void split_nn_add_row(const split_add* add, const split_operand* first, const split_operand* second,
+                      int8_t* output, const split_pixels* out);
+void split_nn_mul_row(const split_mul* mul, const split_operand* first, const split_operand* second,
+                      int8_t* output, const split_pixels* out);
+
+/* output = table[input] with 256 entries of element_bytes (1 or 4). out->stride is in bytes. */
+void split_nn_lut_row(const uint8_t* table, int32_t element_bytes, const uint8_t* input,
+                      const split_pixels* in, uint8_t* output, const split_pixels* out);
+
+typedef struct split_quantize {
+    float scale; /* finite, > 0 */
+    int32_t zero_point;
+    int32_t min;
+    int32_t max;
+} split_quantize;
+
+/* `input` holds float32 elements, in->stride in bytes. */
+void split_nn_quantize_float_row(const split_quantize* quantize, const uint8_t* input, const split_pixels* in,
+                                 uint8_t* output, const split_pixels* out);
+
+/* exps[i] is exp(-i * scale) in Q0.31, 0 <= i < exp_count; all are >= 0 and exps[0] >= 2^30. At most
+ * SPLIT_SOFTMAX_MAX_CHANNELS channels. */
+#define SPLIT_SOFTMAX_MAX_CHANNELS 4095
+void split_nn_softmax_row(const int32_t* exps, int32_t exp_count, const int8_t* input, const split_pixels* in,
+                          int8_t* output, const split_pixels* out);
+
+typedef struct split_pad {
+    int32_t columns;       /* output pixels before the input's first */
+    int32_t channels;      /* output channels before the input's first */
+    int32_t element_bytes; /* of both; 1, or 4 for a plain copy */
+    int8_t value;
+} split_pad;
+
+/* `input` is NULL where the whole row is padding. */
+void split_nn_pad_row(const split_pad* pad, const uint8_t* input, const split_pixels* in, uint8_t* output,
+                      const split_pixels* out);
+
+typedef struct split_sum {
+    int32_t mode;  /* SPLIT_MEAN_* */
+    int32_t count; /* 1..2^23 */
+    int32_t bias;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t zero_point;
+    int32_t min;
+    int32_t max;
+} split_sum;
+
+/* Adds the row's pixels to sums[channels]; `finish` turns the sums into the output pixel. */
+void split_nn_sum_row(const int8_t* input, const split_pixels* in, int32_t* sums);
+void split_nn_sum_finish(const split_sum* sum, const int32_t* sums, int32_t channels, int8_t* output);
+
+typedef struct split_dense {
+    split_requantization requantization;
+    const int8_t* weights; /* of the row's first element, for output 0 */
+    int32_t weights_step;  /* bytes from one output's weights to the next's */
+} split_dense;
+
+/* Adds the row's share to sums[outputs]; `finish` turns the sums into the output. */
+void split_nn_dense_row(const split_dense* dense, const int8_t* input, const split_pixels* in, int32_t* sums,
+                        int32_t outputs);
+void split_nn_dense_finish(const split_dense* dense, const int32_t* sums, int32_t outputs, int8_t* output);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SPLIT_NN_KERNELS_H_ */

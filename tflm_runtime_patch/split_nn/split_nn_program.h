@@ -1,0 +1,76 @@
+/* How a program's records are reached: shared by prepare, which checks them, and run, which trusts them.
+ * The blob is 4-aligned and its records naturally aligned, so they are read in place. */
+#ifndef SPLIT_NN_PROGRAM_H_
+#define SPLIT_NN_PROGRAM_H_
+
+#include "split_nn_format.h"
+
+/* Where a row without an address lies. */
+#define SPLIT_NOWHERE UINT32_C(0xFFFFFFFF)
+
+/* CONV, DEPTHWISE and pooling parameters start with the same window fields; they are read through this one.
+ */
+typedef split_pool_params split_window_params;
+typedef char split_windows_agree
+    [offsetof(split_conv_params, pad_columns) == offsetof(split_pool_params, pad_columns) ? 1 : -1];
+
+typedef struct split_step {
+    uint32_t op;
+    uint32_t row;
+} split_step;
+
+static inline const void* split_at(const uint8_t* program, uint32_t offset) {
+    return program + offset;
+}
+
+static inline const split_header* split_header_of(const uint8_t* program) {
+    return (const split_header*)split_at(program, 0);
+}
+
+static inline const split_storage* split_storage_at(const uint8_t* program, uint32_t index) {
+    return (const split_storage*)split_at(program, split_header_of(program)->storages_offset) + index;
+}
+
+static inline const split_view* split_view_at(const uint8_t* program, uint32_t index) {
+    return (const split_view*)split_at(program, split_header_of(program)->views_offset) + index;
+}
+
+static inline const split_op* split_op_at(const uint8_t* program, uint32_t index) {
+    return (const split_op*)split_at(program, split_header_of(program)->ops_offset) + index;
+}
+
+static inline split_step split_step_at(const uint8_t* program, uint32_t index) {
+    const split_header* header = split_header_of(program);
+    const uint8_t* steps = program + header->steps_offset;
+    split_step step;
+    if (header->flags & SPLIT_FLAG_WIDE_STEPS) {
+        const uint16_t* wide = (const uint16_t*)(const void*)steps + 2u * index;
+        step.op = wide[0];
+        step.row = wide[1];
+    } else {
+        step.op = steps[2u * index];
+        step.row = steps[2u * index + 1u];
+    }
+    return step;
+}
+
+/* The byte offset of a storage's row: into the blob for CONSTANT, into the workspace otherwise; or
+ * SPLIT_NOWHERE. */
+static inline uint32_t split_row_offset(const uint8_t* program, const split_storage* storage, uint32_t row) {
+    if (storage->kind == SPLIT_STORAGE_TABLE16) {
+        uint16_t units = ((const uint16_t*)split_at(program, storage->where))[row];
+        return units == SPLIT_NO_ADDRESS16 ? SPLIT_NOWHERE : units * SPLIT_TABLE16_UNIT;
+    }
+    if (storage->kind == SPLIT_STORAGE_TABLE32) {
+        uint32_t offset = ((const uint32_t*)split_at(program, storage->where))[row];
+        return offset == SPLIT_NO_ADDRESS32 ? SPLIT_NOWHERE : offset;
+    }
+    return storage->where + row * storage->row_bytes;
+}
+
+/* The input row that window row k of output row `row` reads; outside [0, input rows) it is padding. */
+static inline int32_t split_window_row(const split_window_params* window, uint32_t row, uint32_t k) {
+    return (int32_t)(row * window->stride_rows) - window->pad_rows + (int32_t)(k * window->dilation_rows);
+}
+
+#endif /* SPLIT_NN_PROGRAM_H_ */

@@ -1,0 +1,86 @@
+// TFLM_SPLIT on top of a TFLM tree: looks up the node's tensors and leaves every decision to
+// tflm_split_call.c. C++11.
+
+#include "tflm_split.h"
+
+#include "tflm_split_call.h"
+
+#if __has_include("tensorflow/lite/micro/micro_log.h")
+#include "tensorflow/lite/micro/micro_log.h"
+#define TFLM_SPLIT_REPORT(context, text) MicroPrintf("TFLM_SPLIT: %s", text)
+#else
+#define TFLM_SPLIT_REPORT(context, text) (context)->ReportError((context), "TFLM_SPLIT: %s", text)
+#endif
+
+namespace tflm_split {
+namespace {
+
+struct Node {
+    TfLiteContext* context;
+    const TfLiteNode* node;
+};
+
+// 0 for a type no region has at its border: prepare then finds that the sizes differ.
+size_t ElementBytes(TfLiteType type) {
+    switch (type) {
+        case kTfLiteInt8:
+        case kTfLiteUInt8:
+            return 1;
+        case kTfLiteFloat32:
+        case kTfLiteInt32:
+            return 4;
+        default:
+            return 0;
+    }
+}
+
+tflm_split_tensor Tensor(const void* opaque, int is_output, int index) {
+    const Node* at = static_cast<const Node*>(opaque);
+    const TfLiteIntArray* indices = is_output ? at->node->outputs : at->node->inputs;
+    tflm_split_tensor tensor = {nullptr, 0};
+    if (indices->data[index] < 0) {  // an optional tensor that is absent
+        return tensor;
+    }
+    const TfLiteEvalTensor* eval = at->context->GetEvalTensor(at->context, indices->data[index]);
+    if (eval == nullptr) {
+        return tensor;
+    }
+    tensor.data = eval->data.data;
+    tensor.bytes = ElementBytes(eval->type);
+    for (int i = 0; i < eval->dims->size; ++i) {
+        tensor.bytes *= static_cast<size_t>(eval->dims->data[i]);
+    }
+    return tensor;
+}
+
+TfLiteStatus Run(TfLiteContext* context, const TfLiteNode* node, const char* (*run)(const tflm_split_call*)) {
+    const Node at = {context, node};
+    const tflm_split_call call = {node->inputs->size, node->outputs->size, Tensor, &at};
+    const char* fault = run(&call);
+    if (fault == nullptr) {
+        return kTfLiteOk;
+    }
+    TFLM_SPLIT_REPORT(context, fault);
+    return kTfLiteError;
+}
+
+TfLiteStatus Prepare(TfLiteContext* context, TfLiteNode* node) {
+    return Run(context, node, tflm_split_call_prepare);
+}
+
+TfLiteStatus Invoke(TfLiteContext* context, TfLiteNode* node) {
+    return Run(context, node, tflm_split_call_invoke);
+}
+
+}  // namespace
+
+TFLM_SPLIT_REGISTRATION* Register_TFLM_SPLIT() {
+    // Filled by name: the order and number of the other fields differ between generations, and are zero.
+    static TFLM_SPLIT_REGISTRATION registration;
+    registration.prepare = Prepare;
+    registration.invoke = Invoke;
+    registration.custom_name = "TFLM_SPLIT";
+    return &registration;
+}
+
+}  // namespace tflm_split

@@ -1,0 +1,61 @@
+#include "tflm_split_call.h"
+
+#include "../split_nn/split_nn.h"
+
+static tflm_split_tensor input_at(const tflm_split_call* call, int index) {
+    return call->tensor(call->node, 0, index);
+}
+
+static tflm_split_tensor output_at(const tflm_split_call* call, int index) {
+    return call->tensor(call->node, 1, index);
+}
+
+/* The region's own tensors, inputs first: the io records' order. */
+static tflm_split_tensor io_at(const tflm_split_call* call, int index) {
+    const int inputs = call->input_count - 1;
+    return index < inputs ? input_at(call, index) : output_at(call, index - inputs);
+}
+
+const char* tflm_split_call_prepare(const tflm_split_call* call) {
+    if (call->input_count < 1 || call->output_count < 1) {
+        return "the operator needs a program as last input and a workspace as last output";
+    }
+    const tflm_split_tensor program = input_at(call, call->input_count - 1);
+    if (program.data == NULL) {
+        return "the last input must be a constant tensor: the program";
+    }
+    const split_status status = split_nn_prepare(program.data, program.bytes);
+    if (status != SPLIT_OK) {
+        return split_nn_status_text(status);
+    }
+    if (split_nn_input_count(program.data) != (uint32_t)(call->input_count - 1) ||
+        split_nn_output_count(program.data) != (uint32_t)(call->output_count - 1)) {
+        return "the operator has other inputs or outputs than its program";
+    }
+    for (int i = 0; i < call->input_count + call->output_count - 2; ++i) {
+        if (io_at(call, i).bytes != split_nn_io(program.data, (uint32_t)i)->bytes) {
+            return "an input or output tensor has another size than in the program";
+        }
+    }
+    if (output_at(call, call->output_count - 1).bytes != split_nn_workspace_bytes(program.data)) {
+        return "the last output must be the workspace, as large as the program says";
+    }
+    return NULL;
+}
+
+const char* tflm_split_call_invoke(const tflm_split_call* call) {
+    const void* program = input_at(call, call->input_count - 1).data;
+    const uint8_t* workspace = (const uint8_t*)output_at(call, call->output_count - 1).data;
+    if (program == NULL || workspace == NULL) {
+        return "the program or the workspace has no memory";
+    }
+    for (int i = 0; i < call->input_count + call->output_count - 2; ++i) {
+        if (io_at(call, i).data != workspace + split_nn_io(program, (uint32_t)i)->address) {
+            return "an input or output does not lie in the workspace where the program expects it: the "
+                   "model's "
+                   "OfflineMemoryAllocation plan is missing or was not honoured";
+        }
+    }
+    const split_status status = split_nn_run(program, (uint8_t*)(uintptr_t)workspace);
+    return status == SPLIT_OK ? NULL : split_nn_status_text(status);
+}

@@ -1,0 +1,45 @@
+/* The contract of the TFLM_SPLIT operator, in C and without any TFLM header: shared by the operator for a
+ * TFLM tree (tflm_split.cc) and by the one for the pip interpreter (host/).
+ *
+ *   inputs:  the region's activation inputs in order, then the program (constant int8 or uint8 tensor)
+ *   outputs: the region's activation outputs in order, then the workspace (int8, workspace_bytes of the
+ * program)
+ *
+ * The model's OfflineMemoryAllocation metadata gives the workspace its place in the arena, and puts every
+ * input and output tensor into it where the program expects it. Nothing is kept between calls; nothing is
+ * allocated. */
+#ifndef TFLM_SPLIT_CALL_H_
+#define TFLM_SPLIT_CALL_H_
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A tensor as the operator sees it: data is NULL in prepare unless it is constant. */
+typedef struct tflm_split_tensor {
+    const void* data;
+    size_t bytes;
+} tflm_split_tensor;
+
+/* One call: how many tensors the node has, and how to look at one of them. */
+typedef struct tflm_split_call {
+    int input_count;
+    int output_count;
+    tflm_split_tensor (*tensor)(const void* node, int is_output, int index);
+    const void* node;
+} tflm_split_call;
+
+/* NULL when the operator may run; otherwise why it must not, one sentence. */
+const char* tflm_split_call_prepare(const tflm_split_call* call);
+
+/* NULL after the program has run; otherwise why it has not: when the memory plan was not honoured nothing is
+ * touched. */
+const char* tflm_split_call_invoke(const tflm_split_call* call);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TFLM_SPLIT_CALL_H_ */

@@ -1,0 +1,78 @@
+"""One configuration of the compiler, from graph to plan: split, order, cut, place, emit, replay.
+
+`pipeline.py` tries several configurations and keeps the best; this file makes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tflm_split.plan.portfolio import plan
+from tflm_split.plan.problem import Layout, live_lower_bound
+from tflm_split.program.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
+from tflm_split.schedule.cuts import Schedule
+from tflm_split.schedule.lives import TENSOR_ALIGN, make_bodies
+from tflm_split.schedule.step_graph import StepGraph
+from tflm_split.split.regions import Split
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole network, decided: regions with their programs, and a head offset for every tensor that TFLM sees."""
+
+    split: Split
+    schedule: Schedule
+    regions: tuple[Region, ...]
+    offsets: dict[int, int]
+    layout: Layout
+    planned_head_bytes: int
+    lower_bound_bytes: int
+
+
+def visible_storages(split: Split, runs: Sequence[Sequence[int]]) -> frozenset[int]:
+    """Storages some tensor of which TFLM sees: the interface, stock operators' tensors, what crosses a region's border."""
+    graph = split.graph
+    tensors = {*graph.inputs, *graph.outputs}
+    for k in split.stock:
+        tensors.update(t for t in (*graph.operators[k].inputs, *graph.operators[k].outputs) if t >= 0)
+    for nodes in runs:
+        for side in border(graph, nodes):
+            tensors.update(side)
+    return frozenset(split.storages.storage_of[t] for t in sorted(tensors) if t in split.storages.storage_of)
+
+
+def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, effort: int) -> Plan:
+    """Addresses and programs for a schedule."""
+    runs = region_runs(schedule.nodes, split.stock)
+    contiguous = visible_storages(split, runs)
+    bodies = make_bodies(step_graph, schedule.steps, contiguous)
+    layout = plan(bodies.bodies, effort)
+    region_of = {n: r for r, nodes in enumerate(runs) for n in nodes}
+    steps_of: list[list[int]] = [[] for _ in runs]
+    for s in schedule.steps:
+        node = step_graph.steps[s].node
+        if node in region_of:
+            steps_of[region_of[node]].append(s)
+    regions = tuple(
+        emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous)
+        for nodes, steps in zip(runs, steps_of, strict=True)
+        if steps
+    )
+    first = piece_index(step_graph)
+    visible = sorted(t for t in split.storages.storage_of if _is_visible(split, regions, t))
+    offsets = {t: tensor_offset(split, bodies, layout, first, t) for t in visible}
+    ends = [offset + split.graph.tensors[t].bytes for t, offset in offsets.items()]
+    ends += [r.workspace_offset + r.program.workspace_bytes for r in regions]
+    head = max((-(-end // TENSOR_ALIGN) * TENSOR_ALIGN for end in ends), default=0)
+    return Plan(split, schedule, regions, offsets, layout, head, live_lower_bound(bodies.bodies))
+
+
+def _is_visible(split: Split, regions: Sequence[Region], tensor: int) -> bool:
+    graph = split.graph
+    return (
+        tensor in graph.inputs
+        or tensor in graph.outputs
+        or any(tensor in r.inputs or tensor in r.outputs for r in regions)
+        or any(tensor in (*graph.operators[k].inputs, *graph.operators[k].outputs) for k in split.stock)
+    )

@@ -1,0 +1,297 @@
+"""Is this program well-formed: can an executor follow it without reading or writing outside its bounds?
+
+`check_program` raises ProgramError with the first fault as one sentence. It looks at every record on its own and at
+what records say about each other (views inside storages, shapes that fit together, constants of the right length); it
+does not ask whether a step finds the data it expects: that is `verify.replay`. The C executor's `prepare` holds the
+same rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NoReturn
+
+from tflm_split.errors import ProgramError
+from tflm_split.program.constants import constant_bytes, constant_fields
+from tflm_split.program.format import MAX_WINDOW_ROWS, NONE, PARAMS_OF, MeanMode, OpKind, StorageKind, WeightFlags
+from tflm_split.program.types import Op, Program, Storage, View
+
+Params = Mapping[str, int | float]
+
+WINDOWED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL)
+BINARY = (OpKind.ADD, OpKind.SUB, OpKind.MUL)
+FEEDS = (OpKind.SUM_FEED, OpKind.DENSE_FEED)
+
+MIN_SHIFT, MAX_SHIFT = -31, 30
+"""What MultiplyByQuantizedMultiplier can shift an int32 by (negative is right)."""
+
+
+def check_program(program: Program) -> None:
+    """Nothing, if the program is well-formed; raises ProgramError with the first fault otherwise."""
+    for what, count in (("storages", len(program.storages)), ("views", len(program.views)), ("ops", len(program.ops))):
+        if count >= NONE:
+            raise ProgramError(f"the program has {count} {what}, and {NONE - 1} is the most")
+    for name, ios in (("input", program.inputs), ("output", program.outputs)):
+        for i, io in enumerate(ios):
+            if io.bytes < 1 or io.address < 0 or io.address + io.bytes > program.workspace_bytes:
+                raise ProgramError(
+                    f"{name} {i} covers bytes {io.address} to {io.address + io.bytes} of a workspace "
+                    f"of {program.workspace_bytes}"
+                )
+    for s, storage in enumerate(program.storages):
+        _check_storage(program, f"storage {s}", storage)
+    for v, view in enumerate(program.views):
+        _check_view(program, f"view {v}", view)
+    for k, op in enumerate(program.ops):
+        _OpCheck(program, k, op).run()
+    rows_of = [step_rows(program, op) for op in program.ops]
+    for i, step in enumerate(program.steps):
+        if not 0 <= step.op < len(program.ops):
+            raise ProgramError(f"step {i} names op {step.op}, but there are {len(program.ops)} ops")
+        if not 0 <= step.row < rows_of[step.op]:
+            raise ProgramError(f"step {i} computes row {step.row} of op {step.op}, which has {rows_of[step.op]} rows")
+
+
+def step_rows(program: Program, op: Op) -> int:
+    """How many steps the op takes: the rows of its output view, or of its input view when it accumulates."""
+    return program.views[op.input if op.kind in FEEDS else op.output].row_count
+
+
+def _check_storage(program: Program, name: str, storage: Storage) -> None:
+    if storage.row_bytes < 1 or not 1 <= storage.row_count <= 0xFFFF:
+        raise ProgramError(f"{name} has {storage.row_count} rows of {storage.row_bytes} bytes")
+    if storage.constant is not None:
+        if not 0 <= storage.constant < len(program.constants):
+            raise ProgramError(f"{name} names constant {storage.constant}, but there are {len(program.constants)}")
+        held, needed = len(program.constants[storage.constant]), storage.row_bytes * storage.row_count
+        if held != needed:
+            raise ProgramError(f"{name} needs {needed} bytes of constant {storage.constant}, which has {held}")
+        return
+    if len(storage.addresses) != storage.row_count:
+        raise ProgramError(f"{name} has {storage.row_count} rows and {len(storage.addresses)} addresses")
+    for row, address in enumerate(storage.addresses):
+        if address is not None and not 0 <= address <= program.workspace_bytes - storage.row_bytes:
+            raise ProgramError(
+                f"row {row} of {name} covers bytes {address} to {address + storage.row_bytes} of a workspace "
+                f"of {program.workspace_bytes}"
+            )
+
+
+def _check_view(program: Program, name: str, view: View) -> None:
+    if not 0 <= view.storage < len(program.storages):
+        raise ProgramError(f"{name} names storage {view.storage}, but there are {len(program.storages)}")
+    storage = program.storages[view.storage]
+    if view.first_row < 0 or view.row_count < 1 or view.first_row + view.row_count > storage.row_count:
+        raise ProgramError(
+            f"{name} sees rows {view.first_row} to {view.first_row + view.row_count} of storage {view.storage}, "
+            f"which has {storage.row_count}"
+        )
+    if view.element_bytes not in (1, 4):
+        raise ProgramError(f"{name} has elements of {view.element_bytes} bytes, needs 1 or 4")
+    if not 1 <= view.column_count <= 0xFFFF or view.channel_count < 1:
+        raise ProgramError(f"{name} has {view.column_count} columns of {view.channel_count} channels")
+    pixel_bytes = view.channel_count * view.element_bytes
+    if view.column_count > 1 and view.pixel_stride_bytes < pixel_bytes:
+        raise ProgramError(f"{name} has pixels of {pixel_bytes} bytes only {view.pixel_stride_bytes} bytes apart")
+    end = view.offset_bytes + (view.column_count - 1) * view.pixel_stride_bytes + pixel_bytes
+    if view.offset_bytes < 0 or end > storage.row_bytes:
+        raise ProgramError(
+            f"{name} reaches from byte {view.offset_bytes} to {end} of rows that have {storage.row_bytes} bytes"
+        )
+    if view.element_bytes > 1:
+        if view.pixel_stride_bytes % view.element_bytes:
+            raise ProgramError(f"{name} has pixels {view.pixel_stride_bytes} bytes apart, not a multiple of 4")
+        if storage.kind is StorageKind.CONSTANT:
+            starts: list[int] = [r * storage.row_bytes for r in range(storage.row_count)]
+        else:
+            starts = [a for a in storage.addresses[view.first_row : view.first_row + view.row_count] if a is not None]
+        if any((start + view.offset_bytes) % view.element_bytes for start in starts):
+            raise ProgramError(f"{name} has 4-byte elements at an address that is not a multiple of 4")
+
+
+class _OpCheck:
+    """The rules one op must hold; `fail` names the op."""
+
+    def __init__(self, program: Program, index: int, op: Op) -> None:
+        self.program = program
+        self.name = f"op {index} {op.kind.name}"
+        self.op = op
+
+    def fail(self, fault: str) -> NoReturn:
+        raise ProgramError(f"{self.name}: {fault}")
+
+    def view(self, index: int | None, role: str) -> View:
+        if index is None or not 0 <= index < len(self.program.views):
+            self.fail(f"its {role} names view {index}, but there are {len(self.program.views)} views")
+        return self.program.views[index]
+
+    def run(self) -> None:
+        op, kind, params = self.op, self.op.kind, self.op.params
+        names = {f.name for f in PARAMS_OF[kind].fields}
+        if set(params) != names:
+            self.fail(f"its parameters differ from {PARAMS_OF[kind].name}'s in {sorted(set(params) ^ names)}")
+        output, source = self.view(op.output, "output"), self.view(op.input, "input")
+        if (op.input2 is not None) != (kind in BINARY):
+            self.fail("it has no second input" if kind in BINARY else "it has a second input and takes one")
+        if (op.accumulator is not None) != (kind in FEEDS):
+            self.fail("it has no accumulator" if kind in FEEDS else "it has an accumulator and needs none")
+        self._in_memory(output, "output")
+        if kind in WINDOWED:
+            self._window(params, output, source)
+        if kind in BINARY:
+            self._binary(params, output, source, self.view(op.input2, "second input"))
+        if kind in FEEDS:
+            accumulator = self.view(op.accumulator, "accumulator")
+            self._in_memory(accumulator, "accumulator")
+            self._feed(params, output, source, accumulator)
+        match kind:
+            case OpKind.CONV | OpKind.DEPTHWISE:
+                self._convolution(params, output, source)
+            case OpKind.LUT | OpKind.QUANTIZE_FLOAT | OpKind.SOFTMAX:
+                self._elementwise(params, output, source)
+            case OpKind.PAD:
+                self._pad(params, output, source)
+            case _:
+                pass
+        self._ranges(params)
+        self._constants(params, output, source)
+
+    def _in_memory(self, view: View, role: str) -> None:
+        if self.program.storages[view.storage].kind is StorageKind.CONSTANT:
+            self.fail(f"its {role} lies in a constant")
+
+    def _elements(self, view: View, role: str, allowed: tuple[int, ...]) -> None:
+        if view.element_bytes not in allowed:
+            self.fail(f"its {role} has elements of {view.element_bytes} bytes")
+
+    def _window(self, params: Params, output: View, source: View) -> None:
+        self._elements(output, "output", (1,))
+        self._elements(source, "input", (1,))
+        for name in (
+            "kernel_rows",
+            "kernel_columns",
+            "stride_rows",
+            "stride_columns",
+            "dilation_rows",
+            "dilation_columns",
+        ):
+            if not 1 <= params[name] <= 0xFFFF:
+                self.fail(f"its {name} is {params[name]}")
+        if params["kernel_rows"] > MAX_WINDOW_ROWS:
+            self.fail(f"its window has {params['kernel_rows']} rows, and {MAX_WINDOW_ROWS} is the most")
+        for name in ("pad_rows", "pad_columns"):
+            if not -0x8000 <= params[name] <= 0x7FFF:
+                self.fail(f"its {name} is {params[name]}")
+        if self.op.kind in (OpKind.AVERAGE_POOL, OpKind.MAX_POOL):
+            if output.channel_count != source.channel_count:
+                self.fail(f"it pools {source.channel_count} channels into {output.channel_count}")
+            for axis, outputs, inputs in (
+                ("rows", output.row_count, source.row_count),
+                ("columns", output.column_count, source.column_count),
+            ):
+                self._every_window_is_inside(params, axis, outputs, inputs)
+
+    def _every_window_is_inside(self, params: Params, axis: str, outputs: int, inputs: int) -> None:
+        """A pooling window without a single tap inside its input has no average and no maximum."""
+        stride, pad = int(params[f"stride_{axis}"]), int(params[f"pad_{axis}"])
+        kernel, dilation = int(params[f"kernel_{axis}"]), int(params[f"dilation_{axis}"])
+        for i in range(outputs):
+            start = i * stride - pad
+            tap = max(0, -(start // dilation))  # the first tap at or after 0
+            if tap >= kernel or start + tap * dilation >= inputs:
+                self.fail(f"the window of output {i} lies outside the input's {axis}")
+
+    def _convolution(self, params: Params, output: View, source: View) -> None:
+        groups = int(params["groups"])
+        if groups < 1:
+            self.fail("it has no groups")
+        if self.op.kind is OpKind.DEPTHWISE:
+            if output.channel_count != groups * source.channel_count:
+                self.fail(f"multiplier {groups} makes no {output.channel_count} of {source.channel_count} channels")
+        elif source.channel_count % groups or output.channel_count % groups:
+            self.fail(f"{groups} groups do not divide {source.channel_count} and {output.channel_count} channels")
+
+    def _binary(self, params: Params, output: View, first: View, second: View) -> None:
+        for role, view in (("output", output), ("input", first), ("second input", second)):
+            self._elements(view, role, (1,))
+        for role, view in (("input", first), ("second input", second)):
+            shape, wanted = _shape(view), _shape(output)
+            if any(have not in (1, want) for have, want in zip(shape, wanted, strict=True)):
+                self.fail(f"its {role} of shape {list(shape)} does not broadcast to {list(wanted)}")
+        if not 0 <= params["left_shift"] <= 20:
+            self.fail(f"its left_shift is {params['left_shift']}")
+        for name in ("zero_point1", "zero_point2"):
+            if not -128 <= params[name] <= 127:
+                self.fail(f"its {name} is {params[name]}")
+
+    def _elementwise(self, params: Params, output: View, source: View) -> None:
+        if _shape(output) != _shape(source):
+            self.fail(f"its input of shape {list(_shape(source))} is not {list(_shape(output))} like its output")
+        self._elements(source, "input", (4,) if self.op.kind is OpKind.QUANTIZE_FLOAT else (1,))
+        self._elements(output, "output", (1, 4) if self.op.kind is OpKind.LUT else (1,))
+        if self.op.kind is OpKind.SOFTMAX and not 1 <= params["exp_count"] <= 256:
+            self.fail(f"its exp_count is {params['exp_count']}")
+        if self.op.kind is OpKind.QUANTIZE_FLOAT and not (math.isfinite(params["scale"]) and params["scale"] > 0):
+            self.fail(f"its scale is {params['scale']}")
+
+    def _pad(self, params: Params, output: View, source: View) -> None:
+        pads = [int(params[name]) for name in ("pad_rows", "pad_columns", "pad_channels")]
+        for have, want, pad in zip(_shape(source), _shape(output), pads, strict=True):
+            if pad < 0 or pad + have > want:
+                self.fail(f"its input of shape {list(_shape(source))} at {pads} leaves {list(_shape(output))}")
+        if output.element_bytes != source.element_bytes:
+            self.fail(f"it copies elements of {source.element_bytes} bytes to {output.element_bytes}")
+        if output.element_bytes != 1 and _shape(output) != _shape(source):
+            self.fail("it pads elements of 4 bytes; it can only copy them")
+        if not -128 <= params["value"] <= 127:
+            self.fail(f"its value is {params['value']}")
+
+    def _feed(self, params: Params, output: View, source: View, accumulator: View) -> None:
+        self._elements(output, "output", (1,))
+        self._elements(source, "input", (1,))
+        self._elements(accumulator, "accumulator", (4,))
+        if (output.row_count, output.column_count) != (1, 1):
+            self.fail(f"its output is {list(_shape(output))}, needs one row and one column")
+        if _shape(accumulator) != _shape(output):
+            self.fail(f"its accumulator is {list(_shape(accumulator))}, needs {list(_shape(output))}")
+        if self.op.kind is OpKind.SUM_FEED:
+            if output.channel_count != source.channel_count:
+                self.fail(f"it sums {source.channel_count} channels into {output.channel_count}")
+            if params["mode"] not in set(MeanMode):
+                self.fail(f"its mode is {params['mode']}")
+            if params["count"] < 1:
+                self.fail(f"its count is {params['count']}")
+
+    def _ranges(self, params: Params) -> None:
+        low, high = params.get("output_min", -128), params.get("output_max", 127)
+        unsigned = self.op.kind is OpKind.QUANTIZE_FLOAT and 0 <= low <= high <= 255
+        if not (-128 <= low <= high <= 127 or unsigned):
+            self.fail(f"its output range is {low} to {high}")
+        for name in ("input_zero_point", "output_zero_point"):
+            if not -128 <= params.get(name, 0) <= 127:
+                self.fail(f"its {name} is {params[name]}")
+        for name in ("shift", "shift1", "shift2", "output_shift"):
+            if not MIN_SHIFT <= params.get(name, 0) <= MAX_SHIFT:
+                self.fail(f"its {name} is {params[name]}")
+        if "input_zero_point" in params and int(params["flags"]) & ~int(WeightFlags.PER_CHANNEL):
+            self.fail(f"its flags are {int(params['flags']):#x}")
+
+    def _constants(self, params: Params, output: View, source: View) -> None:
+        for name in constant_fields(self.op.kind):
+            index = int(params[name])
+            if not 0 <= index < len(self.program.constants):
+                self.fail(f"its {name} names constant {index}, but there are {len(self.program.constants)}")
+            constant = self.program.constants[index]
+            needed = constant_bytes(self.op.kind, name, params, output, source)
+            if len(constant) != needed:
+                self.fail(f"its {name} needs {needed} bytes and names a constant of {len(constant)}")
+            if name == "shifts_offset":
+                for shift in constant:
+                    signed = shift - 256 if shift > 127 else shift
+                    if not MIN_SHIFT <= signed <= MAX_SHIFT:
+                        self.fail(f"a shift is {signed}")
+
+
+def _shape(view: View) -> tuple[int, int, int]:
+    return view.row_count, view.column_count, view.channel_count

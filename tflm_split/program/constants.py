@@ -1,0 +1,74 @@
+"""Which parameters of an op name a constant, how long must that constant be, and how is it aligned?
+
+A parameter field whose name ends in `_offset` holds a byte offset in the blob (`encode`d) or an index into
+`Program.constants` (as a value). The length is never stored: it follows from the op's kind, parameters and views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tflm_split.errors import ProgramError
+from tflm_split.program.format import PARAMS_OF, OpKind, WeightFlags
+from tflm_split.program.types import View
+
+AREA_ALIGNMENT = 16
+"""The constants area starts at a multiple of this; so does every constant of weights."""
+
+STORAGE_ALIGNMENT = 4
+"""Row 0 of a `CONSTANT` storage: it may hold int32 or float elements."""
+
+ALIGNMENT: Mapping[str, int] = MappingProxyType(
+    {
+        "weights_offset": 16,  # for vector loads
+        "bias_offset": 4,
+        "multipliers_offset": 4,
+        "exps_offset": 4,
+        "table_offset": 4,  # 4-byte entries for DEQUANTIZE
+        "shifts_offset": 1,
+    }
+)
+
+MAX_CONSTANT_BYTES = 2**32 - 1
+
+
+def constant_fields(kind: OpKind) -> tuple[str, ...]:
+    """The fields of the kind's parameter record that name a constant, in record order."""
+    return tuple(f.name for f in PARAMS_OF[kind].fields if f.name in ALIGNMENT)
+
+
+def view_elements(view: View) -> int:
+    """Elements an op sees through the view, all rows together."""
+    return view.row_count * view.column_count * view.channel_count
+
+
+def constant_bytes(kind: OpKind, field: str, params: Mapping[str, int | float], output: View, input_view: View) -> int:
+    """How many bytes the constant named by `field` has; raises ProgramError when the parameters make no sense of it."""
+    channels = view_elements(output) if kind is OpKind.DENSE_FEED else output.channel_count
+    entries = channels if int(params.get("flags", 0)) & WeightFlags.PER_CHANNEL else 1
+    match field:
+        case "weights_offset":
+            if kind is OpKind.DENSE_FEED:
+                count = channels * view_elements(input_view)
+            else:
+                groups = int(params["groups"])
+                per_output = int(params["kernel_rows"]) * int(params["kernel_columns"])
+                if kind is OpKind.CONV:
+                    if groups < 1:
+                        raise ProgramError("a convolution has no groups")
+                    per_output *= input_view.channel_count // groups
+                count = channels * per_output
+        case "bias_offset":
+            count = 4 * channels
+        case "multipliers_offset":
+            count = 4 * entries
+        case "shifts_offset":
+            count = entries
+        case "table_offset":
+            count = 256 * output.element_bytes
+        case "exps_offset":
+            count = 4 * int(params["exp_count"])
+        case _:
+            raise ProgramError(f"{field} does not name a constant")
+    return count

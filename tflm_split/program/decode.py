@@ -1,0 +1,220 @@
+"""Which program do these bytes hold?
+
+`decode(encode(p)) == p` up to what bytes do not carry: `Op.source` is empty, equal constants are one constant,
+constants are numbered by first use (storages first, then ops) and unused ones are gone, and rows without an address in
+a storage that was encoded as `AFFINE` have the address their neighbours imply.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from tflm_split.errors import ProgramError
+from tflm_split.program.check import check_program
+from tflm_split.program.constants import (
+    ALIGNMENT,
+    AREA_ALIGNMENT,
+    STORAGE_ALIGNMENT,
+    constant_bytes,
+    constant_fields,
+)
+from tflm_split.program.encode import NO_ADDRESS16, NO_ADDRESS32
+from tflm_split.program.format import (
+    HEADER,
+    IO,
+    MAGIC,
+    NONE,
+    OP,
+    PARAMS_OF,
+    STORAGE,
+    TABLE16_UNIT,
+    VERSION,
+    VIEW,
+    Flags,
+    OpKind,
+    Record,
+    StorageKind,
+)
+from tflm_split.program.types import Io, Op, Program, Step, Storage, View
+
+T = TypeVar("T")
+
+
+def decode(blob: bytes) -> Program:
+    """The well-formed program in `blob`; raises ProgramError with one sentence for any other bytes."""
+    return _Decoder(bytes(blob)).program()
+
+
+@dataclass(slots=True)
+class _Constants:
+    """The constants met so far; two references to the same bytes of the blob are the same constant."""
+
+    blob: bytes
+    start: int
+    found: dict[bytes, int] = field(default_factory=dict)
+
+    def take(self, what: str, offset: int, length: int, alignment: int) -> int:
+        if offset % alignment:
+            raise ProgramError(f"{what} lies at byte {offset}, which is not a multiple of {alignment}")
+        if offset < self.start or offset + length > len(self.blob):
+            raise ProgramError(
+                f"{what} covers bytes {offset} to {offset + length}, outside the constants at {self.start} "
+                f"to {len(self.blob)}"
+            )
+        return self.found.setdefault(self.blob[offset : offset + length], len(self.found))
+
+
+class _Decoder:
+    def __init__(self, blob: bytes) -> None:
+        self.blob = blob
+        if len(blob) < HEADER.bytes:
+            raise ProgramError(f"the program ends after {len(blob)} bytes, inside its header")
+        self.header = {name: int(value) for name, value in HEADER.unpack(blob, 0).items()}
+        self._check_header()
+        self.constants = _Constants(blob, self.header["constants_offset"])
+
+    def _check_header(self) -> None:
+        header = self.header
+        if header["magic"] != MAGIC:
+            raise ProgramError("these bytes are not a TFLM_SPLIT program")
+        if header["version"] != VERSION:
+            raise ProgramError(f"the program has version {header['version']}, and this package reads {VERSION}")
+        if header["flags"] & ~int(Flags.WIDE_STEPS):
+            raise ProgramError(f"the program has unknown flags {header['flags']:#x}")
+        if header["reserved"]:
+            raise ProgramError(f"the program header's reserved field is {header['reserved']}")
+        if header["total_bytes"] != len(self.blob):
+            raise ProgramError(f"the program says it has {header['total_bytes']} bytes, and it has {len(self.blob)}")
+        io_count = header["input_count"] + header["output_count"]
+        parts = (
+            ("header", 0, HEADER.bytes),
+            ("io records", header["io_offset"], IO.bytes * io_count),
+            ("storage records", header["storages_offset"], STORAGE.bytes * header["storage_count"]),
+            ("view records", header["views_offset"], VIEW.bytes * header["view_count"]),
+            ("op records", header["ops_offset"], OP.bytes * header["op_count"]),
+            ("steps", header["steps_offset"], self.step_bytes * header["step_count"]),
+            ("constants", header["constants_offset"], 0),
+        )
+        end = 0
+        for name, offset, length in parts:
+            if offset % 4:
+                raise ProgramError(f"the program's {name} lie at byte {offset}, which is not a multiple of 4")
+            if offset < end or offset + length > len(self.blob):
+                raise ProgramError(
+                    f"the program's {name} cover bytes {offset} to {offset + length}, outside {end} to {len(self.blob)}"
+                )
+            end = offset + length
+        if header["constants_offset"] % AREA_ALIGNMENT:
+            raise ProgramError(
+                f"the program's constants lie at byte {header['constants_offset']}, not a multiple of 16"
+            )
+        self.middle = (header["ops_offset"] + OP.bytes * header["op_count"], header["steps_offset"])
+
+    @property
+    def step_bytes(self) -> int:
+        return 4 if self.header["flags"] & Flags.WIDE_STEPS else 2
+
+    def program(self) -> Program:
+        header = self.header
+        inputs, outputs = header["input_count"], header["output_count"]
+        ios = self._records(IO, header["io_offset"], inputs + outputs, lambda _, r: Io(r["address"], r["bytes"]))
+        storages = self._records(STORAGE, header["storages_offset"], header["storage_count"], self._storage)
+        views = self._records(VIEW, header["views_offset"], header["view_count"], self._view)
+        ops = self._records(OP, header["ops_offset"], header["op_count"], lambda k, r: self._op(k, r, views))
+        program = Program(
+            workspace_bytes=header["workspace_bytes"],
+            inputs=ios[:inputs],
+            outputs=ios[inputs:],
+            storages=storages,
+            views=views,
+            ops=ops,
+            steps=self._steps(),
+            constants=tuple(self.constants.found),
+        )
+        check_program(program)
+        return program
+
+    def _records(
+        self, record: Record, offset: int, count: int, make: Callable[[int, dict[str, int]], T]
+    ) -> tuple[T, ...]:
+        found = []
+        for i in range(count):
+            values = {name: int(value) for name, value in record.unpack(self.blob, offset + i * record.bytes).items()}
+            if values.get("reserved", 0):
+                raise ProgramError(f"the reserved field of {record.name} {i} is {values['reserved']}")
+            found.append(make(i, values))
+        return tuple(found)
+
+    def _storage(self, index: int, record: dict[str, int]) -> Storage:
+        where, row_bytes, row_count = record["where"], record["row_bytes"], record["row_count"]
+        name = f"storage {index}"
+        if record["kind"] not in set(StorageKind):
+            raise ProgramError(f"{name} has the unknown kind {record['kind']}")
+        addresses: tuple[int | None, ...]
+        match StorageKind(record["kind"]):
+            case StorageKind.CONSTANT:
+                constant = self.constants.take(name, where, row_bytes * row_count, STORAGE_ALIGNMENT)
+                return Storage(row_bytes, row_count, (), constant)
+            case StorageKind.AFFINE:
+                addresses = tuple(where + row * row_bytes for row in range(row_count))
+            case StorageKind.TABLE16:
+                units = self._table(f"the address table of {name}", where, row_count, "H")
+                addresses = tuple(None if u == NO_ADDRESS16 else TABLE16_UNIT * u for u in units)
+            case StorageKind.TABLE32:
+                words = self._table(f"the address table of {name}", where, row_count, "I")
+                addresses = tuple(None if w == NO_ADDRESS32 else w for w in words)
+        return Storage(row_bytes, row_count, addresses)
+
+    def _table(self, what: str, offset: int, count: int, code: str) -> tuple[int, ...]:
+        layout = struct.Struct(f"<{count}{code}")
+        self._check_middle(what, offset, layout.size)
+        return layout.unpack_from(self.blob, offset)
+
+    def _check_middle(self, what: str, offset: int, length: int) -> None:
+        """Parameters and address tables lie between the op records and the steps."""
+        start, end = self.middle
+        if offset % 4:
+            raise ProgramError(f"{what} lies at byte {offset}, which is not a multiple of 4")
+        if offset < start or offset + length > end:
+            raise ProgramError(f"{what} covers bytes {offset} to {offset + length}, outside {start} to {end}")
+
+    def _view(self, index: int, record: dict[str, int]) -> View:
+        del record["reserved"]
+        if record["storage"] >= self.header["storage_count"]:
+            raise ProgramError(
+                f"view {index} names storage {record['storage']}, but there are {self.header['storage_count']}"
+            )
+        return View(**record)
+
+    def _op(self, index: int, record: dict[str, int], views: tuple[View, ...]) -> Op:
+        if record["kind"] not in set(OpKind):
+            raise ProgramError(f"op {index} has the unknown kind {record['kind']}")
+        kind = OpKind(record["kind"])
+        name = f"op {index} {kind.name}"
+        for role in ("output", "input"):
+            if record[role] >= len(views):
+                raise ProgramError(f"{name}: its {role} names view {record[role]}, but there are {len(views)} views")
+        layout = PARAMS_OF[kind]
+        self._check_middle(f"the parameter record of {name}", record["params_offset"], layout.bytes)
+        params = layout.unpack(self.blob, record["params_offset"])
+        for constant in constant_fields(kind):
+            length = constant_bytes(kind, constant, params, views[record["output"]], views[record["input"]])
+            offset = int(params[constant])
+            params[constant] = self.constants.take(f"{constant} of {name}", offset, length, ALIGNMENT[constant])
+        return Op(
+            kind=kind,
+            output=record["output"],
+            input=record["input"],
+            params=params,
+            input2=None if record["input2"] == NONE else record["input2"],
+            accumulator=None if record["accumulator"] == NONE else record["accumulator"],
+        )
+
+    def _steps(self) -> tuple[Step, ...]:
+        count = self.header["step_count"]
+        code = "H" if self.step_bytes == 4 else "B"
+        numbers = struct.unpack_from(f"<{2 * count}{code}", self.blob, self.header["steps_offset"])
+        return tuple(Step(op, row) for op, row in zip(numbers[::2], numbers[1::2], strict=True))

@@ -1,0 +1,245 @@
+"""Decisions -> programs: for every region, the steps in order, with the addresses the layout gave their pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tflm_split.errors import InternalError
+from tflm_split.ir.graph import Graph
+from tflm_split.plan.problem import Layout
+from tflm_split.program.format import OpKind
+from tflm_split.program.types import Io, Op, Program, Step, Storage, View
+from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies
+from tflm_split.schedule.step_graph import StepGraph
+from tflm_split.split.regions import Split
+from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.rows import RowShape
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Operators `nodes` replaced by one call; `inputs` and `outputs` are the tensors TFLM sees at its border.
+
+    The workspace starts at `workspace_offset` of the head; addresses in `program` count from there.
+    """
+
+    nodes: tuple[int, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    workspace_offset: int
+    program: Program
+
+
+def region_runs(order: Sequence[int], stock: frozenset[int]) -> tuple[tuple[int, ...], ...]:
+    """Maximal runs of an operator order without a stock operator in between."""
+    runs: list[list[int]] = []
+    open_run = False
+    for node in order:
+        if node in stock:
+            open_run = False
+        elif open_run:
+            runs[-1].append(node)
+        else:
+            runs.append([node])
+            open_run = True
+    return tuple(map(tuple, runs))
+
+
+def border(graph: Graph, nodes: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(inputs, outputs) of a run of operators: the activation tensors that cross its border, in order of first use."""
+    inside = set(nodes)
+    consumers = graph.consumers()
+    made = {t for n in nodes for t in graph.operators[n].outputs}
+    inputs: dict[int, None] = {}
+    outputs: dict[int, None] = {}
+    for n in nodes:
+        op = graph.operators[n]
+        for t in op.inputs:
+            if t >= 0 and t not in made and not graph.tensors[t].is_constant:
+                inputs.setdefault(t)
+    for n in nodes:
+        for t in graph.operators[n].outputs:
+            if t in graph.outputs or any(c not in inside for c in consumers.get(t, ())):
+                outputs.setdefault(t)
+    return tuple(inputs), tuple(outputs)
+
+
+def tensor_offset(split: Split, bodies: Bodies, layout: Layout, first_piece: Mapping[int, int], tensor: int) -> int:
+    """Head offset of a tensor that TFLM sees; its storage is contiguous."""
+    storages = split.storages
+    storage = storages.storages[storages.storage_of[tensor]]
+    window = storages.windows[tensor]
+    if window.pixel_stride_bytes:
+        raise InternalError(f"tensor {tensor} is seen by TFLM but is a slice of a concatenation")
+    place = bodies.placements[first_piece[storage.index]]
+    return layout.addresses[place.body] + window.first_row * storage.row_bytes
+
+
+def emit_region(
+    split: Split,
+    step_graph: StepGraph,
+    nodes: Sequence[int],
+    steps: Sequence[int],
+    bodies: Bodies,
+    layout: Layout,
+    contiguous: frozenset[int],
+) -> Region:
+    """The program of one region; `steps` are its steps (indices into the step graph) in order."""
+    graph = split.graph
+    first_piece = piece_index(step_graph)
+    inputs, outputs = border(graph, nodes)
+    address = {
+        p: layout.addresses[place.body] + place.offset
+        for p, place in bodies.placements.items()
+    }
+    touched = {p for s in steps for p in (*step_graph.steps[s].reads, *step_graph.steps[s].writes)}
+    ends = [(address[p], address[p] + step_graph.pieces[p].bytes) for p in touched]
+    offsets = {t: tensor_offset(split, bodies, layout, first_piece, t) for t in (*inputs, *outputs)}
+    ends += [(offsets[t], offsets[t] + graph.tensors[t].bytes) for t in (*inputs, *outputs)]
+    origin = min(low for low, _ in ends) // TENSOR_ALIGN * TENSOR_ALIGN
+    workspace_bytes = max(high for _, high in ends) - origin
+
+    builder = _Builder(split, step_graph, first_piece, address, touched, origin, contiguous)
+    op_of: dict[int, int] = {}
+    program_steps = []
+    for s in steps:
+        step = step_graph.steps[s]
+        if step.row_op is None:
+            raise InternalError(f"stock operator {step.node} is inside a region")
+        if step.row_op not in op_of:
+            op_of[step.row_op] = builder.add_op(split.row_ops[step.row_op], step.row_op)
+        program_steps.append(Step(op_of[step.row_op], step.row))
+    program = Program(
+        workspace_bytes,
+        tuple(Io(offsets[t] - origin, graph.tensors[t].bytes) for t in inputs),
+        tuple(Io(offsets[t] - origin, graph.tensors[t].bytes) for t in outputs),
+        tuple(builder.storages),
+        tuple(builder.views),
+        tuple(builder.ops),
+        tuple(program_steps),
+        tuple(builder.constants),
+    )
+    return Region(tuple(nodes), inputs, outputs, origin, program)
+
+
+def piece_index(step_graph: StepGraph) -> dict[int, int]:
+    """Storage -> its first piece (rows follow in order)."""
+    found: dict[int, int] = {}
+    for p, piece in enumerate(step_graph.pieces):
+        found.setdefault(piece.storage, p)
+    return found
+
+
+class _Builder:
+    """Interns storages, views and constants while ops are added."""
+
+    def __init__(
+        self,
+        split: Split,
+        step_graph: StepGraph,
+        first_piece: Mapping[int, int],
+        address: Mapping[int, int],
+        touched: set[int],
+        origin: int,
+        contiguous: frozenset[int],
+    ) -> None:
+        self.split = split
+        self.step_graph = step_graph
+        self.first_piece = first_piece
+        self.address = address
+        self.touched = touched
+        self.origin = origin
+        self.contiguous = contiguous
+        self.storages: list[Storage] = []
+        self.views: list[View] = []
+        self.ops: list[Op] = []
+        self.constants: list[bytes] = []
+        self._storage_index: dict[tuple[str, int], int] = {}
+        self._constant_index: dict[bytes, int] = {}
+
+    def constant(self, data: bytes) -> int:
+        if data not in self._constant_index:
+            self._constant_index[data] = len(self.constants)
+            self.constants.append(data)
+        return self._constant_index[data]
+
+    def storage(self, storage: int) -> int:
+        """A storage of the step graph (an accumulator's, too)."""
+        key = ("pieces", storage)
+        if key not in self._storage_index:
+            first = self.first_piece[storage]
+            if storage < len(self.split.storages.storages):
+                rows, row_bytes = self.split.storages.storages[storage].rows, self.split.storages.storages[storage].row_bytes
+            else:
+                rows, row_bytes = 1, self.step_graph.pieces[first].bytes
+            addresses = tuple(
+                self.address[p] - self.origin if p in self.touched or storage in self.contiguous else None
+                for p in range(first, first + rows)
+            )
+            self._storage_index[key] = len(self.storages)
+            self.storages.append(Storage(row_bytes, rows, addresses))
+        return self._storage_index[key]
+
+    def constant_storage(self, tensor: int, shape: RowShape) -> int:
+        key = ("constant", tensor)
+        if key not in self._storage_index:
+            data = self.split.graph.tensors[tensor].data or b""
+            self._storage_index[key] = len(self.storages)
+            self.storages.append(Storage(shape.row_bytes, shape.rows, (), self.constant(data)))
+        return self._storage_index[key]
+
+    def view(self, view: View) -> int:
+        if view not in self.views:
+            self.views.append(view)
+        return self.views.index(view)
+
+    def read(self, read: Read) -> int:
+        shape = read.shape
+        if self.split.graph.tensors[read.tensor].is_constant:
+            storage = self.constant_storage(read.tensor, shape)
+            return self.view(
+                View(storage, 0, shape.rows, shape.columns, shape.channels, shape.pixel_bytes, 0, shape.element_bytes)
+            )
+        seen = self.split.storages.view(read.tensor, shape)
+        return self.view(
+            View(
+                self.storage(seen.storage), seen.first_row, shape.rows, shape.columns, shape.channels,
+                seen.pixel_stride_bytes, seen.offset_bytes, shape.element_bytes,
+            )
+        )  # fmt: skip
+
+    def output(self, op: RowOp) -> int:
+        storages, shape = self.split.storages, op.output_shape
+        window = storages.windows[op.output]
+        stride = window.pixel_stride_bytes or op.output_pixel_stride_bytes or shape.pixel_bytes
+        return self.view(
+            View(
+                self.storage(storages.storage_of[op.output]),
+                window.first_row + op.placement.first_row,
+                shape.rows, shape.columns, shape.channels, stride,
+                window.offset_bytes + op.placement.offset_bytes, shape.element_bytes,
+            )
+        )  # fmt: skip
+
+    def add_op(self, op: RowOp, index: int) -> int:
+        params: dict[str, int | float] = {
+            name: self.constant(value) if isinstance(value, bytes) else value for name, value in op.params.items()
+        }
+        accumulator = None
+        if op.accumulates:
+            storage = self.storage(len(self.split.storages.storages) + index)
+            accumulator = self.view(View(storage, 0, 1, 1, op.accumulator_bytes // 4, 4 * (op.accumulator_bytes // 4), 0, 4))
+        inputs = [self.read(r) for r in op.reads]
+        self.ops.append(
+            Op(
+                OpKind(op.kind),
+                self.output(op),
+                inputs[0],
+                params,
+                inputs[1] if len(inputs) > 1 else None,
+                accumulator,
+                self.split.graph.label(self.split.graph.operators[op.source]),
+            )
+        )
+        return len(self.ops) - 1

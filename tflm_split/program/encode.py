@@ -1,0 +1,259 @@
+"""What bytes does a program become?
+
+`encode` lays the records out in the order `format.py` describes, with nothing between them but zero padding to each
+part's alignment. Equal constants, parameter records and address tables are stored once. Same program, same bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from tflm_split.errors import InternalError, ProgramError
+from tflm_split.program.check import check_program
+from tflm_split.program.constants import ALIGNMENT, AREA_ALIGNMENT, STORAGE_ALIGNMENT, constant_fields
+from tflm_split.program.format import (
+    HEADER,
+    IO,
+    MAGIC,
+    NONE,
+    OP,
+    PARAMS_OF,
+    STORAGE,
+    TABLE16_UNIT,
+    VERSION,
+    VIEW,
+    Flags,
+    StorageKind,
+)
+from tflm_split.program.types import Op, Program, Storage
+
+NO_ADDRESS16 = 0xFFFF
+"""A `TABLE16` entry of a row without an address."""
+NO_ADDRESS32 = 0xFFFFFFFF
+"""A `TABLE32` entry of a row without an address."""
+
+
+def encode(program: Program) -> bytes:
+    """The blob of a well-formed program, at most 4 GiB; raises InternalError when `check_program` finds a fault in it.
+
+    Parameters must carry exactly the fields of their record, under the record's names; a field of `constants.ALIGNMENT`
+    holds an index into `program.constants`.
+    """
+    try:
+        check_program(program)
+        return _encode(program)
+    except ProgramError as fault:
+        raise InternalError(f"a program of ours is malformed: {fault}") from fault
+    except struct.error as fault:
+        raise InternalError(f"a program of ours has a value that does not fit its field: {fault}") from fault
+
+
+def storage_kind(storage: Storage, workspace_bytes: int) -> StorageKind:
+    """The storage's own cheapest encoding, unless `AFFINE` would put a row no step uses outside the workspace."""
+    kind = storage.kind
+    if kind is not StorageKind.AFFINE:
+        return kind
+    origin = _origin(storage)
+    if origin + storage.row_count * storage.row_bytes <= workspace_bytes:
+        return kind
+    small = all(a is None or (a % TABLE16_UNIT == 0 and a < TABLE16_UNIT * NO_ADDRESS16) for a in storage.addresses)
+    return StorageKind.TABLE16 if small else StorageKind.TABLE32
+
+
+def wide_steps(program: Program) -> bool:
+    """Whether a step needs two u16: some op or row number is above 255."""
+    return len(program.ops) > 256 or any(step.row > 255 for step in program.steps)
+
+
+@dataclass(slots=True)
+class _Pool:
+    """Byte strings laid out one after the other from `start`, equal ones once."""
+
+    start: int
+    content: bytearray = field(default_factory=bytearray)
+    found: dict[tuple[str, bytes], int] = field(default_factory=dict)
+
+    def add(self, data: bytes, alignment: int, what: str) -> int:
+        """The blob offset at which `data` lies; only parts of the same sort, `what`, share bytes."""
+        key = (what, data)
+        if key not in self.found:
+            self.content.extend(bytes(-(self.start + len(self.content)) % alignment))
+            self.found[key] = self.start + len(self.content)
+            self.content.extend(data)
+        return self.found[key]
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.content)
+
+
+def _encode(program: Program) -> bytes:
+    # Offsets of fixed-size records come first, then what they point at; constants need their place before the
+    # parameter records that name them can be packed, and parameter records have known sizes.
+    io_offset = HEADER.bytes
+    storages_offset = io_offset + IO.bytes * (len(program.inputs) + len(program.outputs))
+    views_offset = storages_offset + STORAGE.bytes * len(program.storages)
+    ops_offset = views_offset + VIEW.bytes * len(program.views)
+    middle_offset = ops_offset + OP.bytes * len(program.ops)
+
+    tables = [_address_table(s, program.workspace_bytes) for s in program.storages]
+    steps = _steps(program)
+    constants = _ordered_constants(program)
+
+    # Records are equal when they name the same constants, wherever these lie: a layout with the constants area at 0
+    # has the size of the final one.
+    draft = _place(program, middle_offset, tables, _place_constants(constants, 0)[0])
+    steps_offset = draft.pool.end
+    constants_offset = _aligned(steps_offset + len(steps), AREA_ALIGNMENT)
+    offsets, constants_content = _place_constants(constants, constants_offset)
+    final = _place(program, middle_offset, tables, offsets)
+
+    storage_records = b"".join(
+        STORAGE.pack(
+            where=_where(storage, program.workspace_bytes, table_offset, offsets),
+            row_bytes=storage.row_bytes,
+            row_count=storage.row_count,
+            kind=storage_kind(storage, program.workspace_bytes),
+        )
+        for storage, table_offset in zip(program.storages, final.tables, strict=True)
+    )
+    view_records = b"".join(
+        VIEW.pack(
+            storage=v.storage,
+            first_row=v.first_row,
+            row_count=v.row_count,
+            column_count=v.column_count,
+            channel_count=v.channel_count,
+            pixel_stride_bytes=v.pixel_stride_bytes,
+            offset_bytes=v.offset_bytes,
+            element_bytes=v.element_bytes,
+            reserved=0,
+        )
+        for v in program.views
+    )
+    op_records = b"".join(
+        OP.pack(
+            kind=op.kind,
+            output=op.output,
+            input=op.input,
+            input2=NONE if op.input2 is None else op.input2,
+            accumulator=NONE if op.accumulator is None else op.accumulator,
+            reserved=0,
+            params_offset=offset,
+        )
+        for op, offset in zip(program.ops, final.params, strict=True)
+    )
+    blob = bytearray(
+        HEADER.pack(
+            magic=MAGIC,
+            version=VERSION,
+            flags=Flags.WIDE_STEPS if wide_steps(program) else 0,
+            total_bytes=constants_offset + len(constants_content),
+            workspace_bytes=program.workspace_bytes,
+            io_offset=io_offset,
+            storages_offset=storages_offset,
+            views_offset=views_offset,
+            ops_offset=ops_offset,
+            steps_offset=steps_offset,
+            step_count=len(program.steps),
+            constants_offset=constants_offset,
+            input_count=len(program.inputs),
+            output_count=len(program.outputs),
+            storage_count=len(program.storages),
+            view_count=len(program.views),
+            op_count=len(program.ops),
+            reserved=0,
+        )
+    )
+    for io in program.inputs + program.outputs:
+        blob += IO.pack(address=io.address, bytes=io.bytes)
+    blob += storage_records + view_records + op_records + final.pool.content + steps
+    blob += bytes(constants_offset - len(blob)) + constants_content
+    return bytes(blob)
+
+
+@dataclass(frozen=True, slots=True)
+class _Middle:
+    """Parameter records and address tables, placed: the offset of each op's parameters and each storage's table."""
+
+    pool: _Pool
+    params: tuple[int, ...]
+    tables: tuple[int | None, ...]
+
+
+def _place(program: Program, start: int, tables: list[bytes | None], constant_offsets: dict[int, int]) -> _Middle:
+    pool = _Pool(start)
+    params = tuple(pool.add(_params(op, constant_offsets), 4, PARAMS_OF[op.kind].name) for op in program.ops)
+    table_offsets = tuple(None if t is None else pool.add(t + bytes(-len(t) % 4), 4, "table") for t in tables)
+    return _Middle(pool, params, table_offsets)
+
+
+def _params(op: Op, constant_offsets: dict[int, int]) -> bytes:
+    values = dict(op.params)
+    for name in constant_fields(op.kind):
+        values[name] = constant_offsets[int(values[name])]
+    return PARAMS_OF[op.kind].pack(**values)
+
+
+def _address_table(storage: Storage, workspace_bytes: int) -> bytes | None:
+    match storage_kind(storage, workspace_bytes):
+        case StorageKind.TABLE16:
+            units = [NO_ADDRESS16 if a is None else a // TABLE16_UNIT for a in storage.addresses]
+            return struct.pack(f"<{len(units)}H", *units)
+        case StorageKind.TABLE32:
+            words = [NO_ADDRESS32 if a is None else a for a in storage.addresses]
+            return struct.pack(f"<{len(words)}I", *words)
+        case _:
+            return None
+
+
+def _where(storage: Storage, workspace_bytes: int, table: int | None, constant_offsets: dict[int, int]) -> int:
+    if storage.constant is not None:
+        return constant_offsets[storage.constant]
+    return _origin(storage) if table is None else table
+
+
+def _origin(storage: Storage) -> int:
+    """The address row 0 of an `AFFINE` storage has or would have; 0 when no row has one."""
+    for row, address in enumerate(storage.addresses):
+        if address is not None:
+            return address - row * storage.row_bytes
+    return 0
+
+
+def _steps(program: Program) -> bytes:
+    code = "H" if wide_steps(program) else "B"
+    return struct.pack(f"<{2 * len(program.steps)}{code}", *(n for s in program.steps for n in (s.op, s.row)))
+
+
+def _ordered_constants(program: Program) -> list[tuple[bytes, int, list[int]]]:
+    """Every constant that is referred to: its bytes, the strictest alignment asked of it, its indices.
+
+    In order of first use within each alignment, strictest first, so that padding is spent on weights alone.
+    """
+    wanted: dict[bytes, tuple[int, list[int]]] = {}
+
+    def use(index: int, alignment: int) -> None:
+        data = program.constants[index]
+        before, indices = wanted.get(data, (1, []))
+        wanted[data] = (max(before, alignment), indices if index in indices else [*indices, index])
+
+    for storage in program.storages:
+        if storage.constant is not None:
+            use(storage.constant, STORAGE_ALIGNMENT)
+    for op in program.ops:
+        for name in constant_fields(op.kind):
+            use(int(op.params[name]), ALIGNMENT[name])
+    return sorted(((data, a, indices) for data, (a, indices) in wanted.items()), key=lambda entry: -entry[1])
+
+
+def _place_constants(constants: list[tuple[bytes, int, list[int]]], start: int) -> tuple[dict[int, int], bytes]:
+    """Each constant index's blob offset, and the bytes of the constants area, a multiple of 4 long."""
+    pool = _Pool(start)
+    offsets = {index: pool.add(data, a, "constant") for data, a, indices in constants for index in indices}
+    return offsets, bytes(pool.content) + bytes(-len(pool.content) % 4)
+
+
+def _aligned(offset: int, alignment: int) -> int:
+    return offset + -offset % alignment

@@ -1,0 +1,1 @@
+"""Graph -> Graph, exact: the rewritten graph computes the same bytes."""

@@ -1,0 +1,71 @@
+"""In which order do the steps of a group of operators run, if rows are computed only when a later operator asks?
+
+Depth-first, demand-driven: the group's last operators ask for their rows one by one, each asks for the rows it reads,
+and so on, so that a row is made as late as possible and dies soon (line buffers, patch-based inference, TinyTS and
+fused tiling all reduce to this order when the pieces are rows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tflm_split.schedule.step_graph import StepGraph
+
+
+def streaming_order(step_graph: StepGraph, nodes: Sequence[int]) -> list[int]:
+    """All needed steps of `nodes` (in an order in which whole nodes could run), depth-first.
+
+    Dropping the steps of the first k nodes from the answer gives the answer for `nodes[k:]`: what a node pulls in
+    only ever belongs to earlier nodes. `cuts.py` relies on it.
+    """
+    inside = set(nodes)
+    steps, producers, needed = step_graph.steps, step_graph.producers, step_graph.needed
+    asked_for = {
+        steps[s].node
+        for n in nodes
+        for t in step_graph.steps_of[n]
+        for p in steps[t].reads
+        for s in producers[p]
+        if steps[s].node != n
+    }
+    sinks = [n for n in nodes if n not in asked_for]
+    # Several ends advance together, each by its share of rows, so that rows they have in common are read soon.
+    wishes = sorted(
+        ((k + 1) / len(step_graph.steps_of[n]), position, s)
+        for position, n in enumerate(sinks)
+        for k, s in enumerate(step_graph.steps_of[n])
+        if s in needed
+    )
+    order: list[int] = []
+    done: set[int] = set()
+
+    def dependencies(s: int) -> list[int]:
+        step = steps[s]
+        found = [step.after] if step.after is not None else []
+        for p in step.reads:
+            found.extend(producers[p])
+        return found
+
+    def run(goal: int) -> None:
+        if goal in done:
+            return
+        stack = [(goal, iter(dependencies(goal)))]
+        while stack:
+            s, waiting = stack[-1]
+            for d in waiting:
+                if d not in done and d != s and steps[d].node in inside:
+                    stack.append((d, iter(dependencies(d))))
+                    break
+            else:
+                stack.pop()
+                if s not in done:
+                    done.add(s)
+                    order.append(s)
+
+    for _, _, s in wishes:
+        run(s)
+    for n in nodes:  # rows nobody in the group asks for, but a later group or the outside world does
+        for s in step_graph.steps_of[n]:
+            if s in needed:
+                run(s)
+    return order

@@ -1,0 +1,80 @@
+"""ADD, SUB and MUL by rows, with broadcasting; one operand may be a constant.
+
+With one constant scalar the operator is a function of one byte and becomes a table (`unary.py` does the same for
+activations).
+"""
+
+from __future__ import annotations
+
+from tflm_split.arithmetic.requantize import add_parameters, mul_parameters, sub_parameters
+from tflm_split.arithmetic.tables import binary_lut
+from tflm_split.errors import Refusal
+from tflm_split.ir.graph import Graph, Operator, Tensor
+from tflm_split.program.format import OpKind
+from tflm_split.split.operators.common import need, operand, option_text, per_tensor, result
+from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.rows import ROW_ZERO, SAME_ROW, RowShape, row_shape, rows_run_along_width
+
+_KINDS = {"ADD": OpKind.ADD, "SUB": OpKind.SUB, "MUL": OpKind.MUL}
+_PARAMETERS = {"ADD": add_parameters, "SUB": sub_parameters, "MUL": mul_parameters}
+
+
+def split_binary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """int8 operands; each axis of an operand is the output's, or 1."""
+    target = result(graph, op, "INT8")
+    operands = [operand(graph, op, 0), operand(graph, op, 1)]
+    for position, tensor in enumerate(operands):
+        need(tensor.dtype == "INT8", "dtype", f"its input {position} is {tensor.dtype}, needs INT8")
+        need(not tensor.is_variable, "variable", f"its input {position} is a variable")
+    need(not all(t.is_constant for t in operands), "constant", "all its inputs are constants")
+    shape = row_shape(target)
+    activation = option_text(op, "fused_activation_function")
+    for position, tensor in enumerate(operands):
+        if tensor.is_constant and tensor.elements == 1:
+            return (_table(op, operands, position, target, shape, activation),)
+    reads = tuple(_read(tensor, target, shape) for tensor in operands)
+    for tensor in (*operands, target):
+        per_tensor(tensor)
+    params = _PARAMETERS[op.kind](*(t.quantization for t in (*operands, target)), activation)
+    return (RowOp(op.index, _KINDS[op.kind], reads, target.index, shape, params),)
+
+
+def _table(
+    op: Operator, operands: list[Tensor], constant_at: int, target: Tensor, shape: RowShape, activation: str
+) -> RowOp:
+    source, scalar = operands[1 - constant_at], operands[constant_at]
+    need(source.shape == target.shape, "geometry", "its input and output differ in shape")
+    value = int.from_bytes((scalar.data or b"")[:1], "little", signed=True)
+    for tensor in (*operands, target):
+        per_tensor(tensor)
+    quantizations = (t.quantization for t in (*operands, target))
+    table = binary_lut(op.kind, *quantizations, activation, value, constant_at == 0)
+    reads = (Read(source.index, shape, SAME_ROW, may_be_overwritten=True),)
+    return RowOp(op.index, OpKind.LUT, reads, target.index, shape, {"table_offset": table})
+
+
+def _read(tensor: Tensor, target: Tensor, shape: RowShape) -> Read:
+    """The operand as rows of the output, axes of 1 broadcast; raises Refusal when its own rows lie along another axis."""
+    if tensor.shape == target.shape:
+        return Read(tensor.index, shape, SAME_ROW, may_be_overwritten=not tensor.is_constant)
+    need(len(tensor.shape) <= len(target.shape), "broadcast", "an input has more dimensions than the output")
+    padded = (1,) * (len(target.shape) - len(tensor.shape)) + tensor.shape
+    need(
+        all(a in (1, b) for a, b in zip(padded, target.shape, strict=True)),
+        "broadcast",
+        f"its input {list(tensor.shape)} does not broadcast to {list(target.shape)}",
+    )
+    if len(padded) == 4:
+        rows, columns = (padded[2], padded[1]) if rows_run_along_width(target) else (padded[1], padded[2])
+        wanted = RowShape(rows, columns, padded[3])
+    elif all(a == 1 or a == b for a, b in zip(padded[:-1], target.shape[:-1], strict=True)) and (
+        padded[:-1] in (target.shape[:-1], (1,) * len(padded[:-1]))
+    ):
+        rows = shape.rows if padded[:-1] == target.shape[:-1] else 1
+        wanted = RowShape(rows, 1, padded[-1] if padded else 1)
+    else:
+        raise Refusal("broadcast", f"its input {list(tensor.shape)} broadcasts along part of the rows")
+    if not tensor.is_constant:
+        own = row_shape(tensor)
+        need(own.row_bytes == wanted.row_bytes, "broadcast", "a broadcast input is cut along another axis")
+    return Read(tensor.index, wanted, SAME_ROW if wanted.rows == shape.rows else ROW_ZERO)

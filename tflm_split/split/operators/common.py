@@ -1,0 +1,74 @@
+"""What every splitter asks of its operands first."""
+
+from __future__ import annotations
+
+from tflm_split.errors import Refusal
+from tflm_split.ir.graph import ABSENT, Graph, Operator, Tensor
+
+
+def need(condition: bool, kind: str, reason: str) -> None:
+    """Refuse, unless `condition`."""
+    if not condition:
+        raise Refusal(kind, reason)
+
+
+def activation(graph: Graph, op: Operator, position: int, *dtypes: str) -> Tensor:
+    """Operand `position`, which must be computed at run time and of one of `dtypes`."""
+    tensor = operand(graph, op, position)
+    need(not tensor.is_constant, "constant", f"its input {position} is a constant")
+    need(not tensor.is_variable, "variable", f"its input {position} is a variable")
+    need(tensor.dtype in dtypes, "dtype", f"its input is {tensor.dtype}, needs {' or '.join(dtypes)}")
+    return tensor
+
+
+def operand(graph: Graph, op: Operator, position: int) -> Tensor:
+    """Operand `position`, which must be there."""
+    need(len(op.inputs) > position and op.inputs[position] != ABSENT, "arity", f"it has no input {position}")
+    return graph.tensors[op.inputs[position]]
+
+
+def constant(graph: Graph, op: Operator, position: int, *dtypes: str) -> Tensor:
+    """Operand `position`, which must be a constant of one of `dtypes` with all its bytes."""
+    tensor = operand(graph, op, position)
+    need(tensor.is_constant, "constant", f"its input {position} is computed at run time, needs a constant")
+    need(tensor.dtype in dtypes, "dtype", f"its input {position} is {tensor.dtype}, needs {' or '.join(dtypes)}")
+    assert tensor.data is not None
+    need(len(tensor.data) == tensor.bytes, "constant", f"its input {position} has {len(tensor.data)} bytes of data")
+    return tensor
+
+
+def result(graph: Graph, op: Operator, *dtypes: str) -> Tensor:
+    """The only output, of one of `dtypes`."""
+    need(len(op.outputs) == 1, "arity", f"it has {len(op.outputs)} outputs, needs 1")
+    tensor = graph.tensors[op.outputs[0]]
+    need(tensor.dtype in dtypes, "dtype", f"its output is {tensor.dtype}, needs {' or '.join(dtypes)}")
+    return tensor
+
+
+def per_tensor(tensor: Tensor) -> tuple[float, int]:
+    """(scale, zero point) of a tensor quantised as a whole."""
+    quantization = tensor.quantization
+    need(
+        quantization is not None and len(quantization.scales) == 1 and len(quantization.zero_points) == 1,
+        "quantization",
+        f"tensor {tensor.name!r} is not quantised with one scale",
+    )
+    assert quantization is not None
+    need(quantization.scales[0] > 0, "quantization", f"tensor {tensor.name!r} has a scale that is not positive")
+    return quantization.scales[0], quantization.zero_points[0]
+
+
+def option_int(op: Operator, name: str, default: int | None = None) -> int:
+    """An integer option; `default` stands in only where the schema itself defines it."""
+    value = op.options.get(name, default)
+    need(isinstance(value, int), "option", f"its option {name} is {value!r}")
+    assert isinstance(value, int)
+    return value
+
+
+def option_text(op: Operator, name: str) -> str:
+    """An enum option by name."""
+    value = op.options.get(name)
+    need(isinstance(value, str), "option", f"its option {name} is {value!r}")
+    assert isinstance(value, str)
+    return value

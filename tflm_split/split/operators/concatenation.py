@@ -1,0 +1,67 @@
+"""CONCATENATION: one copy per input, into its place. `regions.py` drops a copy whose producer can write there itself."""
+
+from __future__ import annotations
+
+from tflm_split.errors import Refusal
+from tflm_split.ir.graph import Graph, Operator
+from tflm_split.program.format import OpKind
+from tflm_split.split.operators.common import activation, need, option_int, option_text, result
+from tflm_split.split.operators.pad import COPY
+from tflm_split.split.row_op import Placement, Read, RowOp
+from tflm_split.split.rows import row_shape, rows_run_along_width
+
+
+def split_concatenation(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """Any axis of a tensor cut into rows; TFLM copies bytes and does not requantise, so neither does this."""
+    target = result(graph, op, "INT8")
+    need(option_text(op, "fused_activation_function") == "NONE", "activation", "it has a fused activation")
+    shape = row_shape(target)
+    rank = len(target.shape)
+    need(rank > 0, "rank", "it joins scalars")
+    axis = option_int(op, "axis") % rank
+    along = _along(axis, rank, rows_run_along_width(target))
+    need(rank != 3 or along != "rows" or target.shape[0] == 1, "batch", f"batch is {target.shape[0]}, needs 1")
+    parts = []
+    position = 0
+    for i in range(len(op.inputs)):
+        source = activation(graph, op, i, "INT8")
+        part = row_shape(source)
+        need(len(source.shape) == rank, "geometry", "its inputs differ in rank")
+        need(
+            along == "rows" or part.rows == shape.rows,
+            "geometry",
+            "its inputs and output are cut along different axes",
+        )
+        if along == "rows":
+            need(part.row_bytes == shape.row_bytes, "geometry", "its inputs differ in row size")
+            placement = Placement(first_row=position)
+            position += part.rows
+        elif along == "columns":
+            placement = Placement(offset_bytes=position * shape.pixel_bytes)
+            position += part.columns
+        else:
+            placement = Placement(offset_bytes=position)
+            position += part.pixel_bytes
+        stride = 0 if along == "rows" else shape.pixel_bytes
+        parts.append(
+            RowOp(op.index, OpKind.PAD, (Read(source.index, part),), target.index, part, COPY, placement, stride)
+        )
+    expected = {"rows": shape.rows, "columns": shape.columns, "channels": shape.pixel_bytes}[along]
+    need(position == expected, "geometry", "its inputs do not add up to its output")
+    return tuple(parts)
+
+
+def _along(axis: int, rank: int, rows_along_width: bool) -> str:
+    if axis == rank - 1:
+        return "channels"
+    if rank < 4:
+        if axis == rank - 2:
+            return "rows"
+        raise Refusal("axes", f"it joins axis {axis} of {rank}")
+    if axis == 0:
+        raise Refusal("batch", "it joins batches")
+    if rows_along_width:
+        if axis == 2:
+            return "rows"
+        raise Refusal("axes", "it joins maps of height 1 along their height")
+    return "rows" if axis == 1 else "columns"

@@ -1,0 +1,136 @@
+"""CONV_2D and DEPTHWISE_CONV_2D by rows: an output row reads the input rows its kernel touches, each row computed once."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tflm_split.arithmetic.requantize import activation_range, conv_requantization
+from tflm_split.ir.graph import ABSENT, Graph, Operator, Tensor
+from tflm_split.program.format import OpKind, WeightFlags
+from tflm_split.split.operators.common import activation, constant, need, option_int, option_text, per_tensor, result
+from tflm_split.split.operators.window import SlidingWindow, sliding_window
+from tflm_split.split.row_op import Read, RowOp
+
+
+def split_convolution(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """Weights [out, height, width, in / groups] int8; groups are read off the shapes, as TFLM does."""
+    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
+    weights = constant(graph, op, 1, "INT8")
+    need(len(weights.shape) == 4, "geometry", "its weights are not 4-dimensional")
+    channels_out, height, width, channels_per_group = weights.shape
+    window = sliding_window(op, source, target, (height, width), dilated=True)
+    window.need_readable()
+    channels_in = window.source.channels
+    need(channels_out == window.target.channels, "geometry", "its weights and output disagree on channels")
+    need(channels_per_group > 0 and channels_in % channels_per_group == 0, "geometry", "its weights and input disagree on channels")
+    groups = channels_in // channels_per_group
+    need(channels_out % groups == 0, "geometry", f"its {channels_out} output channels do not divide into {groups} groups")
+    kernel = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
+    if window.transposed:
+        kernel = kernel.transpose(0, 2, 1, 3)
+    sums = kernel.astype(np.int64).sum(axis=(1, 2, 3))
+    params = requantized(graph, op, weights, 0, sums, source, target)
+    macs = window.target.columns * channels_out * height * width * channels_per_group
+    return (
+        _row_op(op, OpKind.CONV, source, target, window, params | {"groups": groups, "weights_offset": kernel.tobytes()}, macs),
+    )
+
+
+def split_depthwise(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """Weights [1, height, width, out] int8; output channel c reads input channel c // multiplier."""
+    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
+    weights = constant(graph, op, 1, "INT8")
+    need(len(weights.shape) == 4 and weights.shape[0] == 1, "geometry", "its weights are not [1, height, width, channels]")
+    _, height, width, channels_out = weights.shape
+    window = sliding_window(op, source, target, (height, width), dilated=True)
+    window.need_readable()
+    channels_in = window.source.channels
+    need(channels_out == window.target.channels, "geometry", "its weights and output disagree on channels")
+    need(channels_out % channels_in == 0, "geometry", "its output channels are no multiple of its input channels")
+    multiplier = channels_out // channels_in
+    need(
+        option_int(op, "depth_multiplier") == multiplier,
+        "option",
+        f"its depth_multiplier is {op.options.get('depth_multiplier')}, its shapes say {multiplier}",
+    )
+    kernel = np.frombuffer(weights.data or b"", np.int8).reshape(height, width, channels_out)
+    if window.transposed:
+        kernel = kernel.transpose(1, 0, 2)
+    sums = kernel.astype(np.int64).sum(axis=(0, 1))
+    params = requantized(graph, op, weights, 3, sums, source, target)
+    macs = window.target.columns * channels_out * height * width
+    fields = params | {"groups": multiplier, "weights_offset": kernel.tobytes()}
+    return (_row_op(op, OpKind.DEPTHWISE, source, target, window, fields, macs),)
+
+
+def _row_op(
+    op: Operator,
+    kind: OpKind,
+    source: Tensor,
+    target: Tensor,
+    window: SlidingWindow,
+    params: dict[str, int | float | bytes],
+    macs: int,
+) -> RowOp:
+    reads = (Read(source.index, window.source, window.row_window),)
+    return RowOp(
+        op.index, kind, reads, target.index, window.target, window.params() | params, macs_per_step=macs
+    )
+
+
+def requantized(
+    graph: Graph,
+    op: Operator,
+    weights: Tensor,
+    channel_axis: int,
+    weight_sums: npt.NDArray[np.int64],
+    source: Tensor,
+    target: Tensor,
+) -> dict[str, int | float | bytes]:
+    """The requantisation fields of a convolution: everything TFLM computes in `prepare`, and the folded bias.
+
+    `weight_sums` holds the sum of each output channel's weights.
+    """
+    source_scale, source_zero = per_tensor(source)
+    target_scale, target_zero = per_tensor(target)
+    channels = len(weight_sums)
+    quantization = weights.quantization
+    need(quantization is not None, "quantization", "its weights are not quantised")
+    assert quantization is not None
+    need(all(z == 0 for z in quantization.zero_points), "quantization", "its weights have a zero point that is not 0")
+    need(len(quantization.scales) in (1, channels), "quantization", "its weights have neither one scale nor one per channel")
+    if len(quantization.scales) > 1:
+        need(quantization.axis == channel_axis, "quantization", f"its weights are quantised along axis {quantization.axis}")
+    low, high = activation_range(option_text(op, "fused_activation_function"), target_scale, target_zero, target.dtype)
+    multipliers, shifts = conv_requantization(source_scale, quantization.scales, target_scale, channels)
+    bias = folded_bias(graph, op, source_zero, weight_sums)
+    return {
+        "input_zero_point": source_zero,
+        "output_zero_point": target_zero,
+        "output_min": low,
+        "output_max": high,
+        "bias_offset": bias,
+        "multipliers_offset": np.array(multipliers, "<i4").tobytes(),
+        "shifts_offset": np.array(shifts, np.int8).tobytes(),
+        "flags": int(WeightFlags.PER_CHANNEL),
+    }
+
+
+def folded_bias(
+    graph: Graph,
+    op: Operator,
+    source_zero: int,
+    weight_sums: npt.NDArray[np.int64],
+) -> bytes:
+    """int32 bias - zero_point * sum(weights), modulo 2**32.
+
+    Some real models carry biases of +-(2**31 - 1) in dead channels, so that the accumulator wraps around. TFLM's does,
+    too, and modulo 2**32 the order of additions does not matter: the result is the same.
+    """
+    bias = np.zeros(len(weight_sums), np.int64)
+    if len(op.inputs) > 2 and op.inputs[2] != ABSENT:
+        tensor = constant(graph, op, 2, "INT32")
+        need(tensor.elements == len(bias), "geometry", "its bias and output disagree on channels")
+        bias = np.frombuffer(tensor.data or b"", "<i4").astype(np.int64)
+    return ((bias - source_zero * weight_sums) & 0xFFFFFFFF).astype("<u4").tobytes()

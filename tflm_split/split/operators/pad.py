@@ -1,0 +1,55 @@
+"""PAD and PADV2: an output row is filler, or an input row with filler around it. Also the plain copy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_split.ir.graph import ABSENT, Graph, Operator
+from tflm_split.program.format import OpKind
+from tflm_split.split.operators.common import activation, constant, need, per_tensor, result
+from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.rows import Window, row_shape, shared_axis_is_width
+
+
+def pad_amounts(graph: Graph, op: Operator) -> tuple[tuple[int, int], ...]:
+    """((before, after), ...) per dimension; raises Refusal when they are not constant or negative."""
+    amounts = constant(graph, op, 1, "INT32", "INT64")
+    numbers = np.frombuffer(amounts.data or b"", "<i4" if amounts.dtype == "INT32" else "<i8")
+    need(numbers.size % 2 == 0 and bool((numbers >= 0).all()), "geometry", "its padding is negative or odd in number")
+    return tuple((int(a), int(b)) for a, b in numbers.reshape(-1, 2))
+
+
+def pad_value(graph: Graph, op: Operator) -> int:
+    """The filler as int8: PADV2's constant, else the output's zero point."""
+    if op.kind == "PADV2" and len(op.inputs) > 2 and op.inputs[2] != ABSENT:
+        value = constant(graph, op, 2, "INT8")
+        need(value.elements == 1, "geometry", "its filler is not one value")
+        return int(np.frombuffer(value.data or b"", np.int8)[0])
+    return per_tensor(result(graph, op, "INT8"))[1]
+
+
+def split_pad(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """Padding of rows, columns and channels of a 4-D tensor; not of the batch."""
+    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
+    amounts = pad_amounts(graph, op)
+    need(len(source.shape) == 4 and len(amounts) == 4, "rank", "its input is not 4-dimensional")
+    need(amounts[0] == (0, 0), "batch", "it pads the batch")
+    need(
+        all(t == s + a + b for s, t, (a, b) in zip(source.shape, target.shape, amounts, strict=True)),
+        "geometry",
+        "its output shape does not fit its padding",
+    )
+    transposed = shared_axis_is_width(source, target)
+    rows, columns = (amounts[2], amounts[1]) if transposed else (amounts[1], amounts[2])
+    params: dict[str, int | float | bytes] = {
+        "pad_rows": rows[0],
+        "pad_columns": columns[0],
+        "pad_channels": amounts[3][0],
+        "value": pad_value(graph, op),
+    }
+    reads = (Read(source.index, row_shape(source), Window(pad=rows[0])),)
+    return (RowOp(op.index, OpKind.PAD, reads, target.index, row_shape(target), params),)
+
+
+COPY: dict[str, int | float | bytes] = {"pad_rows": 0, "pad_columns": 0, "pad_channels": 0, "value": 0}
+"""Parameters of a PAD that only copies."""

@@ -1,0 +1,47 @@
+"""AVERAGE_POOL_2D and MAX_POOL_2D by rows; an average over the whole input takes its rows as they come."""
+
+from __future__ import annotations
+
+from tflm_split.arithmetic.requantize import activation_range, average_pool_sum_parameters
+from tflm_split.ir.graph import Graph, Operator
+from tflm_split.program.format import OpKind
+from tflm_split.split.operators.common import activation, need, option_int, option_text, per_tensor, result
+from tflm_split.split.operators.window import sliding_window
+from tflm_split.split.row_op import Read, RowOp
+
+
+def split_pool(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """Same quantisation in and out (TFLM does not requantise a pool)."""
+    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
+    kernel = (option_int(op, "filter_height"), option_int(op, "filter_width"))
+    window = sliding_window(op, source, target, kernel, dilated=False)
+    need(window.source.channels == window.target.channels, "geometry", "its input and output disagree on channels")
+    scale, zero_point = per_tensor(target)
+    activation_name = option_text(op, "fused_activation_function")
+    low, high = activation_range(activation_name, scale, zero_point, target.dtype)
+    limits = {"output_min": low, "output_max": high}
+    shape = window.source
+    covers_input = (
+        window.target.rows == window.target.columns == 1
+        and window.rows.kernel - window.rows.pad >= shape.rows
+        and window.columns.kernel - window.columns.pad >= shape.columns
+    )
+    if op.kind == "AVERAGE_POOL_2D" and covers_input and shape.rows > 1:
+        count = shape.rows * shape.columns
+        need(count < 2**23, "overflow", "its sum could leave 32 bits")
+        params = average_pool_sum_parameters(target.quantization, activation_name, count)
+        return (
+            RowOp(
+                op.index,
+                OpKind.SUM_FEED,
+                (Read(source.index, shape),),
+                target.index,
+                window.target,
+                params,
+                accumulator_bytes=4 * shape.channels,
+            ),
+        )
+    window.need_readable()
+    kind = OpKind.AVERAGE_POOL if op.kind == "AVERAGE_POOL_2D" else OpKind.MAX_POOL
+    reads = (Read(source.index, shape, window.row_window),)
+    return (RowOp(op.index, kind, reads, target.index, window.target, {**window.params(), **limits}),)

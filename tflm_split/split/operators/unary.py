@@ -1,0 +1,57 @@
+"""Element-wise functions of one 8-bit input: a table of 256 entries, worked out here exactly as TFLM would."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_split.arithmetic.tables import lut
+from tflm_split.ir.graph import Graph, Operator
+from tflm_split.program.format import OpKind
+from tflm_split.split.operators.common import activation, need, per_tensor, result
+from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.rows import SAME_ROW, RowShape, row_shape
+
+UNARY_KINDS = ("RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "QUANTIZE", "DEQUANTIZE")
+
+_TYPES = {
+    "QUANTIZE": (("INT8", "UINT8", "FLOAT32"), ("INT8", "UINT8")),
+    "DEQUANTIZE": (("INT8", "UINT8"), ("FLOAT32",)),
+}
+
+
+def split_unary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """A table look-up per element, or float to int8 arithmetic for QUANTIZE of a float input."""
+    sources, targets = _TYPES.get(op.kind, (("INT8",), ("INT8",)))
+    source, target = activation(graph, op, 0, *sources), result(graph, op, *targets)
+    need(source.shape == target.shape, "geometry", "its input and output differ in shape")
+    from_shape, to_shape = row_shape(source), row_shape(target)
+    if source.dtype == "FLOAT32":
+        need(target.dtype == "INT8", "dtype", f"it makes {target.dtype} of floats, needs INT8")
+        scale, zero_point = per_tensor(target)
+        params: dict[str, int | float | bytes] = {
+            "scale": float(np.float32(scale)),
+            "zero_point": zero_point,
+            "output_min": -128,
+            "output_max": 127,
+        }
+        return (_row_op(op, OpKind.QUANTIZE_FLOAT, source.index, from_shape, target.index, to_shape, params),)
+    if source.dtype != "FLOAT32":
+        per_tensor(source)
+    if target.dtype != "FLOAT32":
+        per_tensor(target)
+    table = lut(op.kind, source.quantization, target.quantization, op.options, source.dtype, target.dtype)
+    return (_row_op(op, OpKind.LUT, source.index, from_shape, target.index, to_shape, {"table_offset": table}),)
+
+
+def _row_op(
+    op: Operator,
+    kind: OpKind,
+    source: int,
+    from_shape: RowShape,
+    target: int,
+    to_shape: RowShape,
+    params: dict[str, int | float | bytes],
+) -> RowOp:
+    same_size = from_shape.element_bytes == to_shape.element_bytes
+    reads = (Read(source, from_shape, SAME_ROW, may_be_overwritten=same_size),)
+    return RowOp(op.index, kind, reads, target, to_shape, params)

@@ -1,0 +1,201 @@
+"""Which operators can be cut into rows, given their neighbours, and which tensors share bytes?
+
+The answer is a `Split`: row ops for what is covered, refusals for what stays a stock operator, and the storages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tflm_split.errors import Refusal
+from tflm_split.ir.graph import Graph, Operator
+from tflm_split.program.format import OpKind
+from tflm_split.split.operators import RESHAPES, split_operator
+from tflm_split.split.operators.dense import fed_dense
+from tflm_split.split.row_op import RowOp
+from tflm_split.split.rows import RowShape
+from tflm_split.split.storage import Alias, StorageMap, map_storages
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`stock`: operators that stay as they are, with why in `refusals`. `aliased` ones need no step at all."""
+
+    graph: Graph
+    row_ops: tuple[RowOp, ...]
+    stock: frozenset[int]
+    aliased: frozenset[int]
+    storages: StorageMap
+    refusals: Mapping[int, Refusal]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOptions:
+    """`concatenate_in_place`: let producers write into a concatenation. `feed_dense`: FULLY_CONNECTED takes pieces."""
+
+    concatenate_in_place: bool = False
+    feed_dense: bool = True
+
+
+def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
+    """Everything that can be cut, cut; operators whose neighbours' rows do not fit theirs are left out, until all fit."""
+    refusals: dict[int, Refusal] = {}
+    pieces: dict[int, tuple[RowOp, ...]] = {}
+    reshapes: set[int] = set()
+    interface_overlap = set(graph.inputs) & set(graph.outputs)
+    for op in graph.operators:
+        try:
+            if interface_overlap.intersection(op.inputs):
+                raise Refusal("interface", "its input is an input and an output of the model at once")
+            if op.kind in RESHAPES:
+                _check_reshape(graph, op)
+                reshapes.add(op.index)
+            else:
+                pieces[op.index] = split_operator(graph, op)
+        except Refusal as refusal:
+            refusals[op.index] = refusal
+    while True:
+        _keep_inner_reshapes(graph, pieces, reshapes, refusals)
+        aliases = _reshape_aliases(graph, reshapes)
+        row_ops = dict(pieces)
+        if options.concatenate_in_place:
+            _write_concatenations_in_place(graph, row_ops, aliases, reshapes)
+        flat = [r for k in sorted(row_ops) for r in row_ops[k]]
+        covered = set(row_ops) | reshapes
+        storages = map_storages(graph, flat, aliases, _whole_tensors(graph, covered))
+        refused = _misfits(graph, row_ops, storages, options)
+        if not refused:
+            break
+        for k, refusal in refused.items():
+            refusals[k] = refusal
+            del pieces[k]
+    stock = frozenset(op.index for op in graph.operators if op.index not in covered)
+    aliased = frozenset(k for k in covered if not row_ops.get(k))
+    return Split(graph, tuple(r for k in sorted(row_ops) for r in row_ops[k]), stock, aliased, storages, refusals)
+
+
+def _check_reshape(graph: Graph, op: Operator) -> None:
+    source, target = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+    if source.is_constant or source.is_variable or source.dtype != target.dtype:
+        raise Refusal("constant", "its input is not an activation of the output's type")
+    if source.bytes != target.bytes or source.bytes == 0:
+        raise Refusal("geometry", "its input and output differ in size")
+
+
+def _keep_inner_reshapes(
+    graph: Graph, pieces: Mapping[int, tuple[RowOp, ...]], reshapes: set[int], refusals: dict[int, Refusal]
+) -> None:
+    """A reshape is free only where one side of it is inside a region; drop the others from `reshapes`."""
+    producers, consumers = graph.producers(), graph.consumers()
+    changed = True
+    while changed:
+        changed = False
+        for k in sorted(reshapes):
+            op = graph.operators[k]
+            source, target = op.inputs[0], op.outputs[0]
+            made_here = producers.get(source) in pieces or producers.get(source) in reshapes
+            used = consumers.get(target, ())
+            used_here = bool(used) and target not in graph.outputs and all(c in pieces or c in reshapes for c in used)
+            if not (made_here or used_here):
+                reshapes.discard(k)
+                refusals[k] = Refusal("neighbours", "neither side of it is inside a region")
+                changed = True
+
+
+def _reshape_aliases(graph: Graph, reshapes: set[int]) -> dict[int, Alias]:
+    return {
+        graph.operators[k].outputs[0]: Alias(graph.operators[k].outputs[0], graph.operators[k].inputs[0])
+        for k in reshapes
+    }
+
+
+def _write_concatenations_in_place(
+    graph: Graph, row_ops: dict[int, tuple[RowOp, ...]], aliases: dict[int, Alias], reshapes: set[int]
+) -> None:
+    """Drop each copy into a concatenation whose source is made by one row op of the region and lives nowhere else."""
+    made_by: dict[int, int] = {}
+    for k, ops in row_ops.items():
+        for op in ops:
+            made_by[op.output] = k
+    reshaped = {graph.operators[k].inputs[0] for k in reshapes}
+    consumers = graph.consumers()
+    for k in sorted(row_ops):
+        if graph.operators[k].kind != "CONCATENATION":
+            continue
+        kept = []
+        for op in row_ops[k]:
+            source = op.reads[0].tensor
+            free = (
+                source in made_by
+                and source not in aliases
+                and source not in graph.outputs
+                and source not in reshaped
+                and all(c in row_ops for c in consumers[source])
+            )
+            if free:
+                aliases[source] = Alias(source, op.output, op.placement.first_row, op.placement.offset_bytes, op.output_pixel_stride_bytes)
+            else:
+                kept.append(op)
+        row_ops[k] = tuple(kept)
+
+
+def _whole_tensors(graph: Graph, covered: set[int]) -> list[int]:
+    """Activation tensors that TFLM itself sees: the interface, and what stock operators read and write."""
+    seen: dict[int, None] = {}
+    for t in (*graph.inputs, *graph.outputs):
+        seen.setdefault(t)
+    for op in graph.operators:
+        if op.index not in covered:
+            for t in (*op.inputs, *op.outputs):
+                if t >= 0:
+                    seen.setdefault(t)
+    return [t for t in seen if is_planned(graph, t)]
+
+
+def is_planned(graph: Graph, tensor: int) -> bool:
+    """Whether TFLM gives this tensor room in the head: no constant, no variable, some bytes."""
+    value = graph.tensors[tensor]
+    return not value.is_constant and not value.is_variable and value.bytes > 0
+
+
+def _misfits(
+    graph: Graph, row_ops: dict[int, tuple[RowOp, ...]], storages: StorageMap, options: SplitOptions
+) -> dict[int, Refusal]:
+    """Operators whose view of an input is not made of whole pieces; a FULLY_CONNECTED is turned into a feed instead."""
+    refused: dict[int, Refusal] = {}
+    for k, ops in row_ops.items():
+        fitted = []
+        try:
+            for op in ops:
+                storages.view(op.output, op.output_shape) if not op.output_pixel_stride_bytes else None
+                fitted.append(_fit(graph, op, storages, options))
+        except Refusal as refusal:
+            refused[k] = refusal
+        row_ops[k] = tuple(fitted)
+    return refused
+
+
+def _fit(graph: Graph, op: RowOp, storages: StorageMap, options: SplitOptions) -> RowOp:
+    for read in op.reads:
+        if graph.tensors[read.tensor].is_constant:
+            continue
+        try:
+            storages.view(read.tensor, read.shape)
+        except Refusal:
+            if op.kind is not OpKind.CONV or read.shape.rows != 1 or read.shape.columns != 1 or not options.feed_dense:
+                raise
+            pieces = _pieces_of(graph, storages, read.tensor)
+            if pieces is None or pieces.bytes != read.shape.bytes:
+                raise
+            return fed_dense(op, pieces)
+    return op
+
+
+def _pieces_of(graph: Graph, storages: StorageMap, tensor: int) -> RowShape | None:
+    """The tensor as its storage's rows, when it covers them wholly."""
+    storage = storages.storages[storages.storage_of[tensor]]
+    if storages.windows[tensor].pixel_stride_bytes:
+        return None
+    rows = graph.tensors[tensor].bytes // storage.row_bytes
+    return RowShape(rows, 1, storage.row_bytes)

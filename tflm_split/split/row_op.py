@@ -1,0 +1,60 @@
+"""One operator cut into row steps: what `split` makes of an operator, and what the program runs.
+
+An operator becomes one row op, except CONCATENATION, which becomes a copy per input (none for an input whose producer
+writes straight into place, `storage.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tflm_split.program.format import OpKind
+from tflm_split.split.rows import SAME_ROW, RowShape, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One operand: the tensor, the op's view of it, and the rows an output row needs."""
+
+    tensor: int
+    shape: RowShape
+    window: Window = SAME_ROW
+    may_be_overwritten: bool = False
+    """Whether the output row may take the address of this row when it is read for the last time (element-wise)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a partial write lands inside the output tensor: rows [first_row, ...), `offset_bytes` into each row."""
+
+    first_row: int = 0
+    offset_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowOp:
+    """`rows` steps, one per row of `output`; an accumulating op has one step per row of its (only) read instead.
+
+    `params` are the fields of the op kind's parameter record; a field `x_offset` holds the constant's bytes.
+    `output_pixel_stride_bytes` is that of the whole output tensor when only some of its channels are written.
+    """
+
+    source: int
+    kind: OpKind
+    reads: tuple[Read, ...]
+    output: int
+    output_shape: RowShape
+    params: Mapping[str, int | float | bytes]
+    placement: Placement = Placement()
+    output_pixel_stride_bytes: int = 0
+    accumulator_bytes: int = 0
+    macs_per_step: int = 0
+
+    @property
+    def accumulates(self) -> bool:
+        return self.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED)
+
+    @property
+    def steps(self) -> int:
+        return self.reads[0].shape.rows if self.accumulates else self.output_shape.rows

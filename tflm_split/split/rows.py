@@ -1,0 +1,97 @@
+"""How is a tensor cut into rows, and which input rows does an output row need?
+
+The long spatial axis is the row axis: H of [1, H, W, C], W when H is 1, tokens of [1, T, C], batch of [N, C]. In every
+case the rows follow each other in the tensor's bytes, so a row is a byte range and nothing is moved to cut a tensor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from tflm_split.errors import Refusal
+from tflm_split.ir.graph import ELEMENT_BYTES, Tensor
+
+MAX_COUNT = 0xFFFF
+"""Rows and columns are u16 in the program format."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowShape:
+    """A tensor seen as `rows` rows of `columns` pixels of `channels` elements."""
+
+    rows: int
+    columns: int
+    channels: int
+    element_bytes: int = 1
+
+    @property
+    def pixel_bytes(self) -> int:
+        return self.channels * self.element_bytes
+
+    @property
+    def row_bytes(self) -> int:
+        return self.columns * self.pixel_bytes
+
+    @property
+    def bytes(self) -> int:
+        return self.rows * self.row_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Output row r reads input rows `r * stride - pad + k * dilation`, k in [0, kernel), those that exist.
+
+    `Window(stride=0)` is a broadcast: every output row reads row 0.
+    """
+
+    kernel: int = 1
+    stride: int = 1
+    dilation: int = 1
+    pad: int = 0
+
+    def rows(self, row: int, available_rows: int) -> range:
+        """The input rows output row `row` touches, in increasing order."""
+        first = row * self.stride - self.pad
+        skip = 0 if first >= 0 else -(first // self.dilation)
+        stop = min(first + self.kernel * self.dilation, available_rows)
+        return range(first + skip * self.dilation, max(stop, 0), self.dilation)
+
+
+SAME_ROW = Window()
+ROW_ZERO = Window(stride=0)
+
+
+def row_shape(tensor: Tensor) -> RowShape:
+    """`tensor` cut along its row axis; raises Refusal when its rank, batch or type leaves no row axis."""
+    if tensor.dtype not in ELEMENT_BYTES:
+        raise Refusal("dtype", f"tensor {tensor.name!r} is {tensor.dtype}")
+    shape = tensor.shape
+    if len(shape) > 4:
+        raise Refusal("rank", f"tensor {tensor.name!r} has {len(shape)} dimensions, at most 4 can be cut into rows")
+    if any(d == 0 for d in shape):
+        raise Refusal("shape", f"tensor {tensor.name!r} is empty")
+    element_bytes = ELEMENT_BYTES[tensor.dtype]
+    if len(shape) == 4:
+        batch, height, width, channels = shape
+        if batch != 1:
+            raise Refusal("batch", f"batch is {batch}, needs 1")
+        rows, columns = (height, width) if height > 1 else (width, 1)
+    else:
+        rows, columns, channels = prod(shape[:-1]), 1, (shape[-1] if shape else 1)
+    if rows > MAX_COUNT or columns > MAX_COUNT:
+        raise Refusal("shape", f"tensor {tensor.name!r} has more than {MAX_COUNT} rows or columns")
+    return RowShape(rows, columns, channels, element_bytes)
+
+
+def rows_run_along_width(tensor: Tensor) -> bool:
+    """Whether the row axis of a 4-D tensor is W (because H is 1)."""
+    return len(tensor.shape) == 4 and tensor.shape[1] == 1
+
+
+def shared_axis_is_width(source: Tensor, target: Tensor) -> bool:
+    """Whether the rows of both 4-D maps run along W; raises Refusal when one runs along H and the other along W."""
+    need_width = [rows_run_along_width(t) for t in (source, target) if t.shape[2] > 1 or t.shape[1] > 1]
+    if need_width and any(w != need_width[0] for w in need_width):
+        raise Refusal("geometry", "its input and output are cut along different axes")
+    return bool(need_width) and need_width[0]

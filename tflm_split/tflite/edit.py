@@ -1,0 +1,71 @@
+"""What should change in a file's main graph? A value that says it; `writer.write_model` carries it out.
+
+Tensor indices count the original tensors first, then `Edit.new_tensors`; the writer renumbers at the very end, so
+nobody else has to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tflm_split.ir.graph import Quantization
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOperator:
+    """Operator `position` of the original main graph, on other tensors where `inputs` or `outputs` say so."""
+
+    position: int
+    inputs: tuple[int, ...] | None = None
+    outputs: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomOperator:
+    """A new custom operator; `custom_options` are handed to its `init` in place, 16-byte aligned."""
+
+    custom_code: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    custom_options: bytes = field(default=b"", repr=False)
+
+
+NewOperator = KeptOperator | CustomOperator
+
+
+@dataclass(frozen=True, slots=True)
+class NewTensor:
+    """A tensor to add: a constant if it has `data`, otherwise an activation."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    data: bytes | None = field(default=None, repr=False)
+    quantization: Quantization | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The graph's new inputs and outputs, one for each old one, in the old order; signatures follow."""
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The main graph as it should be written. A field left at its default changes nothing, with one exception:
+
+    `drop_unused_tensors` removes every tensor that no operator, interface or signature names any more (each costs
+    12 bytes of arena on Arm, one without data its whole size), and with them unused buffers and operator codes.
+
+    `offsets` maps tensors to their byte offset in the arena's head; tensors it leaves out are placed by TFLM. It
+    replaces the file's offline plan. With None a plan the file came with stays only if operators and tensors do.
+    """
+
+    operators: tuple[NewOperator, ...] | None = None
+    new_tensors: tuple[NewTensor, ...] = ()
+    interface: Interface | None = None
+    offsets: Mapping[int, int] | None = None
+    drop_unused_tensors: bool = True

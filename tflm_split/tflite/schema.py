@@ -1,0 +1,112 @@
+"""The one door to the flatbuffers bindings of the TFLite schema: nothing else in the package imports them.
+
+The bindings are those inside the pinned `tflite-micro` wheel: its object API knows every field of the schema TFLM was
+built with, so what this package does not model still survives a read and a write. They are imported on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from tflm_split.errors import ModelError, ToolError
+
+FILE_IDENTIFIER = b"TFL3"
+SCHEMA_VERSION = 3
+"""`Model.version` of every file TFLM runs (TFLITE_SCHEMA_VERSION)."""
+BUFFER_ALIGNMENT_BYTES = 16
+"""`force_align` of `Buffer.data` in the schema; kernels may rely on it."""
+CUSTOM = "CUSTOM"
+
+_BINDINGS = "tflite_micro.tensorflow.lite.micro.python.schema_py_generated"
+_NEEDED = ("Model", "ModelT", "BufferT", "BuiltinOperator", "BuiltinOptions2", "SignatureDefT", "ExternalBufferT")
+
+
+@cache
+def bindings() -> ModuleType:
+    """The generated bindings. Raises ToolError if the wheel is missing, does not import, or is not the one we know."""
+    try:
+        module = importlib.import_module(_BINDINGS)
+        importlib.import_module("flatbuffers")
+    except ImportError as error:
+        raise ToolError(
+            f"cannot read or write models: {error}; install the packages `flatbuffers` and `tflite-micro` "
+            "in the version this package asks for"
+        ) from error
+    missing = [name for name in _NEEDED if not hasattr(module, name)]
+    if missing:
+        raise ToolError(f"the installed `tflite-micro` has an unknown schema: {', '.join(missing)} is missing from it")
+    return module
+
+
+def root(data: bytes) -> Any:
+    """The lazy accessor of the file's root table; nothing is checked or expanded."""
+    return bindings().Model.GetRootAs(data, 0)
+
+
+def unpack(data: bytes) -> Any:
+    """The whole file as a tree of mutable objects (`ModelT`); vectors are numpy views into `data`.
+
+    Trusts `data`: call `bounds.used_bytes` on it first.
+    """
+    return bindings().ModelT.InitFromObj(root(data))
+
+
+def pack(tree: Any, size_hint_bytes: int = 1024) -> bytes:
+    """The tree as a TFL3 file in which every `Buffer.data` and every `custom_options` is 16-byte aligned.
+
+    Same tree, same bytes.
+    """
+    builder = _aligned_builder(size_hint_bytes)
+    builder.Finish(tree.Pack(builder), FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def new(class_name: str, **fields: Any) -> Any:
+    """A fresh object of the object API, e.g. `new("TensorT", name=b"x")`."""
+    return getattr(bindings(), class_name)(**fields)
+
+
+@cache
+def _members(enum: str) -> dict[str, int]:
+    return {k: v for k, v in vars(getattr(bindings(), enum)).items() if not k.startswith("_") and isinstance(v, int)}
+
+
+@cache
+def _names(enum: str) -> dict[int, str]:
+    return {number: name for name, number in reversed(_members(enum).items())}
+
+
+def enum_name(enum: str, value: int) -> str | None:
+    """The member of `enum` that has this value, or None: the caller decides what unknown means."""
+    return _names(enum).get(value)
+
+
+def enum_value(enum: str, name: str) -> int:
+    """The value of a member. Raises ModelError if the schema has no such member."""
+    try:
+        return _members(enum)[name]
+    except KeyError:
+        raise ModelError(f"the TFLite schema has no {enum} named {name!r}") from None
+
+
+def _aligned_builder(size_hint_bytes: int) -> Any:
+    """A flatbuffers builder that gives every byte vector the schema's 16-byte alignment.
+
+    The generated Python code ignores `force_align`; byte vectors (`Buffer.data`, `Operator.custom_options`, a few tiny
+    ones) all pass through `CreateNumpyVector`, so one override is enough.
+    """
+    base = importlib.import_module("flatbuffers").Builder
+
+    def create_numpy_vector(self: Any, array: Any) -> Any:
+        if array.dtype.str != "|u1":
+            return base.CreateNumpyVector(self, array)
+        payload = array.tobytes()
+        self.StartVector(1, len(payload), BUFFER_ALIGNMENT_BYTES)
+        self.head -= len(payload)
+        self.Bytes[self.head : self.head + len(payload)] = payload
+        return self.EndVector()
+
+    return type("AlignedBuilder", (base,), {"CreateNumpyVector": create_numpy_vector})(size_hint_bytes)

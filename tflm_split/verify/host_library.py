@@ -1,0 +1,65 @@
+"""Where is the C runtime built for this machine, and how is it built?
+
+`host_library()` is the library the wheel ships: the `TFLM_SPLIT` operator for the pip `tflite-micro` interpreter, and
+`split_nn_prepare` / `split_nn_run` for use on a plain buffer through ctypes. `compile_host_library` makes it from the
+C sources of a checkout; the package's build and the tests call it.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+from tflm_split.errors import ToolError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_RUNTIME = _PACKAGE.parent / "tflm_runtime_patch"
+
+LIBRARY_PATH = _PACKAGE / "_host" / "libtflm_split_host.so"
+
+_SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+_COMPILE_TIMEOUT_S = 300
+
+
+def host_library() -> Path:
+    """The packaged host library; raises ToolError when this installation lacks it."""
+    if not LIBRARY_PATH.is_file():
+        raise ToolError("the C runtime for this machine is missing: reinstall tflm_split with a C compiler present")
+    return LIBRARY_PATH
+
+
+def executor_sources() -> tuple[Path, ...]:
+    """The C files of the executor and its portable kernels, in name order; none when there is no checkout."""
+    return tuple(sorted((_RUNTIME / "split_nn").glob("*.c")))
+
+
+def host_sources() -> tuple[Path, ...]:
+    """Every C file of the host library; raises ToolError when the sources are not there."""
+    shim = (_RUNTIME / "tflm" / "tflm_split_call.c", _RUNTIME / "host" / "pip_operator.c")
+    sources = (*executor_sources(), *shim)
+    if not executor_sources() or not all(path.is_file() for path in shim):
+        raise ToolError("the sources of the C runtime are not there: build from a checkout of tflm_split")
+    return sources
+
+
+def compile_host_library(output: Path, *, sanitize: bool = False, cc: str | None = None) -> None:
+    """Writes the host library to `output` (its directory is made); raises ToolError with the compiler's first complaint.
+
+    `cc` is a command, `$CC` or `cc` when absent. With `sanitize` the address and undefined-behaviour sanitizers are
+    compiled in, and their runtime must be loaded first by whoever loads the library.
+    """
+    compiler = shlex.split(cc or os.environ.get("CC") or "cc")
+    mode = _SANITIZERS if sanitize else ("-O3",)
+    sources = [str(path) for path in host_sources()]
+    command = [*compiler, "-std=c99", *mode, "-fPIC", "-shared", *sources, "-o", str(output), "-ldl"]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        raise ToolError(f"the C runtime cannot be compiled with {compiler[0]!r}: {fault}") from fault
+    if done.returncode != 0:
+        complaints = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+        reason = complaints[0] if complaints else f"exit code {done.returncode}"
+        raise ToolError(f"the C runtime cannot be compiled with {compiler[0]!r}: {reason}")

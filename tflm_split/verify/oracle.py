@@ -1,0 +1,262 @@
+"""What does a program compute? An independent executor in numpy, to hold against the C one and against TFLM.
+
+`run_program` follows the steps one by one on a workspace of bytes, exactly as a device would: rows are read from and
+written to the addresses the program gives, so a wrong plan gives a wrong answer. It shares no code with the C
+executor, with the compiler, or with the memory replay. One step reads everything it needs before it writes; whether a
+kernel that does not may run where it does is the replay's question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tflm_split.errors import InputError
+from tflm_split.program.format import MeanMode, OpKind, WeightFlags
+from tflm_split.program.types import Op, Program, View
+from tflm_split.verify.fixed_point import divide_to_zero, multiply, softmax_from_exps, wrap32
+
+Row = npt.NDArray[np.int64]
+"""One row of a view as numbers: [columns, channels]."""
+
+Bytes = npt.NDArray[np.uint8]
+
+UNWRITTEN = 0xA5
+"""What a workspace byte holds before anything is written there, so that reading it does not pass unnoticed."""
+
+
+def run_program(program: Program, inputs: Sequence[bytes | npt.NDArray[np.generic]]) -> list[bytes]:
+    """The output tensors' bytes for the input tensors' bytes, both in the program's order.
+
+    Raises InputError when the inputs are not as many or as long as the program says, and IndexError or ValueError when
+    the program is not well-formed (`decode` and `check_program` refuse those).
+    """
+    if len(inputs) != len(program.inputs):
+        raise InputError(f"the program takes {len(program.inputs)} inputs, and {len(inputs)} were given")
+    workspace = np.full(program.workspace_bytes, UNWRITTEN, np.uint8)
+    for i, (io, given) in enumerate(zip(program.inputs, inputs, strict=True)):
+        data = given if isinstance(given, bytes) else np.ascontiguousarray(given).tobytes()
+        if len(data) != io.bytes:
+            raise InputError(f"input {i} of the program has {io.bytes} bytes, and {len(data)} were given")
+        workspace[io.address : io.address + io.bytes] = np.frombuffer(data, np.uint8)
+    machine = _Machine(program, workspace)
+    for step in program.steps:
+        machine.step(step.op, step.row)
+    return [workspace[io.address : io.address + io.bytes].tobytes() for io in program.outputs]
+
+
+class _Machine:
+    def __init__(self, program: Program, workspace: Bytes) -> None:
+        self.program = program
+        self.workspace = workspace
+        self.constants: dict[tuple[int, str], npt.NDArray[np.int64]] = {}
+        self.rows: Mapping[OpKind, Callable[[int, Op, int], npt.NDArray[np.generic]]] = {
+            OpKind.CONV: self._conv,
+            OpKind.DEPTHWISE: self._depthwise,
+            OpKind.AVERAGE_POOL: self._pool,
+            OpKind.MAX_POOL: self._pool,
+            OpKind.ADD: self._binary,
+            OpKind.SUB: self._binary,
+            OpKind.MUL: self._binary,
+            OpKind.LUT: self._lut,
+            OpKind.QUANTIZE_FLOAT: self._quantize_float,
+            OpKind.SOFTMAX: self._softmax,
+            OpKind.PAD: self._pad,
+        }
+
+    def step(self, index: int, row: int) -> None:
+        op = self.program.ops[index]
+        if op.kind is OpKind.SUM_FEED or op.kind is OpKind.DENSE_FEED:
+            self._feed(index, op, row)
+        else:
+            self._write(op.output, row, self.rows[op.kind](index, op, row))
+
+    # Rows in memory.
+
+    def _bytes(self, view: View, row: int) -> Bytes:
+        """Row `row` of a view: a window [columns, bytes of a pixel] onto the workspace or onto a constant."""
+        storage = self.program.storages[view.storage]
+        storage_row = view.first_row + row
+        if storage.constant is not None:
+            held = np.frombuffer(self.program.constants[storage.constant], np.uint8)
+            start = storage_row * storage.row_bytes
+        else:
+            held, address = self.workspace, storage.addresses[storage_row]
+            if address is None:
+                raise IndexError(f"row {storage_row} of storage {view.storage} has no address")
+            start = address
+        first = start + view.offset_bytes
+        pixel_bytes = view.channel_count * view.element_bytes
+        return np.lib.stride_tricks.as_strided(
+            held[first : first + (view.column_count - 1) * view.pixel_stride_bytes + pixel_bytes],
+            (view.column_count, pixel_bytes),
+            (view.pixel_stride_bytes, 1),
+        )
+
+    def _read(self, view_index: int | None, row: int) -> Row:
+        """The row as int8 or int32 numbers, by the view's element size."""
+        assert view_index is not None
+        view = self.program.views[view_index]
+        elements = self._bytes(view, row).copy().view(np.int8 if view.element_bytes == 1 else np.int32)
+        return elements.astype(np.int64)
+
+    def _write(self, view_index: int | None, row: int, values: npt.NDArray[np.generic]) -> None:
+        """Puts numbers (the low byte or the low four of each) or float32 elements into a row."""
+        assert view_index is not None
+        view = self.program.views[view_index]
+        if values.dtype != np.float32:
+            values = values.astype(np.uint8 if view.element_bytes == 1 else np.int32)
+        shape = (view.column_count, view.channel_count * view.element_bytes)
+        self._bytes(view, row)[:] = np.ascontiguousarray(values).view(np.uint8).reshape(shape)
+
+    def _constant(self, op: Op, name: str, dtype: type[np.generic]) -> npt.NDArray[np.int64]:
+        index = int(op.params[name])
+        key = (index, np.dtype(dtype).name)
+        if key not in self.constants:
+            self.constants[key] = np.frombuffer(self.program.constants[index], dtype).astype(np.int64)
+        return self.constants[key]
+
+    # Windows.
+
+    def _window(self, op: Op, row: int, outside: int) -> tuple[Row, npt.NDArray[np.bool_]]:
+        """[kernel rows, kernel columns, output columns, channels] of input, `outside` where there is none, and which is."""
+        source, output, p = self.program.views[op.input], self.program.views[op.output], _integers(op)
+        columns = np.arange(output.column_count) * p["stride_columns"] - p["pad_columns"]
+        columns = columns[None, :] + (np.arange(p["kernel_columns"]) * p["dilation_columns"])[:, None]
+        column_inside = (columns >= 0) & (columns < source.column_count)
+        shape = (p["kernel_rows"], p["kernel_columns"], output.column_count, source.channel_count)
+        taps = np.full(shape, outside, np.int64)
+        inside = np.zeros(shape[:3], np.bool_)
+        for k in range(p["kernel_rows"]):
+            tap = row * p["stride_rows"] - p["pad_rows"] + k * p["dilation_rows"]
+            if 0 <= tap < source.row_count:
+                inside[k] = column_inside
+                taps[k][column_inside] = self._read(op.input, tap)[columns[column_inside]]
+        return taps, inside
+
+    def _conv(self, index: int, op: Op, row: int) -> Row:
+        taps, _ = self._window(op, row, int(op.params["input_zero_point"]))
+        output, groups = self.program.views[op.output], int(op.params["groups"])
+        in_channels = taps.shape[3] // groups
+        out_channels = output.channel_count // groups
+        weights = self._constant(op, "weights_offset", np.int8).reshape(output.channel_count, -1)
+        sums = np.empty((output.column_count, output.channel_count), np.int64)
+        for g in range(groups):
+            patch = taps[..., g * in_channels : (g + 1) * in_channels].transpose(2, 0, 1, 3)
+            kernel = weights[g * out_channels : (g + 1) * out_channels]
+            # Doubles hold these sums exactly (below 2**53), and numpy multiplies matrices of doubles fast.
+            product = patch.reshape(output.column_count, -1).astype(np.float64) @ kernel.T.astype(np.float64)
+            sums[:, g * out_channels : (g + 1) * out_channels] = product.astype(np.int64)
+        return self._requantize(op, sums)
+
+    def _depthwise(self, index: int, op: Op, row: int) -> Row:
+        taps, _ = self._window(op, row, int(op.params["input_zero_point"]))
+        channels = self.program.views[op.output].channel_count
+        weights = self._constant(op, "weights_offset", np.int8).reshape(*taps.shape[:2], 1, channels)
+        return self._requantize(op, (np.repeat(taps, int(op.params["groups"]), axis=3) * weights).sum(axis=(0, 1)))
+
+    def _requantize(self, op: Op, sums: Row) -> Row:
+        """clamp(MBQM(sums + bias) + zero point), channels on the last axis."""
+        p = _integers(op)
+        multipliers = self._constant(op, "multipliers_offset", np.int32)
+        shifts = self._constant(op, "shifts_offset", np.int8)
+        if not p["flags"] & WeightFlags.PER_CHANNEL:
+            multipliers, shifts = multipliers[:1], shifts[:1]
+        scaled = multiply(wrap32(sums + self._constant(op, "bias_offset", np.int32)), multipliers, shifts)
+        return _clamp(scaled + p["output_zero_point"], p)
+
+    def _pool(self, index: int, op: Op, row: int) -> Row:
+        if op.kind is OpKind.MAX_POOL:
+            taps, _ = self._window(op, row, -(2**31))
+            return _clamp(taps.max(axis=(0, 1)), _integers(op))
+        taps, inside = self._window(op, row, 0)
+        return _clamp(_rounded_mean(taps.sum(axis=(0, 1)), inside.sum(axis=(0, 1))[:, None]), _integers(op))
+
+    # Element by element.
+
+    def _binary(self, index: int, op: Op, row: int) -> Row:
+        p, output = _integers(op), self.program.views[op.output]
+        a, b = (
+            self._read(v, 0 if self.program.views[v].row_count == 1 else row)
+            for v in (op.input, op.input2)
+            if v is not None
+        )
+        a, b = a - p["zero_point1"], b - p["zero_point2"]
+        if op.kind is OpKind.MUL:
+            result = wrap32(a * b)
+        else:
+            a = multiply(a << p["left_shift"], p["multiplier1"], p["shift1"])
+            b = multiply(b << p["left_shift"], p["multiplier2"], p["shift2"])
+            result = wrap32(a + b if op.kind is OpKind.ADD else a - b)
+        result = multiply(result, p["output_multiplier"], p["output_shift"]) + p["output_zero_point"]
+        return np.broadcast_to(_clamp(result, p), (output.column_count, output.channel_count))
+
+    def _lut(self, index: int, op: Op, row: int) -> Row:
+        entries = np.uint8 if self.program.views[op.output].element_bytes == 1 else np.int32
+        return self._constant(op, "table_offset", entries)[self._read(op.input, row) & 0xFF]
+
+    def _quantize_float(self, index: int, op: Op, row: int) -> Row:
+        p = _integers(op)
+        values = self._bytes(self.program.views[op.input], row).copy().view(np.float32)
+        scaled = (values / np.float32(op.params["scale"])).astype(np.float64)
+        rounded = np.copysign(np.floor(np.abs(scaled) + 0.5), scaled)
+        return _clamp(np.clip(rounded, -(2**31), 2**31 - 1).astype(np.int64) + p["zero_point"], p)
+
+    def _softmax(self, index: int, op: Op, row: int) -> Row:
+        x = self._read(op.input, row)
+        below = x.max(axis=-1, keepdims=True) - x
+        table = self._constant(op, "exps_offset", np.int32)
+        counted = below < len(table)
+        return softmax_from_exps(table[np.where(counted, below, 0)], counted)
+
+    def _pad(self, index: int, op: Op, row: int) -> Row:
+        p, source, output = _integers(op), self.program.views[op.input], self.program.views[op.output]
+        padded = np.full((output.column_count, output.channel_count), p["value"], np.int64)
+        tap = row - p["pad_rows"]
+        if 0 <= tap < source.row_count:
+            padded[
+                p["pad_columns"] : p["pad_columns"] + source.column_count,
+                p["pad_channels"] : p["pad_channels"] + source.channel_count,
+            ] = self._read(op.input, tap)
+        return padded
+
+    # Accumulators.
+
+    def _feed(self, index: int, op: Op, row: int) -> None:
+        x = self._read(op.input, row)
+        before = self._read(op.accumulator, 0) if row > 0 else np.int64(0)
+        if op.kind is OpKind.SUM_FEED:
+            added = x.sum(axis=0)
+        else:
+            source = self.program.views[op.input]
+            weights = self._constant(op, "weights_offset", np.int8).reshape(-1, source.row_count, x.size)
+            added = weights[:, row] @ x.reshape(-1)
+        total = wrap32(before + added[None, :])
+        self._write(op.accumulator, 0, total)
+        if row == self.program.views[op.input].row_count - 1:
+            self._write(
+                op.output, 0, self._mean(op, total) if op.kind is OpKind.SUM_FEED else self._requantize(op, total)
+            )
+
+    @staticmethod
+    def _mean(op: Op, total: Row) -> Row:
+        p = _integers(op)
+        if p["mode"] == MeanMode.AVERAGE_POOL:
+            return _clamp(_rounded_mean(total, np.int64(p["count"])), p)
+        return _clamp(multiply(wrap32(total - p["bias"]), p["multiplier"], p["shift"]) + p["output_zero_point"], p)
+
+
+def _rounded_mean(sums: Row, counts: npt.NDArray[np.int64] | np.int64) -> Row:
+    """sums / counts with halves away from zero, in C's truncating division."""
+    half = counts // 2
+    return divide_to_zero(np.where(sums > 0, sums + half, sums - half), counts)
+
+
+def _clamp(values: Row, p: Mapping[str, int]) -> Row:
+    return np.clip(values, p["output_min"], p["output_max"])
+
+
+def _integers(op: Op) -> dict[str, int]:
+    return {name: int(value) for name, value in op.params.items()}

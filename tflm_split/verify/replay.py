@@ -1,0 +1,382 @@
+"""Does every step of a program find, in memory, exactly the rows it needs?
+
+`replay` runs a program on abstract memory: every byte of the workspace carries a tag that says which byte of which row
+of which storage was last written there. A read of a row must find that row's own tags; a write puts them. What a step
+reads is worked out here from the views and parameters alone, and shares no code with what made the plan. A program that
+passes cannot have an overlap, a row freed too early, a missing step, or an address that is off; one that fails is a
+mistake of this package and is never written out.
+
+What one step may share with the rows it reads is the kernels' promise in `split_nn/split_nn.h`:
+
+1. Kernels go through the pixels of the output row in increasing order and may write any part of a pixel before they
+   have read all of its window. So an output pixel may lie on input that only windows of earlier pixels read.
+2. `ADD, SUB, MUL, SOFTMAX`, `LUT` with one-byte entries and `PAD` as a plain copy may write exactly the row they read.
+3. `DEPTHWISE` with multiplier 1, `AVERAGE_POOL` and `MAX_POOL` whose window has one column, without stride or padding
+   along columns, may write exactly one of the rows they read.
+4. `QUANTIZE_FLOAT` may start at the address it reads if its output pixels are not further apart than its input's.
+
+An accumulator overlaps no other row of its step, and a feed's output does not overlap the row it takes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from tflm_split.errors import InternalError
+from tflm_split.program.format import OpKind
+from tflm_split.program.types import Io, Op, Program, Step, View
+
+Int64s = npt.NDArray[np.int64]
+
+NOTHING = -1
+"""The tag of a byte that holds nothing a step may read."""
+
+_BINARY = (OpKind.ADD, OpKind.SUB, OpKind.MUL)
+_WINDOWS = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL)
+_FEEDS = (OpKind.SUM_FEED, OpKind.DENSE_FEED)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """What a program that passed has done to memory."""
+
+    steps: int
+    row_reads_checked: int
+    bytes_checked: int
+    max_step_bytes: int
+    """Most bytes one step reads and writes."""
+    peak_workspace_bytes: int
+    """One more than the highest workspace byte that is an input or is written."""
+
+
+def replay(program: Program) -> ReplayReport:
+    """The report, if every read finds its data; raises InternalError with the first violation otherwise."""
+    return _Replay(program).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The bytes of one row that a view shows, in column, channel order; `end` is past the last of them."""
+
+    offsets: Int64s
+    start: int
+    end: int
+    contiguous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """One row of a view in the workspace: its first address, its layout, and the tag of the row's byte 0."""
+
+    view: View
+    layout: _Layout
+    row: int
+    address: int
+    tag: int
+
+    @property
+    def span(self) -> tuple[int, int]:
+        return self.address + self.layout.start, self.address + self.layout.end
+
+    def index(self) -> slice | Int64s:
+        if self.layout.contiguous:
+            return slice(*self.span)
+        return self.layout.offsets + self.address
+
+    def overlaps(self, other: _Access) -> bool:
+        (a, b), (c, d) = self.span, other.span
+        return a < d and c < b
+
+
+class _Replay:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.memory: Int64s = np.full(program.workspace_bytes, NOTHING, np.int64)
+        # Tags number all bytes of all storages one after the other, then those of the accumulators, each op's own.
+        self.first_tags: list[int] = []
+        self.names: list[str] = []
+        next_tag = 0
+        for s, storage in enumerate(program.storages):
+            self.first_tags.append(next_tag)
+            self.names.append(f"storage {s}")
+            next_tag += storage.row_count * storage.row_bytes
+        self.accumulator_tags: dict[int, int] = {}
+        for k, op in enumerate(program.ops):
+            if op.accumulator is not None:
+                self.accumulator_tags[k] = next_tag
+                self.first_tags.append(next_tag)
+                self.names.append(f"the accumulator of op {k}")
+                next_tag += program.storages[program.views[op.accumulator].storage].row_bytes
+        self.layouts = [_layout(view) for view in program.views]
+        self.fed = [0] * len(program.ops)
+        self.where = "before the first step"
+        self.row_reads = self.bytes_checked = self.max_step_bytes = self.peak = 0
+
+    def run(self) -> ReplayReport:
+        for i, io in enumerate(self.program.inputs):
+            self._tag_input(i, io)
+        for i, step in enumerate(self.program.steps):
+            self._step(i, step)
+        self.where = "after the last step"
+        for i, io in enumerate(self.program.outputs):
+            self._check_output(i, io)
+        return ReplayReport(len(self.program.steps), self.row_reads, self.bytes_checked, self.max_step_bytes, self.peak)
+
+    # The interface.
+
+    def _tag_input(self, index: int, io: Io) -> None:
+        """An input's storage is the one no op writes whose rows lie one after the other from the input's address."""
+        if io.address < 0 or io.address + io.bytes > len(self.memory):
+            self._fail(f"input {index} lies outside the workspace of {len(self.memory)} bytes")
+        written = {self.program.views[op.output].storage for op in self.program.ops} | {
+            self.program.views[op.accumulator].storage for op in self.program.ops if op.accumulator is not None
+        }
+        matches = [
+            s
+            for s, storage in enumerate(self.program.storages)
+            if s not in written
+            and storage.row_count * storage.row_bytes == io.bytes
+            and any(address is not None for address in storage.addresses)
+            and all(a is None or a == io.address + r * storage.row_bytes for r, a in enumerate(storage.addresses))
+        ]
+        if len(matches) > 1:
+            self._fail(f"input {index} is storage {matches[0]} and storage {matches[1]} at once")
+        region = self.memory[io.address : io.address + io.bytes]
+        if (region != NOTHING).any():
+            self._fail(f"input {index} lies on another input")
+        for s in matches:
+            region[:] = np.arange(self.first_tags[s], self.first_tags[s] + io.bytes)
+        self.peak = max(self.peak, io.address + io.bytes)
+
+    def _check_output(self, index: int, io: Io) -> None:
+        """An output's bytes are those of one whole storage, in order."""
+        if io.address < 0 or io.address + io.bytes > len(self.memory):
+            self._fail(f"output {index} lies outside the workspace of {len(self.memory)} bytes")
+        found = self.memory[io.address : io.address + io.bytes]
+        owner = self._owner(int(found[0]))
+        if owner is None or owner[1] >= len(self.program.storages):
+            self._fail(f"output {index} starts with {self._describe(int(found[0]))}")
+        storage = self.program.storages[owner[1]]
+        if storage.row_count * storage.row_bytes != io.bytes:
+            self._fail(f"output {index} has {io.bytes} bytes and starts with {self._describe(int(found[0]))}")
+        expected = np.arange(self.first_tags[owner[1]], self.first_tags[owner[1]] + io.bytes)
+        self._compare(f"output {index}", found, expected, np.arange(io.address, io.address + io.bytes))
+        self.bytes_checked += io.bytes
+
+    # The steps.
+
+    def _step(self, number: int, step: Step) -> None:
+        if not 0 <= step.op < len(self.program.ops):
+            self.where = f"step {number}"
+            self._fail(f"there is no op {step.op}")
+        op = self.program.ops[step.op]
+        self.where = f"step {number}, row {step.row} of op {step.op} {op.kind.name}"
+        if op.kind in _FEEDS:
+            self._feed(step, op)
+        else:
+            self._compute(step, op)
+
+    def _compute(self, step: Step, op: Op) -> None:
+        output = self._access(op.output, step.row, "writes")
+        if output is None:
+            self._fail("it writes into a constant")
+        touched = len(output.layout.offsets)
+        for view, row in _rows_read(self.program, op, step.row):
+            read = self._access(view, row, "reads")
+            if read is None:
+                continue
+            self._check_read(read)
+            touched += len(read.layout.offsets)
+            if read.overlaps(output):
+                self._check_overlap(op, output, read)
+        self._write(output)
+        self.max_step_bytes = max(self.max_step_bytes, touched)
+
+    def _feed(self, step: Step, op: Op) -> None:
+        if step.row != self.fed[step.op]:
+            self._fail(f"it takes in row {step.row} when row {self.fed[step.op]} is next")
+        self.fed[step.op] += 1
+        source = self._access(op.input, step.row, "reads")
+        accumulator = self._access(op.accumulator, 0, "writes", tag=self.accumulator_tags[step.op])
+        if accumulator is None:
+            self._fail("its accumulator lies in a constant")
+        touched = 2 * len(accumulator.layout.offsets)
+        if step.row > 0:
+            self._check_read(accumulator)
+        if source is not None:
+            self._check_read(source)
+            touched += len(source.layout.offsets)
+            if source.overlaps(accumulator):
+                self._fail("its accumulator lies on the row it takes in")
+        self._write(accumulator)
+        if step.row + 1 == self.program.views[op.input].row_count:
+            output = self._access(op.output, 0, "writes")
+            if output is None:
+                self._fail("it writes into a constant")
+            if output.overlaps(accumulator) or (source is not None and output.overlaps(source)):
+                self._fail("its output lies on its accumulator or on the last row it takes in")
+            self._write(output)
+            touched += len(output.layout.offsets)
+        self.max_step_bytes = max(self.max_step_bytes, touched)
+
+    def _access(self, view_index: int | None, row: int, verb: str, tag: int | None = None) -> _Access | None:
+        """Row `row` of a view; None when it lies in a constant, where nothing can be overwritten."""
+        assert view_index is not None
+        view = self.program.views[view_index]
+        storage = self.program.storages[view.storage]
+        if not 0 <= row < view.row_count:
+            self._fail(f"it {verb} row {row} of view {view_index}, which has {view.row_count}")
+        if storage.constant is not None:
+            return None
+        storage_row = view.first_row + row
+        address = storage.addresses[storage_row]
+        if address is None:
+            self._fail(f"it {verb} row {storage_row} of storage {view.storage}, which has no address")
+        layout = self.layouts[view_index]
+        if layout.start < 0 or layout.end > storage.row_bytes:
+            self._fail(f"it {verb} bytes {layout.start} to {layout.end} of a row of {storage.row_bytes}")
+        if address < 0 or address + layout.end > len(self.memory):
+            self._fail(
+                f"it {verb} up to address {address + layout.end}, outside the workspace of {len(self.memory)} bytes"
+            )
+        if tag is None:
+            tag = self.first_tags[view.storage] + storage_row * storage.row_bytes
+        return _Access(view, layout, storage_row, address, tag)
+
+    def _check_read(self, read: _Access) -> None:
+        index = read.index()
+        found = self.memory[index]
+        expected = read.layout.offsets + read.tag
+        self.row_reads += 1
+        self.bytes_checked += len(expected)
+        self._compare("it", found, expected, read.layout.offsets + read.address)
+
+    def _compare(self, who: str, found: Int64s, expected: Int64s, addresses: Int64s) -> None:
+        if not np.array_equal(found, expected):
+            i = int(np.flatnonzero(found != expected)[0])
+            self._fail(
+                f"{who} needs {self._describe(int(expected[i]))} at address {int(addresses[i])}, "
+                f"which holds {self._describe(int(found[i]))}"
+            )
+
+    def _write(self, written: _Access) -> None:
+        self.memory[written.index()] = written.layout.offsets + written.tag
+        self.peak = max(self.peak, written.span[1])
+
+    def _check_overlap(self, op: Op, output: _Access, read: _Access) -> None:
+        """The write must not reach a byte of the read before its last use in the kernel's order (top of this file)."""
+        if _may_share(op, output, read):
+            return
+        low, high = read.span
+        written_in = np.full(high - low, np.iinfo(np.int64).max)  # by byte of the read row's span: the output column
+        columns = np.arange(output.view.column_count, dtype=np.int64)
+        out_addresses = output.layout.offsets + output.address - low
+        inside = (out_addresses >= 0) & (out_addresses < high - low)
+        written_in[out_addresses[inside]] = np.repeat(columns, _pixel_bytes(output.view))[inside]
+        last_read_in = np.repeat(_last_read_columns(op, output.view, read.view), _pixel_bytes(read.view))
+        lost = written_in[read.layout.offsets + read.address - low] <= last_read_in
+        if lost.any():
+            address = int(read.layout.offsets[np.flatnonzero(lost)[0]]) + read.address
+            self._fail(
+                f"it overwrites address {address}, in row {read.row} of storage {read.view.storage}, "
+                f"before it has read it for the last time"
+            )
+
+    # Words.
+
+    def _owner(self, tag: int) -> tuple[int, int] | None:
+        """(the tag's distance from its owner's first, the owner's number) or None."""
+        if tag == NOTHING:
+            return None
+        number = int(np.searchsorted(np.array(self.first_tags), tag, side="right")) - 1
+        return tag - self.first_tags[number], number
+
+    def _describe(self, tag: int) -> str:
+        owner = self._owner(tag)
+        if owner is None:
+            return "nothing"
+        distance, number = owner
+        if number >= len(self.program.storages):
+            return f"byte {distance} of {self.names[number]}"
+        row, byte = divmod(distance, self.program.storages[number].row_bytes)
+        return f"byte {byte} of row {row} of {self.names[number]}"
+
+    def _fail(self, fault: str) -> NoReturn:
+        raise InternalError(f"the memory plan is wrong: {self.where}: {fault}")
+
+
+def _layout(view: View) -> _Layout:
+    pixel = np.arange(view.channel_count * view.element_bytes, dtype=np.int64)
+    starts = np.arange(view.column_count, dtype=np.int64) * view.pixel_stride_bytes + view.offset_bytes
+    offsets = (starts[:, None] + pixel[None, :]).reshape(-1)
+    start, end = int(offsets[0]), int(offsets[-1]) + 1
+    return _Layout(offsets, start, end, end - start == len(offsets))
+
+
+def _rows_read(program: Program, op: Op, row: int) -> Iterator[tuple[int, int]]:
+    """(view index, row of that view) for every input row that output row `row` needs; not for feeds."""
+    source = program.views[op.input]
+    if op.kind in _WINDOWS:
+        first = row * int(op.params["stride_rows"]) - int(op.params["pad_rows"])
+        for k in range(int(op.params["kernel_rows"])):
+            tap = first + k * int(op.params["dilation_rows"])
+            if 0 <= tap < source.row_count:
+                yield op.input, tap
+    elif op.kind is OpKind.PAD:
+        tap = row - int(op.params["pad_rows"])
+        if 0 <= tap < source.row_count:
+            yield op.input, tap
+    else:
+        for index in (op.input, op.input2):
+            if index is not None:
+                broadcast = program.views[index].row_count == 1 and op.kind in _BINARY
+                yield index, 0 if broadcast else row
+
+
+def _may_share(op: Op, output: _Access, read: _Access) -> bool:
+    """Whether the output row may lie where it does on this row by rule 2, 3 or 4 at the top of this file."""
+    out, source, params = output.view, read.view, op.params
+    if output.span[0] != read.span[0]:
+        return False
+    if op.kind is OpKind.QUANTIZE_FLOAT:
+        return out.pixel_stride_bytes <= source.pixel_stride_bytes or out.column_count == 1
+    same_row = (
+        (out.column_count, out.channel_count, out.element_bytes)
+        == (source.column_count, source.channel_count, source.element_bytes)
+    ) and (out.column_count == 1 or out.pixel_stride_bytes == source.pixel_stride_bytes)
+    match op.kind:
+        case OpKind.ADD | OpKind.SUB | OpKind.MUL | OpKind.SOFTMAX | OpKind.LUT:
+            return same_row
+        case OpKind.PAD:
+            return same_row and params["pad_columns"] == params["pad_channels"] == 0
+        case OpKind.DEPTHWISE if params["groups"] != 1:
+            return False
+        case OpKind.DEPTHWISE | OpKind.AVERAGE_POOL | OpKind.MAX_POOL:
+            one_column = params["kernel_columns"] == params["stride_columns"] == 1 and params["pad_columns"] == 0
+            return same_row and one_column
+        case _:
+            return False
+
+
+def _last_read_columns(op: Op, output: View, read: View) -> Int64s:
+    """By input column: the last output column whose window has it; -1 if none has."""
+    last = np.full(read.column_count, -1, np.int64)
+    for column in range(output.column_count):  # in increasing order, so that the last one stays
+        if op.kind in _WINDOWS:
+            first = column * int(op.params["stride_columns"]) - int(op.params["pad_columns"])
+            taps = [first + k * int(op.params["dilation_columns"]) for k in range(int(op.params["kernel_columns"]))]
+        elif op.kind is OpKind.PAD:
+            taps = [column - int(op.params["pad_columns"])]
+        else:
+            taps = [0 if read.column_count == 1 else column]
+        last[[tap for tap in taps if 0 <= tap < read.column_count]] = column
+    return last
+
+
+def _pixel_bytes(view: View) -> int:
+    return view.channel_count * view.element_bytes

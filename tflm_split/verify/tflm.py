@@ -1,0 +1,248 @@
+"""What does TFLM itself do with this model?
+
+TFLM here is the pinned `tflite-micro` wheel: reference kernels, x86-64, recording allocator. `interpreter` gives its
+Python interpreter with `TFLM_SPLIT` registered; `run_in_tflm` runs a model in a process of its own with a time limit,
+because a file that is not trusted may crash or hang TFLM.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tflm_split.errors import ModelError, TflmError, ToolError
+
+if TYPE_CHECKING:
+    from tflite_micro.runtime import Interpreter
+
+PINNED_TFLM_VERSION = "0.dev20261023182759"
+"""The one wheel whose registration ABI the host library knows and whose kernels are the oracle."""
+
+REGISTERER = "TFLM_SPLIT"
+"""The custom operator's name, and the symbol of the host library that registers it."""
+
+DEFAULT_TIMEOUT_S = 300.0
+_SPARE_ARENA_BYTES = 1 << 20
+_LARGEST_ARENA_BYTES = 1 << 30
+_GROWTH = 4
+_ARENA_ALIGNMENT_BYTES = 16
+"""A default arena ends aligned: TFLM's tail grows down from the end, and a ragged end would count as tail."""
+
+Inputs = Sequence["np.ndarray[Any, Any]"]
+"""One array per model input, in the model's order, with its exact shape and type."""
+
+
+@dataclass(frozen=True, slots=True)
+class TflmRun:
+    """What TFLM computed and what it took. `outputs[k][j]` are the bytes of model output j after the k-th invocation.
+
+    With `repeats` > 1 the whole list of inputs is run that many times, on one interpreter that is never reset, so
+    `outputs` holds `repeats * len(inputs)` entries. Bytes are those of the wheel's recording allocator, on x86-64.
+    """
+
+    outputs: tuple[tuple[bytes, ...], ...] = field(repr=False)
+    head_bytes: int
+    tail_bytes: int
+    arena_bytes: int
+    version: str
+    repeats: int = 1
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Did every pass over the inputs give the same bytes? (False for a model that keeps state.)"""
+        count = len(self.outputs) // self.repeats
+        first = self.outputs[:count]
+        return all(self.outputs[k * count : (k + 1) * count] == first for k in range(self.repeats))
+
+
+def tflm_version() -> str:
+    """The installed wheel's version; raises ToolError unless it is the pinned one."""
+    try:
+        version = importlib.metadata.version("tflite-micro")
+    except importlib.metadata.PackageNotFoundError:
+        raise ToolError(f"tflite-micro is not installed; run: pip install tflite-micro=={PINNED_TFLM_VERSION}") from None
+    if version != PINNED_TFLM_VERSION:
+        raise ToolError(
+            f"tflite-micro {version} is installed, but verification needs exactly {PINNED_TFLM_VERSION}; "
+            f"run: pip install tflite-micro=={PINNED_TFLM_VERSION}"
+        )
+    return version
+
+
+def interpreter(model: bytes, arena_size: int | None = None) -> Interpreter:
+    """A `tflite_micro.runtime.Interpreter` for `model`, ready to invoke, with `TFLM_SPLIT` registered.
+
+    `arena_size` in bytes; by default one that is large enough. TFLM's own messages go to stderr. Raises ToolError for
+    a missing or unknown wheel or host library, ModelError for bytes that are not a model, TflmError when TFLM refuses it.
+    A model that could crash TFLM takes this process with it: use `run_in_tflm` for files that are not trusted.
+    """
+    tflm_version()
+    from tflite_micro import runtime
+
+    if arena_size is not None:
+        sizes = [arena_size]
+    else:
+        first = generous_arena_bytes(model)
+        sizes = [s for s in (first, first * _GROWTH, first * _GROWTH**2) if s <= _LARGEST_ARENA_BYTES] or [first]
+    registerers = _load_host_library() if REGISTERER.encode() in model else []
+    for size in sizes:
+        try:
+            return runtime.Interpreter.from_bytes(bytes(model), custom_op_registerers=registerers, arena_size=size)
+        except RuntimeError as error:
+            reason = str(error)
+    raise TflmError(f"{reason} (arena of {sizes[-1]} bytes)")
+
+
+def generous_arena_bytes(model: bytes) -> int:
+    """An arena in which stock TFLM almost surely runs `model`: twice all activations, the file's size, and 1 MiB."""
+    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+    if len(model) < 8 or model[4:8] != b"TFL3":
+        raise ModelError("not a TFLite model: the file identifier is not TFL3")
+    try:
+        flat = schema.Model.GetRootAsModel(bytes(model), 0)
+        total = 0
+        for s in range(flat.SubgraphsLength()):
+            subgraph = flat.Subgraphs(s)
+            for t in range(subgraph.TensorsLength()):
+                tensor = subgraph.Tensors(t)
+                if flat.Buffers(tensor.Buffer()).DataLength() == 0:
+                    elements = 1
+                    for d in range(tensor.ShapeLength()):
+                        elements *= max(tensor.Shape(d), 0)
+                    total += _TFLITE_TYPE_BYTES.get(tensor.Type(), 8) * elements
+    except Exception as error:  # flatbuffers reports a broken file as struct.error, IndexError, TypeError, ...
+        raise ModelError(f"the model cannot be read: {error}") from None
+    wanted = 2 * total + len(model) + _SPARE_ARENA_BYTES
+    return min(wanted + -wanted % _ARENA_ALIGNMENT_BYTES, _LARGEST_ARENA_BYTES)
+
+
+_TFLITE_TYPE_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1, 15: 4, 16: 2}
+"""Bytes per element by the schema's TensorType; anything else is counted as 8."""
+
+
+def _load_host_library() -> list[str]:
+    """Make the symbol that registers `TFLM_SPLIT` visible to the wheel, and name it."""
+    import tflite_micro.runtime  # noqa: F401  loads _runtime.so, which the host library looks its functions up in
+
+    from tflm_split.verify.host_library import host_library
+
+    path = host_library()
+    try:
+        ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        raise ToolError(f"the TFLM_SPLIT host library cannot be loaded: {error}") from None
+    return [REGISTERER]
+
+
+def run_in_tflm(
+    model: bytes,
+    inputs: Sequence[Inputs],
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    repeats: int = 1,
+    arena_size: int | None = None,
+) -> TflmRun:
+    """Run every entry of `inputs` through one TFLM interpreter in a process of its own.
+
+    The interpreter is not reset in between, so a model with state sees the inputs as a sequence. Raises TflmError with
+    TFLM's last message when TFLM refuses the model, crashes, or takes longer than `timeout_s` seconds in all; ToolError
+    for a missing or unknown wheel or host library.
+    """
+    tflm_version()
+    with tempfile.TemporaryDirectory(prefix="tflm_split_") as scratch:
+        folder = Path(scratch)
+        (folder / "model.tflite").write_bytes(model)
+        arrays = {f"{k}_{j}": np.asarray(a) for k, entry in enumerate(inputs) for j, a in enumerate(entry)}
+        np.savez(folder / "inputs.npz", allow_pickle=False, **arrays)
+        job = {"inputs": [len(entry) for entry in inputs], "repeats": repeats, "arena_size": arena_size}
+        (folder / "job.json").write_text(json.dumps(job))
+        stderr = _run_worker(folder, timeout_s)
+        answer = json.loads((folder / "answer.json").read_text())
+        if "error" in answer:
+            if answer["kind"] == "ToolError":
+                raise ToolError(answer["error"])
+            if answer["kind"] == "ModelError":
+                raise ModelError(answer["error"])
+            raise TflmError(_sentence(f"TFLM failed while {answer['phase']}: {answer['error']}", stderr))
+        with np.load(folder / "outputs.npz", allow_pickle=False) as stored:
+            outputs = tuple(
+                tuple(stored[f"{k}_{j}"].tobytes() for j in range(answer["outputs"]))
+                for k in range(repeats * len(inputs))
+            )
+    used = {m.group(1): int(m.group(2)) for m in re.finditer(r"Arena allocation (total|head|tail) (\d+) bytes", stderr)}
+    if used.keys() != {"total", "head", "tail"}:
+        raise ToolError("the tflite-micro wheel did not report its arena use")
+    return TflmRun(outputs, used["head"], used["tail"], used["total"], answer["version"], repeats)
+
+
+def run_both_in_tflm(
+    original: bytes,
+    original_inputs: Sequence[Inputs],
+    optimized: bytes,
+    optimized_inputs: Sequence[Inputs],
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    repeats: int = 1,
+) -> tuple[TflmRun, TflmRun]:
+    """`run_in_tflm` for two models side by side, each in a process of its own; raises as the first of them does."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        jobs = [
+            pool.submit(run_in_tflm, model, inputs, timeout_s=timeout_s, repeats=repeats)
+            for model, inputs in ((original, original_inputs), (optimized, optimized_inputs))
+        ]
+        first, second = (job.result() for job in jobs)
+    return first, second
+
+
+def _run_worker(folder: Path, timeout_s: float) -> str:
+    """Run the worker on `folder`; its stderr, if it lived to write an answer."""
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.environ.get("PYTHONPATH")
+    env = os.environ | {"PYTHONPATH": root + (os.pathsep + path if path else "")}
+    command = [sys.executable, "-m", "tflm_split.verify.tflm_worker", str(folder)]
+    try:
+        # The worker's own folder is its working directory, so that no file beside the user's model shadows a module.
+        done = subprocess.run(
+            command, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        stderr = (error.stderr or b"").decode(errors="replace")
+        message = f"TFLM did not finish within {timeout_s:g} s, while {_phase(folder)}"
+        raise TflmError(_sentence(message, stderr)) from None
+    stderr = done.stderr.decode(errors="replace")
+    if done.returncode < 0:
+        try:
+            name = signal.Signals(-done.returncode).name
+        except ValueError:
+            name = f"signal {-done.returncode}"
+        raise TflmError(_sentence(f"TFLM crashed ({name}) while {_phase(folder)}", stderr))
+    if not (folder / "answer.json").exists():
+        raise TflmError(_sentence(f"TFLM's process ended without an answer (exit code {done.returncode})", stderr))
+    return stderr
+
+
+def _phase(folder: Path) -> str:
+    """What the worker was doing when it was last heard of."""
+    phase = folder / "phase"
+    return phase.read_text() if phase.exists() else "starting"
+
+
+def _sentence(message: str, stderr: str) -> str:
+    """`message`, with the last thing TFLM printed."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and "RecordingMicroAllocator" not in line]
+    return f"{message}; its last message: {lines[-1]}" if lines else message

@@ -1,0 +1,65 @@
+"""Runs one model in TFLM for `tflm.run_in_tflm`: `python -m tflm_split.verify.tflm_worker FOLDER`.
+
+Reads `model.tflite`, `inputs.npz` and `job.json` in FOLDER; writes `outputs.npz`, `answer.json` and, as it goes, `phase`.
+TFLM's own messages and its arena report go to stderr, where the parent reads them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflm_split.errors import ModelError, ToolError
+from tflm_split.verify.tflm import interpreter, tflm_version
+
+
+def main(folder: Path) -> None:
+    """Do the job in `folder`; whatever goes wrong short of a crash ends up in `answer.json`."""
+    try:
+        answer = _run(folder)
+    except (ToolError, ModelError) as error:
+        answer = {"kind": type(error).__name__, "error": str(error)}
+    except Exception as error:  # the wheel raises RuntimeError, ValueError, IndexError, SystemError, ...
+        answer = {"kind": "TflmError", "error": str(error), "phase": (folder / "phase").read_text()}
+    (folder / "answer.json").write_text(json.dumps(answer))
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    job = json.loads((folder / "job.json").read_text())
+    phase = folder / "phase"
+    phase.write_text("allocating tensors")
+    it = interpreter((folder / "model.tflite").read_bytes(), job["arena_size"])
+    phase.write_text("describing its outputs")
+    output_count = _output_count(folder)
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    with np.load(folder / "inputs.npz", allow_pickle=False) as inputs:
+        run = 0
+        for _ in range(job["repeats"]):
+            for k, input_count in enumerate(job["inputs"]):
+                phase.write_text(f"running input {k}")
+                for j in range(input_count):
+                    it.set_input(inputs[f"{k}_{j}"], j)
+                it.invoke()
+                for j in range(output_count):
+                    found[f"{run}_{j}"] = it.get_output(j)
+                run += 1
+    np.savez(folder / "outputs.npz", allow_pickle=False, **found)
+    phase.write_text("reporting its arena")
+    it.print_allocations()
+    return {"outputs": output_count, "version": tflm_version()}
+
+
+def _output_count(folder: Path) -> int:
+    """How many outputs the model's main subgraph has."""
+    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+    flat = schema.Model.GetRootAsModel((folder / "model.tflite").read_bytes(), 0)
+    return int(flat.Subgraphs(0).OutputsLength())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
