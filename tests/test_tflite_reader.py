@@ -21,7 +21,6 @@ from tflite_helpers import (
     needs_corpus,
     operator,
     quantized,
-    tensor,
 )
 
 from tflm_split.errors import InputError, ModelError, ToolError
@@ -106,7 +105,9 @@ class TestWhatIsRead:
         assert model.graph.operators[0].inputs == (0, ABSENT)
 
     def test_a_scale_is_the_float32_in_the_file(self):
-        model = read_model(chain_bytes(lambda tree: setattr(tree.subgraphs[0].tensors[0], "quantization", quantized(0.1))))
+        model = read_model(
+            chain_bytes(lambda tree: setattr(tree.subgraphs[0].tensors[0], "quantization", quantized(0.1)))
+        )
         assert model.graph.tensors[0].quantization == Quantization((float(np.float32(0.1)),), (-3,), 0)
 
     @pytest.mark.parametrize("gone", ["scale", "zeroPoint"])
@@ -133,7 +134,9 @@ class TestWhatIsRead:
         assert [t.is_variable for t in model.graph.tensors] == [False, True, False, False, False]
 
     def test_a_shape_signature_with_a_free_batch_is_fine_where_the_shape_is_final(self):
-        model = read_model(chain_bytes(lambda tree: setattr(tree.subgraphs[0].tensors[0], "shapeSignature", ints(-1, 4))))
+        model = read_model(
+            chain_bytes(lambda tree: setattr(tree.subgraphs[0].tensors[0], "shapeSignature", ints(-1, 4)))
+        )
         assert model.graph.tensors[0].shape == (1, 4)
 
     def test_sub_byte_constants_are_read_without_a_length_check(self):
@@ -220,7 +223,9 @@ class TestWhatIsRefused:
             read_model(chain_bytes(change))
         assert "\n" not in str(caught.value)
 
-    @pytest.mark.parametrize("content", [b"", b"T", b"TFL3", b"hello, this is a text file\n" * 9, b"PK\3\4" + bytes(60)])
+    @pytest.mark.parametrize(
+        "content", [b"", b"T", b"TFL3", b"hello, this is a text file\n" * 9, b"PK\3\4" + bytes(60)]
+    )
     def test_bytes_that_are_no_model(self, tmp_path, content):
         path = tmp_path / "x.tflite"
         path.write_bytes(content)

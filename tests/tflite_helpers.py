@@ -54,9 +54,8 @@ def ints(*values):
 
 
 def tensor(name, shape=(1, 4), dtype="INT8", buffer=0, **fields):
-    return schema.new(
-        "TensorT", name=name.encode(), shape=ints(*shape), type=schema.enum_value("TensorType", dtype), buffer=buffer, **fields
-    )  # fmt: skip
+    number = schema.enum_value("TensorType", dtype)
+    return schema.new("TensorT", name=name.encode(), shape=ints(*shape), type=number, buffer=buffer, **fields)
 
 
 def operator(code, inputs, outputs, **fields):
@@ -65,7 +64,9 @@ def operator(code, inputs, outputs, **fields):
 
 def code(name, custom_code=None):
     number = schema.enum_value("BuiltinOperator", name)
-    return schema.new("OperatorCodeT", builtinCode=number, deprecatedBuiltinCode=min(number, 127), customCode=custom_code)
+    return schema.new(
+        "OperatorCodeT", builtinCode=number, deprecatedBuiltinCode=min(number, 127), customCode=custom_code
+    )
 
 
 def buffer(data=None):
@@ -83,7 +84,10 @@ def signature(key, inputs, outputs, subgraph=0):
 
 def quantized(scale=0.5, zero_point=-3, **fields):
     return schema.new(
-        "QuantizationParametersT", scale=np.array([scale], np.float32), zeroPoint=np.array([zero_point], np.int64), **fields
+        "QuantizationParametersT",
+        scale=np.array([scale], np.float32),
+        zeroPoint=np.array([zero_point], np.int64),
+        **fields,
     )
 
 

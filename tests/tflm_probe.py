@@ -1,7 +1,7 @@
 """Runs the given model files in TFLM, each on the same random input; prints one JSON object for all of them.
 
-A program of its own because a model TFLM does not like may crash or hang the process that runs it. Per file: the SHA-256
-of the output bytes, the arena's head and tail, or the error TFLM gave.
+A program of its own because a model TFLM does not like may crash or hang the process that runs it. Per file: the
+SHA-256 of the output bytes, the arena's head and tail, or the error TFLM gave.
 """
 
 import hashlib

@@ -180,7 +180,14 @@ def _operator(model: Any, codes: dict[str, int], op: Op) -> Any:
 
 def _options(table: str, values: Mapping[str, Any]) -> Any:
     options = getattr(schema, table + "T")()
-    defaults = {"dilationHFactor": 1, "dilationWFactor": 1, "strideH": 1, "strideW": 1, "depthMultiplier": 1, "beta": 1.0}
+    defaults = {
+        "dilationHFactor": 1,
+        "dilationWFactor": 1,
+        "strideH": 1,
+        "strideW": 1,
+        "depthMultiplier": 1,
+        "beta": 1.0,
+    }
     for name, value in defaults.items():
         if hasattr(options, name):
             setattr(options, name, value)
@@ -305,7 +312,9 @@ class Builder:
         """A constant tensor."""
         return self._append(T(data.shape, dtype, data=data.astype(DTYPES[dtype]), **quantization))
 
-    def _output(self, values: NDArray[np.float64], *, like: int | None = None, fixed: tuple[float, int] | None = None) -> int:
+    def _output(
+        self, values: NDArray[np.float64], *, like: int | None = None, fixed: tuple[float, int] | None = None
+    ) -> int:
         """A new int8 activation that holds `values`: quantised as `like`, as `fixed`, or to fit their range."""
         if like is not None:
             scale, zero_point = self.scale(like), self.tensors[like].zero_point
@@ -369,10 +378,14 @@ class Builder:
         patches = _patches(x, kh, kw, _pair(stride), _pair(dilation), padding)
         per_group = channels // groups
         parts = [
-            np.einsum("bhwkli,okli->bhwo", patches[..., g * cin : (g + 1) * cin], w[g * per_group : (g + 1) * per_group])
+            np.einsum(
+                "bhwkli,okli->bhwo", patches[..., g * cin : (g + 1) * cin], w[g * per_group : (g + 1) * per_group]
+            )
             for g in range(groups)
         ]
-        return self._conv_op("CONV_2D", source, constants, np.concatenate(parts, -1)[:, None] + b, stride, dilation, padding, activation)
+        return self._conv_op(
+            "CONV_2D", source, constants, np.concatenate(parts, -1)[:, None] + b, stride, dilation, padding, activation
+        )
 
     def depthwise(
         self,
@@ -395,7 +408,15 @@ class Builder:
         patches = _patches(self._values[source], kh, kw, _pair(stride), _pair(dilation), padding)
         values = np.einsum("bhwklc,klc->bhwc", np.repeat(patches, multiplier, -1), w[0])[:, None] + b
         return self._conv_op(
-            "DEPTHWISE_CONV_2D", source, constants, values, stride, dilation, padding, activation, depth_multiplier=multiplier
+            "DEPTHWISE_CONV_2D",
+            source,
+            constants,
+            values,
+            stride,
+            dilation,
+            padding,
+            activation,
+            depth_multiplier=multiplier,
         )
 
     def _conv_op(
@@ -430,7 +451,9 @@ class Builder:
         """ADD, SUB or MUL of two tensors, broadcast if their shapes differ."""
         x, y = self._values[first], self._values[second]
         values = {"ADD": x + y, "SUB": x - y, "MUL": x * y}[kind]
-        return self._op(kind, [first, second], self._output(_ACTIVATIONS[activation](values)), fused_activation_function=activation)
+        return self._op(
+            kind, [first, second], self._output(_ACTIVATIONS[activation](values)), fused_activation_function=activation
+        )
 
     def quantized_constant(self, shape: Sequence[int]) -> int:
         """A random int8 constant, for the second operand of ADD, SUB or MUL."""
@@ -480,7 +503,9 @@ class Builder:
         """SOFTMAX over the last axis."""
         x = self._values[source] * beta
         e = np.exp(x - x.max(-1, keepdims=True))
-        return self._op("SOFTMAX", [source], self._output(e / e.sum(-1, keepdims=True), fixed=(1 / 256, -128)), beta=beta)
+        return self._op(
+            "SOFTMAX", [source], self._output(e / e.sum(-1, keepdims=True), fixed=(1 / 256, -128)), beta=beta
+        )
 
     def pad(self, source: int, pads: Sequence[tuple[int, int]]) -> int:
         """PAD with the tensor's zero; one (before, after) per axis."""
@@ -524,7 +549,9 @@ def _patches(
     """Windows of x[samples, 1, h, w, c] (batch 1) as [samples, rows, columns, kh, kw, c]; outside is `fill`."""
     x = x[:, 0]
     _, h, w, _ = x.shape
-    rows, columns = (window_output(n, k, s, d, padding) for n, k, s, d in zip((h, w), (kh, kw), stride, dilation, strict=True))
+    rows, columns = (
+        window_output(n, k, s, d, padding) for n, k, s, d in zip((h, w), (kh, kw), stride, dilation, strict=True)
+    )
     tall, wide = (max((o - 1) * s + (k - 1) * d + 1 - n, 0) for o, s, k, d, n in
                   zip((rows, columns), stride, (kh, kw), dilation, (h, w), strict=True))  # fmt: skip
     x = np.pad(x, ((0, 0), (tall // 2, tall - tall // 2), (wide // 2, wide - wide // 2), (0, 0)), constant_values=fill)

@@ -14,12 +14,14 @@ from tflm_split.arithmetic.fixed_point import (
     quantize_multiplier,
     saturating_rounding_doubling_high_multiply,
 )
-from tflm_split.arithmetic.gemmlowp import exp_on_negative_values
+from tflm_split.arithmetic.gemmlowp import ONE_Q0, exp_on_negative_values
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Quantization
 
 _DIFFERENCE_INTEGER_BITS = 5
 _LARGEST_DIFFERENCE = 255
+_ONLY_THE_MAXIMUM_COUNTS = 2.0**30
+"""From this multiplier on, TFLM's smallest difference that counts is 0."""
 
 
 def softmax_parameters(input_scale: float, beta: float) -> tuple[bytes, int]:
@@ -28,11 +30,12 @@ def softmax_parameters(input_scale: float, beta: float) -> tuple[bytes, int]:
     Differences of exp_count and more contribute nothing and give -128. Raises Refusal where TFLM aborts.
     """
     real = float(np.float32(beta)) * float(np.float32(input_scale)) * (1 << (31 - _DIFFERENCE_INTEGER_BITS))
-    real = min(real, (1 << 31) - 1.0)
     if not real > 1.0:
         raise Refusal("quantization", f"its input scale {input_scale:g} times beta {beta:g} is too small for TFLM")
+    if real >= _ONLY_THE_MAXIMUM_COUNTS:
+        return struct.pack("<i", ONE_Q0), 1
     q, left_shift = quantize_multiplier(real)
-    radius = int(((1 << _DIFFERENCE_INTEGER_BITS) - 1) * 2.0 ** (31 - _DIFFERENCE_INTEGER_BITS) / 2.0**left_shift)
+    radius = ((1 << _DIFFERENCE_INTEGER_BITS) - 1) << (31 - _DIFFERENCE_INTEGER_BITS) >> left_shift
     exps = [
         exp_on_negative_values(
             saturating_rounding_doubling_high_multiply(-difference << left_shift, q), _DIFFERENCE_INTEGER_BITS
@@ -43,6 +46,6 @@ def softmax_parameters(input_scale: float, beta: float) -> tuple[bytes, int]:
 
 
 def check_softmax_output(output: Quantization | None) -> None:
-    """Is the output quantised as TFLM's int8 SOFTMAX demands, scale 1/256 and zero point -128? Raises Refusal if not."""
+    """Promises that the output is quantised as TFLM's int8 SOFTMAX demands; raises Refusal if not."""
     if output is None or output.scales[:1] != (1 / 256,) or output.zero_points[:1] != (-128,):
         raise Refusal("quantization", "its output is not quantised with scale 1/256 and zero point -128")

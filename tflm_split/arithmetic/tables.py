@@ -158,7 +158,9 @@ def _relu(operator: _Operator) -> Function:
     input_zero_point, output_zero_point = operator.input_zero_point, operator.output_zero_point
 
     def function(x: int) -> int:
-        return max(output_zero_point, multiply_by_quantized_multiplier(x - input_zero_point, q, shift) + output_zero_point)
+        return max(
+            output_zero_point, multiply_by_quantized_multiplier(x - input_zero_point, q, shift) + output_zero_point
+        )
 
     return function
 

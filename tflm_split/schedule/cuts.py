@@ -88,7 +88,9 @@ class _Costs:
                 pair_at.append(position)
                 pair_read.append(read)
                 pair_write.append(written)
-        self.read_at, self.read_piece, self.read_rank = map(np.array, (at, read_piece, read_rank))
+        self.read_at, self.read_piece, self.read_rank = (
+            np.array(x, dtype=np.int64) for x in (at, read_piece, read_rank)
+        )
         # reversed: with duplicates the last assignment wins, so the first write of a piece is what remains
         self.write_at, self.write_piece, self.write_rank = (
             np.array(x[::-1], dtype=np.int64) for x in (write_at, write_piece, write_rank)

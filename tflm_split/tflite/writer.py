@@ -21,6 +21,8 @@ from tflm_split.tflite import bounds, offline_plan, prune, schema
 from tflm_split.tflite.edit import CustomOperator, Edit, Interface, NewOperator, NewTensor
 from tflm_split.tflite.reader import read_model
 
+MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
+"""Of the members of an appended archive, unpacked; label maps are a few kilobytes."""
 _UNCHANGED = Edit(drop_unused_tensors=False)
 
 
@@ -212,21 +214,24 @@ def _remove_offline_plan(tree: Any) -> None:
 def _with_archive_of(original: bytes, data: bytes) -> bytes:
     """`data` followed by the zip archive `original` carries behind its flatbuffer, if any (labels of TFLite Metadata).
 
-    Its members are added anew because an archive stores offsets from the start of the file.
+    Its members are added anew because an archive stores offsets from the start of the file. Raises ModelError if the
+    archive is damaged.
     """
-    if not zipfile.is_zipfile(BytesIO(original)):
-        return data
     try:
-        with zipfile.ZipFile(BytesIO(original)) as archive:
-            members = [(info, archive.read(info)) for info in archive.infolist()]
-            start = min((info.header_offset for info, _ in members), default=0)
-            if start < bounds.used_bytes(original):
-                return data
-            carrier = BytesIO(data)
-            with zipfile.ZipFile(carrier, "a") as written:
-                written.comment = archive.comment
-                for info, content in members:
-                    written.writestr(info, content)
+        archive = zipfile.ZipFile(BytesIO(original))
+    except zipfile.BadZipFile:  # the usual case
+        return data
+    members = archive.infolist()
+    if not members or min(info.header_offset for info in members) < bounds.used_bytes(original):
+        return data
+    if sum(info.file_size for info in members) > MAX_ARCHIVE_BYTES:
+        raise ModelError(f"carries an appended zip archive that unfolds to more than {MAX_ARCHIVE_BYTES} bytes")
+    carrier = BytesIO(data)
+    try:
+        with zipfile.ZipFile(carrier, "a") as written:
+            written.comment = archive.comment
+            for info in members:
+                written.writestr(info, archive.read(info))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, zlib.error) as error:
         raise ModelError(f"carries an appended zip archive that cannot be read: {error}") from error
     return carrier.getvalue()

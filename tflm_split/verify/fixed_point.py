@@ -23,7 +23,7 @@ MIN32, MAX32 = -(2**31), 2**31 - 1
 
 def wrap32(x: Any) -> Int64s:
     """The low 32 bits as a signed number: what int32 arithmetic keeps."""
-    return (np.asarray(x, np.int64) + 2**31) % 2**32 - 2**31
+    return np.asarray((np.asarray(x, np.int64) + 2**31) % 2**32 - 2**31)
 
 
 def saturate32(x: Any) -> Int64s:
@@ -34,7 +34,7 @@ def saturate32(x: Any) -> Int64s:
 def divide_to_zero(a: Any, b: Any) -> Int64s:
     """C's integer division: the quotient rounded towards 0."""
     a, b = np.asarray(a, np.int64), np.asarray(b, np.int64)
-    return np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
+    return np.asarray(np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b)))
 
 
 def high_mul(a: Any, b: Any) -> Int64s:
@@ -56,7 +56,7 @@ def rounding_shift_right(x: Any, exponent: Any) -> Int64s:
     x, exponent = np.asarray(x, np.int64), np.asarray(exponent, np.int64)
     mask = (np.int64(1) << exponent) - 1
     threshold = (mask >> 1) + (x < 0)
-    return (x >> exponent) + ((x & mask) > threshold)
+    return np.asarray((x >> exponent) + ((x & mask) > threshold))
 
 
 def multiply(x: Any, multiplier: Any, shift: Any) -> Int64s:

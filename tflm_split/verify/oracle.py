@@ -121,7 +121,10 @@ class _Machine:
     # Windows.
 
     def _window(self, op: Op, row: int, outside: int) -> tuple[Row, npt.NDArray[np.bool_]]:
-        """[kernel rows, kernel columns, output columns, channels] of input, `outside` where there is none, and which is."""
+        """The window's taps [kernel rows, kernel columns, columns, channels], and which of them lie inside the input.
+
+        The others hold `outside`.
+        """
         source, output, p = self.program.views[op.input], self.program.views[op.output], _integers(op)
         columns = np.arange(output.column_count) * p["stride_columns"] - p["pad_columns"]
         columns = columns[None, :] + (np.arange(p["kernel_columns"]) * p["dilation_columns"])[:, None]
@@ -195,7 +198,8 @@ class _Machine:
 
     def _lut(self, index: int, op: Op, row: int) -> Row:
         entries = np.uint8 if self.program.views[op.output].element_bytes == 1 else np.int32
-        return self._constant(op, "table_offset", entries)[self._read(op.input, row) & 0xFF]
+        table = self._constant(op, "table_offset", entries)
+        return np.take(table, self._read(op.input, row) & 0xFF)
 
     def _quantize_float(self, index: int, op: Op, row: int) -> Row:
         p = _integers(op)

@@ -74,7 +74,9 @@ def tflm_version() -> str:
     try:
         version = importlib.metadata.version("tflite-micro")
     except importlib.metadata.PackageNotFoundError:
-        raise ToolError(f"tflite-micro is not installed; run: pip install tflite-micro=={PINNED_TFLM_VERSION}") from None
+        raise ToolError(
+            f"tflite-micro is not installed; run: pip install tflite-micro=={PINNED_TFLM_VERSION}"
+        ) from None
     if version != PINNED_TFLM_VERSION:
         raise ToolError(
             f"tflite-micro {version} is installed, but verification needs exactly {PINNED_TFLM_VERSION}; "
@@ -87,8 +89,8 @@ def interpreter(model: bytes, arena_size: int | None = None) -> Interpreter:
     """A `tflite_micro.runtime.Interpreter` for `model`, ready to invoke, with `TFLM_SPLIT` registered.
 
     `arena_size` in bytes; by default one that is large enough. TFLM's own messages go to stderr. Raises ToolError for
-    a missing or unknown wheel or host library, ModelError for bytes that are not a model, TflmError when TFLM refuses it.
-    A model that could crash TFLM takes this process with it: use `run_in_tflm` for files that are not trusted.
+    a missing or unknown wheel or host library, ModelError for bytes that are not a model, TflmError when TFLM refuses
+    it. A model that crashes TFLM takes this process with it: use `run_in_tflm` for files that are not trusted.
     """
     tflm_version()
     from tflite_micro import runtime
@@ -137,7 +139,7 @@ _TFLITE_TYPE_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1, 15: 4, 16:
 
 def _load_host_library() -> list[str]:
     """Make the symbol that registers `TFLM_SPLIT` visible to the wheel, and name it."""
-    import tflite_micro.runtime  # noqa: F401  loads _runtime.so, which the host library looks its functions up in
+    import tflite_micro.python.tflite_micro.runtime  # noqa: F401  loads _runtime.so, which the host library looks its functions up in
 
     from tflm_split.verify.host_library import host_library
 
@@ -199,14 +201,19 @@ def run_both_in_tflm(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     repeats: int = 1,
 ) -> tuple[TflmRun, TflmRun]:
-    """`run_in_tflm` for two models side by side, each in a process of its own; raises as the first of them does."""
+    """`run_in_tflm` for two models side by side, each in a process of its own; a TflmError says which of them failed."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         jobs = [
             pool.submit(run_in_tflm, model, inputs, timeout_s=timeout_s, repeats=repeats)
             for model, inputs in ((original, original_inputs), (optimized, optimized_inputs))
         ]
-        first, second = (job.result() for job in jobs)
-    return first, second
+    runs = []
+    for job, name in zip(jobs, ("original", "optimised"), strict=True):
+        try:
+            runs.append(job.result())
+        except TflmError as error:
+            raise TflmError(f"the {name} model: {error}") from None
+    return runs[0], runs[1]
 
 
 def _run_worker(folder: Path, timeout_s: float) -> str:

@@ -1,7 +1,7 @@
 """Runs one model in TFLM for `tflm.run_in_tflm`: `python -m tflm_split.verify.tflm_worker FOLDER`.
 
-Reads `model.tflite`, `inputs.npz` and `job.json` in FOLDER; writes `outputs.npz`, `answer.json` and, as it goes, `phase`.
-TFLM's own messages and its arena report go to stderr, where the parent reads them.
+Reads `model.tflite`, `inputs.npz` and `job.json` in FOLDER; writes `outputs.npz`, `answer.json` and, as it goes,
+`phase`. TFLM's own messages and its arena report go to stderr, where the parent reads them.
 """
 
 from __future__ import annotations

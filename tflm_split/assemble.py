@@ -1,0 +1,61 @@
+"""Plan -> the bytes of the optimised model: one `TFLM_SPLIT` operator per region, the offline plan, all else as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tflm_split.compile import Plan
+from tflm_split.errors import InternalError
+from tflm_split.ir.graph import Model
+from tflm_split.program.decode import decode
+from tflm_split.program.encode import encode
+from tflm_split.tflite.edit import CustomOperator, Edit, Interface, KeptOperator, NewOperator, NewTensor
+from tflm_split.tflite.writer import write_model
+from tflm_split.verify.replay import replay
+
+CUSTOM_CODE = "TFLM_SPLIT"
+
+
+def region_blobs(plan: Plan) -> tuple[bytes, ...]:
+    """The encoded program of every region, each replayed on abstract memory first; InternalError if one fails."""
+    blobs = []
+    for region in plan.regions:
+        blob = encode(region.program)
+        replay(decode(blob))
+        blobs.append(blob)
+    return tuple(blobs)
+
+
+def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> bytes:
+    """`model` with the regions of `plan` in place of their operators.
+
+    A region's operator reads its input tensors and then the program, a constant; it writes its output tensors and then
+    the workspace, a tensor whose planned place covers everything the region touches.
+    """
+    graph = plan.split.graph
+    region_at = {region.nodes[0]: r for r, region in enumerate(plan.regions)}
+    inside = {n for region in plan.regions for n in region.nodes}
+    operators: list[NewOperator] = []
+    tensors: list[NewTensor] = []
+    offsets = dict(plan.offsets)
+    for node in plan.schedule.nodes:
+        if node in region_at:
+            r = region_at[node]
+            region = plan.regions[r]
+            program = len(graph.tensors) + len(tensors)
+            tensors.append(NewTensor(f"tflm_split/program_{r}", (len(blobs[r]),), "INT8", blobs[r]))
+            workspace = len(graph.tensors) + len(tensors)
+            tensors.append(NewTensor(f"tflm_split/workspace_{r}", (region.program.workspace_bytes,), "INT8"))
+            offsets[workspace] = region.workspace_offset
+            operators.append(
+                CustomOperator(CUSTOM_CODE, (*region.inputs, program), (*region.outputs, workspace))
+            )
+        elif node not in inside:
+            op = graph.operators[node]
+            if len(op.source) > 1:
+                raise InternalError(f"{graph.label(op)} was rewritten but stays a stock operator")
+            operators.append(KeptOperator(op.source[0] if op.source else node))
+    interface = None
+    if (graph.inputs, graph.outputs) != (model.graph.inputs, model.graph.outputs):
+        interface = Interface(graph.inputs, graph.outputs)
+    return write_model(model, Edit(tuple(operators), tuple(tensors), interface, offsets))
