@@ -2,7 +2,7 @@
 
 Needs `tensorflow` and `scikit-learn`, which nothing else here does. Seeds are fixed and TensorFlow runs its
 deterministic kernels: the same versions on the same machine write the same bytes. Other processors round differently,
-so the committed files are the reference. Each model takes between half a minute and four minutes on two cores.
+so the committed files are the reference. Each model takes half a minute to two and a half minutes on two cores.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def trained(recipe: Recipe, images: Labels, labels: Labels) -> tuple[Any, Sample
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)),
         loss="mse" if recipe.reconstructs else keras.losses.CategoricalCrossentropy(label_smoothing=LABEL_SMOOTHING),
     )
-    targets = np.eye(10, dtype=np.float32)[labels]
+    targets = np.eye(digits.CLASSES, dtype=np.float32)[labels]
     random = np.random.default_rng(SEED)
     for _ in range(recipe.epochs):
         order = random.permutation(len(samples))

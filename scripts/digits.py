@@ -19,6 +19,8 @@ TEST_COUNT = 360
 FULL_WHITE = 16
 """The largest pixel value in the dataset."""
 
+CLASSES = 10
+
 ANOMALY = 0
 """The digit the autoencoder never saw in training and must find strange."""
 
@@ -90,8 +92,10 @@ def anomaly_auc(inputs: Floats, outputs: Floats, labels: Bytes) -> float:
     """How well does the reconstruction error tell `ANOMALY` from the digits the autoencoder knows? 0.5 is chance.
 
     The area under the ROC curve: the probability that a strange digit has a larger mean squared error than a known
-    one, equal errors counting half. `inputs` and `outputs` are [n, features].
+    one, equal errors counting half. `inputs` and `outputs` are [n, features]. Raises ValueError unless both kinds occur.
     """
+    if np.all(labels == ANOMALY) or not np.any(labels == ANOMALY):
+        raise ValueError(f"an anomaly score needs images of {ANOMALY} and of other digits: take more images")
     errors = np.mean((inputs - outputs) ** 2, axis=1)
     strange, known = errors[labels == ANOMALY, None], errors[None, labels != ANOMALY]
     return float(np.mean((strange > known) + 0.5 * (strange == known)))

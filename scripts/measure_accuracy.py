@@ -17,6 +17,7 @@ import digits
 import numpy as np
 
 from tflm_split import tflm
+from tflm_split.errors import InputError, TflmSplitError
 
 MODELS = digits.TEST_FILE.parent
 
@@ -32,7 +33,11 @@ def main() -> None:
     missing = [path for path in arguments.models if not path.is_file()]
     if missing:
         parser.error(f"{missing[0]} is not a file")
-    measured = {p.stem: measure(p, arguments.images) for p in arguments.models or sorted(MODELS.glob("*.tflite"))}
+    paths = arguments.models or sorted(MODELS.glob("*.tflite"))
+    try:
+        measured = {path.stem: measure(path, arguments.images) for path in paths}
+    except TflmSplitError as error:
+        parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
     if arguments.json:
         print(json.dumps(measured, indent=1))
         return
@@ -44,15 +49,24 @@ def measure(path: Path, count: int = digits.TEST_COUNT) -> dict[str, Any]:
     """The measurement of one file on the first `count` test images.
 
     A model with ten outputs is a classifier: `metric` "accuracy", `correct` images, and `predictions`, one digit per
-    image. Any other must reproduce its input: `metric` "auc", see `digits.anomaly_auc`. `distinct_outputs` counts
-    different output bytes, `outputs_sha256` is over those of all images.
+    image. One with as many outputs as inputs rebuilds its input: `metric` "auc", see `digits.anomaly_auc`.
+    `distinct_outputs` counts different output bytes, `outputs_sha256` is over those of all images. Raises InputError
+    for any other model, and where the images are too few for an AUC.
     """
     content = path.read_bytes()
     images, labels = (part[:count] for part in digits.test_set())
     interpreter = tflm.interpreter(content)
     source, sink = interpreter.get_input_details(0), interpreter.get_output_details(0)
-    shape = tuple(int(d) for d in source["shape"][1:])
-    inputs = digits.quantized(digits.as_input(images, shape), *_affine(source))
+    features = int(np.prod(sink["shape"]))
+    if source["dtype"] is not np.int8 or sink["dtype"] is not np.int8:
+        raise InputError(f"{path}: input and output must be int8")
+    if features not in (digits.CLASSES, int(np.prod(source["shape"]))):
+        raise InputError(f"{path}: neither tells ten digits apart nor rebuilds its input")
+    try:
+        samples = digits.as_input(images, tuple(int(d) for d in source["shape"][1:]))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
+    inputs = digits.quantized(samples, *_affine(source))
     outputs = np.stack([_invoked(interpreter, sample) for sample in inputs])
     record: dict[str, Any] = {
         "model_sha256": hashlib.sha256(content).hexdigest(),
@@ -60,7 +74,7 @@ def measure(path: Path, count: int = digits.TEST_COUNT) -> dict[str, Any]:
         "distinct_outputs": len({output.tobytes() for output in outputs}),
         "outputs_sha256": hashlib.sha256(outputs.tobytes()).hexdigest(),
     }
-    if outputs.shape[1] == 10:
+    if features == digits.CLASSES:
         predictions = outputs.argmax(axis=1)
         correct = int(np.sum(predictions == labels))
         return record | {
@@ -69,9 +83,12 @@ def measure(path: Path, count: int = digits.TEST_COUNT) -> dict[str, Any]:
             "correct": correct,
             "predictions": "".join(map(str, predictions)),
         }
-    auc = digits.anomaly_auc(
-        digits.dequantized(inputs, *_affine(source)), digits.dequantized(outputs, *_affine(sink)), labels
-    )
+    rebuilt = digits.dequantized(outputs, *_affine(sink))
+    seen = digits.dequantized(inputs, *_affine(source)).reshape(rebuilt.shape)
+    try:
+        auc = digits.anomaly_auc(seen, rebuilt, labels)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
     return record | {"metric": "auc", "value": round(auc, 4)}
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras  # type: ignore[import-not-found]  # not installed where types are checked: models are built rarely
+from digits import CLASSES
 from keras import layers
 
-CLASSES = 10
 BN_MOMENTUM = 0.9
 """Statistics must settle within the few hundred steps these models are trained for; Keras's 0.99 is too slow."""
 

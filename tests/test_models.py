@@ -38,10 +38,6 @@ class Row:
     value: float
 
 
-def _number(text: str) -> int:
-    return int(text.replace(",", ""))
-
-
 def _table() -> dict[str, Row]:
     """File stem -> its row; columns: model, input, operators, MACs, file bytes, head, float score, TFLM score."""
     rows = {}
@@ -50,7 +46,8 @@ def _table() -> dict[str, Row]:
         if match := re.fullmatch(r"`(\w+)\.tflite`", cells[0]):
             metric, value = cells[7].split()
             shape = tuple(int(d) for d in cells[1].split("x"))
-            rows[match.group(1)] = Row(shape, *(_number(c) for c in cells[2:6]), metric, float(value))
+            operators, macs, file_bytes, head_bytes = (int(cell.replace(",", "")) for cell in cells[2:6])
+            rows[match.group(1)] = Row(shape, operators, macs, file_bytes, head_bytes, metric, float(value))
     return rows
 
 
@@ -127,7 +124,14 @@ def test_table_repeats_the_measured_scores() -> None:
     }
 
 
-@pytest.mark.parametrize(("arguments", "complaint"), [(["--images", "0"], "--images must be"), (["no.tflite"], "no.tfl")])
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--images", "0"], "--images must be 1 to 360, not 0"),
+        (["no.tflite"], "no.tflite is not a file"),
+        ([__file__], "not a TFLite model"),
+    ],
+)
 def test_bad_arguments_get_one_sentence(arguments: list[str], complaint: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         _measured(*arguments)

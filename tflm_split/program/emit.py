@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tflm_split.errors import InternalError
+from tflm_split.errors import InternalError, Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.plan.problem import Layout
 from tflm_split.program.format import OpKind
@@ -66,12 +66,15 @@ def border(graph: Graph, nodes: Sequence[int]) -> tuple[tuple[int, ...], tuple[i
 
 
 def tensor_offset(split: Split, bodies: Bodies, layout: Layout, first_piece: Mapping[int, int], tensor: int) -> int:
-    """Head offset of a tensor that TFLM sees; its storage is contiguous."""
+    """Head offset of a tensor that TFLM sees; its storage is contiguous.
+
+    Raises Refusal when it shares rows with others: then this way of writing concatenations in place is no candidate.
+    """
     storages = split.storages
     storage = storages.storages[storages.storage_of[tensor]]
     window = storages.windows[tensor]
     if window.pixel_stride_bytes:
-        raise InternalError(f"tensor {tensor} is seen by TFLM but is a slice of a concatenation")
+        raise Refusal("concatenation", f"tensor {tensor} is seen by TFLM, but would be a slice of a concatenation")
     place = bodies.placements[first_piece[storage.index]]
     return layout.addresses[place.body] + window.first_row * storage.row_bytes
 
@@ -210,15 +213,11 @@ class _Builder:
         )  # fmt: skip
 
     def output(self, op: RowOp) -> int:
-        storages, shape = self.split.storages, op.output_shape
-        window = storages.windows[op.output]
-        stride = window.pixel_stride_bytes or op.output_pixel_stride_bytes or shape.pixel_bytes
+        seen, shape = self.split.storages.output_view(op), op.output_shape
         return self.view(
             View(
-                self.storage(storages.storage_of[op.output]),
-                window.first_row + op.placement.first_row,
-                shape.rows, shape.columns, shape.channels, stride,
-                window.offset_bytes + op.placement.offset_bytes, shape.element_bytes,
+                self.storage(seen.storage), seen.first_row, shape.rows, shape.columns, shape.channels,
+                seen.pixel_stride_bytes, seen.offset_bytes, shape.element_bytes,
             )
         )  # fmt: skip
 

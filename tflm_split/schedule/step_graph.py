@@ -7,11 +7,11 @@ reads and writes whole tensors. A *piece* is one row of a storage, or one accumu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tflm_split.ir.graph import ABSENT, Graph
 from tflm_split.split.row_op import RowOp
-from tflm_split.split.storage import StorageMap
+from tflm_split.split.storage import StorageMap, StorageView
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,15 @@ class Step:
     row: int
     reads: tuple[int, ...]
     writes: tuple[int, ...]
-    after: int | None = None
-    """A step of the same row op that must come first (accumulators take their rows in order)."""
+    depends: tuple[int, ...] = ()
+    """Steps that must come first: those that write the bytes read here, and an accumulator's previous row."""
     in_place: tuple[tuple[int, int], ...] = ()
     """(read piece, written piece) pairs that may share one address if the read piece dies here."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepGraph:
-    """`producers[p]`: the steps that write piece p. `initial` pieces exist at the start, `final` ones must survive."""
+    """`producers[p]`: the steps that write (part of) piece p. `initial` pieces exist at the start, `final` ones survive."""
 
     nodes: int
     pieces: tuple[Piece, ...]
@@ -73,46 +73,61 @@ def build_step_graph(
 
     steps: list[Step] = []
     steps_of: list[list[int]] = [[] for _ in graph.operators]
+    writers: dict[int, list[tuple[int, _Part]]] = {}
+    parts_read: list[list[tuple[int, _Part]]] = []
+
+    def add(step: Step, read: list[tuple[int, _Part]], written: list[tuple[int, _Part]]) -> None:
+        for p, part in written:
+            writers.setdefault(p, []).append((len(steps), part))
+        parts_read.append(read)
+        steps_of[step.node].append(len(steps))
+        steps.append(step)
+
     for index, op in enumerate(row_ops):
         activations = [
             (read, storages.view(read.tensor, read.shape))
             for read in op.reads
             if not graph.tensors[read.tensor].is_constant
         ]
-        out = storages.windows[op.output]
-        out_first = first_piece[storages.storage_of[op.output]] + out.first_row + op.placement.first_row
+        parts = [_Part.of(view) for _, view in activations]
+        target = storages.output_view(op)
+        out_first = first_piece[target.storage] + target.first_row
+        out_part = _Part.of(target)
         accumulator = len(pieces)
         if op.accumulates:
             pieces.append(Piece(len(storages.storages) + index, 0, op.accumulator_bytes))
-        whole_rows = op.output_pixel_stride_bytes == 0 and out.pixel_stride_bytes == 0
         for row in range(op.steps):
-            reads: dict[int, None] = {}
+            read_parts: list[tuple[int, _Part]] = []
             pairs: list[tuple[int, int]] = []
-            for read, view in activations:
+            for (read, view), part in zip(activations, parts, strict=True):
                 first = first_piece[view.storage] + view.first_row
                 rows = range(row, row + 1) if op.accumulates else read.window.rows(row, read.shape.rows)
-                for r in rows:
-                    reads.setdefault(first + r)
-                dense = view.pixel_stride_bytes == view.shape.pixel_bytes
-                if in_place and whole_rows and dense and read.may_be_overwritten and len(rows) == 1:
+                read_parts.extend((first + r, part) for r in rows)
+                if in_place and out_part.whole and part.whole and read.may_be_overwritten and len(rows) == 1:
                     pairs.append((first + rows[0], out_first + row))
+            reads = [p for p, _ in read_parts]
+            written = [(out_first + (0 if op.accumulates else row), out_part)]
             if op.accumulates:
-                last = row == op.steps - 1
-                if row:
-                    reads.setdefault(accumulator)
-                writes = ((accumulator,) if row == 0 else ()) + ((out_first,) if last else ())
-            else:
-                writes = (out_first + row,)
-            after = len(steps) - 1 if op.accumulates and row else None
-            steps_of[op.source].append(len(steps))
-            steps.append(Step(op.source, index, row, tuple(reads), writes, after, tuple(pairs)))
+                reads += [accumulator] if row else []
+                if row < op.steps - 1:
+                    written = []
+                if row == 0:
+                    written.append((accumulator, _WHOLE))
+            depends = (len(steps) - 1,) if op.accumulates and row else ()
+            writes = tuple(p for p, _ in written)
+            add(Step(op.source, index, row, tuple(dict.fromkeys(reads)), writes, depends, tuple(pairs)), read_parts, written)
     for node in stock:
         operator = graph.operators[node]
         reads_of = {p: None for t in operator.inputs if t in storages.storage_of and t != ABSENT for p in pieces_of(t)}
         writes_of = {p: None for t in operator.outputs if t in storages.storage_of for p in pieces_of(t)}
-        steps_of[node].append(len(steps))
-        steps.append(Step(node, None, 0, tuple(reads_of), tuple(writes_of)))
+        step = Step(node, None, 0, tuple(reads_of), tuple(writes_of))
+        add(step, [(p, _WHOLE) for p in reads_of], [(p, _WHOLE) for p in writes_of])
 
+    for s, read_parts in enumerate(parts_read):
+        found = dict.fromkeys(steps[s].depends)
+        for p, part in read_parts:
+            found.update(dict.fromkeys(w for w, other in writers.get(p, ()) if w != s and part.meets(other)))
+        steps[s] = replace(steps[s], depends=tuple(found))
     producers: list[list[int]] = [[] for _ in pieces]
     readers: list[list[int]] = [[] for _ in pieces]
     for s, step in enumerate(steps):
@@ -147,19 +162,43 @@ def _needed(
             continue
         found.add(s)
         step = steps[s]
-        if step.after is not None:
-            todo.append(step.after)
-        for p in step.reads:
-            todo.extend(producers[p])
+        todo.extend(step.depends)
     return frozenset(found)
 
 
 def node_dependencies(step_graph: StepGraph) -> Mapping[int, frozenset[int]]:
-    """Node -> the nodes whose pieces it reads."""
+    """Node -> the nodes some step of which must come before one of its own."""
     found: dict[int, set[int]] = {n: set() for n in range(step_graph.nodes)}
     for step in step_graph.steps:
-        for p in step.reads:
-            for s in step_graph.producers[p]:
-                if step_graph.steps[s].node != step.node:
-                    found[step.node].add(step_graph.steps[s].node)
-    return {n: frozenset(d) for n, d in found.items()}
+        found[step.node].update(step_graph.steps[d].node for d in step.depends)
+    return {n: frozenset(d - {n}) for n, d in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Which bytes of a row a view touches: bytes [low, high) of every pixel of `stride` bytes, between `start` and `stop`."""
+
+    whole: bool
+    stride: int = 0
+    low: int = 0
+    high: int = 0
+    start: int = 0
+    stop: int = 0
+
+    @staticmethod
+    def of(view: StorageView) -> _Part:
+        shape = view.shape
+        if view.pixel_stride_bytes == shape.pixel_bytes and view.whole_rows:
+            return _WHOLE
+        low = view.offset_bytes % view.pixel_stride_bytes
+        stop = view.offset_bytes + (shape.columns - 1) * view.pixel_stride_bytes + shape.pixel_bytes
+        return _Part(False, view.pixel_stride_bytes, low, low + shape.pixel_bytes, view.offset_bytes, stop)
+
+    def meets(self, other: _Part) -> bool:
+        """Whether the two may share a byte."""
+        if self.whole or other.whole or self.stride != other.stride:
+            return True
+        return self.low < other.high and other.low < self.high and self.start < other.stop and other.start < self.stop
+
+
+_WHOLE = _Part(True)

@@ -19,14 +19,9 @@ def streaming_order(step_graph: StepGraph, nodes: Sequence[int]) -> list[int]:
     only ever belongs to earlier nodes. `cuts.py` relies on it.
     """
     inside = set(nodes)
-    steps, producers, needed = step_graph.steps, step_graph.producers, step_graph.needed
+    steps, needed = step_graph.steps, step_graph.needed
     asked_for = {
-        steps[s].node
-        for n in nodes
-        for t in step_graph.steps_of[n]
-        for p in steps[t].reads
-        for s in producers[p]
-        if steps[s].node != n
+        steps[d].node for n in nodes for t in step_graph.steps_of[n] for d in steps[t].depends if steps[d].node != n
     }
     sinks = [n for n in nodes if n not in asked_for]
     # Several ends advance together, each by its share of rows, so that rows they have in common are read soon.
@@ -39,22 +34,15 @@ def streaming_order(step_graph: StepGraph, nodes: Sequence[int]) -> list[int]:
     order: list[int] = []
     done: set[int] = set()
 
-    def dependencies(s: int) -> list[int]:
-        step = steps[s]
-        found = [step.after] if step.after is not None else []
-        for p in step.reads:
-            found.extend(producers[p])
-        return found
-
     def run(goal: int) -> None:
         if goal in done:
             return
-        stack = [(goal, iter(dependencies(goal)))]
+        stack = [(goal, iter(steps[goal].depends))]
         while stack:
             s, waiting = stack[-1]
             for d in waiting:
-                if d not in done and d != s and steps[d].node in inside:
-                    stack.append((d, iter(dependencies(d))))
+                if d not in done and steps[d].node in inside:
+                    stack.append((d, iter(steps[d].depends)))
                     break
             else:
                 stack.pop()

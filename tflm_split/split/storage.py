@@ -49,6 +49,7 @@ class StorageView:
     shape: RowShape
     pixel_stride_bytes: int
     offset_bytes: int = 0
+    whole_rows: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,25 @@ class StorageMap:
         if window.pixel_stride_bytes:
             if shape != row_shape(self.graph.tensors[tensor]):
                 raise Refusal("rows", "its input is a slice of a concatenation and cannot be reshaped in place")
-            return StorageView(storage.index, window.first_row, shape, window.pixel_stride_bytes, window.offset_bytes)
+            return StorageView(
+                storage.index, window.first_row, shape, window.pixel_stride_bytes, window.offset_bytes, False
+            )
         if shape.row_bytes != storage.row_bytes:
             raise Refusal("rows", f"its input is cut into rows of {storage.row_bytes} B, it needs {shape.row_bytes} B")
         return StorageView(storage.index, window.first_row, shape, shape.pixel_bytes)
+
+    def output_view(self, op: RowOp) -> StorageView:
+        """Where a row op writes."""
+        window, placement = self.windows[op.output], op.placement
+        partial = window.pixel_stride_bytes or op.output_pixel_stride_bytes
+        return StorageView(
+            self.storage_of[op.output],
+            window.first_row + placement.first_row,
+            op.output_shape,
+            partial or op.output_shape.pixel_bytes,
+            window.offset_bytes + placement.offset_bytes,
+            not partial,
+        )
 
     def rows_of(self, tensor: int) -> range:
         """The rows of its storage that tensor `tensor` covers."""

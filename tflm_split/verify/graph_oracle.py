@@ -150,7 +150,10 @@ class _Evaluation:
     # Windows.
 
     def windows(self, kernel: tuple[int, int], dilation: tuple[int, int], outside: int) -> tuple[Array, Array]:
-        """The window's taps [kernel positions, batch, rows, columns, channels]; [positions, rows, columns] says which exist."""
+        """The window's taps [kernel positions, batch, rows, columns, channels], and which of them lie inside the input.
+
+        The second is [kernel positions, rows, columns]; a tap outside holds `outside`.
+        """
         x = self.int8(0)
         if x.ndim != 4 or len(self.output.shape) != 4:
             raise self.refuse("geometry", f"its input has {x.ndim} dimensions")

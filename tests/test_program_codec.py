@@ -1,0 +1,422 @@
+"""The bytes of a program: what encode lays down, decode gives back; everything else is refused with one sentence."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sample_programs import CONV1, INPUT, LUT, MIDDLE, OUTPUT, SUM, one_op, small_network, window, with_addresses
+
+from tflm_split.errors import InternalError, ProgramError
+from tflm_split.program.check import check_program
+from tflm_split.program.constants import ALIGNMENT, constant_bytes, constant_fields
+from tflm_split.program.decode import decode
+from tflm_split.program.encode import encode, wide_steps
+from tflm_split.program.format import (
+    HEADER,
+    IO,
+    OP,
+    PARAMS_OF,
+    STORAGE,
+    VIEW,
+    Flags,
+    MeanMode,
+    OpKind,
+    StorageKind,
+    WeightFlags,
+)
+from tflm_split.program.sizes import program_bytes_without_constants
+from tflm_split.program.types import Io, Op, Program, Step, Storage, View
+
+
+def normal_form(program: Program) -> Program:
+    """The program as its bytes carry it: no sources, equal constants merged, constants in order of first use."""
+    numbers: dict[bytes, int] = {}
+
+    def number(index: int) -> int:
+        return numbers.setdefault(program.constants[index], len(numbers))
+
+    storages = tuple(s if s.constant is None else replace(s, constant=number(s.constant)) for s in program.storages)
+    ops = []
+    for op in program.ops:
+        params = dict(op.params)
+        for name in constant_fields(op.kind):
+            params[name] = number(int(params[name]))
+        ops.append(replace(op, params=params, source=""))
+    return replace(program, storages=storages, ops=tuple(ops), constants=tuple(numbers))
+
+
+# Well-formed programs, at random: a few ops of any kind on storages of any encoding.
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> Program:
+    workspace = draw(st.sampled_from([4096, 300_000]))
+    storages: list[Storage] = []
+    views: list[View] = []
+    ops: list[Op] = []
+    constants: list[bytes] = [b"unused"]
+
+    def constant(length: int, shifts: bool = False) -> int:
+        fill = draw(st.integers(0, 30 if shifts else 255))
+        constants.append(bytes([fill]) * length)
+        return len(constants) - 1
+
+    def view(rows: int, columns: int, channels: int, element: int = 1, constant_allowed: bool = False) -> int:
+        gap = draw(st.sampled_from([0, 0, 4]))
+        stride = channels * element + gap
+        offset = draw(st.sampled_from([0, 4]))
+        first = draw(st.integers(0, 2))
+        row_bytes = offset + columns * stride + draw(st.sampled_from([0, 4])) + -(offset + columns * stride) % 4
+        count = first + rows
+        kind = draw(st.sampled_from(StorageKind)) if constant_allowed else draw(st.sampled_from(list(StorageKind)[:3]))
+        unit = {StorageKind.TABLE16: 4, StorageKind.TABLE32: element}.get(kind, 4)
+        if kind is StorageKind.CONSTANT:
+            storages.append(Storage(row_bytes, count, (), constant(row_bytes * count)))
+        elif kind is StorageKind.AFFINE:
+            start = unit * draw(st.integers(0, (workspace - count * row_bytes) // unit))
+            storages.append(Storage(row_bytes, count, tuple(start + r * row_bytes for r in range(count))))
+        else:
+            address = st.integers(0, (workspace - row_bytes) // unit).map(lambda n: n * unit)
+            storages.append(Storage(row_bytes, count, tuple(draw(st.lists(address, min_size=count, max_size=count)))))
+        views.append(View(len(storages) - 1, first, rows, columns, channels, stride, offset, element))
+        return len(views) - 1
+
+    for _ in range(draw(st.integers(1, 4))):
+        kind = draw(st.sampled_from(OpKind))
+        rows, columns, channels = draw(st.integers(1, 5)), draw(st.integers(1, 4)), draw(st.integers(1, 6))
+        shape = (rows, columns, channels)
+        extra: dict[str, int] = {}
+        second = accumulator = None
+        element = 4 if kind is OpKind.QUANTIZE_FLOAT else 1
+        source = view(*shape, element, constant_allowed=True)
+        out_shape, out_element = shape, 1
+        match kind:
+            case OpKind.CONV | OpKind.DEPTHWISE:
+                groups = draw(st.sampled_from([1, channels]))
+                extra = {**window(draw(st.integers(1, 3)), 1, 1), "groups": groups}
+                extra["flags"] = draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)]))
+                out_channels = channels * groups if kind is OpKind.DEPTHWISE else groups * draw(st.integers(1, 3))
+                out_shape = (rows, columns, out_channels)
+            case OpKind.AVERAGE_POOL | OpKind.MAX_POOL:
+                extra = window(3, pad=1)
+            case OpKind.ADD | OpKind.SUB | OpKind.MUL:
+                second = view(*(draw(st.sampled_from([1, n])) for n in shape), constant_allowed=True)
+            case OpKind.LUT:
+                out_element = draw(st.sampled_from([1, 4]))
+            case OpKind.PAD:
+                extra = {"pad_rows": 1, "pad_columns": 0, "pad_channels": 2, "value": -7}
+                out_shape = (rows + 2, columns + 1, channels + 2)
+            case OpKind.SUM_FEED:
+                extra = {"mode": int(draw(st.sampled_from(MeanMode))), "count": draw(st.integers(1, 99)), "bias": -5}
+                out_shape = (1, 1, channels)
+            case OpKind.DENSE_FEED:
+                extra = {"flags": draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)]))}
+                out_shape = (1, 1, draw(st.integers(1, 5)))
+            case _:
+                extra = {"exp_count": draw(st.integers(1, 256))} if kind is OpKind.SOFTMAX else {}
+        output = view(*out_shape, out_element)
+        if kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED):
+            accumulator = view(*out_shape, 4)
+        params: dict[str, int | float] = dict.fromkeys((f.name for f in PARAMS_OF[kind].fields), 0)
+        params |= extra
+        if "output_min" in params:
+            params |= {"output_min": draw(st.integers(-128, 0)), "output_max": draw(st.integers(0, 127))}
+        if "scale" in params:
+            params["scale"] = draw(st.sampled_from([0.5, 1.25]))
+        for name in constant_fields(kind):
+            length = constant_bytes(kind, name, params, views[output], views[source])
+            params[name] = constant(length, shifts=name == "shifts_offset")
+        ops.append(Op(kind, output, source, params, second, accumulator, source="somewhere"))
+
+    steps = []
+    for k, op in enumerate(ops):
+        rows = views[op.input if op.accumulator is not None else op.output].row_count
+        steps += [Step(k, row) for row in draw(st.lists(st.integers(0, rows - 1), max_size=4))]
+    io = st.builds(Io, st.integers(0, 2000), st.integers(1, 2000))
+    return Program(
+        workspace,
+        tuple(draw(st.lists(io, max_size=2))),
+        tuple(draw(st.lists(io, max_size=2))),
+        tuple(storages),
+        tuple(views),
+        tuple(ops),
+        tuple(steps),
+        tuple(constants),
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(programs())
+def test_what_is_encoded_is_decoded(program: Program) -> None:
+    assert decode(encode(program)) == normal_form(program)
+
+
+@settings(deadline=None, max_examples=50)
+@given(programs())
+def test_encoding_what_was_decoded_gives_the_same_bytes(program: Program) -> None:
+    once = encode(decode(encode(program)))
+    assert encode(decode(once)) == once
+
+
+@settings(deadline=None, max_examples=150)
+@given(programs(), st.data())
+def test_any_four_bytes_changed_are_refused_or_still_make_a_well_formed_program(
+    program: Program, data: st.DataObject
+) -> None:
+    blob = bytearray(encode(program))
+    at = data.draw(st.integers(0, min(len(blob), program_bytes_without_constants(bytes(blob))) - 4))
+    blob[at : at + 4] = data.draw(st.binary(min_size=4, max_size=4))
+    try:
+        check_program(decode(bytes(blob)))
+    except ProgramError as refusal:
+        assert "\n" not in str(refusal)
+
+
+@settings(deadline=None, max_examples=50)
+@given(programs(), st.data())
+def test_a_truncated_program_is_refused(program: Program, data: st.DataObject) -> None:
+    blob = encode(program)
+    with pytest.raises(ProgramError):
+        decode(blob[: data.draw(st.integers(0, len(blob) - 1))])
+
+
+# The layout.
+
+
+def test_the_parts_follow_each_other_in_the_order_of_the_format() -> None:
+    blob = encode(small_network())
+    header = HEADER.unpack(blob, 0)
+    assert header["io_offset"] == HEADER.bytes
+    assert header["storages_offset"] == HEADER.bytes + 2 * IO.bytes
+    assert header["views_offset"] == header["storages_offset"] + 6 * STORAGE.bytes
+    assert header["ops_offset"] == header["views_offset"] + 6 * VIEW.bytes
+    params = [OP.unpack(blob, int(header["ops_offset"]) + k * OP.bytes)["params_offset"] for k in range(4)]
+    assert params[0] == header["ops_offset"] + 4 * OP.bytes
+    assert params == sorted(params)
+    assert params[-1] < header["steps_offset"] < header["constants_offset"] < header["total_bytes"] == len(blob)
+
+
+def test_the_program_without_constants_is_what_lies_before_them() -> None:
+    blob = encode(small_network())
+    assert program_bytes_without_constants(blob) == HEADER.unpack(blob, 0)["constants_offset"]
+    with pytest.raises(ProgramError, match="not a TFLM_SPLIT program"):
+        program_bytes_without_constants(bytes(100))
+    with pytest.raises(ProgramError, match="ends after 8 bytes, inside its header"):
+        program_bytes_without_constants(blob[:8])
+
+
+def test_constants_lie_at_a_multiple_of_their_alignment() -> None:
+    program = small_network()
+    blob = encode(program)
+    header = HEADER.unpack(blob, 0)
+    assert int(header["constants_offset"]) % 16 == 0
+    for k, op in enumerate(program.ops):
+        record = OP.unpack(blob, int(header["ops_offset"]) + k * OP.bytes)
+        params = PARAMS_OF[op.kind].unpack(blob, int(record["params_offset"]))
+        for name in constant_fields(op.kind):
+            held = program.constants[int(op.params[name])]
+            offset = int(params[name])
+            assert offset % ALIGNMENT[name] == 0
+            assert blob[offset : offset + len(held)] == held
+
+
+def test_equal_constants_are_stored_once() -> None:
+    program = small_network()
+    twin = replace(program, constants=(*program.constants, bytes(program.constants[5])))
+    ops = list(program.ops)
+    ops[LUT] = replace(ops[LUT], params={"table_offset": 8})
+    assert encode(replace(twin, ops=tuple(ops))) == encode(program)
+
+
+def test_equal_parameters_and_equal_address_tables_are_stored_once() -> None:
+    blob = encode(small_network())
+    header = HEADER.unpack(blob, 0)
+    tables = [STORAGE.unpack(blob, int(header["storages_offset"]) + s * STORAGE.bytes)["where"] for s in (1, 2)]
+    assert tables[0] == tables[1]
+
+
+def test_a_row_without_an_address_survives_in_a_table() -> None:
+    program = small_network()
+    storages = list(program.storages)
+    for unit, addresses in ((4, (None, 4, 88, 0)), (1, (None, 3, 88, 0))):
+        storages[3] = Storage(4, 4, addresses)
+        changed = replace(program, storages=tuple(storages), steps=())
+        assert storages[3].kind is (StorageKind.TABLE16 if unit == 4 else StorageKind.TABLE32)
+        assert decode(encode(changed)).storages[3] == storages[3]
+
+
+def test_a_row_without_an_address_between_affine_rows_gets_the_one_its_neighbours_imply() -> None:
+    program = with_addresses(small_network(), INPUT, {3: None})  # type: ignore[dict-item]
+    assert decode(encode(program)).storages[INPUT] == small_network().storages[INPUT]
+
+
+def test_an_affine_storage_whose_unused_rows_would_leave_the_workspace_becomes_a_table() -> None:
+    program = small_network()
+    storages = list(program.storages)
+    storages[MIDDLE] = Storage(8, 8, (80, 88, 96, *(None,) * 5))
+    decoded = decode(encode(replace(program, storages=tuple(storages), steps=())))
+    assert decoded.storages[MIDDLE] == storages[MIDDLE]
+
+
+def test_steps_take_two_bytes_until_a_number_passes_255() -> None:
+    def tall(rows: int) -> Program:
+        storage = Storage(1, rows, tuple(range(rows)))
+        op = Op(OpKind.LUT, 0, 0, {"table_offset": 0})
+        return one_op(op, (View(0, 0, rows, 1, 1, 1),), (storage,), workspace_bytes=rows, constants=(bytes(256),))
+
+    for rows, wide in ((256, False), (257, True)):
+        program = tall(rows)
+        header = HEADER.unpack(encode(program), 0)
+        assert wide_steps(program) == wide == bool(int(header["flags"]) & Flags.WIDE_STEPS)
+        assert decode(encode(program)) == program
+
+    many = replace(tall(1), ops=tall(1).ops * 257)
+    assert wide_steps(many) and decode(encode(many)) == many
+
+
+# Faults.
+
+
+def header_with(**fields: int) -> bytes:
+    blob = encode(small_network())
+    values = HEADER.unpack(blob, 0) | fields
+    return HEADER.pack(**values) + blob[HEADER.bytes :]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"magic": 1}, "not a TFLM_SPLIT program"),
+        ({"version": 9}, "has version 9, and this package reads 1"),
+        ({"flags": 2}, "unknown flags 0x2"),
+        ({"reserved": 1}, "reserved field is 1"),
+        ({"total_bytes": 10}, "says it has 10 bytes, and it has"),
+        ({"io_offset": 58}, "io records lie at byte 58, which is not a multiple of 4"),
+        ({"io_offset": 52}, r"io records cover bytes 52 to 68, outside 56 to"),
+        ({"views_offset": 1 << 30}, "view records cover bytes"),
+        ({"op_count": 60_000}, "op records cover bytes"),
+        ({"step_count": 1 << 30}, "steps cover bytes"),
+        ({"constants_offset": 4096}, "constants cover bytes 4096"),
+        ({"constants_offset": 1028}, "constants lie at 1028, not a multiple of 16"),
+        ({"workspace_bytes": 60}, "input 0 covers bytes 0 to 64 of a workspace of 60"),
+        ({"storage_count": 3}, "names storage 3, but there are 3"),
+        ({"view_count": 2}, "its output names view 3|its output names view 2"),
+    ],
+)
+def test_a_header_that_is_wrong_is_refused(fields: dict[str, int], sentence: str) -> None:
+    if fields.get("constants_offset") == 1028:
+        size = len(encode(small_network()))
+        fields = {"constants_offset": size - 4 if (size - 4) % 16 else size - 8}
+        sentence = "not a multiple of 16"
+    with pytest.raises(ProgramError, match=sentence):
+        decode(header_with(**fields))
+
+
+def record_with(record_offset: int, code: str, value: int) -> bytes:
+    blob = bytearray(encode(small_network()))
+    struct.pack_into("<" + code, blob, record_offset, value)
+    return bytes(blob)
+
+
+@pytest.mark.parametrize(
+    ("part", "index", "field_offset", "code", "value", "sentence"),
+    [
+        ("storages", 0, 0, "I", 1000, "row 0 of storage 0 covers bytes 1000 to 1008 of a workspace of 104"),
+        ("storages", 0, 4, "I", 0, "storage 0 has 8 rows of 0 bytes"),
+        ("storages", 0, 10, "H", 7, "storage 0 has the unknown kind 7"),
+        ("storages", 1, 0, "I", 1, "address table of storage 1 lies at byte 1, which is not a multiple of 4"),
+        ("storages", 1, 0, "I", 0, "address table of storage 1 covers bytes 0 to 16, outside"),
+        ("storages", 4, 0, "I", 66, "view 4 has 4-byte elements at an address that is not a multiple of 4"),
+        ("views", 0, 0, "H", 6, "view 0 names storage 6, but there are 6"),
+        ("views", 0, 2, "H", 1, "view 0 sees rows 1 to 9 of storage 0, which has 8"),
+        ("views", 0, 6, "H", 5, "view 0 reaches from byte 0 to 10 of rows that have 8 bytes"),
+        ("views", 0, 12, "I", 1, "view 0 has pixels of 2 bytes only 1 bytes apart"),
+        ("views", 0, 20, "H", 2, "view 0 has elements of 2 bytes, needs 1 or 4"),
+        ("views", 0, 22, "H", 1, "reserved field of split_view 0 is 1"),
+        ("ops", 0, 0, "H", 77, "op 0 has the unknown kind 77"),
+        ("ops", 0, 6, "H", 0, "op 0 CONV: it has a second input and takes one"),
+        ("ops", 0, 8, "H", 4, "op 0 CONV: it has an accumulator and needs none"),
+        ("ops", 3, 8, "H", 0xFFFF, "op 3 SUM_FEED: it has no accumulator"),
+        ("ops", 3, 8, "H", 5, "op 3 SUM_FEED: its accumulator has elements of 1 bytes"),
+        ("ops", 0, 12, "I", 0, "parameter record of op 0 CONV covers bytes 0 to 52, outside"),
+        ("steps", 0, 0, "B", 4, "step 0 names op 4, but there are 4 ops"),
+        ("steps", 0, 1, "B", 8, "step 0 computes row 8 of op 0, which has 8 rows"),
+    ],
+)
+def test_a_record_that_is_wrong_is_refused(
+    part: str, index: int, field_offset: int, code: str, value: int, sentence: str
+) -> None:
+    sizes = {"storages": STORAGE.bytes, "views": VIEW.bytes, "ops": OP.bytes, "steps": 2}
+    start = int(HEADER.unpack(encode(small_network()), 0)[f"{part}_offset"])
+    with pytest.raises(ProgramError, match=sentence):
+        decode(record_with(start + index * sizes[part] + field_offset, code, value))
+
+
+@pytest.mark.parametrize(
+    ("op", "params", "sentence"),
+    [
+        (CONV1, {"kernel_rows": 33}, "its window has 33 rows, and 32 is the most"),
+        (CONV1, {"stride_rows": 0}, "its stride_rows is 0"),
+        (CONV1, {"groups": 3}, "3 groups do not divide 2 and 2 channels"),
+        (CONV1, {"flags": 2}, "its flags are 0x2"),
+        (CONV1, {"output_min": 5, "output_max": 4}, "its output range is 5 to 4"),
+        (CONV1, {"output_max": 128}, "its output range is -128 to 128"),
+        (CONV1, {"weights_offset": 2}, "its weights_offset needs 36 bytes and names a constant of 8"),
+        (CONV1, {"bias_offset": 99}, "its bias_offset names constant 99, but there are 8"),
+        (CONV1, {"shifts_offset": 8}, "a shift is 31"),
+        (SUM, {"mode": 2}, "its mode is 2"),
+        (SUM, {"count": 0}, "its count is 0"),
+        (SUM, {"shift": -32}, "its shift is -32"),
+    ],
+)
+def test_parameters_that_are_wrong_are_refused_and_never_encoded(
+    op: int, params: dict[str, int], sentence: str
+) -> None:
+    program = small_network()
+    if params.get("shifts_offset") == 8:
+        program = replace(program, constants=(*program.constants, bytes([0, 31])))
+    ops = list(program.ops)
+    ops[op] = replace(ops[op], params={**ops[op].params, **params})
+    broken = replace(program, ops=tuple(ops))
+    with pytest.raises(ProgramError, match=sentence):
+        check_program(broken)
+    with pytest.raises(InternalError, match="a program of ours is malformed"):
+        encode(broken)
+
+
+def test_a_pooling_window_that_lies_outside_its_input_is_refused() -> None:
+    views = (View(0, 0, 2, 2, 1, 1), View(1, 0, 2, 2, 1, 1))
+    storages = (Storage(2, 2, (0, 2)), Storage(2, 2, (4, 6)))
+    for pads, sound in ((window(2, pad=1), True), (window(1, pad=1), False), (window(2, stride=3), False)):
+        op = Op(OpKind.AVERAGE_POOL, 1, 0, {**pads, "output_min": -128, "output_max": 127})
+        program = one_op(op, views, storages, workspace_bytes=8)
+        if sound:
+            check_program(program)
+        else:
+            with pytest.raises(ProgramError, match=r"the window of output . lies outside the input's rows"):
+                check_program(program)
+
+
+def test_parameters_under_other_names_are_refused() -> None:
+    program = small_network()
+    ops = list(program.ops)
+    ops[LUT] = replace(ops[LUT], params={"table": 5})
+    with pytest.raises(InternalError, match=r"differ from split_lut_params's in \['table', 'table_offset'\]"):
+        encode(replace(program, ops=tuple(ops)))
+
+
+def test_a_value_that_does_not_fit_its_field_is_a_mistake_of_ours() -> None:
+    with pytest.raises(InternalError, match="does not fit its field"):
+        encode(replace(small_network(), workspace_bytes=1 << 40))
+
+
+def test_writing_into_a_constant_is_refused() -> None:
+    program = small_network()
+    storages = list(program.storages)
+    storages[OUTPUT] = Storage(2, 1, (), 4)
+    with pytest.raises(ProgramError, match="op 3 SUM_FEED: its output lies in a constant"):
+        check_program(replace(program, storages=tuple(storages)))

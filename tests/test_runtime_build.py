@@ -1,0 +1,189 @@
+"""Is the C runtime portable: strict C99, no warnings, no symbols but its own, and an operator for every TFLM generation?"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from runtime_scene import Scene
+
+from tflm_split.errors import ToolError
+from tflm_split.program import c_header
+from tflm_split.program.encode import encode
+from tflm_split.program.format import OpKind
+from tflm_split.program.types import Io, Op, Program, Step
+from tflm_split.verify import host_library
+from tflm_split.verify.host_library import compile_host_library, executor_sources, host_sources
+
+RUNTIME = executor_sources()[0].parents[1]
+TESTS = Path(__file__).parent
+STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wcast-align", "-Wvla"]
+COMPILERS = {
+    "gcc": ["gcc"],
+    "clang": ["clang"],
+    "cortex-m0": ["arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb"],
+    "cortex-m4": ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"],
+}
+
+
+def run(command: list[str | Path]) -> str:
+    """The command's output; fails with it when the command does."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def compiler(name: str) -> list[str | Path]:
+    command = COMPILERS[name]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    return list(command)
+
+
+def test_the_generated_header_is_fresh() -> None:
+    assert c_header.main(["--check"]) == 0
+
+
+def test_a_stale_header_is_noticed_and_rewritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stale = tmp_path / "split_nn_format.h"
+    monkeypatch.setattr(c_header, "HEADER_PATH", stale)
+    assert c_header.main(["--check"]) == 1
+    stale.write_text("old")
+    assert c_header.main(["--check"]) == 1
+    assert c_header.main([]) == 0
+    assert c_header.main(["--check"]) == 0
+
+
+@pytest.mark.parametrize("name", COMPILERS)
+def test_the_executor_compiles_without_a_warning(name: str, tmp_path: Path) -> None:
+    command = [*compiler(name), "-std=c99", "-O2", *STRICT, "-c"]
+    for source in executor_sources():
+        run([*command, source, "-o", tmp_path / f"{source.stem}.o"])
+
+
+@pytest.mark.parametrize("name", ["gcc", "clang"])
+def test_the_operator_and_the_host_library_compile_without_a_warning(name: str, tmp_path: Path) -> None:
+    command = [*compiler(name), "-std=c99", "-O2", *STRICT, "-c"]
+    for source in host_sources():
+        run([*command, source, "-o", tmp_path / f"{source.stem}.o"])
+
+
+@pytest.mark.parametrize("standard", ["c++11", "c++17"])
+def test_the_public_headers_are_valid_cpp(standard: str, tmp_path: Path) -> None:
+    unit = tmp_path / "headers.cc"
+    headers = ("split_nn/split_nn.h", "split_nn/split_nn_kernels.h", "tflm/tflm_split_call.h")
+    unit.write_text("".join(f'#include "{RUNTIME / header}"\n' for header in headers))
+    run([*compiler("gcc"), "-x", "c++", f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", unit])
+
+
+def test_the_executor_needs_nothing_but_string_functions_and_keeps_no_state(tmp_path: Path) -> None:
+    library = tmp_path / "split_nn.o"
+    run([*compiler("cortex-m4"), "-std=c99", "-O2", "-r", "-nostdlib", *executor_sources(), "-o", library])
+    symbols = [line.split() for line in run(["arm-none-eabi-nm", library]).splitlines()]
+    undefined = {parts[-1] for parts in symbols if parts[-2] == "U"}
+    assert {name for name in undefined if not name.startswith("__aeabi_")} <= {"memcpy", "memset", "memmove"}
+    variables = [parts[-1] for parts in symbols if parts[-2].upper() in ("B", "D", "C")]
+    assert variables == []
+
+
+def test_the_stack_is_as_small_as_split_nn_h_says(tmp_path: Path) -> None:
+    """Frames of the deepest chain run -> run_step -> run_<op> -> kernel -> helper, summed over all functions of a file."""
+    command = [*compiler("cortex-m4"), "-std=c99", "-Os", "-fstack-usage", "-c"]
+    frames: dict[str, dict[str, int]] = {}
+    for source in executor_sources():
+        run([*command, source, "-o", tmp_path / f"{source.stem}.o"])
+        text = (tmp_path / f"{source.stem}.su").read_text()
+        assert "dynamic" not in text
+        frames[source.stem] = {m[1]: int(m[2]) for m in re.finditer(r":(\w+)\t(\d+)\t", text)}
+    walker = frames.pop("split_nn_run")
+    deepest_op = max(v for k, v in walker.items() if k not in ("split_nn_run", "run_step", "window_rows"))
+    kernels = {k: sum(v.values()) for k, v in frames.items() if k not in CHECKS}
+    total = walker["split_nn_run"] + walker.get("run_step", 0) + deepest_op + max(kernels.values())
+    assert total < 700
+    assert sum(sum(frames[name].values()) for name in CHECKS) < 700
+
+
+CHECKS = ("split_nn_prepare", "split_nn_check_op", "split_nn_check_rows")
+
+
+def lut_program() -> bytes:
+    """One int8 input and output of 3 x 4 pixels, every byte mapped to its complement."""
+    scene = Scene(np.random.default_rng(0))
+    source, output = scene.image((3, 4, 2)), scene.image((3, 4, 2))
+    table = scene.constant((255 - np.arange(256)).astype(np.uint8))
+    op = Op(OpKind.LUT, output.view, source.view, {"table_offset": table})
+    program = scene.program([op], [Step(0, row) for row in range(3)])
+    start, end = (int(image.places.min()) for image in (source, output))
+    return encode(
+        Program(
+            program.workspace_bytes,
+            (Io(start, 24),),
+            (Io(end, 24),),
+            program.storages,
+            program.views,
+            program.ops,
+            program.steps,
+            program.constants,
+        )
+    )
+
+
+GENERATIONS = {
+    "2023_arduino-c++11": ["-std=c++11", "-DPOINTER_CONTEXT", "-DREPORT_ERROR"],
+    "2026_august-c++11": ["-std=c++11", "-DPOINTER_CONTEXT"],
+    "2026_august-c++17": ["-std=c++17", "-DPOINTER_CONTEXT"],
+    "2026_october-c++17": ["-std=c++17"],
+    "2026_october-c++17-namespaced": ["-std=c++17", "-DTFLM_NO_GLOBAL_C_ALIASES"],
+    "2026_october-c++20": ["-std=c++20"],
+}
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_one_operator_for_every_generation_of_tflm(generation: str, tmp_path: Path) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    objects = []
+    for source in (*executor_sources(), RUNTIME / "tflm" / "tflm_split_call.c"):
+        objects.append(tmp_path / f"{source.stem}.o")
+        run([*compiler("gcc"), "-std=c99", "-c", source, "-o", objects[-1]])
+    include = TESTS / "tflm_headers" / generation.split("-")[0]
+    flags = [*GENERATIONS[generation], "-Wall", "-Wextra", "-Werror", f"-I{include}", f"-I{RUNTIME / 'tflm'}"]
+    binary, program = tmp_path / "operator", tmp_path / "program"
+    sources = [RUNTIME / "tflm" / "tflm_split.cc", TESTS / "runtime_operator_main.cc"]
+    run(["g++", *flags, *sources, *objects, "-o", binary])
+    program.write_bytes(lut_program())
+    assert run([binary, program, "7", "248"]) == ""
+
+
+def test_a_missing_host_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_library, "LIBRARY_PATH", tmp_path / "none.so")
+    with pytest.raises(ToolError, match="reinstall tflm_split"):
+        host_library.host_library()
+
+
+def test_a_missing_compiler_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="'no-such-compiler'"):
+        compile_host_library(tmp_path / "x.so", cc="no-such-compiler")
+
+
+def test_a_failing_compiler_is_quoted(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="cannot be compiled with 'cc': .*no-such-flag"):
+        compile_host_library(tmp_path / "x.so", cc="cc -fno-such-flag")
+
+
+@pytest.mark.parametrize("name", ["gcc", "clang"])
+def test_the_sanitized_library_compiles(name: str, tmp_path: Path) -> None:
+    output = tmp_path / "library.so"
+    compile_host_library(output, sanitize=True, cc=str(compiler(name)[0]))
+    assert output.is_file()
+
+
+def test_c_files_are_formatted() -> None:
+    if shutil.which("clang-format") is None or " 14." not in run(["clang-format", "--version"]):
+        pytest.skip("clang-format 14, whose layout is the rule, is not installed")
+    files = [p for folder in (RUNTIME, TESTS) for p in sorted(folder.rglob("*")) if p.suffix in (".c", ".h", ".cc")]
+    run(["clang-format", "--dry-run", "-Werror", *files])

@@ -1,0 +1,3 @@
+// Stand-in: the log function is global and printf-like.
+#pragma once
+void MicroPrintf(const char* format, ...);

@@ -1,0 +1,217 @@
+"""How large an arena does unmodified TFLM need for this model on a 32-bit Arm?
+
+A model of TFLM's allocations in their order (micro_allocator.cc, micro_interpreter.cc), for the reference kernels:
+the tail grows down from the arena's 16-aligned end, one allocation after the other, each with its own alignment. The
+head is what is planned; it is given, because a plan or TFLM itself decides it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tflm_split.analysis.tflm_sizes import ARM32_OPERATOR_BYTES, OperatorBytes
+from tflm_split.ir.graph import ABSENT, Graph, Model, Operator, Tensor
+from tflm_split.tflite.offline_plan import ONLINE
+from tflm_split.tflite.reader import offline_offsets, read_model
+
+ARENA_ALIGNMENT_BYTES = 16
+_POINTER_BYTES = 4
+
+# sizeof on arm-none-eabi: single-arena allocator, greedy planner, MicroAllocator, builtin data allocator.
+_FIXED_BYTES = (36, 44, 36, 8)
+_SUBGRAPH_BYTES = 8
+_EVAL_TENSOR_BYTES = 12
+_NODE_BYTES = 32
+_SCRATCH_HANDLE_BYTES = 4
+_TENSOR_BYTES = 32
+_AFFINE_QUANTIZATION_BYTES = 12
+_SOFTMAX_INT16_TABLE_BYTES = 513 * 2
+
+_SPARE_SCRATCH_REQUESTS = 12
+_PLANNER_BYTES_PER_BUFFER = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _TemporaryBytes:
+    """sizeof(ScratchBufferRequest), sizeof(pointer), sizeof(AllocationInfo); and what an input or output keeps at least."""
+
+    request: int
+    pointer: int
+    allocation_info: int
+    tensor: int
+    affine_quantization: int
+
+
+_ARM32 = _TemporaryBytes(12, 4, 24, _TENSOR_BYTES, _AFFINE_QUANTIZATION_BYTES)
+_X64 = _TemporaryBytes(16, 8, 32, 64, 24)
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaPrediction:
+    """Bytes on a 32-bit Arm. `arena_bytes` is what `arena_used_bytes()` reports; planning may need more for a moment,
+    so an arena must have `minimum_arena_bytes`. When not `exact`, `unknown` names the operators counted as if they
+    kept nothing of their own, or says that there are several subgraphs.
+    """
+
+    head_bytes: int
+    tail_bytes: int
+    minimum_arena_bytes: int
+    exact: bool
+    unknown: tuple[str, ...]
+
+    @property
+    def arena_bytes(self) -> int:
+        return self.head_bytes + self.tail_bytes
+
+
+class _Tail:
+    """The end of the arena, allocated downwards."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def allocate(self, size_bytes: int, alignment_bytes: int) -> None:
+        """TFLM aligns the new start down, whatever lies above it."""
+        self.bytes += size_bytes
+        self.bytes += -self.bytes % alignment_bytes
+
+    def persistent(self, size_bytes: int) -> None:
+        """AllocatePersistentBuffer."""
+        self.allocate(size_bytes, ARENA_ALIGNMENT_BYTES)
+
+
+def predicted_arm32_arena_bytes(model: Model | bytes, head_bytes: int) -> int:
+    """`arena_used_bytes()` of unmodified TFLM on a Cortex-M with the reference kernels and a head of `head_bytes`."""
+    return predicted_arm32_arena(model, head_bytes).arena_bytes
+
+
+def predicted_arm32_arena(model: Model | bytes, head_bytes: int) -> ArenaPrediction:
+    """The whole prediction; `ArenaPrediction` says what its parts are."""
+    if isinstance(model, bytes):
+        model = read_model(model)
+    graph = model.graph
+    unknown = sorted({op.kind for op in graph.operators if op.kind not in ARM32_OPERATOR_BYTES})
+    if model.subgraph_count > 1:
+        unknown.append("subgraphs")
+    tail = _Tail()
+    for size in _FIXED_BYTES:
+        tail.allocate(size, _POINTER_BYTES)
+    tail.allocate(_SUBGRAPH_BYTES * model.subgraph_count, _POINTER_BYTES)
+    tail.allocate(_EVAL_TENSOR_BYTES * len(graph.tensors), _POINTER_BYTES)
+    tail.allocate(_NODE_BYTES * len(graph.operators), _POINTER_BYTES)
+    _allocate_operators(tail, graph)
+    offsets = offline_offsets(model)
+    scratch_count = sum(_scratch_requests(graph, op) for op in graph.operators)
+    if scratch_count:
+        tail.allocate(_SCRATCH_HANDLE_BYTES * scratch_count, _POINTER_BYTES)
+    for tensor in graph.tensors:
+        if tensor.is_variable and (offsets is None or offsets[tensor.index] == ONLINE):
+            tail.persistent(tensor.bytes)
+    before_interface_bytes = tail.bytes
+    for interface in (graph.inputs, graph.outputs):
+        _allocate_interface(tail, [graph.tensors[t] for t in interface])
+    floor = before_interface_bytes + _temporary_bytes(model, offsets, scratch_count, _ARM32)
+    minimum = max(head_bytes + tail.bytes, floor)
+    minimum += -minimum % ARENA_ALIGNMENT_BYTES
+    return ArenaPrediction(head_bytes, tail.bytes, minimum, not unknown, tuple(unknown))
+
+
+def minimum_x64_arena_bytes(model: Model | bytes, head_bytes: int, tail_bytes: int) -> int:
+    """The smallest arena an x86-64 build can start in, given the head and tail it reports (the wheel measures both).
+
+    An upper bound within 32 bytes: the padding before the interface's tensors is not known from the outside.
+    """
+    if isinstance(model, bytes):
+        model = read_model(model)
+    graph = model.graph
+    interface_bytes = sum(
+        _X64.pointer + _X64.tensor + _quantization_bytes(graph.tensors[t], _X64) for t in graph.inputs + graph.outputs
+    )
+    scratch_count = sum(_scratch_requests(graph, op) for op in graph.operators)
+    floor = tail_bytes - interface_bytes + _temporary_bytes(model, offline_offsets(model), scratch_count, _X64)
+    minimum = max(head_bytes + tail_bytes, floor)
+    return minimum + -minimum % ARENA_ALIGNMENT_BYTES
+
+
+def _allocate_operators(tail: _Tail, graph: Graph) -> None:
+    """Builtin parameters of all operators, then what their `init` asks for, then what their `prepare` asks for."""
+    sizes = [ARM32_OPERATOR_BYTES.get(op.kind, OperatorBytes()) for op in graph.operators]
+    for size in sizes:
+        if size.params_bytes:
+            tail.allocate(size.params_bytes, size.params_alignment_bytes)
+    for size in sizes:
+        if size.data_bytes:
+            tail.persistent(size.data_bytes)
+    for op, size in zip(graph.operators, sizes, strict=True):
+        channels = _per_channel_entries(graph, op)
+        if channels:
+            tail.persistent(4 * channels)
+            tail.persistent(4 * channels)
+        if op.kind == "SOFTMAX" and graph.tensors[op.inputs[0]].dtype == "INT16":
+            tail.persistent(_SOFTMAX_INT16_TABLE_BYTES)
+            tail.persistent(_SOFTMAX_INT16_TABLE_BYTES)
+        if size.copies_output_shape:
+            tail.persistent(4 + 4 * len(graph.tensors[op.outputs[0]].shape))
+
+
+def _per_channel_entries(graph: Graph, op: Operator) -> int:
+    """Channels for which the kernel keeps a multiplier and a shift in RAM."""
+    if op.kind in ("CONV_2D", "TRANSPOSE_CONV"):
+        return graph.tensors[op.inputs[1]].shape[0]
+    if op.kind == "DEPTHWISE_CONV_2D":
+        return graph.tensors[op.inputs[1]].shape[3]
+    if op.kind == "FULLY_CONNECTED":
+        quantization = graph.tensors[op.inputs[1]].quantization
+        if quantization is not None and len(quantization.scales) > 1:
+            return len(quantization.scales)
+    return 0
+
+
+def _scratch_requests(graph: Graph, op: Operator) -> int:
+    """How many scratch buffers the reference kernel requests."""
+    dtype = graph.tensors[op.inputs[0]].dtype if op.inputs and op.inputs[0] != ABSENT else ""
+    if op.kind in ("MEAN", "SUM"):
+        return 3 if dtype in ("INT8", "INT16") else 2
+    if op.kind in ("REDUCE_MAX", "REDUCE_MIN", "REDUCE_ALL", "MIRROR_PAD"):
+        return 2
+    if op.kind == "TRANSPOSE_CONV":
+        bias = op.inputs[3] if len(op.inputs) > 3 else ABSENT
+        widened = dtype == "INT16" and bias != ABSENT and graph.tensors[bias].dtype == "INT16"
+        return (1 if dtype in ("INT8", "INT16") else 0) + (1 if widened else 0)
+    if op.kind == "SVDF":
+        return 2 if dtype == "INT8" else 1
+    if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+        return 1 if graph.tensors[op.inputs[1]].dtype == "INT4" else 0
+    return 0
+
+
+def _allocate_interface(tail: _Tail, tensors: list[Tensor]) -> None:
+    """An array of pointers, then per tensor a TfLiteTensor and its quantisation (scales stay in the file)."""
+    tail.persistent(_POINTER_BYTES * len(tensors))
+    for tensor in tensors:
+        tail.allocate(_TENSOR_BYTES, _POINTER_BYTES)
+        tail.allocate(_quantization_bytes(tensor, _ARM32), _POINTER_BYTES)
+
+
+def _quantization_bytes(tensor: Tensor, abi: _TemporaryBytes) -> int:
+    quantization = tensor.quantization
+    if quantization is None or not quantization.scales or not quantization.zero_points:
+        return 0
+    return abi.affine_quantization + 4 + 4 * len(quantization.scales)
+
+
+def _temporary_bytes(
+    model: Model, offsets: tuple[int, ...] | None, scratch_count: int, abi: _TemporaryBytes
+) -> int:
+    """What planning holds above the head at once: scratch requests, allocation records, the planner's own arrays."""
+    tensors = model.graph.tensors
+    planned = scratch_count
+    for tensor in tensors:
+        placed_here = not tensor.is_variable or (offsets is not None and offsets[tensor.index] != ONLINE)
+        planned += 1 if tensor.bytes and not tensor.is_constant and placed_here else 0
+    records = (
+        abi.request * (scratch_count + _SPARE_SCRATCH_REQUESTS)
+        + abi.pointer * model.subgraph_count
+        + abi.allocation_info * (len(tensors) + scratch_count)
+    )
+    return records + -records % ARENA_ALIGNMENT_BYTES + _PLANNER_BYTES_PER_BUFFER * planned

@@ -1,0 +1,67 @@
+"""How many bytes of activations are live while each operator runs, whatever the layout?
+
+The peak is the floor of every layout that runs operators whole in this order: TFLM's head is this, plus its rounding to
+16 bytes, kernel scratch and fragmentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from tflm_split.errors import InternalError
+from tflm_split.ir.graph import ABSENT, Graph, Tensor
+
+ODD_ELEMENT_BYTES: Mapping[str, int] = MappingProxyType({"RESOURCE": 4, "INT4": 1})
+"""What TFLM counts for an element of the types that have no whole number of bytes (TfLiteTypeSizeOf, memory_helpers.cc)."""
+
+
+def activation_bytes(tensor: Tensor) -> int:
+    """The bytes TFLM counts for this tensor, unrounded; 0 for a constant, a variable, and a type it does not know."""
+    if tensor.is_constant or tensor.is_variable:
+        return 0
+    return tensor.bytes or tensor.elements * ODD_ELEMENT_BYTES.get(tensor.dtype, 0)
+
+
+def live_bytes_per_operator(graph: Graph, order: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Bytes of activations live while each operator runs; entry k is about the k-th operator of `order` (or of the file).
+
+    A tensor lives from the operator that writes it to the last that reads it, both included. Graph inputs live from the
+    start, graph outputs to the end; so does, from the start, what operators read but none writes. Not counted: constants,
+    variables (they lie in the tail), tensors nobody names, kernel scratch, rounding to 16 bytes.
+    """
+    nodes = range(len(graph.operators)) if order is None else order
+    if sorted(nodes) != list(range(len(graph.operators))):
+        raise InternalError("an order must name every operator once")
+    start: dict[int, int] = dict.fromkeys(graph.inputs, 0)
+    stop: dict[int, int] = dict.fromkeys(graph.inputs, 0)
+    for position, k in enumerate(nodes):
+        op = graph.operators[k]
+        for t in op.outputs:
+            start.setdefault(t, position)
+            stop[t] = position
+        for t in op.inputs:
+            if t != ABSENT:
+                start.setdefault(t, 0)
+                stop[t] = position
+    for t in graph.outputs:
+        start.setdefault(t, 0)
+        stop[t] = len(nodes) - 1
+    change = [0] * (len(nodes) + 1)
+    if nodes:
+        for t, first in start.items():
+            nbytes = activation_bytes(graph.tensors[t])
+            change[first] += nbytes
+            change[stop[t] + 1] -= nbytes
+    live, now = [], 0
+    for delta in change[:-1]:
+        now += delta
+        live.append(now)
+    return tuple(live)
+
+
+def live_peak_bytes(graph: Graph, order: Sequence[int] | None = None) -> int:
+    """Live bytes at the worst operator; for a graph without operators, its interface."""
+    if not graph.operators:
+        return sum(activation_bytes(graph.tensors[t]) for t in sorted({*graph.inputs, *graph.outputs}))
+    return max(live_bytes_per_operator(graph, order))

@@ -1,0 +1,74 @@
+"""How many multiply-accumulates does an operator take?
+
+The usual count: one for each weight applied to each output element, padding included, bias and activation not. It is a
+property of the shapes, so a split that computes nothing twice has the same count as the model it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+from types import MappingProxyType
+
+from tflm_split.ir.graph import Graph, Operator
+
+
+def macs(graph: Graph, op: Operator) -> int:
+    """Multiply-accumulates of one operator; 0 for kinds that have no weights or inner product (ADD, MEAN, MUL, ...)."""
+    count = _COUNTS.get(op.kind)
+    return count(graph, op) if count else 0
+
+
+def graph_macs(graph: Graph) -> int:
+    """Multiply-accumulates of one inference, this subgraph only."""
+    return sum(macs(graph, op) for op in graph.operators)
+
+
+def _outputs(graph: Graph, op: Operator) -> int:
+    return graph.tensors[op.outputs[0]].elements
+
+
+def _shape(graph: Graph, op: Operator, position: int) -> tuple[int, ...]:
+    return graph.tensors[op.inputs[position]].shape
+
+
+def _convolution(graph: Graph, op: Operator) -> int:
+    """Weights [channels out, height, width, channels in of a group]."""
+    return _outputs(graph, op) * prod(_shape(graph, op, 1)[1:])
+
+
+def _depthwise(graph: Graph, op: Operator) -> int:
+    """Weights [1, height, width, channels out]."""
+    return _outputs(graph, op) * prod(_shape(graph, op, 1)[1:3])
+
+
+def _transpose_convolution(graph: Graph, op: Operator) -> int:
+    """Inputs: shape, weights [channels out, height, width, channels in], data: each input element meets each weight of its channel."""
+    return prod(_shape(graph, op, 2)) * prod(_shape(graph, op, 1)[:3])
+
+
+def _dense(graph: Graph, op: Operator) -> int:
+    """Weights [out, in]."""
+    return _outputs(graph, op) * _shape(graph, op, 1)[-1]
+
+
+def _batch_matmul(graph: Graph, op: Operator) -> int:
+    """[..., m, k] x [..., k, n], the first transposed when `adj_x` is set."""
+    return _outputs(graph, op) * _shape(graph, op, 0)[-2 if op.options.get("adj_x") else -1]
+
+
+def _svdf(graph: Graph, op: Operator) -> int:
+    """Inputs: data [batch, in], feature weights [filters, in], time weights [filters, memory]."""
+    return _shape(graph, op, 0)[0] * (prod(_shape(graph, op, 1)) + prod(_shape(graph, op, 2)))
+
+
+_COUNTS: Mapping[str, Callable[[Graph, Operator], int]] = MappingProxyType(
+    {
+        "CONV_2D": _convolution,
+        "DEPTHWISE_CONV_2D": _depthwise,
+        "TRANSPOSE_CONV": _transpose_convolution,
+        "FULLY_CONNECTED": _dense,
+        "BATCH_MATMUL": _batch_matmul,
+        "SVDF": _svdf,
+    }
+)
