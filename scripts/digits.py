@@ -92,7 +92,8 @@ def anomaly_auc(inputs: Floats, outputs: Floats, labels: Bytes) -> float:
     """How well does the reconstruction error tell `ANOMALY` from the digits the autoencoder knows? 0.5 is chance.
 
     The area under the ROC curve: the probability that a strange digit has a larger mean squared error than a known
-    one, equal errors counting half. `inputs` and `outputs` are [n, features]. Raises ValueError unless both kinds occur.
+    one, equal errors counting half. `inputs` and `outputs` are [n, features].
+    Raises ValueError unless both kinds occur.
     """
     if np.all(labels == ANOMALY) or not np.any(labels == ANOMALY):
         raise ValueError(f"an anomaly score needs images of {ANOMALY} and of other digits: take more images")

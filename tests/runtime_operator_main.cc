@@ -119,10 +119,8 @@ int main(int, char** arguments) {
     failures += Check(workspace[output->address] == atoi(arguments[3]), "its output");
 
     tensors[kOutput].data.data = workspace + output->address + 1;
-    failures +=
-        Check(operation->invoke(&context, &node) == kTfLiteError, "invoke where the plan was not honoured");
-    failures +=
-        Check(strstr(message, "TFLM_SPLIT: an input or output does not lie") == message, "its message");
+    failures += Check(operation->invoke(&context, &node) == kTfLiteError, "invoke where the plan was not honoured");
+    failures += Check(strstr(message, "TFLM_SPLIT: an input or output does not lie") == message, "its message");
     dims[kWorkspace].data[0] -= 1;
     failures += Check(operation->prepare(&context, &node) == kTfLiteError, "prepare with a short workspace");
     dims[kWorkspace].data[0] += 1;

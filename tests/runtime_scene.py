@@ -1,7 +1,7 @@
 """Lays out one op by hand, runs it in the C executor and looks at the workspace afterwards.
 
-A `Scene` gives every image (rows of pixels) addresses of its own in a workspace filled with noise, so that a kernel that
-writes one byte beside its output is found out: `run` compares everything that is not an output with what was there.
+A `Scene` gives every image (rows of pixels) addresses of its own in a workspace filled with noise, so that a kernel
+that writes one byte beside its output is found out: `run` compares all that is no output with what was there.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def library() -> ctypes.CDLL:
     loaded.split_nn_prepare.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
     loaded.split_nn_run.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     loaded.split_nn_status_text.restype = ctypes.c_char_p
+    loaded.TFLM_SPLIT.restype = ctypes.c_bool
     loaded.tflm_split_host_error.restype = ctypes.c_char_p
     return loaded
 
@@ -189,7 +190,8 @@ def requantize(value: Array, multiplier: Array | int, shift: Array | int) -> Arr
     high = np.where(nudged >= 0, nudged >> 31, -(-nudged >> 31))
     right = np.maximum(-shift, 0)
     mask = (np.int64(1) << right) - 1
-    return (high >> right) + ((high & mask) > (mask >> 1) + (high < 0))
+    rounded: Array = (high >> right) + ((high & mask) > (mask >> 1) + (high < 0))
+    return rounded
 
 
 def wrap(value: Array) -> Array:

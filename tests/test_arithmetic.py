@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tiny_models import T, conv_model, single_op
 from tflm_split.arithmetic import gemmlowp
 from tflm_split.arithmetic.fixed_point import (
     INT32_MAX,
@@ -43,6 +42,7 @@ from tflm_split.ir.graph import Quantization
 from tflm_split.program.format import BINARY_PARAMS, SUM_PARAMS
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.tflm import interpreter
+from tiny_models import T, conv_model, single_op
 
 Array = NDArray[Any]
 ALL_INT8 = np.arange(256, dtype=np.uint8).view(np.int8)
@@ -359,7 +359,11 @@ def weights_of(model: bytes) -> tuple[Array, Array, tuple[float, ...], Quantizat
     graph = read_model(model).graph
     x, w, b = graph.operands(graph.operators[0])
     output = graph.tensors[graph.outputs[0]]
-    assert w.data is not None and b.data is not None and w.quantization and x.quantization and output.quantization
+    assert w.data is not None
+    assert b.data is not None
+    assert w.quantization
+    assert x.quantization
+    assert output.quantization
     weights = np.frombuffer(w.data, np.int8).reshape(w.shape).astype(np.int64)
     return weights, np.frombuffer(b.data, np.int32), w.quantization.scales, x.quantization, output.quantization
 

@@ -6,6 +6,7 @@ import struct
 from dataclasses import replace
 
 import pytest
+import runtime_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_programs import CONV1, INPUT, LUT, MIDDLE, OUTPUT, SUM, one_op, small_network, window, with_addresses
@@ -60,9 +61,9 @@ def programs(draw: st.DrawFn) -> Program:
     ops: list[Op] = []
     constants: list[bytes] = [b"unused"]
 
-    def constant(length: int, shifts: bool = False) -> int:
-        fill = draw(st.integers(0, 30 if shifts else 255))
-        constants.append(bytes([fill]) * length)
+    def constant(length: int, name: str = "") -> int:
+        most = {"shifts_offset": 30, "exps_offset": 127}.get(name, 255)
+        constants.append(bytes([draw(st.integers(64 if name == "exps_offset" else 0, most))]) * length)
         return len(constants) - 1
 
     def view(rows: int, columns: int, channels: int, element: int = 1, constant_allowed: bool = False) -> int:
@@ -129,7 +130,7 @@ def programs(draw: st.DrawFn) -> Program:
             params["scale"] = draw(st.sampled_from([0.5, 1.25]))
         for name in constant_fields(kind):
             length = constant_bytes(kind, name, params, views[output], views[source])
-            params[name] = constant(length, shifts=name == "shifts_offset")
+            params[name] = constant(length, name)
         ops.append(Op(kind, output, source, params, second, accumulator, source="somewhere"))
 
     steps = []
@@ -410,8 +411,39 @@ def test_parameters_under_other_names_are_refused() -> None:
 
 
 def test_a_value_that_does_not_fit_its_field_is_a_mistake_of_ours() -> None:
+    program = small_network()
+    ops = list(program.ops)
+    ops[SUM] = replace(ops[SUM], params={**ops[SUM].params, "bias": 1 << 40})
     with pytest.raises(InternalError, match="does not fit its field"):
-        encode(replace(small_network(), workspace_bytes=1 << 40))
+        encode(replace(program, ops=tuple(ops)))
+
+
+def test_a_step_that_touches_a_row_without_an_address_is_refused() -> None:
+    program = small_network()
+    storages = list(program.storages)
+    storages[MIDDLE] = Storage(8, 8, (80, 88, None, 80, 88, 96, 80, 88))
+    with pytest.raises(ProgramError, match="row 2 of op 0 CONV touches row 2 of storage 1, which has no address"):
+        check_program(replace(program, storages=tuple(storages)))
+
+
+@settings(deadline=None, max_examples=100)
+@given(programs())
+def test_the_executor_accepts_every_well_formed_program(program: Program) -> None:
+    assert runtime_scene.prepare(encode(program)) == "ok"
+
+
+@settings(deadline=None, max_examples=200)
+@given(programs(), st.data())
+def test_the_executor_accepts_whatever_is_decoded(program: Program, data: st.DataObject) -> None:
+    """A changed program that decode lets pass is one that the C executor's prepare lets pass too."""
+    blob = bytearray(encode(program))
+    at = data.draw(st.integers(0, program_bytes_without_constants(bytes(blob)) - 4))
+    blob[at] = data.draw(st.integers(0, 255))
+    try:
+        decode(bytes(blob))
+    except ProgramError:
+        return
+    assert runtime_scene.prepare(bytes(blob)) == "ok"
 
 
 def test_writing_into_a_constant_is_refused() -> None:

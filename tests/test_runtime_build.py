@@ -1,4 +1,4 @@
-"""Is the C runtime portable: strict C99, no warnings, no symbols but its own, and an operator for every TFLM generation?"""
+"""Is the C runtime portable: strict C99, no warnings, no foreign symbols, an operator for every TFLM generation?"""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_executor_needs_nothing_but_string_functions_and_keeps_no_state(tmp_
 
 
 def test_the_stack_is_as_small_as_split_nn_h_says(tmp_path: Path) -> None:
-    """Frames of the deepest chain run -> run_step -> run_<op> -> kernel -> helper, summed over all functions of a file."""
+    """The frames of split_nn_run, run_step, the deepest run_<op> and all functions of the deepest kernel's file."""
     command = [*compiler("cortex-m4"), "-std=c99", "-Os", "-fstack-usage", "-c"]
     frames: dict[str, dict[str, int]] = {}
     for source in executor_sources():
@@ -171,7 +171,7 @@ def test_a_missing_compiler_is_named(tmp_path: Path) -> None:
 
 
 def test_a_failing_compiler_is_quoted(tmp_path: Path) -> None:
-    with pytest.raises(ToolError, match="cannot be compiled with 'cc': .*no-such-flag"):
+    with pytest.raises(ToolError, match=r"cannot be compiled with 'cc': .*no-such-flag"):
         compile_host_library(tmp_path / "x.so", cc="cc -fno-such-flag")
 
 

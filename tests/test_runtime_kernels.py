@@ -1,4 +1,4 @@
-"""What each portable C kernel computes, against a reference written from the definition, over every sort of geometry."""
+"""What each portable C kernel computes, against a reference written from the definition, over all sorts of geometry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runtime_scene import LAYOUTS, Array, Image, Scene, requantize, wrap
 from tflm_split.arithmetic.softmax import softmax_parameters
 from tflm_split.program.format import MeanMode, OpKind, WeightFlags
 
-CONSTANT = dict[str, Any]
+Fields = dict[str, Any]
 examples = settings(max_examples=60, deadline=None)
 layouts = st.sampled_from(LAYOUTS)
 seeds = st.integers(0, 2**32 - 1)
@@ -51,7 +51,7 @@ def taps(x: Array, window: dict[str, int], shape: tuple[int, int]) -> tuple[Arra
 
 def requantization(
     scene: Scene, rng: np.random.Generator, channels: int, per_channel: bool, low: int, high: int, taps: int
-) -> tuple[CONSTANT, Array, Array]:
+) -> tuple[Fields, Array, Array]:
     """The fields and the arrays of multipliers and shifts that bring a sum of `taps` products into about 8 bits."""
     entries = channels if per_channel else 1
     multipliers = rng.integers(1 << 30, 1 << 31, entries, dtype=np.int64).astype(np.int32)
@@ -67,9 +67,10 @@ def requantization(
     return fields, multipliers, shifts
 
 
-def to_int8(sums: Array, fields: CONSTANT, multipliers: Array, shifts: Array) -> Array:
+def to_int8(sums: Array, fields: Fields, multipliers: Array, shifts: Array) -> Array:
     value = requantize(wrap(sums), multipliers, shifts) + fields["output_zero_point"]
-    return np.clip(value, fields["output_min"], fields["output_max"]).astype(np.int8)
+    clamped: Array = np.clip(value, fields["output_min"], fields["output_max"]).astype(np.int8)
+    return clamped
 
 
 ranges = st.sampled_from([(-128, 127), (-128, 0), (-20, 100)])
@@ -208,9 +209,7 @@ def test_a_window_of_32_rows_and_no_column_inside() -> None:
     params = {**window, **fields, **offsets, "input_zero_point": 7, "groups": 1}
     values, inside = taps(x, window, (9, 4))
     sums = np.einsum("yxklc,fklc->yxf", np.where(inside, values - 7, 0), weights.astype(np.int64))
-    assert np.array_equal(
-        scene.run(OpKind.CONV, params, output, source), to_int8(sums, fields, multipliers, shifts)
-    )
+    assert np.array_equal(scene.run(OpKind.CONV, params, output, source), to_int8(sums, fields, multipliers, shifts))
 
 
 def test_requantisation_over_all_magnitudes() -> None:
@@ -244,9 +243,9 @@ def test_requantisation_over_all_magnitudes() -> None:
     assert np.array_equal(scene.run(OpKind.CONV, params, output, source), expected)
 
 
-def pool_window(draw_window: dict[str, int], in_shape: tuple[int, int], out_shape: tuple[int, int]) -> bool:
-    """Whether every window has a tap inside."""
-    _, inside = taps(np.zeros((*in_shape, 1), np.int8), draw_window, out_shape)
+def touches_everywhere(window: dict[str, int], in_shape: tuple[int, int], out_shape: tuple[int, int]) -> bool:
+    """Does every window have a tap inside?"""
+    _, inside = taps(np.zeros((*in_shape, 1), np.int8), window, out_shape)
     return bool(inside.any((2, 3)).all())
 
 
@@ -272,7 +271,7 @@ def test_pooling(
     seed: int,
 ) -> None:
     out_shape = next(
-        ((h, w) for h in (4, 2, 1) for w in (5, 2, 1) if pool_window(window, in_shape, (h, w))), None
+        ((h, w) for h in (4, 2, 1) for w in (5, 2, 1) if touches_everywhere(window, in_shape, (h, w))), None
     )
     if out_shape is None:
         return
@@ -317,7 +316,8 @@ def binary_reference(kind: OpKind, p: dict[str, int], x: Array, y: Array) -> Arr
         b = requantize(b << p["left_shift"], p["multiplier2"], p["shift2"])
         value = a + b if kind is OpKind.ADD else a - b
     value = requantize(value, p["output_multiplier"], p["output_shift"]) + p["output_zero_point"]
-    return np.clip(value, p["output_min"], p["output_max"]).astype(np.int8)
+    clamped: Array = np.clip(value, p["output_min"], p["output_max"]).astype(np.int8)
+    return clamped
 
 
 BINARY = (OpKind.ADD, OpKind.SUB, OpKind.MUL)
@@ -437,11 +437,12 @@ def test_floats_may_be_quantised_where_they_lie() -> None:
 
 
 def softmax_reference(exps: Array, x: Array) -> Array:
-    """The definition in exact integers: Newton's iterations of TFLM replaced by Python's division, rounded."""
+    """The quotient that TFLM approaches with Newton's iterations, in floating point."""
     below = x.max(-1, keepdims=True).astype(np.int64) - x
     counted = below < len(exps)
     e = np.where(counted, exps[np.minimum(below, len(exps) - 1)].astype(np.float64), 0)
-    return np.clip(np.round(256 * e / e.sum(-1, keepdims=True)) - 128, -128, 127)
+    quotients: Array = np.clip(np.round(256 * e / e.sum(-1, keepdims=True)) - 128, -128, 127)
+    return quotients
 
 
 @examples

@@ -12,10 +12,11 @@ import shutil
 import struct
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from runtime_scene import Scene, prepare
+from runtime_scene import Image, Scene, prepare
 
 from tflm_split.program.encode import encode
 from tflm_split.program.format import HEADER, IO, OP, PARAMS_OF, STORAGE, VIEW, OpKind, Record, StorageKind, WeightFlags
@@ -30,9 +31,7 @@ OP_FAULT = "an operator is of an unknown kind, or names views it cannot have"
 SHAPE_FAULT = "an operator's views do not fit together"
 WINDOW_FAULT = "an operator's window is empty, too tall or too wide"
 PARAMS_FAULT = "an operator's parameters are out of range"
-CONSTANT_FAULT = (
-    "an operator's weights or tables lie outside the program's constants, or hold values out of range"
-)
+CONSTANT_FAULT = "an operator's weights or tables lie outside the program's constants, or hold values out of range"
 STEP_FAULT = "a step names an operator or a row that does not exist"
 ROW_FAULT = "a step reads or writes a row that has no address"
 
@@ -66,7 +65,7 @@ def every_op() -> Program:
     table = scene.constant(rng.integers(-128, 128, 256, dtype=np.int8))
     sum_params = {"mode": 1, "count": 12, "bias": 60, "multiplier": 1 << 30, "shift": -3, "output_zero_point": 0}
     a, b, c, d = maps
-    described = {
+    described: dict[OpKind, tuple[Image, Image, dict[str, Any]]] = {
         OpKind.CONV: (b, a, {**convolution, "weights_offset": weights[0]}),
         OpKind.DEPTHWISE: (c, b, {**convolution, "weights_offset": weights[1]}),
         OpKind.AVERAGE_POOL: (d, c, {**WINDOW, **limits}),
@@ -473,7 +472,23 @@ def drive(folder: Path, blobs: list[bytes]) -> list[int]:
     return statuses
 
 
-EXTREMES = (0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFC, 0xFFFFFFFF)
+EXTREMES = (
+    0,
+    1,
+    2,
+    3,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0x8000,
+    0xFFFE,
+    0xFFFF,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFC,
+    0xFFFFFFFF,
+)
 
 
 _SCALAR_BYTES = {"uint16_t": 2, "int16_t": 2, "uint32_t": 4, "int32_t": 4, "float": 4}

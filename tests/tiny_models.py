@@ -43,7 +43,7 @@ class T:
 
 @dataclass(frozen=True)
 class Op:
-    """An operator; `options` uses the schema's snake_case field names, enums by name. `CUSTOM:<code>` for a custom one."""
+    """An operator, `CUSTOM:<code>` for a custom one; `options` by the schema's snake_case names, enums by name."""
 
     kind: str
     inputs: Sequence[int]
@@ -274,8 +274,8 @@ _SAMPLES = 3
 class Builder:
     """A small int8 network, operator by operator.
 
-    Methods take and return tensor indices; `finish` returns the model's bytes. Weights and quantisation depend on `seed`
-    alone. `input` is the first model input; `add_input` makes more.
+    Methods take and return tensor indices; `finish` returns the model's bytes. Weights and quantisation depend on
+    `seed` alone. `input` is the first model input; `add_input` makes more.
     """
 
     def __init__(self, input_shape: Sequence[int], *, seed: int = 0) -> None:
@@ -520,7 +520,7 @@ class Builder:
         return self._op("RESHAPE", [source, target], output, new_shape=list(shape))
 
     def unary(self, kind: str, source: int, *, like: int | None = None) -> int:
-        """An element-wise operator of one int8 input; LEAKY_RELU with alpha 0.1. QUANTIZE may take a quantisation over."""
+        """An element-wise operator of one int8 input; LEAKY_RELU with alpha 0.1. `like` lends a quantisation."""
         values = _UNARY[kind](self._values[source])
         fixed = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}.get(kind)
         if kind == "RELU6":

@@ -125,8 +125,7 @@ static const char* append(pip_resolver* resolver) {
     /* ISO C has no cast from void* to a function pointer; POSIX promises that the bits agree. */
     memcpy(&get_eval_tensor, &get, sizeof get);
     memcpy(&print, &report, sizeof report);
-    static const pip_registration registration = {
-        NULL, NULL, prepare, invoke, NULL, PIP_BUILTIN_CUSTOM, "TFLM_SPLIT"};
+    static const pip_registration registration = {NULL, NULL, prepare, invoke, NULL, PIP_BUILTIN_CUSTOM, "TFLM_SPLIT"};
     resolver->registrations[resolver->count] = registration;
     ++resolver->count;
     return NULL;

@@ -1,5 +1,5 @@
-/* What the operator needs to know of the interpreter in the `tflite-micro` wheel (x86-64 and aarch64, wheels
- * of October 2026 and later): the binary layout of a few structs and the names of exported functions,
+/* What the operator needs to know of the interpreter in the `tflite-micro` wheel (64-bit, wheels of October
+ * 2026 and later): the binary layout of a few structs and the names of exported functions,
  * declared here in our own words because the wheel ships no header. Found by inspecting its shared library;
  * host/pip_operator.c checks what it can before it writes anything. */
 #ifndef PIP_TFLM_ABI_H_

@@ -1,23 +1,27 @@
 /* split_nn: runs a TFLM_SPLIT program (split_nn_format.h) on a workspace. C99, no allocation, no globals, no
- * recursion, nothing from libc but string.h, little-endian machines only (the magic number refuses the
- * others).
+ * recursion, nothing from libc but string.h, little-endian machines only (the magic number refuses the others).
  *
- * Stack: split_nn_run() needs SPLIT_MAX_WINDOW_ROWS row pointers, one decoded kernel call and the
- * accumulators of one kernel, below 700 bytes on a 32-bit machine; split_nn_prepare() needs less.
+ * Stack: split_nn_run() needs SPLIT_MAX_WINDOW_ROWS row pointers, one decoded kernel call and the accumulators
+ * of one kernel, below 700 bytes on a 32-bit machine; split_nn_prepare() needs no more.
  *
- * A step and its own rows. Rows of different pieces may share addresses as the planner likes; what one step
- * may share with the rows it reads is this, and every variant of a kernel must keep it:
- *   1. Every kernel takes the output's pixels in increasing column order. It writes output pixel x after it
- * has read all that the pixels before x read, and reads nothing but the window of pixel x and of later pixels
- * from then on. So an output pixel may lie on input bytes that only windows of earlier pixels read.
- *   2. Element-wise kernels (ADD, SUB, MUL, SOFTMAX, LUT with one-byte entries) may write exactly the row
- * they read: same address, same pixel stride, and for the binary ones an operand that is not broadcast along
- * columns or channels. PAD may do so when it is a plain copy.
- *   3. Channel-wise kernels (DEPTHWISE with multiplier 1, AVERAGE_POOL, MAX_POOL) whose window has one column
- * and no stride or padding along columns may write exactly one of the rows they read.
- *   4. QUANTIZE_FLOAT may start at the address it reads when its output pixels are not further apart than its
- * input's. Anything else a step writes must not overlap what it reads. An accumulator overlaps no other row
- * of its step. */
+ * A step and its own rows. Rows of different pieces may share addresses as the planner likes; what one step may
+ * share with the rows it reads is this, and every variant of a kernel must keep it:
+ *
+ * 1. Every kernel takes the output's pixels in increasing column order. It writes output pixel x after it has
+ *    read all that the pixels before x read, and reads nothing but the windows of pixel x and of later pixels
+ *    from then on. So an output pixel may lie on input bytes that only windows of earlier pixels read.
+ *
+ * 2. Element-wise kernels (ADD, SUB, MUL, SOFTMAX, LUT with one-byte entries) may write exactly the row they
+ *    read: same address, same pixel stride, and for the binary ones an operand that is not broadcast along
+ *    columns or channels. PAD may do so when it is a plain copy.
+ *
+ * 3. Channel-wise kernels (DEPTHWISE with multiplier 1, AVERAGE_POOL, MAX_POOL) whose window has one column, and
+ *    neither stride nor padding along columns, may write exactly one of the rows they read, in the same sense.
+ *
+ * 4. QUANTIZE_FLOAT may start at the address it reads when its output pixels are not further apart than its
+ *    input's.
+ *
+ * Anything else a step writes must not overlap what it reads. An accumulator overlaps no other row of its step. */
 #ifndef SPLIT_NN_H_
 #define SPLIT_NN_H_
 

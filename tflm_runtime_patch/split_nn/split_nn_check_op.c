@@ -30,8 +30,7 @@ static int is_int8_range(int32_t low, int32_t high) {
 }
 
 static int same_shape(const split_view* a, const split_view* b) {
-    return a->row_count == b->row_count && a->column_count == b->column_count &&
-           a->channel_count == b->channel_count;
+    return a->row_count == b->row_count && a->column_count == b->column_count && a->channel_count == b->channel_count;
 }
 
 static int broadcasts(const split_view* operand, const split_view* output) {
@@ -46,12 +45,11 @@ static int is_constant(const uint8_t* program, const split_view* view) {
 
 static int in_constants(const uint8_t* program, uint32_t offset, uint64_t bytes, uint32_t alignment) {
     const split_header* header = split_header_of(program);
-    return offset % alignment == 0 &&
-           split_lies_in(offset, bytes, header->constants_offset, header->total_bytes);
+    return offset % alignment == 0 && split_lies_in(offset, bytes, header->constants_offset, header->total_bytes);
 }
 
-static int requantization_is_sound(const uint8_t* program, uint32_t multipliers_offset,
-                                   uint32_t shifts_offset, uint32_t entries) {
+static int requantization_is_sound(const uint8_t* program, uint32_t multipliers_offset, uint32_t shifts_offset,
+                                   uint32_t entries) {
     if (!in_constants(program, multipliers_offset, (uint64_t)entries * 4u, 4u) ||
         !in_constants(program, shifts_offset, entries, 1u)) {
         return 0;
@@ -68,12 +66,11 @@ static int requantization_is_sound(const uint8_t* program, uint32_t multipliers_
 static split_status check_window(const split_window_params* window, const op_views* views) {
     const uint64_t row_reach = (uint64_t)(views->output->row_count - 1u) * window->stride_rows;
     const uint64_t column_reach = (uint64_t)(views->output->column_count - 1u) * window->stride_columns;
-    const int sound =
-        in_range(window->kernel_rows, 1, SPLIT_MAX_WINDOW_ROWS) && window->kernel_columns >= 1 &&
-        window->stride_rows >= 1 && window->stride_columns >= 1 && window->dilation_rows >= 1 &&
-        window->dilation_columns >= 1 && row_reach < SPLIT_MAX_REACH && column_reach < SPLIT_MAX_REACH &&
-        (uint64_t)window->kernel_rows * window->dilation_rows < SPLIT_MAX_REACH &&
-        (uint64_t)window->kernel_columns * window->dilation_columns < SPLIT_MAX_REACH;
+    const int sound = in_range(window->kernel_rows, 1, SPLIT_MAX_WINDOW_ROWS) && window->kernel_columns >= 1 &&
+                      window->stride_rows >= 1 && window->stride_columns >= 1 && window->dilation_rows >= 1 &&
+                      window->dilation_columns >= 1 && row_reach < SPLIT_MAX_REACH && column_reach < SPLIT_MAX_REACH &&
+                      (uint64_t)window->kernel_rows * window->dilation_rows < SPLIT_MAX_REACH &&
+                      (uint64_t)window->kernel_columns * window->dilation_columns < SPLIT_MAX_REACH;
     return sound ? SPLIT_OK : SPLIT_ERROR_WINDOW;
 }
 
@@ -100,8 +97,7 @@ static split_status check_convolution(const uint8_t* program, const split_op* op
         weights_bytes = split_capped_product(weights_bytes, in / conv->groups);
     }
     if (!is_zero_point(conv->input_zero_point) || !is_zero_point(conv->output_zero_point) ||
-        !is_int8_range(conv->output_min, conv->output_max) ||
-        (conv->flags & ~SPLIT_WEIGHT_PER_CHANNEL) != 0) {
+        !is_int8_range(conv->output_min, conv->output_max) || (conv->flags & ~SPLIT_WEIGHT_PER_CHANNEL) != 0) {
         return SPLIT_ERROR_PARAMS;
     }
     if (!in_constants(program, conv->weights_offset, weights_bytes, 16u) ||
@@ -131,8 +127,8 @@ static split_status check_binary(const uint8_t* program, const split_op* op, con
     }
     const int sound = is_zero_point(binary->zero_point1) && is_zero_point(binary->zero_point2) &&
                       is_zero_point(binary->output_zero_point) && in_range(binary->left_shift, 0, 20) &&
-                      is_shift(binary->shift1) && is_shift(binary->shift2) &&
-                      is_shift(binary->output_shift) && is_int8_range(binary->output_min, binary->output_max);
+                      is_shift(binary->shift1) && is_shift(binary->shift2) && is_shift(binary->output_shift) &&
+                      is_int8_range(binary->output_min, binary->output_max);
     return sound ? SPLIT_OK : SPLIT_ERROR_PARAMS;
 }
 
@@ -147,25 +143,23 @@ static split_status check_lut(const uint8_t* program, const split_op* op, const 
 }
 
 static split_status check_quantize(const uint8_t* program, const split_op* op, const op_views* views) {
-    const split_quantize_params* quantize =
-        (const split_quantize_params*)split_at(program, op->params_offset);
+    const split_quantize_params* quantize = (const split_quantize_params*)split_at(program, op->params_offset);
     if (!same_shape(views->input, views->output)) {
         return SPLIT_ERROR_SHAPE;
     }
     const int signed_range = is_int8_range(quantize->output_min, quantize->output_max);
-    const int unsigned_range = 0 <= quantize->output_min && quantize->output_min <= quantize->output_max &&
-                               quantize->output_max <= UINT8_MAX;
+    const int unsigned_range =
+        0 <= quantize->output_min && quantize->output_min <= quantize->output_max && quantize->output_max <= UINT8_MAX;
     /* A float that is not positive, or infinite, or NaN fails one of the comparisons. */
     const int scale_is_sound = quantize->scale > 0.0f && quantize->scale <= 3.402823466e+38f;
-    const int sound = scale_is_sound && in_range(quantize->zero_point, INT8_MIN, UINT8_MAX) &&
-                      (signed_range || unsigned_range);
+    const int sound =
+        scale_is_sound && in_range(quantize->zero_point, INT8_MIN, UINT8_MAX) && (signed_range || unsigned_range);
     return sound ? SPLIT_OK : SPLIT_ERROR_PARAMS;
 }
 
 static split_status check_softmax(const uint8_t* program, const split_op* op, const op_views* views) {
     const split_softmax_params* softmax = (const split_softmax_params*)split_at(program, op->params_offset);
-    if (!same_shape(views->input, views->output) ||
-        views->output->channel_count > SPLIT_SOFTMAX_MAX_CHANNELS) {
+    if (!same_shape(views->input, views->output) || views->output->channel_count > SPLIT_SOFTMAX_MAX_CHANNELS) {
         return SPLIT_ERROR_SHAPE;
     }
     if (softmax->exp_count < 1 || softmax->exp_count > 256) {
@@ -211,8 +205,8 @@ static split_status check_sum(const uint8_t* program, const split_op* op, const 
         (uint64_t)views->input->row_count * views->input->column_count > MAX_SUMMED_PIXELS) {
         return SPLIT_ERROR_SHAPE;
     }
-    const int sound = (sum->mode == SPLIT_MEAN_AVERAGE_POOL || sum->mode == SPLIT_MEAN_MEAN) &&
-                      sum->count >= 1 && is_shift(sum->shift) && is_zero_point(sum->output_zero_point) &&
+    const int sound = (sum->mode == SPLIT_MEAN_AVERAGE_POOL || sum->mode == SPLIT_MEAN_MEAN) && sum->count >= 1 &&
+                      is_shift(sum->shift) && is_zero_point(sum->output_zero_point) &&
                       is_int8_range(sum->output_min, sum->output_max);
     return sound ? SPLIT_OK : SPLIT_ERROR_PARAMS;
 }
@@ -294,8 +288,7 @@ split_status split_check_op(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_op* op = split_op_at(program, index);
     const kind_rule* rule = rule_of(op->kind);
-    if (rule == NULL || op->reserved != 0 || op->output >= header->view_count ||
-        op->input >= header->view_count ||
+    if (rule == NULL || op->reserved != 0 || op->output >= header->view_count || op->input >= header->view_count ||
         (rule->operands == 2 ? op->input2 >= header->view_count : op->input2 != SPLIT_NONE) ||
         (rule->accumulates ? op->accumulator >= header->view_count : op->accumulator != SPLIT_NONE)) {
         return SPLIT_ERROR_OP;

@@ -17,13 +17,11 @@ split_status split_check_storage(const uint8_t* program, uint32_t index) {
             break;
         case SPLIT_STORAGE_TABLE16:
         case SPLIT_STORAGE_TABLE32:
-            fits = storage->where % 4u == 0 &&
-                   split_lies_in(storage->where, (uint64_t)storage->row_count * entry_bytes,
-                                 sizeof(split_header), header->total_bytes);
+            fits = storage->where % 4u == 0 && split_lies_in(storage->where, (uint64_t)storage->row_count * entry_bytes,
+                                                             sizeof(split_header), header->total_bytes);
             for (uint32_t row = 0; fits && row < storage->row_count; ++row) {
                 uint32_t offset = split_row_offset(program, storage, row);
-                fits = offset == SPLIT_NOWHERE ||
-                       split_lies_in(offset, storage->row_bytes, 0, header->workspace_bytes);
+                fits = offset == SPLIT_NOWHERE || split_lies_in(offset, storage->row_bytes, 0, header->workspace_bytes);
             }
             break;
         default:
@@ -36,8 +34,8 @@ split_status split_check_view(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_view* view = split_view_at(program, index);
     if (view->storage >= header->storage_count || view->reserved != 0 || view->row_count == 0 ||
-        view->column_count == 0 || view->channel_count == 0 ||
-        (view->element_bytes != 1 && view->element_bytes != 4) || view->pixel_stride_bytes > INT32_MAX) {
+        view->column_count == 0 || view->channel_count == 0 || (view->element_bytes != 1 && view->element_bytes != 4) ||
+        view->pixel_stride_bytes > INT32_MAX) {
         return SPLIT_ERROR_VIEW;
     }
     const split_storage* storage = split_storage_at(program, view->storage);
@@ -65,8 +63,7 @@ split_status split_check_view(const uint8_t* program, uint32_t index) {
 
 static int has_address(const uint8_t* program, uint32_t view_index, uint32_t row) {
     const split_view* view = split_view_at(program, view_index);
-    return split_row_offset(program, split_storage_at(program, view->storage), view->first_row + row) !=
-           SPLIT_NOWHERE;
+    return split_row_offset(program, split_storage_at(program, view->storage), view->first_row + row) != SPLIT_NOWHERE;
 }
 
 static int window_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
@@ -120,8 +117,7 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
         }
         case SPLIT_OP_SUM_FEED:
         case SPLIT_OP_DENSE_FEED:
-            found = found && has_address(program, op->accumulator, 0) &&
-                    has_address(program, op->input, step.row);
+            found = found && has_address(program, op->accumulator, 0) && has_address(program, op->input, step.row);
             break;
         default: /* element by element */
             found = found && has_address(program, op->input, step.row);

@@ -81,14 +81,13 @@ static void add_window(const split_conv* conv, const int8_t* const* rows, const 
                 }
             }
         }
-        add_padding(sums, lanes,
-                    (span){NULL, weights + at.end * at.depth, (window->columns - at.end) * at.depth}, filter,
-                    conv->input_zero_point);
+        add_padding(sums, lanes, (span){NULL, weights + at.end * at.depth, (window->columns - at.end) * at.depth},
+                    filter, conv->input_zero_point);
     }
 }
 
-void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
-                       int8_t* output, const split_pixels* out) {
+void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
+                       const split_pixels* out) {
     const int32_t depth = in->channels / conv->groups;
     const int32_t group_filters = out->channels / conv->groups;
     const int32_t filter = conv->window.rows * conv->window.columns * depth;

@@ -30,8 +30,8 @@ static void add_padding(uint32_t* sums, int32_t count, const int8_t* weights, in
     }
 }
 
-void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
-                            int8_t* output, const split_pixels* out) {
+void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
+                            const split_pixels* out) {
     const split_window* window = &conv->window;
     for (int32_t x = 0; x < out->columns; ++x) {
         const int32_t origin = x * window->stride - window->pad;

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* a + b, a - b, a << bits, a * b modulo 2^32. */
+/* a + b, a - b, a << bits modulo 2^32. */
 static inline int32_t split_wrapping_add(int32_t a, int32_t b) {
     return (int32_t)((uint32_t)a + (uint32_t)b);
 }
@@ -40,8 +40,7 @@ static inline int32_t split_rounding_shift_right(int32_t value, int32_t exponent
 static inline int32_t split_requantize(int32_t value, int32_t multiplier, int32_t shift) {
     int32_t left = shift > 0 ? shift : 0;
     int32_t right = shift > 0 ? 0 : -shift;
-    return split_rounding_shift_right(split_high_mul(split_wrapping_shift_left(value, left), multiplier),
-                                      right);
+    return split_rounding_shift_right(split_high_mul(split_wrapping_shift_left(value, left), multiplier), right);
 }
 
 #endif /* SPLIT_NN_FIXED_POINT_H_ */

@@ -10,8 +10,8 @@
 
 /* The window columns [begin, end) that read a pixel inside [0, columns); begin == end when none does.
  * prepare keeps origin and every tap within an int32. */
-static inline void split_clip_window(const split_window* window, int32_t origin, int32_t columns,
-                                     int32_t* begin, int32_t* end) {
+static inline void split_clip_window(const split_window* window, int32_t origin, int32_t columns, int32_t* begin,
+                                     int32_t* end) {
     int32_t first = origin < 0 ? (-origin + window->dilation - 1) / window->dilation : 0;
     int32_t last = origin < columns ? (columns - origin + window->dilation - 1) / window->dilation : 0;
     if (last > window->columns) {

@@ -57,10 +57,10 @@ typedef struct split_conv {
 } split_conv;
 
 /* rows[k] is the first pixel of the input row that window row k reads, or NULL where that row is padding. */
-void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
-                       int8_t* output, const split_pixels* out);
-void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
-                            int8_t* output, const split_pixels* out);
+void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
+                       const split_pixels* out);
+void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
+                            const split_pixels* out);
 
 typedef struct split_pool {
     split_window window;
@@ -72,8 +72,8 @@ typedef struct split_pool {
  */
 void split_nn_average_pool_row(const split_pool* pool, const int8_t* const* rows, const split_pixels* in,
                                int8_t* output, const split_pixels* out);
-void split_nn_max_pool_row(const split_pool* pool, const int8_t* const* rows, const split_pixels* in,
-                           int8_t* output, const split_pixels* out);
+void split_nn_max_pool_row(const split_pool* pool, const int8_t* const* rows, const split_pixels* in, int8_t* output,
+                           const split_pixels* out);
 
 /* One operand: element c of pixel x lies at data[x * pixel_stride + c * channel_stride]; a stride of 0
  * broadcasts. */
@@ -106,14 +106,14 @@ typedef struct split_mul {
     int32_t max;
 } split_mul;
 
-void split_nn_add_row(const split_add* add, const split_operand* first, const split_operand* second,
-                      int8_t* output, const split_pixels* out);
-void split_nn_mul_row(const split_mul* mul, const split_operand* first, const split_operand* second,
-                      int8_t* output, const split_pixels* out);
+void split_nn_add_row(const split_add* add, const split_operand* first, const split_operand* second, int8_t* output,
+                      const split_pixels* out);
+void split_nn_mul_row(const split_mul* mul, const split_operand* first, const split_operand* second, int8_t* output,
+                      const split_pixels* out);
 
 /* output = table[input] with 256 entries of element_bytes (1 or 4). out->stride is in bytes. */
-void split_nn_lut_row(const uint8_t* table, int32_t element_bytes, const uint8_t* input,
-                      const split_pixels* in, uint8_t* output, const split_pixels* out);
+void split_nn_lut_row(const uint8_t* table, int32_t element_bytes, const uint8_t* input, const split_pixels* in,
+                      uint8_t* output, const split_pixels* out);
 
 typedef struct split_quantize {
     float scale; /* finite, > 0 */

@@ -3,8 +3,8 @@
 
 #include "split_nn_kernels.h"
 
-void split_nn_lut_row(const uint8_t* table, int32_t element_bytes, const uint8_t* input,
-                      const split_pixels* in, uint8_t* output, const split_pixels* out) {
+void split_nn_lut_row(const uint8_t* table, int32_t element_bytes, const uint8_t* input, const split_pixels* in,
+                      uint8_t* output, const split_pixels* out) {
     for (int32_t x = 0; x < out->columns; ++x) {
         const uint8_t* read = input + x * in->stride;
         uint8_t* pixel = output + x * out->stride;

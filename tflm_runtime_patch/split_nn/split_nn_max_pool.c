@@ -3,8 +3,8 @@
 
 #include "split_nn_internal.h"
 
-void split_nn_max_pool_row(const split_pool* pool, const int8_t* const* rows, const split_pixels* in,
-                           int8_t* output, const split_pixels* out) {
+void split_nn_max_pool_row(const split_pool* pool, const int8_t* const* rows, const split_pixels* in, int8_t* output,
+                           const split_pixels* out) {
     const split_window* window = &pool->window;
     for (int32_t x = 0; x < out->columns; ++x) {
         const int32_t origin = x * window->stride - window->pad;

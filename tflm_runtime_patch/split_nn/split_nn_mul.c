@@ -2,8 +2,8 @@
 #include "split_nn_fixed_point.h"
 #include "split_nn_kernels.h"
 
-void split_nn_mul_row(const split_mul* mul, const split_operand* first, const split_operand* second,
-                      int8_t* output, const split_pixels* out) {
+void split_nn_mul_row(const split_mul* mul, const split_operand* first, const split_operand* second, int8_t* output,
+                      const split_pixels* out) {
     for (int32_t x = 0; x < out->columns; ++x) {
         const int8_t* data1 = first->data + x * first->pixel_stride;
         const int8_t* data2 = second->data + x * second->pixel_stride;

@@ -4,8 +4,7 @@
 #include "split_nn_program.h"
 
 static int table_fits(const split_header* header, uint32_t offset, uint64_t count, uint64_t record_bytes) {
-    return offset % 4u == 0 &&
-           split_lies_in(offset, count * record_bytes, sizeof(split_header), header->total_bytes);
+    return offset % 4u == 0 && split_lies_in(offset, count * record_bytes, sizeof(split_header), header->total_bytes);
 }
 
 static split_status check_header(const uint8_t* program, size_t program_bytes) {

@@ -17,8 +17,7 @@ static const split_view* view_of(const machine* at, uint32_t view) {
 }
 
 static split_pixels pixels_of(const split_view* view) {
-    split_pixels pixels = {view->column_count, (int32_t)view->channel_count,
-                           (int32_t)view->pixel_stride_bytes};
+    split_pixels pixels = {view->column_count, (int32_t)view->channel_count, (int32_t)view->pixel_stride_bytes};
     return pixels;
 }
 
@@ -59,9 +58,8 @@ static void run_convolution(const machine* at, const split_op* op, uint32_t row)
     const split_conv conv = {
         window_of((const split_window_params*)(const void*)params),
         {(const int32_t*)split_at(at->program, params->multipliers_offset),
-         (const int8_t*)split_at(at->program, params->shifts_offset),
-         params->flags & SPLIT_WEIGHT_PER_CHANNEL ? 1 : 0, params->output_zero_point, params->output_min,
-         params->output_max},
+         (const int8_t*)split_at(at->program, params->shifts_offset), params->flags & SPLIT_WEIGHT_PER_CHANNEL ? 1 : 0,
+         params->output_zero_point, params->output_min, params->output_max},
         (const int8_t*)split_at(at->program, params->weights_offset),
         (const int32_t*)split_at(at->program, params->bias_offset),
         params->input_zero_point,
@@ -136,8 +134,7 @@ static void run_element_wise(const machine* at, const split_op* op, uint32_t row
     } else if (op->kind == SPLIT_OP_SOFTMAX) {
         const split_softmax_params* softmax = (const split_softmax_params*)params;
         const int32_t* exps = (const int32_t*)split_at(at->program, softmax->exps_offset);
-        split_nn_softmax_row(exps, (int32_t)softmax->exp_count, (const int8_t*)read, &in, (int8_t*)write,
-                             &out);
+        split_nn_softmax_row(exps, (int32_t)softmax->exp_count, (const int8_t*)read, &in, (int8_t*)write, &out);
     } else {
         const split_quantize_params* from = (const split_quantize_params*)params;
         const split_quantize quantize = {from->scale, from->zero_point, from->output_min, from->output_max};
@@ -151,8 +148,7 @@ static void run_pad(const machine* at, const split_op* op, uint32_t row) {
     const split_view* input = view_of(at, op->input);
     const split_pixels in = pixels_of(input);
     const split_pixels out = pixels_of(output);
-    const split_pad pad = {params->pad_columns, params->pad_channels, output->element_bytes,
-                           (int8_t)params->value};
+    const split_pad pad = {params->pad_columns, params->pad_channels, output->element_bytes, (int8_t)params->value};
     const int inside = row >= params->pad_rows && row - params->pad_rows < input->row_count;
     const uint8_t* read = inside ? read_row(at, input, row - params->pad_rows) : NULL;
     split_nn_pad_row(&pad, read, &in, write_row(at, output, row), &out);
@@ -185,9 +181,8 @@ static void run_dense_feed(const machine* at, const split_op* op, uint32_t row) 
     int32_t* sums = (int32_t*)(void*)write_row(at, view_of(at, op->accumulator), 0);
     const split_dense dense = {
         {(const int32_t*)split_at(at->program, params->multipliers_offset),
-         (const int8_t*)split_at(at->program, params->shifts_offset),
-         params->flags & SPLIT_WEIGHT_PER_CHANNEL ? 1 : 0, params->output_zero_point, params->output_min,
-         params->output_max},
+         (const int8_t*)split_at(at->program, params->shifts_offset), params->flags & SPLIT_WEIGHT_PER_CHANNEL ? 1 : 0,
+         params->output_zero_point, params->output_min, params->output_max},
         (const int8_t*)split_at(at->program, params->weights_offset) + (int32_t)row * row_elements,
         input->row_count * row_elements,
     };

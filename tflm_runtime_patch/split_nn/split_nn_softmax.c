@@ -52,14 +52,12 @@ static void softmax_pixel(const int32_t* exps, int32_t exp_count, const int8_t* 
     /* sum = (1 + fraction) * 2^bits_over_unit in units of 1.0; 1 / sum = scale * 2^-bits_over_unit. */
     const int32_t headroom = leading_zeros(sum);
     const int32_t bits_over_unit = SUM_INTEGER_BITS - headroom;
-    const int32_t scale =
-        reciprocal_of_one_plus((int32_t)((sum << (uint32_t)headroom) - UINT32_C(0x80000000)));
+    const int32_t scale = reciprocal_of_one_plus((int32_t)((sum << (uint32_t)headroom) - UINT32_C(0x80000000)));
     const int32_t exponent = bits_over_unit + 31 - 8;
     for (int32_t c = 0; c < channels; ++c) {
         int32_t below = largest - input[c];
         int32_t value = 0;
-        if (below < exp_count &&
-            exponent <= 31) { /* TFLM stops the program above 31; the quotient is 0 there */
+        if (below < exp_count && exponent <= 31) { /* TFLM stops the program above 31; the quotient is 0 there */
             value = split_rounding_shift_right(split_high_mul(scale, exps[below]), exponent);
         }
         output[c] = (int8_t)split_clamp(value + INT8_MIN, INT8_MIN, INT8_MAX);

@@ -8,8 +8,9 @@
  * The line is the same for every generation of TFLM:
  *   - Arduino library of 2023 and older trees:       TfLiteRegistration*, <tensorflow/lite/c/common.h>
  *   - trees from mid 2023 to September 2026:         TFLMRegistration*, context functions are pointers
- *   - trees from October 2026 (namespace tflite::micro): the same names through aliases or that namespace;
- * C++17 A MicroMutableOpResolver<N> needs one entry for it, whatever the number of split regions. */
+ *   - trees from October 2026 (namespace tflite::micro): the same names through aliases or that namespace, in C++17
+ *
+ * A MicroMutableOpResolver<N> needs one entry for it, whatever the number of split regions. */
 #ifndef TFLM_SPLIT_H_
 #define TFLM_SPLIT_H_
 
@@ -21,6 +22,7 @@
 #define TFLM_SPLIT_REGISTRATION TfLiteRegistration
 #endif
 
+/* Where TFLM keeps its structs from October 2026 on; before, it may not exist. */
 namespace tflite {
 namespace micro {}  // namespace micro
 }  // namespace tflite

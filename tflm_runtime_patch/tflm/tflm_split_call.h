@@ -2,8 +2,8 @@
  * TFLM tree (tflm_split.cc) and by the one for the pip interpreter (host/).
  *
  *   inputs:  the region's activation inputs in order, then the program (constant int8 or uint8 tensor)
- *   outputs: the region's activation outputs in order, then the workspace (int8, workspace_bytes of the
- * program)
+ *   outputs: the region's activation outputs in order, then the workspace (int8, as many bytes
+ *            as the program says)
  *
  * The model's OfflineMemoryAllocation metadata gives the workspace its place in the arena, and puts every
  * input and output tensor into it where the program expects it. Nothing is kept between calls; nothing is

@@ -33,7 +33,7 @@ _PLANNER_BYTES_PER_BUFFER = 40
 
 @dataclass(frozen=True, slots=True)
 class _TemporaryBytes:
-    """sizeof(ScratchBufferRequest), sizeof(pointer), sizeof(AllocationInfo); and what an input or output keeps at least."""
+    """sizeof ScratchBufferRequest, pointer, AllocationInfo, TfLiteTensor and TfLiteAffineQuantization of an ABI."""
 
     request: int
     pointer: int
@@ -200,9 +200,7 @@ def _quantization_bytes(tensor: Tensor, abi: _TemporaryBytes) -> int:
     return abi.affine_quantization + 4 + 4 * len(quantization.scales)
 
 
-def _temporary_bytes(
-    model: Model, offsets: tuple[int, ...] | None, scratch_count: int, abi: _TemporaryBytes
-) -> int:
+def _temporary_bytes(model: Model, offsets: tuple[int, ...] | None, scratch_count: int, abi: _TemporaryBytes) -> int:
     """What planning holds above the head at once: scratch requests, allocation records, the planner's own arrays."""
     tensors = model.graph.tensors
     planned = scratch_count

@@ -33,6 +33,8 @@ def live_bytes_per_operator(graph: Graph, order: Sequence[int] | None = None) ->
     nodes = range(len(graph.operators)) if order is None else order
     if sorted(nodes) != list(range(len(graph.operators))):
         raise InternalError("an order must name every operator once")
+    if not nodes:
+        return ()
     start: dict[int, int] = dict.fromkeys(graph.inputs, 0)
     stop: dict[int, int] = dict.fromkeys(graph.inputs, 0)
     for position, k in enumerate(nodes):
@@ -48,11 +50,10 @@ def live_bytes_per_operator(graph: Graph, order: Sequence[int] | None = None) ->
         start.setdefault(t, 0)
         stop[t] = len(nodes) - 1
     change = [0] * (len(nodes) + 1)
-    if nodes:
-        for t, first in start.items():
-            nbytes = activation_bytes(graph.tensors[t])
-            change[first] += nbytes
-            change[stop[t] + 1] -= nbytes
+    for t, first in start.items():
+        nbytes = activation_bytes(graph.tensors[t])
+        change[first] += nbytes
+        change[stop[t] + 1] -= nbytes
     live, now = [], 0
     for delta in change[:-1]:
         now += delta

@@ -1,7 +1,6 @@
 """How many multiply-accumulates does an operator take?
 
-The usual count: one for each weight applied to each output element, padding included, bias and activation not. It is a
-property of the shapes, so a split that computes nothing twice has the same count as the model it came from.
+The usual count: one for each weight applied to each output element, padding included, bias and activation not.
 """
 
 from __future__ import annotations
@@ -10,17 +9,23 @@ from collections.abc import Callable, Mapping
 from math import prod
 from types import MappingProxyType
 
-from tflm_split.ir.graph import Graph, Operator
+from tflm_split.ir.graph import ABSENT, Graph, Operator
 
 
 def macs(graph: Graph, op: Operator) -> int:
-    """Multiply-accumulates of one operator; 0 for kinds that have no weights or inner product (ADD, MEAN, MUL, ...)."""
+    """Multiply-accumulates of one operator; 0 for kinds that have no weights or inner product (ADD, MEAN, MUL, ...).
+
+    0 as well for an operator that lacks operands or dimensions its kind needs: TFLM refuses that one.
+    """
     count = _COUNTS.get(op.kind)
-    return count(graph, op) if count else 0
+    try:
+        return count(graph, op) if count else 0
+    except IndexError:
+        return 0
 
 
 def graph_macs(graph: Graph) -> int:
-    """Multiply-accumulates of one inference, this subgraph only."""
+    """Multiply-accumulates of one inference of this subgraph."""
     return sum(macs(graph, op) for op in graph.operators)
 
 
@@ -29,7 +34,10 @@ def _outputs(graph: Graph, op: Operator) -> int:
 
 
 def _shape(graph: Graph, op: Operator, position: int) -> tuple[int, ...]:
-    return graph.tensors[op.inputs[position]].shape
+    index = op.inputs[position]
+    if index == ABSENT:
+        raise IndexError(position)
+    return graph.tensors[index].shape
 
 
 def _convolution(graph: Graph, op: Operator) -> int:
@@ -43,7 +51,8 @@ def _depthwise(graph: Graph, op: Operator) -> int:
 
 
 def _transpose_convolution(graph: Graph, op: Operator) -> int:
-    """Inputs: shape, weights [channels out, height, width, channels in], data: each input element meets each weight of its channel."""
+    """Operands: output shape, weights [channels out, height, width, channels in], data. Each element of the data meets
+    each weight of its channel."""
     return prod(_shape(graph, op, 2)) * prod(_shape(graph, op, 1)[:3])
 
 

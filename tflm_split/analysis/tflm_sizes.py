@@ -25,9 +25,11 @@ def _table() -> dict[str, OperatorBytes]:
     nothing, reducer, comparison = OperatorBytes(), OperatorBytes(1, 1, 44), OperatorBytes(0, 1, 32)
     pool = OperatorBytes(40, 4, 32)
     found = dict.fromkeys(
-        ("BATCH_TO_SPACE_ND BROADCAST_ARGS BROADCAST_TO CEIL COS EXP EXPAND_DIMS FILL FLOOR DYNAMIC_UPDATE_SLICE LOG "
-         "LOGICAL_AND LOGICAL_NOT LOGICAL_OR MAXIMUM MINIMUM NEG REVERSE_V2 ROUND SIN SLICE SQRT SQUARE TRANSPOSE "
-         "ZEROS_LIKE").split(),
+        (
+            "BATCH_TO_SPACE_ND", "BROADCAST_ARGS", "BROADCAST_TO", "CEIL", "COS", "DYNAMIC_UPDATE_SLICE", "EXP",
+            "EXPAND_DIMS", "FILL", "FLOOR", "LOG", "LOGICAL_AND", "LOGICAL_NOT", "LOGICAL_OR", "MAXIMUM", "MINIMUM",
+            "NEG", "REVERSE_V2", "ROUND", "SIN", "SLICE", "SQRT", "SQUARE", "TRANSPOSE", "ZEROS_LIKE",
+        ),
         nothing,
     )  # fmt: skip
     found |= dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_ALL"), reducer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,11 @@ from numpy.typing import NDArray
 
 from tflm_split.arithmetic.fixed_point import INT32_MAX, INT32_MIN
 
-QUANTIZED_DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16}
+QUANTIZED_DTYPES: Mapping[str, type[np.int8] | type[np.uint8] | type[np.int16]] = {
+    "INT8": np.int8,
+    "UINT8": np.uint8,
+    "INT16": np.int16,
+}
 
 
 def affine_quantize(values: NDArray[Any], scale: float, zero_point: int, dtype: str) -> NDArray[Any]:

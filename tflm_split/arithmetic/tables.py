@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -42,13 +43,14 @@ class _Operator:
         self, input: Quantization | None, output: Quantization | None, options: Mapping[str, Option], dtypes: str
     ) -> None:
         scale, self.input_zero_point = scale_and_zero_point(input, "input")
-        self.input_scale = np.float32(scale)
+        self.input_scale: Any = np.float32(scale)
         self.output = output
         self.options = options
         self.dtypes = dtypes
 
     @property
-    def output_scale(self) -> np.float32:
+    def output_scale(self) -> Any:
+        """A float32: typed loosely because numpy's scalar arithmetic is."""
         return np.float32(scale_and_zero_point(self.output, "output")[0])
 
     @property

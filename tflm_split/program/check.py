@@ -9,6 +9,7 @@ same rules.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -23,6 +24,14 @@ WINDOWED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL)
 BINARY = (OpKind.ADD, OpKind.SUB, OpKind.MUL)
 FEEDS = (OpKind.SUM_FEED, OpKind.DENSE_FEED)
 
+MAX_BYTES = 2**31 - 1
+"""Of the workspace: the executor computes addresses in int32."""
+MAX_REACH = 2**29
+"""A window's last row or column lies before this, stride and dilation counted."""
+MAX_SOFTMAX_CHANNELS = 4095
+"""More exponentials could overflow the sum's 12 integer bits."""
+MAX_SUMMED_PIXELS = 2**23
+"""More int8 could overflow the int32 sum of `SUM_FEED`."""
 MIN_SHIFT, MAX_SHIFT = -31, 30
 """What MultiplyByQuantizedMultiplier can shift an int32 by (negative is right)."""
 
@@ -32,6 +41,8 @@ def check_program(program: Program) -> None:
     for what, count in (("storages", len(program.storages)), ("views", len(program.views)), ("ops", len(program.ops))):
         if count >= NONE:
             raise ProgramError(f"the program has {count} {what}, and {NONE - 1} is the most")
+    if program.workspace_bytes > MAX_BYTES:
+        raise ProgramError(f"the workspace has {program.workspace_bytes} bytes, and {MAX_BYTES} is the most")
     for name, ios in (("input", program.inputs), ("output", program.outputs)):
         for i, io in enumerate(ios):
             if io.bytes < 1 or io.address < 0 or io.address + io.bytes > program.workspace_bytes:
@@ -51,11 +62,43 @@ def check_program(program: Program) -> None:
             raise ProgramError(f"step {i} names op {step.op}, but there are {len(program.ops)} ops")
         if not 0 <= step.row < rows_of[step.op]:
             raise ProgramError(f"step {i} computes row {step.row} of op {step.op}, which has {rows_of[step.op]} rows")
+    for op, row in sorted({(step.op, step.row) for step in program.steps}):
+        _check_addresses(program, op, row)
 
 
 def step_rows(program: Program, op: Op) -> int:
     """How many steps the op takes: the rows of its output view, or of its input view when it accumulates."""
     return program.views[op.input if op.kind in FEEDS else op.output].row_count
+
+
+def _check_addresses(program: Program, index: int, row: int) -> None:
+    """Every row that the step touches must have an address."""
+    op = program.ops[index]
+    source = program.views[op.input]
+    touched = [(op.output, 0 if op.kind in FEEDS else row)]
+    if op.accumulator is not None:
+        touched.append((op.accumulator, 0))
+    if op.kind in WINDOWED:
+        first = row * int(op.params["stride_rows"]) - int(op.params["pad_rows"])
+        taps = [first + k * int(op.params["dilation_rows"]) for k in range(int(op.params["kernel_rows"]))]
+        touched += [(op.input, tap) for tap in taps if 0 <= tap < source.row_count]
+    elif op.kind is OpKind.PAD:
+        tap = row - int(op.params["pad_rows"])
+        touched += [(op.input, tap)] if 0 <= tap < source.row_count else []
+    else:
+        touched += [
+            (view, 0 if op.kind in BINARY and program.views[view].row_count == 1 else row)
+            for view in (op.input, op.input2)
+            if view is not None
+        ]
+    for view_index, view_row in touched:
+        view = program.views[view_index]
+        storage = program.storages[view.storage]
+        if storage.constant is None and storage.addresses[view.first_row + view_row] is None:
+            raise ProgramError(
+                f"row {row} of op {index} {op.kind.name} touches row {view.first_row + view_row} of storage "
+                f"{view.storage}, which has no address"
+            )
 
 
 def _check_storage(program: Program, name: str, storage: Storage) -> None:
@@ -92,6 +135,8 @@ def _check_view(program: Program, name: str, view: View) -> None:
     if not 1 <= view.column_count <= 0xFFFF or view.channel_count < 1:
         raise ProgramError(f"{name} has {view.column_count} columns of {view.channel_count} channels")
     pixel_bytes = view.channel_count * view.element_bytes
+    if not 0 <= view.pixel_stride_bytes <= MAX_BYTES:
+        raise ProgramError(f"{name} has pixels {view.pixel_stride_bytes} bytes apart")
     if view.column_count > 1 and view.pixel_stride_bytes < pixel_bytes:
         raise ProgramError(f"{name} has pixels of {pixel_bytes} bytes only {view.pixel_stride_bytes} bytes apart")
     end = view.offset_bytes + (view.column_count - 1) * view.pixel_stride_bytes + pixel_bytes
@@ -180,6 +225,10 @@ class _OpCheck:
                 self.fail(f"its {name} is {params[name]}")
         if params["kernel_rows"] > MAX_WINDOW_ROWS:
             self.fail(f"its window has {params['kernel_rows']} rows, and {MAX_WINDOW_ROWS} is the most")
+        for axis, count in (("rows", output.row_count), ("columns", output.column_count)):
+            reaches = (count - 1) * params[f"stride_{axis}"], params[f"kernel_{axis}"] * params[f"dilation_{axis}"]
+            if max(reaches) >= MAX_REACH:
+                self.fail(f"its window reaches {max(reaches)} {axis} far, and {MAX_REACH - 1} is the most")
         for name in ("pad_rows", "pad_columns"):
             if not -0x8000 <= params[name] <= 0x7FFF:
                 self.fail(f"its {name} is {params[name]}")
@@ -230,10 +279,16 @@ class _OpCheck:
             self.fail(f"its input of shape {list(_shape(source))} is not {list(_shape(output))} like its output")
         self._elements(source, "input", (4,) if self.op.kind is OpKind.QUANTIZE_FLOAT else (1,))
         self._elements(output, "output", (1, 4) if self.op.kind is OpKind.LUT else (1,))
-        if self.op.kind is OpKind.SOFTMAX and not 1 <= params["exp_count"] <= 256:
-            self.fail(f"its exp_count is {params['exp_count']}")
-        if self.op.kind is OpKind.QUANTIZE_FLOAT and not (math.isfinite(params["scale"]) and params["scale"] > 0):
-            self.fail(f"its scale is {params['scale']}")
+        if self.op.kind is OpKind.SOFTMAX:
+            if not 1 <= params["exp_count"] <= 256:
+                self.fail(f"its exp_count is {params['exp_count']}")
+            if output.channel_count > MAX_SOFTMAX_CHANNELS:
+                self.fail(f"it has {output.channel_count} channels, and {MAX_SOFTMAX_CHANNELS} is the most")
+        if self.op.kind is OpKind.QUANTIZE_FLOAT:
+            if not (math.isfinite(params["scale"]) and params["scale"] > 0):
+                self.fail(f"its scale is {params['scale']}")
+            if not -128 <= params["zero_point"] <= 255:
+                self.fail(f"its zero_point is {params['zero_point']}")
 
     def _pad(self, params: Params, output: View, source: View) -> None:
         pads = [int(params[name]) for name in ("pad_rows", "pad_columns", "pad_channels")]
@@ -262,6 +317,10 @@ class _OpCheck:
                 self.fail(f"its mode is {params['mode']}")
             if params["count"] < 1:
                 self.fail(f"its count is {params['count']}")
+            if source.row_count * source.column_count > MAX_SUMMED_PIXELS:
+                self.fail(
+                    f"it sums {source.row_count * source.column_count} pixels, and {MAX_SUMMED_PIXELS} is the most"
+                )
 
     def _ranges(self, params: Params) -> None:
         low, high = params.get("output_min", -128), params.get("output_max", 127)
@@ -291,6 +350,10 @@ class _OpCheck:
                     signed = shift - 256 if shift > 127 else shift
                     if not MIN_SHIFT <= signed <= MAX_SHIFT:
                         self.fail(f"a shift is {signed}")
+            if name == "exps_offset":
+                first, *rest = struct.unpack(f"<{len(constant) // 4}i", constant)
+                if first < 1 << 30 or any(value < 0 for value in rest):
+                    self.fail("its exponentials are not those of 0 and below")
 
 
 def _shape(view: View) -> tuple[int, int, int]:

@@ -185,7 +185,7 @@ class _Builder:
         return self._storage_index[key]
 
     def constant_storage(self, tensor: int, shape: RowShape) -> int:
-        key = ("constant", tensor)
+        key = (f"constant as {shape}", tensor)
         if key not in self._storage_index:
             data = self.split.graph.tensors[tensor].data or b""
             self._storage_index[key] = len(self.storages)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.program.format import OpKind
 from tflm_split.split.operators import RESHAPES, split_operator
-from tflm_split.split.operators.dense import fed_dense
+from tflm_split.split.operators.dense import fed_dense, is_dense
 from tflm_split.split.row_op import RowOp
 from tflm_split.split.rows import RowShape
 from tflm_split.split.storage import Alias, StorageMap, map_storages
@@ -183,7 +182,7 @@ def _fit(graph: Graph, op: RowOp, storages: StorageMap, options: SplitOptions) -
         try:
             storages.view(read.tensor, read.shape)
         except Refusal:
-            if op.kind is not OpKind.CONV or read.shape.rows != 1 or read.shape.columns != 1 or not options.feed_dense:
+            if not options.feed_dense or not is_dense(op):
                 raise
             pieces = _pieces_of(graph, storages, read.tensor)
             if pieces is None or pieces.bytes != read.shape.bytes:

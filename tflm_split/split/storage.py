@@ -104,13 +104,11 @@ def resolve(tensor: int, aliases: Mapping[int, Alias]) -> Alias:
     found = Alias(tensor, tensor)
     while found.of in aliases:
         step = aliases[found.of]
-        found = Alias(
-            tensor,
-            step.of,
-            found.first_row + step.first_row,
-            found.offset_bytes + step.offset_bytes,
-            step.pixel_stride_bytes or found.pixel_stride_bytes,
-        )
+        stride = step.pixel_stride_bytes or found.pixel_stride_bytes
+        # the pixels it starts after lie further apart in a tensor of more channels
+        pixels, rest = divmod(found.offset_bytes, found.pixel_stride_bytes or 1)
+        offset = pixels * (stride if found.pixel_stride_bytes else 1) + rest + step.offset_bytes
+        found = Alias(tensor, step.of, found.first_row + step.first_row, offset, stride)
     return found
 
 

@@ -101,7 +101,7 @@ def _value_range(graph: Graph, tensor: Tensor) -> tuple[float, float]:
 
 
 def _readers(graph: Graph, tensor: int) -> Iterator[tuple[Operator, int]]:
-    """Every (operator, tensor it reads) that sees the values of `tensor`, looking through operators that only move them."""
+    """Every (operator, tensor it reads) that sees the values of `tensor`, also through operators that move them."""
     consumers = graph.consumers()
     seen, waiting = {tensor}, [tensor]
     while waiting:
@@ -156,9 +156,7 @@ def compare(
     first, second = read_model(original).graph, read_model(optimized).graph
     input_pairs = _interface(first, first.inputs, second, second.inputs, "input")
     output_pairs = _interface(first, first.outputs, second, second.outputs, "output")
-    converted = [
-        tuple(_to_optimized(a, *pair) for a, pair in zip(entry, input_pairs, strict=True)) for entry in inputs
-    ]
+    converted = [tuple(_to_optimized(a, *pair) for a, pair in zip(entry, input_pairs, strict=True)) for entry in inputs]
     runs = run_both_in_tflm(original, inputs, optimized, converted, repeats=repeats, timeout_s=timeout_s)
     difference = _first_difference(*runs, output_pairs)
     return Comparison(len(inputs), difference is None, difference, *runs)
@@ -174,7 +172,9 @@ def _interface(
     for k, (a, b) in enumerate(pairs):
         convertible = a.dtype == "FLOAT32" and b.dtype in QUANTIZED_DTYPES and b.quantization
         if a.shape != b.shape or not (a.dtype == b.dtype or convertible):
-            raise InputError(f"{what} {k} is {a.dtype} {list(a.shape)} in one model and {b.dtype} {list(b.shape)} in the other")
+            raise InputError(
+                f"{what} {k} is {a.dtype} {list(a.shape)} in one model and {b.dtype} {list(b.shape)} in the other"
+            )
     return pairs
 
 
@@ -207,9 +207,10 @@ def _difference(tensor: Tensor, wanted: bytes, found: bytes) -> str:
     if len(wanted) != len(found):
         return f"has {len(found)} bytes instead of {len(wanted)}"
     kind = _NUMPY.get(tensor.dtype, np.uint8)
-    a, b = np.frombuffer(wanted, kind), np.frombuffer(found, kind)
-    different = np.flatnonzero(a.view(np.uint8).reshape(len(a), -1) != b.view(np.uint8).reshape(len(b), -1))
-    first = int(different[0]) // a.itemsize
+    a: Array = np.frombuffer(wanted, kind)
+    b: Array = np.frombuffer(found, kind)
+    # Compared as bytes: two NaNs or two zeros may differ, too.
+    different = (a.view(np.uint8) != b.view(np.uint8)).reshape(a.size, -1).any(1)
+    first = int(np.argmax(different))
     where = [int(i) for i in np.unravel_index(first, tensor.shape)] if a.size == tensor.elements else [first]
-    count = int((a.view(np.uint8).reshape(len(a), -1) != b.view(np.uint8).reshape(len(b), -1)).any(1).sum())
-    return f"differs in {count} of {a.size} elements, first at {where}: {b[first]} instead of {a[first]}"
+    return f"differs in {int(different.sum())} of {a.size} elements, first at {where}: {b[first]} instead of {a[first]}"

@@ -269,12 +269,9 @@ def _fully_connected(e: _Evaluation) -> Array:
 def _add_or_sub(e: _Evaluation) -> Array:
     a, b = e.tensor(0), e.tensor(1)
     s1, s2, so = e.scale(a), e.scale(b), e.scale(e.output)
-    if e.op.kind == "ADD":
-        twice = 2 * float(max(s1, s2))
-        ratios = float(s1) / twice, float(s2) / twice, twice / ((1 << 20) * float(so))
-    else:  # the same in float, as TFLM has it
-        twice32 = np.float32(2) * max(s1, s2)
-        ratios = float(s1 / twice32), float(s2 / twice32), float(twice32 / (np.float32(1 << 20) * so))
+    # In double for both: older TFLM sources have SUB in float, the pinned wheel does not (tests hold it to that).
+    twice = 2 * float(max(s1, s2))
+    ratios = float(s1) / twice, float(s2) / twice, twice / ((1 << 20) * float(so))
     (m1, h1), (m2, h2), (mo, ho) = (fp.quantize_multiplier(r) for r in ratios)
     x = fp.multiply((e.int8(0) - e.zero_point(a)) << 20, m1, h1)
     y = fp.multiply((e.int8(1) - e.zero_point(b)) << 20, m2, h2)

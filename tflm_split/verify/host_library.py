@@ -45,10 +45,11 @@ def host_sources() -> tuple[Path, ...]:
 
 
 def compile_host_library(output: Path, *, sanitize: bool = False, cc: str | None = None) -> None:
-    """Writes the host library to `output` (its directory is made); raises ToolError with the compiler's first complaint.
+    """Writes the host library to `output` (its directory is made).
 
-    `cc` is a command, `$CC` or `cc` when absent. With `sanitize` the address and undefined-behaviour sanitizers are
-    compiled in, and their runtime must be loaded first by whoever loads the library.
+    Raises ToolError with the compiler's first complaint. `cc` is a command, `$CC` or `cc` when absent. With `sanitize`
+    the address and undefined-behaviour sanitizers are compiled in; whoever loads the library must load their runtime
+    first.
     """
     compiler = shlex.split(cc or os.environ.get("CC") or "cc")
     mode = _SANITIZERS if sanitize else ("-O3",)

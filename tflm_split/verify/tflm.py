@@ -8,6 +8,7 @@ because a file that is not trusted may crash or hang TFLM.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import importlib.metadata
 import json
 import os
@@ -20,14 +21,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tflm_split.errors import ModelError, TflmError, ToolError
-
-if TYPE_CHECKING:
-    from tflite_micro.runtime import Interpreter
+from tflm_split.tflite import schema
 
 PINNED_TFLM_VERSION = "0.dev20261023182759"
 """The one wheel whose registration ABI the host library knows and whose kernels are the oracle."""
@@ -85,7 +84,7 @@ def tflm_version() -> str:
     return version
 
 
-def interpreter(model: bytes, arena_size: int | None = None) -> Interpreter:
+def interpreter(model: bytes, arena_size: int | None = None) -> Any:
     """A `tflite_micro.runtime.Interpreter` for `model`, ready to invoke, with `TFLM_SPLIT` registered.
 
     `arena_size` in bytes; by default one that is large enough. TFLM's own messages go to stderr. Raises ToolError for
@@ -93,30 +92,33 @@ def interpreter(model: bytes, arena_size: int | None = None) -> Interpreter:
     it. A model that crashes TFLM takes this process with it: use `run_in_tflm` for files that are not trusted.
     """
     tflm_version()
-    from tflite_micro import runtime
-
+    try:
+        runtime = importlib.import_module("tflite_micro").runtime
+    except ImportError as error:
+        raise ToolError(f"the tflite-micro wheel does not import: {error}") from None
     if arena_size is not None:
         sizes = [arena_size]
     else:
         first = generous_arena_bytes(model)
         sizes = [s for s in (first, first * _GROWTH, first * _GROWTH**2) if s <= _LARGEST_ARENA_BYTES] or [first]
-    registerers = _load_host_library() if REGISTERER.encode() in model else []
+    library = _load_host_library() if REGISTERER.encode() in model else None
+    registerers = [REGISTERER] if library else []
     for size in sizes:
         try:
             return runtime.Interpreter.from_bytes(bytes(model), custom_op_registerers=registerers, arena_size=size)
         except RuntimeError as error:
+            if library and (registration := library.tflm_split_host_error().decode()):
+                raise ToolError(f"TFLM_SPLIT cannot be registered: {registration}") from None
             reason = str(error)
     raise TflmError(f"{reason} (arena of {sizes[-1]} bytes)")
 
 
 def generous_arena_bytes(model: bytes) -> int:
     """An arena in which stock TFLM almost surely runs `model`: twice all activations, the file's size, and 1 MiB."""
-    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
     if len(model) < 8 or model[4:8] != b"TFL3":
         raise ModelError("not a TFLite model: the file identifier is not TFL3")
     try:
-        flat = schema.Model.GetRootAsModel(bytes(model), 0)
+        flat = schema.root(bytes(model))
         total = 0
         for s in range(flat.SubgraphsLength()):
             subgraph = flat.Subgraphs(s)
@@ -137,18 +139,17 @@ _TFLITE_TYPE_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1, 15: 4, 16:
 """Bytes per element by the schema's TensorType; anything else is counted as 8."""
 
 
-def _load_host_library() -> list[str]:
-    """Make the symbol that registers `TFLM_SPLIT` visible to the wheel, and name it."""
-    import tflite_micro.python.tflite_micro.runtime  # noqa: F401  loads _runtime.so, which the host library looks its functions up in
-
+def _load_host_library() -> ctypes.CDLL:
+    """The library that registers `TFLM_SPLIT`, its symbols visible to the wheel, which looks the name up by itself."""
     from tflm_split.verify.host_library import host_library
 
     path = host_library()
     try:
-        ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+        library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
     except OSError as error:
         raise ToolError(f"the TFLM_SPLIT host library cannot be loaded: {error}") from None
-    return [REGISTERER]
+    library.tflm_split_host_error.restype = ctypes.c_char_p
+    return library
 
 
 def run_in_tflm(
@@ -201,7 +202,7 @@ def run_both_in_tflm(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     repeats: int = 1,
 ) -> tuple[TflmRun, TflmRun]:
-    """`run_in_tflm` for two models side by side, each in a process of its own; a TflmError says which of them failed."""
+    """`run_in_tflm` for two models side by side, each in its own process; a TflmError says which of them failed."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         jobs = [
             pool.submit(run_in_tflm, model, inputs, timeout_s=timeout_s, repeats=repeats)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tflm_split.errors import ModelError, ToolError
+from tflm_split.tflite import schema
 from tflm_split.verify.tflm import interpreter, tflm_version
 
 
@@ -55,9 +56,7 @@ def _run(folder: Path) -> dict[str, Any]:
 
 def _output_count(folder: Path) -> int:
     """How many outputs the model's main subgraph has."""
-    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
-    flat = schema.Model.GetRootAsModel((folder / "model.tflite").read_bytes(), 0)
+    flat = schema.root((folder / "model.tflite").read_bytes())
     return int(flat.Subgraphs(0).OutputsLength())
 
 

@@ -10,7 +10,7 @@ from tflm_split.program.format import OpKind, WeightFlags
 from tflm_split.split.operators.common import activation, constant, need, option_text, per_tensor, result
 from tflm_split.split.operators.convolution import folded_bias
 from tflm_split.split.row_op import Read, RowOp
-from tflm_split.split.rows import MAX_COUNT, RowShape
+from tflm_split.split.rows import MAX_COUNT, RowShape, row_shape
 
 
 def split_dense(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
@@ -24,6 +24,7 @@ def split_dense(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     batch = source.elements // depth
     need(target.elements == batch * units, "geometry", "its output does not fit its weights and input")
     need(batch <= MAX_COUNT, "geometry", f"its batch is {batch}")
+    row_shape(target)  # its rows are what is stored
     kernel = np.frombuffer(weights.data or b"", np.int8).reshape(units, depth).astype(np.int64)
     source_scale, source_zero = per_tensor(source)
     target_scale, target_zero = per_tensor(target)
@@ -66,6 +67,17 @@ _FED_FIELDS = (
     "input_zero_point", "output_zero_point", "output_min", "output_max", "bias_offset", "multipliers_offset",
     "shifts_offset", "weights_offset", "flags",
 )  # fmt: skip
+
+
+def is_dense(op: RowOp) -> bool:
+    """Whether a row op is one product of a matrix with its whole input: FULLY_CONNECTED of batch 1, or a convolution like it."""
+    shape = op.reads[0].shape
+    return (
+        op.kind is OpKind.CONV
+        and shape.rows == shape.columns == 1
+        and op.params["kernel_rows"] == op.params["kernel_columns"] == op.params["groups"] == 1
+        and op.params["pad_rows"] == op.params["pad_columns"] == 0
+    )
 
 
 def fed_dense(op: RowOp, pieces: RowShape) -> RowOp:

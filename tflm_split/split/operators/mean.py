@@ -22,6 +22,7 @@ def split_mean(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     need(source.shape[0] == 1, "batch", f"batch is {source.shape[0]}, needs 1")
     shape = row_shape(source)
     need(target.elements == shape.channels, "geometry", "its output does not have one element per channel")
+    row_shape(target)  # its rows are what is stored
     count = shape.rows * shape.columns
     need(count < 2**23, "overflow", "its sum could leave 32 bits")
     per_tensor(source)

@@ -1,0 +1,64 @@
+"""The compiler's stages strung together for tests: from a model's bytes to every optimised model it may become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tflm_split.assemble import assemble, region_blobs
+from tflm_split.candidates import rewritten_split
+from tflm_split.compile import Plan, compile_schedule
+from tflm_split.errors import Refusal
+from tflm_split.ir.graph import Graph
+from tflm_split.schedule.cuts import Schedule, best_cuts
+from tflm_split.schedule.orders import candidate_orders, tuck_aliases
+from tflm_split.schedule.step_graph import StepGraph, build_step_graph
+from tflm_split.split.regions import Split, SplitOptions
+from tflm_split.tflite.reader import read_model
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One optimised model, and what led to it."""
+
+    in_place: bool
+    plan: Plan
+    step_graph: StepGraph
+    blobs: tuple[bytes, ...]
+    optimized: bytes
+
+
+def steps_of(split: Split) -> StepGraph:
+    return build_step_graph(split.graph, split.storages, split.row_ops, sorted(split.stock))
+
+
+def scheduled(split: Split) -> tuple[StepGraph, Schedule]:
+    """The best cuts of the file's own order."""
+    step_graph = steps_of(split)
+    order = tuck_aliases(split, range(len(split.graph.operators)))
+    return step_graph, best_cuts(step_graph, order, split.stock)
+
+
+def planned(graph: Graph, options: SplitOptions = SplitOptions(), effort: int = 5) -> Plan:
+    """One plan, in the file's own order."""
+    split = rewritten_split(graph, options)
+    return compile_schedule(split, *scheduled(split), effort)
+
+
+def every_compilation(model_bytes: bytes, effort: int = 5) -> Iterator[Compiled]:
+    """Concatenations copied and written in place, every candidate order; a refused configuration is left out."""
+    model = read_model(model_bytes)
+    for in_place in (False, True):
+        split = rewritten_split(model.graph, SplitOptions(concatenate_in_place=in_place))
+        if not split.row_ops:
+            continue
+        step_graph = steps_of(split)
+        for order in candidate_orders(split, step_graph):
+            schedule = best_cuts(step_graph, order, split.stock)
+            try:
+                plan = compile_schedule(split, step_graph, schedule, effort)
+            except Refusal:  # a slice of a concatenation would be needed outside its region
+                assert in_place
+                continue
+            blobs = region_blobs(plan)
+            yield Compiled(in_place, plan, step_graph, blobs, assemble(model, plan, blobs))

@@ -1,0 +1,47 @@
+"""How large a head will TFLM report for this file, without running it?"""
+
+from __future__ import annotations
+
+from tflm_split.analysis.scratch import scratch_bytes, scratch_is_known
+from tflm_split.analysis.tflm_planner import Scratch, planned_head
+from tflm_split.ir.graph import Graph, Model
+from tflm_split.tflite import offline_plan, schema
+from tflm_split.tflite.reader import offline_offsets, read_model
+
+
+def predicted_head_bytes(model: Model, scratch: Scratch = scratch_bytes) -> int:
+    """The head of the pinned wheel for this file: all its subgraphs, its offline plan and its kernels' scratch.
+
+    Exact when `unknown_scratch` names nothing; otherwise those operators are counted as if they asked for none. Raises
+    ModelError if the plan does not fit the file, or for a further subgraph that could not be the main graph of a file.
+    """
+    return planned_head(model.graph, all_offsets(model), scratch, other_subgraphs(model))
+
+
+def unknown_scratch(model: Model) -> tuple[str, ...]:
+    """The kinds of operators in this file, sorted, whose scratch is not known."""
+    operators = (op for graph in (model.graph, *other_subgraphs(model)) for op in graph.operators)
+    return tuple(sorted({op.kind for op in operators if not scratch_is_known(op.kind)}))
+
+
+def all_offsets(model: Model) -> dict[int, int]:
+    """The file's offline plan: offset by tensor, counted over all subgraphs; empty without a plan."""
+    if offline_offsets(model) is None:
+        return {}
+    tree = schema.unpack(model.original)
+    name = offline_plan.METADATA_NAME.encode()
+    buffer = [entry.buffer for entry in tree.metadata if entry.name == name][-1]
+    return dict(enumerate(offline_plan.unpack(tree.buffers[buffer].data.tobytes())))
+
+
+def other_subgraphs(model: Model) -> tuple[Graph, ...]:
+    """The file's subgraphs after the main one: each is read as the main graph of a copy in which it changed places."""
+    found = []
+    for k in range(1, model.subgraph_count):
+        tree = schema.unpack(model.original)
+        tree.subgraphs[0], tree.subgraphs[k] = tree.subgraphs[k], tree.subgraphs[0]
+        tree.signatureDefs = []
+        tree.metadata = []
+        tree.metadataBuffer = None
+        found.append(read_model(schema.pack(tree)).graph)
+    return tuple(found)
