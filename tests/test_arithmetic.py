@@ -32,7 +32,6 @@ from tflm_split.arithmetic.requantize import (
     dense_requantization,
     mean_parameters,
     mul_parameters,
-    sub_parameters,
     sum_parameters,
 )
 from tflm_split.arithmetic.softmax import check_softmax_output, softmax_parameters
@@ -313,7 +312,7 @@ def evaluate_binary(kind: str, f: dict[str, int], x: Array, y: Array) -> Array:
 @pytest.mark.parametrize("activation", ["NONE", "RELU6"])
 @pytest.mark.parametrize("kind", ["ADD", "SUB", "MUL"])
 def test_binary_parameters_for_every_pair_of_inputs(kind: str, activation: str) -> None:
-    parameters = {"ADD": add_parameters, "SUB": sub_parameters, "MUL": mul_parameters}[kind]
+    parameters = {"ADD": add_parameters, "SUB": add_parameters, "MUL": mul_parameters}[kind]
     x, y = (a.reshape(256, 256).copy() for a in np.broadcast_arrays(ALL_INT8[:, None], ALL_INT8[None, :]))
     for seed in range(6):
         rng = np.random.default_rng(seed)
@@ -330,9 +329,22 @@ def test_binary_parameters_for_every_pair_of_inputs(kind: str, activation: str) 
         np.testing.assert_array_equal(evaluate_binary(kind, fields, x, y), in_tflm(model, x, y))
 
 
-def test_the_multipliers_of_sub_are_float32_and_those_of_add_are_not() -> None:
-    q1, q2, q = (Quantization((float(np.float32(s)),), (0,)) for s in (0.0123, 0.0457, 0.0333))
-    assert add_parameters(q1, q2, q, "NONE") != sub_parameters(q1, q2, q, "NONE")
+@pytest.mark.parametrize("kind", ["ADD", "SUB"])
+@pytest.mark.parametrize("scales", [(0.05, 0.03, 0.06), (0.07, 0.05, 0.02), (0.25, 0.1, 0.2)])
+def test_round_scales_meet_rounding_ties_where_only_double_multipliers_are_exact(
+    kind: str, scales: tuple[float, float, float]
+) -> None:
+    x, y = (a.reshape(256, 256).copy() for a in np.broadcast_arrays(ALL_INT8[:, None], ALL_INT8[None, :]))
+    q1, q2, q = (Quantization((float(np.float32(s)),), (0,)) for s in scales)
+    model = single_op(
+        kind,
+        [tensor((256, 256), q1), tensor((256, 256), q2)],
+        tensor((256, 256), q),
+        fused_activation_function="NONE",
+    )
+    np.testing.assert_array_equal(
+        evaluate_binary(kind, add_parameters(q1, q2, q, "NONE"), x, y), in_tflm(model, x, y)
+    )
 
 
 @pytest.mark.parametrize("kind", ["MEAN", "SUM"])

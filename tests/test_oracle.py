@@ -1,4 +1,7 @@
-"""The program oracle: every op kind computes what the operator it stands for computes, wherever its rows lie."""
+"""The program oracle: every op kind computes what the operator it stands for computes, wherever its rows lie.
+
+And so does the C executor: each program of these tests runs in both.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import runtime_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_programs import int32s, small_network
@@ -76,7 +80,18 @@ def run_op(
     steps = tuple(Step(0, row) for row in range(operands[0].shape[0] if feeds else out_shape[0]))
     program = Program(end, tuple(inputs), (output,), tuple(storages), tuple(views), (op,), steps, tuple(constants))
     check_program(program)
-    return run_program(program, [np.ascontiguousarray(x) for x in operands])[0]
+    result = run_program(program, operands)[0]
+    assert run_in_executor(program, operands) == [result], "the C executor computes something else"
+    return result
+
+
+def run_in_executor(program: Program, operands: Sequence[Array]) -> list[bytes]:
+    """The same program in the C executor, on the same workspace."""
+    workspace = bytearray([UNWRITTEN] * program.workspace_bytes)
+    for io, x in zip(program.inputs, operands, strict=True):
+        workspace[io.address : io.address + io.bytes] = np.ascontiguousarray(x).tobytes()
+    after = runtime_scene.execute(encode(program), bytes(workspace))
+    return [after[io.address : io.address + io.bytes] for io in program.outputs]
 
 
 def run_operator(
@@ -323,6 +338,13 @@ def test_the_answer_does_not_depend_on_the_layout() -> None:
     x = int8s(np.random.default_rng(9), 8, 4, 2)
     roomy = replace(small_network(ring=8), workspace_bytes=80 + 8 * 8)
     assert run_program(small_network(), [x]) == run_program(roomy, [x])
+
+
+def test_the_executor_runs_the_small_network_alike() -> None:
+    rng = np.random.default_rng(11)
+    for _ in range(20):
+        x = int8s(rng, 8, 4, 2)
+        assert run_in_executor(small_network(), [x]) == run_program(small_network(), [x])
 
 
 def test_a_ring_that_is_too_short_gives_another_answer() -> None:

@@ -191,12 +191,12 @@ def test_a_truncated_program_is_refused(program: Program, data: st.DataObject) -
 def test_the_parts_follow_each_other_in_the_order_of_the_format() -> None:
     blob = encode(small_network())
     header = HEADER.unpack(blob, 0)
-    assert header["io_offset"] == HEADER.bytes
-    assert header["storages_offset"] == HEADER.bytes + 2 * IO.bytes
-    assert header["views_offset"] == header["storages_offset"] + 6 * STORAGE.bytes
-    assert header["ops_offset"] == header["views_offset"] + 6 * VIEW.bytes
-    params = [OP.unpack(blob, int(header["ops_offset"]) + k * OP.bytes)["params_offset"] for k in range(4)]
-    assert params[0] == header["ops_offset"] + 4 * OP.bytes
+    assert header["io_offset"] == HEADER.size_bytes
+    assert header["storages_offset"] == HEADER.size_bytes + 2 * IO.size_bytes
+    assert header["views_offset"] == header["storages_offset"] + 6 * STORAGE.size_bytes
+    assert header["ops_offset"] == header["views_offset"] + 6 * VIEW.size_bytes
+    params = [OP.unpack(blob, int(header["ops_offset"]) + k * OP.size_bytes)["params_offset"] for k in range(4)]
+    assert params[0] == header["ops_offset"] + 4 * OP.size_bytes
     assert params == sorted(params)
     assert params[-1] < header["steps_offset"] < header["constants_offset"] < header["total_bytes"] == len(blob)
 
@@ -216,7 +216,7 @@ def test_constants_lie_at_a_multiple_of_their_alignment() -> None:
     header = HEADER.unpack(blob, 0)
     assert int(header["constants_offset"]) % 16 == 0
     for k, op in enumerate(program.ops):
-        record = OP.unpack(blob, int(header["ops_offset"]) + k * OP.bytes)
+        record = OP.unpack(blob, int(header["ops_offset"]) + k * OP.size_bytes)
         params = PARAMS_OF[op.kind].unpack(blob, int(record["params_offset"]))
         for name in constant_fields(op.kind):
             held = program.constants[int(op.params[name])]
@@ -236,7 +236,7 @@ def test_equal_constants_are_stored_once() -> None:
 def test_equal_parameters_and_equal_address_tables_are_stored_once() -> None:
     blob = encode(small_network())
     header = HEADER.unpack(blob, 0)
-    tables = [STORAGE.unpack(blob, int(header["storages_offset"]) + s * STORAGE.bytes)["where"] for s in (1, 2)]
+    tables = [STORAGE.unpack(blob, int(header["storages_offset"]) + s * STORAGE.size_bytes)["where"] for s in (1, 2)]
     assert tables[0] == tables[1]
 
 
@@ -251,7 +251,7 @@ def test_a_row_without_an_address_survives_in_a_table() -> None:
 
 
 def test_a_row_without_an_address_between_affine_rows_gets_the_one_its_neighbours_imply() -> None:
-    program = with_addresses(small_network(), INPUT, {3: None})  # type: ignore[dict-item]
+    program = replace(with_addresses(small_network(), INPUT, {3: None}), steps=())  # type: ignore[dict-item]
     assert decode(encode(program)).storages[INPUT] == small_network().storages[INPUT]
 
 
@@ -285,7 +285,7 @@ def test_steps_take_two_bytes_until_a_number_passes_255() -> None:
 def header_with(**fields: int) -> bytes:
     blob = encode(small_network())
     values = HEADER.unpack(blob, 0) | fields
-    return HEADER.pack(**values) + blob[HEADER.bytes :]
+    return HEADER.pack(**values) + blob[HEADER.size_bytes :]
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def record_with(record_offset: int, code: str, value: int) -> bytes:
 def test_a_record_that_is_wrong_is_refused(
     part: str, index: int, field_offset: int, code: str, value: int, sentence: str
 ) -> None:
-    sizes = {"storages": STORAGE.bytes, "views": VIEW.bytes, "ops": OP.bytes, "steps": 2}
+    sizes = {"storages": STORAGE.size_bytes, "views": VIEW.size_bytes, "ops": OP.size_bytes, "steps": 2}
     start = int(HEADER.unpack(encode(small_network()), 0)[f"{part}_offset"])
     with pytest.raises(ProgramError, match=sentence):
         decode(record_with(start + index * sizes[part] + field_offset, code, value))

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from tflm_split.compile import Plan, compile_schedule
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
+from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.step_graph import build_step_graph
-from tflm_split.split.operators import split_operator
+from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 
 Progress = Callable[[str, int, int], None]
@@ -19,6 +20,7 @@ Progress = Callable[[str, int, int], None]
 
 def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
     """`graph` with PADs folded and everything split that can be; a fold whose convolution stays stock is undone."""
+    graph = drop_dead(graph, SPLITTERS.keys() | RESHAPES)
     unfolded: set[tuple[int, ...]] = set()
     while True:
 

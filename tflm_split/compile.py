@@ -42,18 +42,42 @@ def visible_storages(split: Split, runs: Sequence[Sequence[int]]) -> frozenset[i
     return frozenset(split.storages.storage_of[t] for t in sorted(tensors) if t in split.storages.storage_of)
 
 
+def _whole_at(
+    split: Split, runs: Sequence[Sequence[int]], positions: Sequence[Sequence[int]]
+) -> dict[int, tuple[int, ...]]:
+    """Storage -> positions at which others must not lie on any of its rows, not even on those nobody reads.
+
+    Several inputs of the model are there together before the first step; so are several inputs of a region when it
+    starts, and its outputs when it ends. Rows of a lone input that nobody reads may be written over at once.
+    """
+    storage_of = split.storages.storage_of
+    found: dict[int, list[int]] = {}
+    if len(split.graph.inputs) > 1:
+        for t in split.graph.inputs:
+            if t in storage_of:
+                found.setdefault(storage_of[t], []).append(0)
+    for nodes, at in zip(runs, positions, strict=True):
+        if at:
+            inputs, outputs = border(split.graph, nodes)
+            for tensors, position in ((inputs if len(inputs) > 1 else (), at[0]), (outputs, at[-1])):
+                for t in tensors:
+                    found.setdefault(storage_of[t], []).append(position)
+    return {storage: tuple(sorted(set(at))) for storage, at in found.items()}
+
+
 def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, effort: int) -> Plan:
     """Addresses and programs for a schedule."""
     runs = region_runs(schedule.nodes, split.stock)
     contiguous = visible_storages(split, runs)
-    bodies = make_bodies(step_graph, schedule.steps, contiguous)
-    layout = plan(bodies.bodies, effort)
     region_of = {n: r for r, nodes in enumerate(runs) for n in nodes}
-    steps_of: list[list[int]] = [[] for _ in runs]
-    for s in schedule.steps:
+    positions: list[list[int]] = [[] for _ in runs]
+    for position, s in enumerate(schedule.steps):
         node = step_graph.steps[s].node
         if node in region_of:
-            steps_of[region_of[node]].append(s)
+            positions[region_of[node]].append(position)
+    steps_of = [[schedule.steps[position] for position in found] for found in positions]
+    bodies = make_bodies(step_graph, schedule.steps, contiguous, _whole_at(split, runs, positions))
+    layout = plan(bodies.bodies, effort)
     regions = tuple(
         emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous)
         for nodes, steps in zip(runs, steps_of, strict=True)

@@ -33,6 +33,12 @@ class TflmError(TflmSplitError):
     """TFLM itself refused, crashed or ran out of time on a model."""
 
 
+class UnrunnableError(TflmError):
+    """TFLM cannot run the model the user gave, as it was given; nothing was written."""
+
+    exit_code = 2
+
+
 class VerificationError(TflmSplitError):
     """The optimised model does not do what the original does; nothing was written."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,18 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from tflm_split.assemble import assemble, region_blobs
-from tflm_split.candidates import best_plan
+from tflm_split.candidates import best_plan, rewritten_split
 from tflm_split.compile import Plan
 from tflm_split.errors import InputError, VerificationError
-from tflm_split.ir.graph import Graph, Model
-from tflm_split.report.record import make_record
+from tflm_split.report.footprint import Footprint, check_planned_head, footprint
+from tflm_split.report.record import Outcome, make_record
+from tflm_split.report.summary import summary
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
+from tflm_split.sizes import format_bytes
+from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 from tflm_split.tflite.save import save
-from tflm_split.verify.compare import Comparison, verify
+from tflm_split.verify.compare import Comparison
+from tflm_split.verify.verification import verify
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
+
+DEFAULT_EFFORT = 40
+"""Rounds of repair the layout search makes on every candidate."""
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -36,13 +44,15 @@ class Options:
     verify: bool = True
     inputs: int = 8
     seed: int = 0
-    effort: int = 40
+    effort: int = DEFAULT_EFFORT
 
     def __post_init__(self) -> None:
         if self.max_arena_bytes is not None and self.max_arena_bytes <= 0:
             raise InputError(f"the arena limit is {self.max_arena_bytes} bytes, needs more than 0")
         if self.inputs < 1:
             raise InputError(f"a model cannot be verified on {self.inputs} inputs")
+        if self.seed < 0:
+            raise InputError(f"the seed is {self.seed}, needs 0 or more")
         if self.effort < 0:
             raise InputError(f"the effort is {self.effort}, needs 0 or more")
 
@@ -52,7 +62,7 @@ class Result:
     """The optimised model, the JSON record of it (`report/record.py`), and the plan behind it (None: nothing gained)."""
 
     model: bytes = field(repr=False)
-    report: dict[str, Any]
+    report: dict[str, Any] = field(repr=False)
     changes: tuple[InterfaceChange, ...] = ()
     plan: Plan | None = field(default=None, repr=False)
     input_path: Path | None = None
@@ -61,20 +71,29 @@ class Result:
         """Write the model to `path` in one step; an existing file, and above all the input, only with `force`."""
         save(self.model, path, force=force, input_path=self.input_path)
 
+    def __str__(self) -> str:
+        return summary(self.report)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return f"<pre>{html.escape(str(self))}</pre>"
+
 
 def optimize(
     source: os.PathLike[str] | str | bytes, options: Options = Options(), progress: Progress = quiet
 ) -> Result:
     """Split `source` (a path, or a model's bytes) for least arena; writes nothing.
 
-    Raises InputError for what cannot be read, TflmError when TFLM does not run the original, VerificationError when
-    the result does not do what the original does.
+    A plan that does not lower the arena is dropped: the result is then the original, byte for byte. Raises InputError
+    for what cannot be read, UnrunnableError when TFLM does not run the original, VerificationError when the result does
+    not do what the original does.
     """
     model = read_model(source)
     path = None if isinstance(source, bytes) else Path(source)
     graph, changes = strip_float_interface(model.graph) if options.int8_io else (model.graph, ())
 
     plan = best_plan(graph, options.effort, progress)
+    split = plan.split if plan else rewritten_split(graph, SplitOptions())
     blobs = region_blobs(plan) if plan else ()
     optimized = assemble(model, plan, blobs) if plan else model.original
 
@@ -82,8 +101,25 @@ def optimize(
     if options.verify:
         progress("verify", 0, 1)
         comparison = verify(model, optimized, options.inputs, options.seed)
+        progress("verify", 1, 1)
         if not comparison.bit_exact:
             raise VerificationError(f"the optimised model differs from the original: {comparison.first_difference}")
-        progress("verify", 1, 1)
-    record = make_record(model, graph, plan, blobs, optimized, comparison, changes, options.max_arena_bytes)
-    return Result(optimized, record, changes, plan, path)
+
+    before = footprint(model, comparison.original_run if comparison else None)
+    after = footprint(read_model(optimized), comparison.optimized_run if comparison else None)
+    check_planned_head(read_model(optimized), after)
+    kept_original = _reason_to_keep_original(plan, before, after)
+    if kept_original:
+        optimized, plan, blobs, after, changes = model.original, None, (), before, ()
+    outcome = Outcome(
+        model, optimized, split, plan, blobs, before, after, comparison, changes, kept_original, options.max_arena_bytes
+    )
+    return Result(optimized, make_record(outcome), changes, plan, path)
+
+
+def _reason_to_keep_original(plan: Plan | None, before: Footprint, after: Footprint) -> str | None:
+    if plan is None:
+        return "no operator of it can be split"
+    if after.arena_bytes >= before.arena_bytes:
+        return f"split it would take {format_bytes(after.arena_bytes)} of arena, not less than {format_bytes(before.arena_bytes)}"
+    return None

@@ -11,6 +11,7 @@ mirror_pad.cc, unidirectional_sequence_lstm.cc. BATCH_MATMUL, SOFTMAX and the li
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from types import MappingProxyType
 
 from tflm_split.ir.graph import ABSENT, ELEMENT_BYTES, Graph, Operator, Tensor
@@ -18,20 +19,29 @@ from tflm_split.ir.graph import ABSENT, ELEMENT_BYTES, Graph, Operator, Tensor
 _INT_BYTES = 4
 _POINTER_BYTES = 8
 
+DETECTION = "CUSTOM:TFLite_Detection_PostProcess"
+"""The one kind whose requests depend on its option bytes: see `detection_scratch_bytes`."""
+
 NO_SCRATCH = frozenset(
-    "ABS ADD ARG_MAX ARG_MIN ASSIGN_VARIABLE AVERAGE_POOL_2D BATCH_MATMUL BATCH_TO_SPACE_ND BROADCAST_ARGS BROADCAST_TO "
-    "CALL_ONCE CAST CEIL CONCATENATION COS CUMSUM DEPTH_TO_SPACE DEQUANTIZE DIV DYNAMIC_UPDATE_SLICE ELU EMBEDDING_LOOKUP "
-    "EQUAL EXP EXPAND_DIMS FILL FLOOR FLOOR_DIV FLOOR_MOD GATHER GATHER_ND GREATER GREATER_EQUAL HARD_SWISH IF "
-    "L2_NORMALIZATION L2_POOL_2D LEAKY_RELU LESS LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR LOGISTIC LOG_SOFTMAX "
-    "MAXIMUM MAX_POOL_2D MINIMUM MUL NEG NOT_EQUAL PACK PAD PADV2 PRELU QUANTIZE READ_VARIABLE RELU RELU6 RESHAPE "
-    "RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR REVERSE_V2 ROUND RSQRT SELECT_V2 SHAPE SIN SLICE SOFTMAX SPACE_TO_BATCH_ND "
-    "SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB TANH TRANSPOSE UNPACK "
-    "VAR_HANDLE WHILE ZEROS_LIKE "
-    "CUSTOM:CIRCULAR_BUFFER CUSTOM:SignalDelay CUSTOM:SignalEnergy CUSTOM:SignalFftAutoScale CUSTOM:SignalFilterBank "
-    "CUSTOM:SignalFilterBankLog CUSTOM:SignalFilterBankSpectralSubtraction CUSTOM:SignalFilterBankSquareRoot "
-    "CUSTOM:SignalFramer CUSTOM:SignalOverlapAdd CUSTOM:SignalPCAN CUSTOM:SignalStacker CUSTOM:SignalWindow "
-    "CUSTOM:TFLM_SPLIT".split()
-)
+    {
+        "ABS", "ADD", "ARG_MAX", "ARG_MIN", "ASSIGN_VARIABLE", "AVERAGE_POOL_2D", "BATCH_MATMUL",
+        "BATCH_TO_SPACE_ND", "BROADCAST_ARGS", "BROADCAST_TO", "CALL_ONCE", "CAST", "CEIL", "CONCATENATION",
+        "COS", "CUMSUM", "DEPTH_TO_SPACE", "DEQUANTIZE", "DIV", "DYNAMIC_UPDATE_SLICE", "ELU",
+        "EMBEDDING_LOOKUP", "EQUAL", "EXP", "EXPAND_DIMS", "FILL", "FLOOR", "FLOOR_DIV", "FLOOR_MOD", "GATHER",
+        "GATHER_ND", "GREATER", "GREATER_EQUAL", "HARD_SWISH", "IF", "L2_NORMALIZATION", "L2_POOL_2D",
+        "LEAKY_RELU", "LESS", "LESS_EQUAL", "LOG", "LOGICAL_AND", "LOGICAL_NOT", "LOGICAL_OR", "LOGISTIC",
+        "LOG_SOFTMAX", "MAXIMUM", "MAX_POOL_2D", "MINIMUM", "MUL", "NEG", "NOT_EQUAL", "PACK", "PAD", "PADV2",
+        "PRELU", "QUANTIZE", "READ_VARIABLE", "RELU", "RELU6", "RESHAPE", "RESIZE_BILINEAR",
+        "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "ROUND", "RSQRT", "SELECT_V2", "SHAPE", "SIN", "SLICE",
+        "SOFTMAX", "SPACE_TO_BATCH_ND", "SPACE_TO_DEPTH", "SPLIT", "SPLIT_V", "SQRT", "SQUARE",
+        "SQUARED_DIFFERENCE", "SQUEEZE", "STRIDED_SLICE", "SUB", "TANH", "TRANSPOSE", "UNPACK", "VAR_HANDLE",
+        "WHILE", "ZEROS_LIKE", "CUSTOM:CIRCULAR_BUFFER", "CUSTOM:SignalDelay", "CUSTOM:SignalEnergy",
+        "CUSTOM:SignalFftAutoScale", "CUSTOM:SignalFilterBank", "CUSTOM:SignalFilterBankLog",
+        "CUSTOM:SignalFilterBankSpectralSubtraction", "CUSTOM:SignalFilterBankSquareRoot",
+        "CUSTOM:SignalFramer", "CUSTOM:SignalOverlapAdd", "CUSTOM:SignalPCAN", "CUSTOM:SignalStacker",
+        "CUSTOM:SignalWindow", "CUSTOM:TFLM_SPLIT",
+    }
+)  # fmt: skip
 """Kinds the wheel runs whose kernels never ask for scratch; TFLM_SPLIT's workspace is an output tensor."""
 
 
@@ -39,7 +49,7 @@ def scratch_is_known(kind: str) -> bool:
     """Whether `scratch_bytes` is right for operators of this kind.
 
     False for what the wheel does not run, and for the few whose requests depend on a custom operator's option bytes
-    (TFLite_Detection_PostProcess, SignalRfft, SignalIrfft) or on how its weights are coded (TFLM_DECODE).
+    (TFLite_Detection_PostProcess, SignalRfft, SignalIrfft) or that place their outputs themselves (TFLM_DECODE).
     """
     return kind in NO_SCRATCH or kind in _REQUESTS
 
@@ -57,6 +67,25 @@ def scratch_bytes(graph: Graph, op: Operator) -> tuple[int, ...]:
         return request(graph, op)
     except IndexError:
         return ()
+
+
+def detection_scratch_bytes(graph: Graph, op: Operator, option_bytes: bytes) -> tuple[int, ...] | None:
+    """Scratch of a TFLite_Detection_PostProcess operator with these option bytes (a flexbuffer map), in request order.
+
+    None if the bytes do not say it. Source: detection_postprocess.cc; boxes, class scores and anchors are its operands.
+    """
+    try:
+        options = import_module("flatbuffers.flexbuffers").Loads(option_bytes)
+        detections, classes = int(options["max_detections"]), int(options["num_classes"])
+        boxes = _input(graph, op, 0).shape[1]
+        _, anchors, scores = _input(graph, op, 1).shape
+    except (ImportError, IndexError, KeyError, TypeError, ValueError, ArithmeticError):
+        return None
+    words = (
+        4 * boxes, anchors * scores, boxes, boxes, detections * boxes, detections * boxes, boxes, detections * boxes,
+        max(classes, detections) * boxes, min(boxes, detections) * boxes,
+    )  # fmt: skip
+    return boxes, *(_INT_BYTES * n for n in words)
 
 
 def _input(graph: Graph, op: Operator, position: int) -> Tensor:

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from tflm_split.analysis.scratch import scratch_bytes, scratch_is_known
+from tflm_split.analysis.scratch import DETECTION, detection_scratch_bytes, scratch_bytes, scratch_is_known
 from tflm_split.analysis.tflm_planner import Scratch, planned_head
-from tflm_split.ir.graph import Graph, Model
+from tflm_split.ir.graph import Graph, Model, Operator
 from tflm_split.tflite import offline_plan, schema
-from tflm_split.tflite.reader import offline_offsets, read_model
+from tflm_split.tflite.reader import custom_options, offline_offsets, read_model
 
 
-def predicted_head_bytes(model: Model, scratch: Scratch = scratch_bytes) -> int:
+def predicted_head_bytes(model: Model) -> int:
     """The head of the pinned wheel for this file: all its subgraphs, its offline plan and its kernels' scratch.
 
     Exact when `unknown_scratch` names nothing; otherwise those operators are counted as if they asked for none. Raises
     ModelError if the plan does not fit the file, or for a further subgraph that could not be the main graph of a file.
     """
-    return planned_head(model.graph, all_offsets(model), scratch, other_subgraphs(model))
+    return planned_head(model.graph, all_offsets(model), scratch_of(model), other_subgraphs(model))
+
+
+def scratch_of(model: Model) -> Scratch:
+    """`scratch_bytes` that also knows the option bytes of this file's custom operators.
+
+    For its main graph and for rewritten forms of that: operators are found by their `source`.
+    """
+    options = custom_options(model)
+
+    def scratch(graph: Graph, op: Operator) -> tuple[int, ...]:
+        if op.kind == DETECTION and len(op.source) == 1:
+            return detection_scratch_bytes(graph, op, options.get(op.source[0], b"")) or ()
+        return scratch_bytes(graph, op)
+
+    return scratch
 
 
 def unknown_scratch(model: Model) -> tuple[str, ...]:
     """The kinds of operators in this file, sorted, whose scratch is not known."""
-    operators = (op for graph in (model.graph, *other_subgraphs(model)) for op in graph.operators)
-    return tuple(sorted({op.kind for op in operators if not scratch_is_known(op.kind)}))
+    options = custom_options(model)
+    readable = {
+        op.index
+        for op in model.graph.operators
+        if op.kind == DETECTION and detection_scratch_bytes(model.graph, op, options.get(op.index, b"")) is not None
+    }
+    kinds = {op.kind for op in model.graph.operators if op.index not in readable}
+    kinds.update(op.kind for graph in other_subgraphs(model) for op in graph.operators)
+    return tuple(sorted(kind for kind in kinds if not scratch_is_known(kind)))
 
 
 def all_offsets(model: Model) -> dict[int, int]:

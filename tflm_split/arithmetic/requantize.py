@@ -103,7 +103,11 @@ def dense_requantization(
 def add_parameters(
     input1: Quantization | None, input2: Quantization | None, output: Quantization | None, activation: str
 ) -> dict[str, int]:
-    """The fields of BINARY_PARAMS for an int8 ADD (CalculateOpDataAdd: multipliers in double)."""
+    """The fields of BINARY_PARAMS for an int8 ADD or SUB: multipliers in double (CalculateOpDataAdd).
+
+    TFLM's source of August 2026 gives SUB float32 multipliers; the pinned wheel computes them in double, which shows at
+    rounding ties only.
+    """
     scale1, zero_point1 = scale_and_zero_point(input1, "first input")
     scale2, zero_point2 = scale_and_zero_point(input2, "second input")
     scale, zero_point = scale_and_zero_point(output, "output")
@@ -111,26 +115,6 @@ def add_parameters(
     return _sum_fields(
         (zero_point1, zero_point2, zero_point),
         (scale1 / twice_max, scale2 / twice_max, twice_max / ((1 << ADD_LEFT_SHIFT) * scale)),
-        activation_range(activation, scale, zero_point, "INT8"),
-    )
-
-
-def sub_parameters(
-    input1: Quantization | None, input2: Quantization | None, output: Quantization | None, activation: str
-) -> dict[str, int]:
-    """The fields of BINARY_PARAMS for an int8 SUB (CalculateOpDataSub: unlike ADD's, its multipliers are float32)."""
-    scale1, zero_point1 = scale_and_zero_point(input1, "first input")
-    scale2, zero_point2 = scale_and_zero_point(input2, "second input")
-    scale, zero_point = scale_and_zero_point(output, "output")
-    single1, single2, single = np.float32(scale1), np.float32(scale2), np.float32(scale)
-    twice_max = np.float32(2) * max(single1, single2)
-    return _sum_fields(
-        (zero_point1, zero_point2, zero_point),
-        (
-            float(single1 / twice_max),
-            float(single2 / twice_max),
-            float(twice_max / (np.float32(1 << ADD_LEFT_SHIFT) * single)),
-        ),
         activation_range(activation, scale, zero_point, "INT8"),
     )
 

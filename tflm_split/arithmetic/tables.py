@@ -26,7 +26,6 @@ from tflm_split.arithmetic.requantize import (
     dtype_range,
     mul_parameters,
     scale_and_zero_point,
-    sub_parameters,
 )
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Option, Quantization
@@ -103,7 +102,7 @@ def binary_lut(
     if kind == "MUL":
         fields = mul_parameters(input1, input2, output, activation)
     elif kind in ("ADD", "SUB"):
-        fields = (add_parameters if kind == "ADD" else sub_parameters)(input1, input2, output, activation)
+        fields = add_parameters(input1, input2, output, activation)
     else:
         raise Refusal("operator", f"{kind} is not an operator with a table")
 

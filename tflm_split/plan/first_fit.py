@@ -5,7 +5,7 @@ The order of placing decides everything; `portfolio.py` tries several.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ import numpy.typing as npt
 from tflm_split.plan.problem import Body
 
 Ints = npt.NDArray[np.int64]
+
+_UNPLACED = np.iinfo(np.int64).min // 4
 
 
 class FirstFit:
@@ -45,29 +47,46 @@ class FirstFit:
             self._neighbours[b] = (theirs, low, high)
         return self._neighbours[b]
 
-    def place(self, order: Iterable[int], fixed: dict[int, int] | None = None, best_fit: bool = False) -> list[int]:
-        """Addresses of all bodies when placed in `order`; `fixed` ones are placed before all others, where told.
+    def place(
+        self,
+        order: Sequence[int],
+        fixed: Mapping[int, int] | None = None,
+        best_fit: bool = False,
+        keep: tuple[int, Sequence[int]] = (0, ()),
+    ) -> list[int]:
+        """Addresses of all bodies when placed in `order`; `fixed` ones lie where told and are placed before all others.
 
-        `best_fit` takes the smallest hole that is large enough, not the lowest.
+        `best_fit` takes the smallest hole that is large enough, not the lowest. `keep = (k, addresses)` says that the
+        first k bodies of `order` are known to land at these addresses (a search changes the rest of an order only).
         """
-        unplaced = np.iinfo(np.int64).min // 4
-        at = np.full(len(self.start), unplaced, dtype=np.int64)
+        at = np.full(len(self.start), _UNPLACED, dtype=np.int64)
         addresses = [0] * len(self.bodies)
-        for b, address in (fixed or {}).items():
+        fixed = fixed or {}
+
+        def put(b: int, address: int) -> None:
             addresses[b] = address
             spans = slice(int(self.first[b]), int(self.first[b + 1]))
             at[spans] = address + self.offset[spans]
-        for b in order:
-            if fixed is not None and b in fixed:
+
+        for b, address in fixed.items():
+            put(b, address)
+        known, known_addresses = keep
+        for b in order[:known]:
+            put(b, known_addresses[b])
+        for b in order[known:]:
+            if b in fixed:
                 continue
             theirs, low, high = self.neighbours(b)
             where = at[theirs]
-            placed = where != unplaced
-            address = _lowest(where[placed] + low[placed], where[placed] + high[placed], self.bodies[b].align, best_fit)
-            addresses[b] = address
-            spans = slice(int(self.first[b]), int(self.first[b + 1]))
-            at[spans] = address + self.offset[spans]
+            placed = where != _UNPLACED
+            where = where[placed]
+            put(b, _lowest(where + low[placed], where + high[placed], self.bodies[b].align, best_fit))
         return addresses
+
+    def rivals(self, b: int) -> frozenset[int]:
+        """The bodies alive at some time together with b."""
+        theirs, _, _ = self.neighbours(b)
+        return frozenset((np.searchsorted(self.first, theirs, side="right") - 1).tolist())
 
 
 def _lowest(low: Ints, high: Ints, align: int, best_fit: bool) -> int:

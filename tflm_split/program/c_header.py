@@ -88,7 +88,7 @@ def _struct(record: fmt.Record) -> str:
         lines.append(line)
     lines += [
         f"}} {record.name};",
-        f"typedef char {record.name}_is_{record.bytes}_bytes[sizeof({record.name}) == {record.bytes} ? 1 : -1];",
+        f"typedef char {record.name}_is_{record.size_bytes}_bytes[sizeof({record.name}) == {record.size_bytes} ? 1 : -1];",
     ]
     return "\n".join(lines)
 

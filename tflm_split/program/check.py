@@ -62,8 +62,8 @@ def check_program(program: Program) -> None:
             raise ProgramError(f"step {i} names op {step.op}, but there are {len(program.ops)} ops")
         if not 0 <= step.row < rows_of[step.op]:
             raise ProgramError(f"step {i} computes row {step.row} of op {step.op}, which has {rows_of[step.op]} rows")
-    for op, row in sorted({(step.op, step.row) for step in program.steps}):
-        _check_addresses(program, op, row)
+    for k, row in sorted({(step.op, step.row) for step in program.steps}):
+        _check_addresses(program, k, row)
 
 
 def step_rows(program: Program, op: Op) -> int:

@@ -21,11 +21,12 @@ from tflm_split.program.constants import (
     constant_bytes,
     constant_fields,
 )
-from tflm_split.program.encode import NO_ADDRESS16, NO_ADDRESS32
 from tflm_split.program.format import (
     HEADER,
     IO,
     MAGIC,
+    NO_ADDRESS16,
+    NO_ADDRESS32,
     NONE,
     OP,
     PARAMS_OF,
@@ -70,7 +71,7 @@ class _Constants:
 class _Decoder:
     def __init__(self, blob: bytes) -> None:
         self.blob = blob
-        if len(blob) < HEADER.bytes:
+        if len(blob) < HEADER.size_bytes:
             raise ProgramError(f"the program ends after {len(blob)} bytes, inside its header")
         self.header = {name: int(value) for name, value in HEADER.unpack(blob, 0).items()}
         self._check_header()
@@ -90,11 +91,11 @@ class _Decoder:
             raise ProgramError(f"the program says it has {header['total_bytes']} bytes, and it has {len(self.blob)}")
         io_count = header["input_count"] + header["output_count"]
         parts = (
-            ("header", 0, HEADER.bytes),
-            ("io records", header["io_offset"], IO.bytes * io_count),
-            ("storage records", header["storages_offset"], STORAGE.bytes * header["storage_count"]),
-            ("view records", header["views_offset"], VIEW.bytes * header["view_count"]),
-            ("op records", header["ops_offset"], OP.bytes * header["op_count"]),
+            ("header", 0, HEADER.size_bytes),
+            ("io records", header["io_offset"], IO.size_bytes * io_count),
+            ("storage records", header["storages_offset"], STORAGE.size_bytes * header["storage_count"]),
+            ("view records", header["views_offset"], VIEW.size_bytes * header["view_count"]),
+            ("op records", header["ops_offset"], OP.size_bytes * header["op_count"]),
             ("steps", header["steps_offset"], self.step_bytes * header["step_count"]),
             ("constants", header["constants_offset"], 0),
         )
@@ -111,7 +112,7 @@ class _Decoder:
             raise ProgramError(
                 f"the program's constants lie at byte {header['constants_offset']}, not a multiple of 16"
             )
-        self.middle = (header["ops_offset"] + OP.bytes * header["op_count"], header["steps_offset"])
+        self.middle = (header["ops_offset"] + OP.size_bytes * header["op_count"], header["steps_offset"])
 
     @property
     def step_bytes(self) -> int:
@@ -142,7 +143,7 @@ class _Decoder:
     ) -> tuple[T, ...]:
         found = []
         for i in range(count):
-            values = {name: int(value) for name, value in record.unpack(self.blob, offset + i * record.bytes).items()}
+            values = {name: int(value) for name, value in record.unpack(self.blob, offset + i * record.size_bytes).items()}
             if values.get("reserved", 0):
                 raise ProgramError(f"the reserved field of {record.name} {i} is {values['reserved']}")
             found.append(make(i, values))
@@ -198,7 +199,7 @@ class _Decoder:
             if record[role] >= len(views):
                 raise ProgramError(f"{name}: its {role} names view {record[role]}, but there are {len(views)} views")
         layout = PARAMS_OF[kind]
-        self._check_middle(f"the parameter record of {name}", record["params_offset"], layout.bytes)
+        self._check_middle(f"the parameter record of {name}", record["params_offset"], layout.size_bytes)
         params = layout.unpack(self.blob, record["params_offset"])
         for constant in constant_fields(kind):
             length = constant_bytes(kind, constant, params, views[record["output"]], views[record["input"]])

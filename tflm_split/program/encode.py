@@ -16,6 +16,8 @@ from tflm_split.program.format import (
     HEADER,
     IO,
     MAGIC,
+    NO_ADDRESS16,
+    NO_ADDRESS32,
     NONE,
     OP,
     PARAMS_OF,
@@ -28,14 +30,9 @@ from tflm_split.program.format import (
 )
 from tflm_split.program.types import Op, Program, Storage
 
-NO_ADDRESS16 = 0xFFFF
-"""A `TABLE16` entry of a row without an address."""
-NO_ADDRESS32 = 0xFFFFFFFF
-"""A `TABLE32` entry of a row without an address."""
-
 
 def encode(program: Program) -> bytes:
-    """The blob of a well-formed program, at most 4 GiB; raises InternalError when `check_program` finds a fault in it.
+    """The blob of a well-formed program, at most 2 GiB; raises InternalError when `check_program` finds a fault in it.
 
     Parameters must carry exactly the fields of their record, under the record's names; a field of `constants.ALIGNMENT`
     holds an index into `program.constants`.
@@ -91,11 +88,11 @@ class _Pool:
 def _encode(program: Program) -> bytes:
     # Offsets of fixed-size records come first, then what they point at; constants need their place before the
     # parameter records that name them can be packed, and parameter records have known sizes.
-    io_offset = HEADER.bytes
-    storages_offset = io_offset + IO.bytes * (len(program.inputs) + len(program.outputs))
-    views_offset = storages_offset + STORAGE.bytes * len(program.storages)
-    ops_offset = views_offset + VIEW.bytes * len(program.views)
-    middle_offset = ops_offset + OP.bytes * len(program.ops)
+    io_offset = HEADER.size_bytes
+    storages_offset = io_offset + IO.size_bytes * (len(program.inputs) + len(program.outputs))
+    views_offset = storages_offset + STORAGE.size_bytes * len(program.storages)
+    ops_offset = views_offset + VIEW.size_bytes * len(program.views)
+    middle_offset = ops_offset + OP.size_bytes * len(program.ops)
 
     tables = [_address_table(s, program.workspace_bytes) for s in program.storages]
     steps = _steps(program)

@@ -108,7 +108,7 @@ class Record:
         return struct.Struct("<" + "".join(_CODES[f.ctype] for f in self.fields))
 
     @property
-    def bytes(self) -> int:
+    def size_bytes(self) -> int:
         return self.layout.size
 
     def pack(self, **values: int | float) -> bytes:

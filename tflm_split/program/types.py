@@ -1,7 +1,7 @@
 """A program as a value: what `encode` turns into bytes and `decode` gives back.
 
-Same names and units as `format.py`. `constants` are raw bytes; parameters refer to them by their index in
-`Program.constants` (a field `weights` here is `weights_offset` in the bytes).
+Same names and units as `format.py`. `constants` are raw bytes; a parameter that is a blob offset in the bytes
+(`weights_offset`) is the constant's index in `Program.constants` here.
 """
 
 from __future__ import annotations

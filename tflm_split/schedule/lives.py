@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tflm_split.plan.problem import Body, Span
 from tflm_split.schedule.step_graph import StepGraph
@@ -46,13 +47,23 @@ def lives(step_graph: StepGraph, order: Sequence[int]) -> dict[int, tuple[int, i
     return {p: (start[p], stop[p]) for p in start}
 
 
-def make_bodies(step_graph: StepGraph, order: Sequence[int], contiguous: frozenset[int]) -> Bodies:
+def make_bodies(
+    step_graph: StepGraph,
+    order: Sequence[int],
+    contiguous: frozenset[int],
+    whole_at: Mapping[int, Sequence[int]] = MappingProxyType({}),
+) -> Bodies:
     """Bodies of the pieces that live in `order`.
+
+    `whole_at` names, by storage of `contiguous`, positions at which all of its rows live, read later or not.
 
     Storages of `contiguous` become one body each. Of the others, a piece that an element-wise step may write over the
     row it reads last shares that row's body; every other piece is a body of its own.
     """
     alive = lives(step_graph, order)
+    for p in alive:
+        for position in whole_at.get(step_graph.pieces[p].storage, ()):
+            alive[p] = (min(alive[p][0], position), max(alive[p][1], position + 1))
     follows: dict[int, int] = {}
     taken: set[int] = set()
     for position, s in enumerate(order):

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tflm_split.ir.graph import ABSENT, Graph
+from tflm_split.split.crossing import may_cross
 from tflm_split.split.row_op import RowOp
 from tflm_split.split.storage import StorageMap, StorageView
 
@@ -51,7 +52,7 @@ class StepGraph:
     initial: frozenset[int]
     final: frozenset[int]
     needed: frozenset[int]
-    """Steps whose result reaches an output; a row that a stride skips is never computed."""
+    """Steps whose result reaches an output, a stock operator or another region; a row that a stride skips is left out."""
 
 
 def build_step_graph(
@@ -137,6 +138,7 @@ def build_step_graph(
             readers[p].append(s)
     initial = frozenset(p for t in graph.inputs if t in storages.storage_of for p in pieces_of(t))
     final = frozenset(p for t in graph.outputs if t in storages.storage_of for p in pieces_of(t))
+    crossing = frozenset(p for t in may_cross(graph, frozenset(stock)) if t in storages.storage_of for p in pieces_of(t))
     return StepGraph(
         len(graph.operators),
         tuple(pieces),
@@ -146,7 +148,7 @@ def build_step_graph(
         tuple(map(tuple, readers)),
         initial,
         final,
-        _needed(steps, producers, final, frozenset(stock)),
+        _needed(steps, producers, final | crossing, frozenset(stock)),
     )
 
 

@@ -7,6 +7,7 @@ fused tiling all reduce to this order when the pieces are rows).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from tflm_split.schedule.step_graph import StepGraph
@@ -25,10 +26,11 @@ def streaming_order(step_graph: StepGraph, nodes: Sequence[int]) -> list[int]:
     }
     sinks = [n for n in nodes if n not in asked_for]
     # Several ends advance together, each by its share of rows, so that rows they have in common are read soon.
+    rows = Counter((n, steps[s].row_op) for n in sinks for s in step_graph.steps_of[n])
     wishes = sorted(
-        ((k + 1) / len(step_graph.steps_of[n]), position, s)
+        ((steps[s].row + 1) / rows[n, steps[s].row_op], position, s)
         for position, n in enumerate(sinks)
-        for k, s in enumerate(step_graph.steps_of[n])
+        for s in step_graph.steps_of[n]
         if s in needed
     )
     order: list[int] = []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
+from tflm_split.split.crossing import may_cross
 from tflm_split.split.operators import RESHAPES, split_operator
 from tflm_split.split.operators.dense import fed_dense, is_dense
 from tflm_split.split.row_op import RowOp
@@ -85,21 +86,25 @@ def _check_reshape(graph: Graph, op: Operator) -> None:
 def _keep_inner_reshapes(
     graph: Graph, pieces: Mapping[int, tuple[RowOp, ...]], reshapes: set[int], refusals: dict[int, Refusal]
 ) -> None:
-    """A reshape is free only where one side of it is inside a region; drop the others from `reshapes`."""
+    """A reshape is free only where one side of it is inside a region; drop the others from `reshapes`.
+
+    A chain of reshapes counts as a whole: what made the bytes at its start, or all that read them at its end.
+    """
     producers, consumers = graph.producers(), graph.consumers()
-    changed = True
-    while changed:
-        changed = False
-        for k in sorted(reshapes):
-            op = graph.operators[k]
-            source, target = op.inputs[0], op.outputs[0]
-            made_here = producers.get(source) in pieces or producers.get(source) in reshapes
-            used = consumers.get(target, ())
-            used_here = bool(used) and target not in graph.outputs and all(c in pieces or c in reshapes for c in used)
-            if not (made_here or used_here):
-                reshapes.discard(k)
-                refusals[k] = Refusal("neighbours", "neither side of it is inside a region")
-                changed = True
+    made_here: set[int] = set()
+    for k in sorted(reshapes):
+        maker = producers.get(graph.operators[k].inputs[0])
+        if maker in pieces or maker in made_here:
+            made_here.add(k)
+    used_here: set[int] = set()
+    for k in sorted(reshapes, reverse=True):
+        target = graph.operators[k].outputs[0]
+        users = consumers.get(target, ())
+        if users and target not in graph.outputs and all(c in pieces or c in used_here for c in users):
+            used_here.add(k)
+    for k in sorted(reshapes - made_here - used_here):
+        reshapes.discard(k)
+        refusals[k] = Refusal("neighbours", "neither side of it is inside a region")
 
 
 def _reshape_aliases(graph: Graph, reshapes: set[int]) -> dict[int, Alias]:
@@ -119,6 +124,7 @@ def _write_concatenations_in_place(
             made_by[op.output] = k
     reshaped = {graph.operators[k].inputs[0] for k in reshapes}
     consumers = graph.consumers()
+    crossing = may_cross(graph, frozenset(op.index for op in graph.operators) - set(row_ops) - reshapes)
     for k in sorted(row_ops):
         if graph.operators[k].kind != "CONCATENATION":
             continue
@@ -130,6 +136,7 @@ def _write_concatenations_in_place(
                 and source not in aliases
                 and source not in graph.outputs
                 and source not in reshaped
+                and source not in crossing
                 and all(c in row_ops for c in consumers[source])
             )
             if free:

@@ -106,8 +106,8 @@ def resolve(tensor: int, aliases: Mapping[int, Alias]) -> Alias:
         step = aliases[found.of]
         stride = step.pixel_stride_bytes or found.pixel_stride_bytes
         # the pixels it starts after lie further apart in a tensor of more channels
-        pixels, rest = divmod(found.offset_bytes, found.pixel_stride_bytes or 1)
-        offset = pixels * (stride if found.pixel_stride_bytes else 1) + rest + step.offset_bytes
+        pixels, rest = divmod(found.offset_bytes, found.pixel_stride_bytes) if found.pixel_stride_bytes else (0, 0)
+        offset = pixels * stride + rest + step.offset_bytes
         found = Alias(tensor, step.of, found.first_row + step.first_row, offset, stride)
     return found
 

@@ -5,27 +5,72 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tflm_split.errors import InputError
 
+AnyPath = os.PathLike[str] | str
 
-def save(
-    data: bytes, path: os.PathLike[str] | str, *, force: bool = False, input_path: os.PathLike[str] | str | None = None
-) -> None:
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """Bytes and where they should go. An existing file is replaced only with `force`."""
+
+    path: Path
+    data: bytes = field(repr=False)
+    force: bool = False
+
+
+def save(data: bytes, path: AnyPath, *, force: bool = False, input_path: AnyPath | None = None) -> None:
     """Write `data` to `path` in one step: a temporary file beside it, flushed to disk, then renamed.
 
     Without `force` an existing file is refused, and so is `input_path` itself under any name. A directory, a missing
     parent, missing rights and a full disk are refused with one sentence each. Whatever fails, the old file survives and
     no temporary file is left. A symbolic link is followed: its target is replaced, not the link. Raises InputError.
     """
-    target = Path(path)
+    save_together([NewFile(Path(path), data, force)], input_path=input_path)
+
+
+def save_together(files: Sequence[NewFile], *, input_path: AnyPath | None = None) -> None:
+    """`save` for several files: all are complete on disk before the first old one is replaced. Raises InputError."""
+    written: list[tuple[str, Path, Path]] = []
     try:
+        for file in files:
+            with _refusing(file.path):
+                _check_target(file.path, file.force, None if input_path is None else Path(input_path))
+                target = Path(os.path.realpath(file.path))
+                written.append((_write_beside(target, file.data), target, file.path))
+        for temporary, target, path in written:
+            with _refusing(path):
+                os.replace(temporary, target)
+    except BaseException:
+        for temporary, _, _ in written:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise
+    for _, target, _ in written:
+        _flush_directory(target.parent)
+
+
+def check_writable(path: AnyPath, *, force: bool = False, input_path: AnyPath | None = None) -> None:
+    """Would `save` refuse this path now? Asked before long work; raises the InputError that `save` would raise."""
+    target = Path(path)
+    with _refusing(target):
         _check_target(target, force, None if input_path is None else Path(input_path))
-        _replace(Path(os.path.realpath(target)), data)
+        with tempfile.TemporaryFile(dir=Path(os.path.realpath(target)).parent):
+            pass
+
+
+@contextlib.contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """What the system says against writing `path`, as one sentence."""
+    try:
+        yield
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        raise InputError(f"{target}: cannot be written: {reason or error}") from error
+        raise InputError(f"{path}: cannot be written: {reason or error}") from error
 
 
 def _check_target(target: Path, force: bool, input_path: Path | None) -> None:
@@ -44,7 +89,8 @@ def _check_target(target: Path, force: bool, input_path: Path | None) -> None:
     raise InputError(f"{target}: exists already; use --force to overwrite it")
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _write_beside(target: Path, data: bytes) -> str:
+    """A complete temporary file next to `target`, with its rights; gone again if this fails."""
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent)
     try:
@@ -53,12 +99,11 @@ def _replace(target: Path, data: bytes) -> None:
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    _flush_directory(target.parent)
+    return temporary
 
 
 def _flush_directory(directory: Path) -> None:

@@ -20,7 +20,7 @@ from tflm_split.verify.tflm import DEFAULT_TIMEOUT_S, TflmRun, run_both_in_tflm
 
 Array = NDArray[Any]
 
-_NUMPY = {
+NUMPY_DTYPES = {
     "FLOAT32": np.float32, "INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32,
     "INT64": np.int64, "BOOL": np.bool_,
 }  # fmt: skip
@@ -60,7 +60,7 @@ def test_inputs(graph: Graph, count: int, seed: int) -> list[tuple[Array, ...]]:
 
 def _values(rng: np.random.Generator, tensor: Tensor, lo: float, hi: float, smooth: bool) -> Array:
     """Values of `tensor`'s shape and type in [lo, hi]."""
-    kind = _NUMPY[tensor.dtype]
+    kind = NUMPY_DTYPES[tensor.dtype]
     if not smooth or tensor.dtype == "BOOL":
         if tensor.dtype == "FLOAT32":
             return rng.uniform(lo, hi, tensor.shape).astype(np.float32)
@@ -81,7 +81,7 @@ def _values(rng: np.random.Generator, tensor: Tensor, lo: float, hi: float, smoo
 
 def _value_range(graph: Graph, tensor: Tensor) -> tuple[float, float]:
     """The smallest and largest value to give an input."""
-    if tensor.dtype not in _NUMPY:
+    if tensor.dtype not in NUMPY_DTYPES:
         raise InputError(f"input {tensor.name!r} is {tensor.dtype}, which TFLM's interpreter does not take")
     if tensor.dtype == "BOOL":
         return 0, 1
@@ -206,7 +206,7 @@ def _first_difference(original: TflmRun, optimized: TflmRun, pairs: Sequence[tup
 def _difference(tensor: Tensor, wanted: bytes, found: bytes) -> str:
     if len(wanted) != len(found):
         return f"has {len(found)} bytes instead of {len(wanted)}"
-    kind = _NUMPY.get(tensor.dtype, np.uint8)
+    kind = NUMPY_DTYPES.get(tensor.dtype, np.uint8)
     a: Array = np.frombuffer(wanted, kind)
     b: Array = np.frombuffer(found, kind)
     # Compared as bytes: two NaNs or two zeros may differ, too.

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from tflm_split.errors import ModelError, TflmError, ToolError
+from tflm_split.errors import ModelError, TflmError, ToolError, UnrunnableError
 from tflm_split.tflite import schema
 
 PINNED_TFLM_VERSION = "0.dev20261023182759"
@@ -209,11 +209,11 @@ def run_both_in_tflm(
             for model, inputs in ((original, original_inputs), (optimized, optimized_inputs))
         ]
     runs = []
-    for job, name in zip(jobs, ("original", "optimised"), strict=True):
+    for job, name, failure in zip(jobs, ("original", "optimised"), (UnrunnableError, TflmError), strict=True):
         try:
             runs.append(job.result())
         except TflmError as error:
-            raise TflmError(f"the {name} model: {error}") from None
+            raise failure(f"the {name} model: {error}") from None
     return runs[0], runs[1]
 
 

@@ -6,7 +6,7 @@ activations).
 
 from __future__ import annotations
 
-from tflm_split.arithmetic.requantize import add_parameters, mul_parameters, sub_parameters
+from tflm_split.arithmetic.requantize import add_parameters, mul_parameters
 from tflm_split.arithmetic.tables import binary_lut
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
@@ -16,7 +16,7 @@ from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import ROW_ZERO, SAME_ROW, RowShape, row_shape, rows_run_along_width
 
 _KINDS = {"ADD": OpKind.ADD, "SUB": OpKind.SUB, "MUL": OpKind.MUL}
-_PARAMETERS = {"ADD": add_parameters, "SUB": sub_parameters, "MUL": mul_parameters}
+_PARAMETERS = {"ADD": add_parameters, "SUB": add_parameters, "MUL": mul_parameters}
 
 
 def split_binary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:

@@ -1,0 +1,308 @@
+"""Small random networks, drawn by hypothesis: any covered operator on any tensor made so far, in any sensible geometry.
+
+`networks()` draws (model bytes, what it consists of). Shapes stay tiny; what varies is the geometry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+from hypothesis import strategies as st
+from tiny_models import Builder, T
+
+Draw = Callable[..., int]
+
+ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+UNARY = ("RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "QUANTIZE")
+
+
+class Network(Builder):
+    """Operators the plain builder has no need of, and the random choice among all of them."""
+
+    def __init__(self, shape: tuple[int, ...], draw: Draw, seed: int) -> None:
+        super().__init__(shape, seed=seed)
+        self.draw = draw
+        self.live = [self.input]
+        """int8 activations an operator may read."""
+
+    # Operators beyond the plain builder's.
+
+    def float_input(self, shape: tuple[int, ...]) -> int:
+        """A float model input and the QUANTIZE that reads it; gives the quantised tensor."""
+        index = self._append(T(shape, "FLOAT32"))
+        self.inputs.append(index)
+        self._values[index] = self.rng.normal(0, 2, (3, *shape))
+        return self._op("QUANTIZE", [index], self._output(self._values[index]))
+
+    def through_uint8(self, source: int) -> int:
+        """int8 to uint8 and back, each time requantised."""
+        scale = self.scale(source)
+        other = self._append(T(self.shape(source), "UINT8", scale=scale * 1.25, zero_point=131))
+        self._values[other] = self._values[source]
+        self._op("QUANTIZE", [source], other)
+        return self._op("QUANTIZE", [other], self._output(self._values[source]))
+
+    def dequantized(self, source: int) -> int:
+        """A float tensor nobody here reads on: a model output."""
+        output = self._append(T(self.shape(source), "FLOAT32"))
+        return self._op("DEQUANTIZE", [source], output)
+
+    def transposed(self, source: int) -> int:
+        """TRANSPOSE of rows and columns: a stock operator that takes no scratch."""
+        order = (0, 2, 1, 3) if len(self.shape(source)) == 4 else tuple(range(len(self.shape(source))))
+        permutation = self.constant(np.array(order, np.int32))
+        values = self._values[source].transpose(0, *(axis + 1 for axis in order))
+        return self._op("TRANSPOSE", [source, permutation], self._output(values, like=source))
+
+    def padded_with(self, source: int, pads: list[tuple[int, int]], value: int) -> int:
+        """PADV2 with the byte `value`."""
+        quantization = {"scale": self.scale(source), "zero_point": self.tensors[source].zero_point}
+        amounts = self.constant(np.asarray(pads, np.int32))
+        filler = self.constant(np.array([value], np.int8), "INT8", **quantization)
+        real = (value - self.tensors[source].zero_point) * self.scale(source)
+        values = np.pad(self._values[source], [(0, 0), *pads], constant_values=real)
+        return self._op("PADV2", [source, amounts, filler], self._output(values, like=source))
+
+    def squeezed(self, source: int) -> int:
+        """SQUEEZE of every axis of size 1 but the batch, then EXPAND_DIMS of one of them."""
+        shape = self.shape(source)
+        kept = (shape[0], *(d for d in shape[1:] if d > 1))
+        dims = [axis for axis, d in enumerate(shape) if axis and d == 1]
+        middle = self._output(self._values[source].reshape(3, *kept), like=source)
+        self._op("SQUEEZE", [source], middle, squeeze_dims=dims)
+        if len(kept) > 3:
+            return middle
+        axis = self.constant(np.array([1], np.int32))
+        return self._op("EXPAND_DIMS", [middle, axis], self._output(self._values[middle][:, :, None], like=source))
+
+    # The random choice.
+
+    def choose(self, *choices: object) -> object:
+        return self.draw(st.sampled_from(choices))
+
+    def number(self, low: int, high: int) -> int:
+        return int(self.draw(st.integers(low, high)))
+
+    def source(self, rank: int | None = None) -> int | None:
+        """A tensor to read, likelier a late one; None when there is none of that rank."""
+        fit = [t for t in self.live if rank is None or len(self.shape(t)) == rank]
+        return fit[max(len(fit) - 1 - self.number(0, 3), 0)] if fit else None
+
+    def grow(self) -> str | None:
+        """Add one random operator; its name, or None when the one drawn has nothing to read."""
+        kind = str(self.choose(*_GROWERS))
+        made = _GROWERS[kind](self)
+        if made is None:
+            return None
+        if made in self._values:
+            self.live.append(made)
+        return kind
+
+    def window(self, source: int) -> tuple[int, int, tuple[int, int], str, tuple[int, int]] | None:
+        """(kernel height and width, stride, padding, dilation) of a window that fits; 10x4 and 1xK among them."""
+        _, h, w, _ = self.shape(source)
+        kh, kw = self.choose((1, 1), (3, 3), (2, 2), (5, 3), (10, 4), (1, 3), (3, 1), (1, 8), (h, w), (2, 3))  # type: ignore[misc]
+        stride = (self.number(1, 3), self.number(1, 3))
+        dilation = (1, 1) if self.number(0, 2) else (self.number(1, 3), self.number(1, 2))
+        padding = str(self.choose("SAME", "VALID"))
+        fits = (kh - 1) * dilation[0] < h and (kw - 1) * dilation[1] < w
+        return None if padding == "VALID" and not fits else (kh, kw, stride, padding, dilation)
+
+
+def _conv(n: Network) -> int | None:
+    source = n.source(4)
+    found = n.window(source) if source is not None else None
+    if source is None or found is None:
+        return None
+    kh, kw, stride, padding, dilation = found
+    cin = n.shape(source)[3]
+    groups = int(n.choose(*(g for g in (1, 2, 3, 4) if cin % g == 0)))  # type: ignore[call-overload]
+    return n.conv(
+        source, groups * n.number(1, 3), kh, kw, stride, padding, dilation=dilation, groups=groups,
+        activation=str(n.choose(*ACTIVATIONS)), per_channel=bool(n.number(0, 1)), bias=bool(n.number(0, 3)),
+    )  # fmt: skip
+
+
+def _depthwise(n: Network) -> int | None:
+    source = n.source(4)
+    found = n.window(source) if source is not None else None
+    if source is None or found is None:
+        return None
+    kh, kw, stride, padding, dilation = found
+    return n.depthwise(
+        source, kh, kw, stride, padding, multiplier=n.number(1, 2), dilation=dilation,
+        activation=str(n.choose(*ACTIVATIONS)), per_channel=bool(n.number(0, 1)),
+    )  # fmt: skip
+
+
+def _pool(n: Network) -> int | None:
+    source = n.source(4)
+    found = n.window(source) if source is not None else None
+    if source is None or found is None:
+        return None
+    kh, kw, stride, padding, _ = found
+    _, h, w, _ = n.shape(source)
+    if padding == "VALID" and (kh > h or kw > w):
+        return None
+    if padding == "SAME" and n.number(0, 1):  # the whole map in one window
+        kh, kw, stride, padding = h, w, (1, 1), "VALID"
+    kind = str(n.choose("AVERAGE_POOL_2D", "MAX_POOL_2D"))
+    return n.pool(source, kh, kw, stride, padding, kind=kind, activation=str(n.choose(*ACTIVATIONS)))
+
+
+def _binary(n: Network) -> int | None:
+    first = n.source()
+    if first is None:
+        return None
+    kind, activation = str(n.choose("ADD", "SUB", "MUL")), str(n.choose(*ACTIVATIONS))
+    shape = n.shape(first)
+    same = [t for t in n.live if t != first and n.shape(t) == shape]
+    broadcast = [
+        t for t in n.live
+        if n.shape(t) != shape and len(n.shape(t)) == len(shape)
+        and all(a in (1, b) for a, b in zip(n.shape(t), shape, strict=True))
+    ]  # fmt: skip
+    choices = ["constant", "itself"] + ["same"] * (3 * bool(same)) + ["broadcast"] * (3 * bool(broadcast))
+    choice = n.choose(*choices)
+    if choice == "same":
+        second = int(n.choose(*same))  # type: ignore[call-overload]
+    elif choice == "broadcast":
+        second = int(n.choose(*broadcast))  # type: ignore[call-overload]
+    elif choice == "itself":
+        second = first
+    else:
+        kept = [bool(n.number(0, 1)) for _ in shape]
+        second = n.quantized_constant(tuple(d if keep else 1 for d, keep in zip(shape, kept, strict=True)))
+        if n.number(0, 1):
+            return n.add(second, first, kind=kind, activation=activation)
+    return n.add(first, second, kind=kind, activation=activation)
+
+
+def _unary(n: Network) -> int | None:
+    source = n.source()
+    return None if source is None else n.unary(str(n.choose(*UNARY)), source)
+
+
+def _uint8(n: Network) -> int | None:
+    source = n.source()
+    return None if source is None else n.through_uint8(source)
+
+
+def _dequantize(n: Network) -> int | None:
+    source = n.source()
+    return None if source is None else n.dequantized(source)
+
+
+def _softmax(n: Network) -> int | None:
+    source = n.source()
+    return None if source is None else n.softmax(source, beta=float(n.choose(1.0, 0.5)))  # type: ignore[arg-type]
+
+
+def _concat(n: Network) -> int | None:
+    first = n.source()
+    if first is None:
+        return None
+    shape = n.shape(first)
+    axis = n.number(1, len(shape) - 1) if len(shape) > 1 else 0
+    fit = [t for t in n.live if len(n.shape(t)) == len(shape) and _without(n.shape(t), axis) == _without(shape, axis)]
+    others = [int(n.choose(*fit)) for _ in range(n.number(1, 2))]  # type: ignore[call-overload]
+    return n.concat([first, *others], axis)
+
+
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return shape[:axis] + shape[axis + 1 :]
+
+
+def _pad(n: Network) -> int | None:
+    source = n.source(4)
+    if source is None:
+        return None
+    pads = [(0, 0), *((n.number(0, 2), n.number(0, 2)) for _ in range(2)), (0, 0)]
+    if not n.number(0, 2):
+        pads[3] = (n.number(0, 2), n.number(0, 1))
+    if n.number(0, 1):
+        return n.padded_with(source, pads, n.number(-128, 127))
+    return n.pad(source, pads)
+
+
+def _padded_conv(n: Network) -> int | None:
+    """PAD and a convolution that may be folded into one."""
+    source = n.source(4)
+    if source is None:
+        return None
+    padded = n.pad(source, [(0, 0), (n.number(0, 2), n.number(0, 2)), (n.number(0, 2), n.number(0, 2)), (0, 0)])
+    _, h, w, _ = n.shape(padded)
+    kh, kw = min(3, h), min(n.number(1, 3), w)
+    stride, padding = (n.number(1, 2), n.number(1, 2)), str(n.choose("SAME", "VALID"))
+    return n.conv(padded, 3, kh, kw, stride, padding)
+
+
+def _mean(n: Network) -> int | None:
+    source = n.source()
+    if source is None or len(n.shape(source)) not in (3, 4):
+        return None
+    axes = (1, 2) if len(n.shape(source)) == 4 else (1,)
+    return n.mean(source, axes, keep_dims=bool(n.number(0, 1)))
+
+
+def _reshape(n: Network) -> int | None:
+    source = n.source()
+    if source is None:
+        return None
+    shape = n.shape(source)
+    rows = prod(shape[1:-1])
+    choices: list[tuple[int, ...]] = [(1, prod(shape)), (1, rows, shape[-1]), (1, 1, rows, shape[-1])]
+    if len(shape) == 4:
+        choices += [(1, shape[1], shape[2] * shape[3]), (1, shape[2], shape[1], shape[3])]
+    return n.reshape(source, n.choose(*choices))  # type: ignore[arg-type]
+
+
+def _squeeze(n: Network) -> int | None:
+    source = n.source()
+    return None if source is None or 1 not in n.shape(source)[1:] else n.squeezed(source)
+
+
+def _dense(n: Network) -> int | None:
+    source = n.source()
+    if source is None:
+        return None
+    return n.dense(source, n.number(1, 5), activation=str(n.choose(*ACTIVATIONS)), per_channel=bool(n.number(0, 1)))
+
+
+def _input(n: Network) -> int | None:
+    if len(n.inputs) > 2:
+        return None
+    shape = n.shape(n.live[-1])
+    return n.add_input(shape) if n.number(0, 1) else n.float_input(shape)
+
+
+def _transpose(n: Network) -> int | None:
+    source = n.source(4)
+    return None if source is None else n.transposed(source)
+
+
+_GROWERS: dict[str, Callable[[Network], int | None]] = {
+    "convolution": _conv, "depthwise": _depthwise, "pool": _pool, "binary": _binary, "unary": _unary, "uint8": _uint8,
+    "dequantize": _dequantize, "softmax": _softmax, "concatenation": _concat, "pad": _pad, "padded": _padded_conv,
+    "mean": _mean, "reshape": _reshape, "squeeze": _squeeze, "dense": _dense, "input": _input, "stock": _transpose,
+}  # fmt: skip
+
+
+@st.composite
+def networks(draw: Draw, max_operators: int = 9) -> bytes:
+    """A network of 1 to `max_operators` draws; its outputs are what nobody reads, and perhaps one more."""
+    height = draw(st.sampled_from((1, 5, 8, 11, 12)))
+    shape = (1, height, draw(st.integers(1, 9)), draw(st.sampled_from((1, 2, 3, 4, 6))))
+    network = Network(shape, draw, seed=draw(st.integers(0, 2**16)))
+    for _ in range(draw(st.integers(1, max_operators))):
+        network.grow()
+    if not network.operators:
+        network.unary("RELU", network.input)
+    read = {t for op in network.operators for t in op.inputs}
+    made = [op.outputs[0] for op in network.operators]
+    outputs = [t for t in made if t not in read]
+    if draw(st.booleans()):
+        outputs.append(draw(st.sampled_from(made)))
+    return network.finish(*dict.fromkeys(outputs))

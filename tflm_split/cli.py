@@ -1,0 +1,245 @@
+"""The commands of `tflm-split`: they parse, call, print and choose an exit code; everything else is decided elsewhere.
+
+Exit codes: 0 done and limits met; 1 done, limit not met; 2 bad input or option; 3 verification failed or a bug of ours.
+Results go to stdout, messages and the progress bar to stderr; the bar is shown on a terminal only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from tqdm import tqdm
+
+import tflm_split
+from tflm_split.errors import InputError, TflmSplitError, VerificationError
+from tflm_split.sizes import SIZE_HELP, parse_bytes
+
+LIMIT_NOT_MET = 1
+BAD_INPUT = 2
+OUR_FAULT = 3
+INTERRUPTED = 130
+_CLOSED_PIPE = 141
+_PROGRAM = "tflm-split"
+_MODEL = click.Path(path_type=Path)
+_OUTPUT = click.Path(path_type=Path)
+
+
+class _Size(click.ParamType):
+    """A memory size, parsed by `sizes.py`."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return parse_bytes(value)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(tflm_split.__version__, prog_name=_PROGRAM)
+@click.option("--debug", is_flag=True, help="Show a traceback with every error.")
+def cli(debug: bool) -> None:
+    """Lower the memory a .tflite model needs in TensorFlow Lite Micro, byte for byte the same results.
+
+    Exit codes: 0 done and limits met; 1 done, limit not met; 2 bad input or option; 3 verification failed.
+    """
+
+
+@cli.command()
+@click.argument("model", type=_MODEL)
+@click.option("-o", "--output", type=_OUTPUT, help="Where to write the optimised model; without it nothing is written.")
+@click.option("--json", "json_path", type=_OUTPUT, help="Where to write the JSON record; - prints it instead of text.")
+@click.option("--int8-io", is_flag=True, help="Strip float conversions at inputs and outputs: the interface changes.")
+@click.option(
+    "--max-arena",
+    type=_Size(),
+    help=f"The arena the device has: {SIZE_HELP}. Compared with the arena to set aside predicted for a 32-bit Arm.",
+)
+@click.option("--no-verify", is_flag=True, help="Do not compare the result with the original in TFLM.")
+@click.option("--inputs", type=click.IntRange(min=1), default=8, show_default=True, help="Inputs to verify on.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What those inputs are made from.")
+@click.option("--effort", type=click.IntRange(min=0), help="Rounds the layout search may take.")
+@click.option("--force", is_flag=True, help="Overwrite existing output files.")
+def optimize(
+    model: Path,
+    output: Path | None,
+    json_path: Path | None,
+    int8_io: bool,
+    max_arena: int | None,
+    no_verify: bool,
+    inputs: int,
+    seed: int,
+    effort: int | None,
+    force: bool,
+) -> int:
+    """Split MODEL for least arena, verify the result in TFLM, and report."""
+    from tflm_split.report.summary import next_steps, summary
+    from tflm_split.tflite.save import NewFile, check_writable, save_together
+
+    to_stdout = json_path == Path("-")
+    targets = [path for path in (output, None if to_stdout else json_path) if path is not None]
+    if len({os.path.realpath(path) for path in targets}) < len(targets):
+        raise InputError(f"{output}: is asked to hold both the model and the record")
+    for path in targets:
+        check_writable(path, force=force, input_path=model)
+
+    with _progress_bar() as progress:
+        result = tflm_split.optimize(
+            model,
+            int8_io=int8_io,
+            max_arena=max_arena,
+            verify=not no_verify,
+            inputs=inputs,
+            seed=seed,
+            effort=effort,
+            progress=progress,
+        )
+    record = _json(result.report)
+    contents = {output: result.model, json_path: record.encode()}
+    save_together([NewFile(path, contents[path], force) for path in targets], input_path=model)
+    if to_stdout:
+        click.echo(record, nl=False)
+    else:
+        click.echo(summary(result.report))
+        if int8_io and not result.changes and not result.report["kept_original"]:
+            click.echo("--int8-io changed nothing: no float conversion stands at an input or output.")
+        click.echo("")
+        click.echo(next_steps(result.report, output))
+    return 0 if result.report["goal"]["met"] else LIMIT_NOT_MET
+
+
+@cli.command()
+@click.argument("model", type=_MODEL)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def inspect(model: Path, as_json: bool) -> int:
+    """Operators of MODEL: live memory, what can be split and, if not, why."""
+    from tflm_split.report.inspection import inspect_model, inspection_text
+
+    found = inspect_model(model)
+    click.echo(_json(found) if as_json else inspection_text(found), nl=False)
+    return 0
+
+
+@cli.command()
+@click.argument("original", type=_MODEL)
+@click.argument("optimized", type=_MODEL)
+@click.option("--inputs", type=click.IntRange(min=1), default=16, show_default=True, help="How many inputs.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What they are made from.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def verify(original: Path, optimized: Path, inputs: int, seed: int, as_json: bool) -> int:
+    """Run both models in TFLM on the same inputs and compare every output byte."""
+    from tflm_split.report.verdict import verdict_record, verdict_text
+    from tflm_split.tflite.reader import read_model
+    from tflm_split.verify.verification import verify as run
+
+    first, second = read_model(original), read_model(optimized)
+    comparison = run(first, second.original, inputs, seed)
+    record = verdict_record(first, second, comparison, seed)
+    click.echo(_json(record) if as_json else verdict_text(record), nl=False)
+    return 0 if comparison.bit_exact else VerificationError.exit_code
+
+
+@cli.command()
+@click.argument("model", type=_MODEL)
+def program(model: Path) -> int:
+    """The programs in MODEL as text: steps, pieces, addresses."""
+    from tflm_split.program.decode import decode
+    from tflm_split.program.text import format_program
+    from tflm_split.report.programs import programs_of
+    from tflm_split.tflite.reader import read_model
+
+    found = programs_of(read_model(model))
+    if not found:
+        raise InputError(f"{model}: holds no TFLM_SPLIT operator; write one with: {_PROGRAM} optimize {model} -o OUTPUT")
+    for label, blob in found.items():
+        click.echo(f"{label}\n{format_program(decode(blob))}")
+    return 0
+
+
+@cli.command()
+@click.argument("model", type=_MODEL)
+@click.option("--input", "inputs", type=_MODEL, multiple=True, required=True, help="A .npy file per model input, in order.")
+@click.option("--output", "outputs", type=_OUTPUT, multiple=True, required=True, help="A .npy file per output, in order.")
+@click.option("--force", is_flag=True, help="Overwrite existing output files.")
+def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force: bool) -> int:
+    """Run MODEL, split or not, once in TFLM."""
+    from tflm_split.report.arrays import array_bytes, load_inputs, output_arrays
+    from tflm_split.tflite.reader import read_model
+    from tflm_split.tflite.save import NewFile, check_writable, save_together
+    from tflm_split.verify.tflm import run_in_tflm
+
+    for path in outputs:
+        check_writable(path, force=force, input_path=model)
+    if len({os.path.realpath(path) for path in outputs}) < len(outputs):
+        raise InputError("two outputs are asked to go to the same file")
+    found = read_model(model)
+    arrays = load_inputs(found.graph, inputs)
+    if len(outputs) != len(found.graph.outputs):
+        raise InputError(f"the model has {len(found.graph.outputs)} outputs, but {len(outputs)} files are given for them")
+    done = run_in_tflm(found.original, [arrays])
+    results = output_arrays(found.graph, done.outputs[0])
+    save_together([NewFile(p, array_bytes(a), force) for p, a in zip(outputs, results, strict=True)], input_path=model)
+    for path, array in zip(outputs, results, strict=True):
+        click.echo(f"{path}: {array.dtype} {list(array.shape)}")
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code; whatever goes wrong is one line on stderr."""
+    sys.exit(_exit_code(arguments))
+
+
+def _exit_code(arguments: list[str] | None) -> int:
+    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = cli.main(arguments, prog_name=_PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return BAD_INPUT
+    except click.ClickException as error:
+        message, code = error.format_message(), BAD_INPUT
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            message = f"{message.removesuffix('.')}; see: {error.ctx.command_path} --help"
+    except TflmSplitError as error:
+        message, code = str(error), error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        message, code = "interrupted; nothing was written", INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not try to flush it again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CLOSED_PIPE
+    except Exception as error:
+        message = f"a mistake of {_PROGRAM} itself: {type(error).__name__}: {error}; --debug before the command shows where"
+        code = OUR_FAULT
+    if debug:
+        traceback.print_exc()
+    click.echo(f"{_PROGRAM}: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Any]:
+    """A `pipeline.Progress` that draws on stderr if that is a terminal."""
+    with tqdm(disable=None, file=sys.stderr, leave=False, bar_format="{desc} |{bar}| {n}/{total} {elapsed}") as bar:
+
+        def progress(stage: str, done: int, total: int) -> None:
+            bar.set_description_str(stage, refresh=False)
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        yield progress

@@ -1,0 +1,41 @@
+"""What memory does one model file take: planned, predicted for a 32-bit Arm and, if TFLM ran it, measured?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tflm_split.analysis.arena import ArenaPrediction, predicted_arm32_arena
+from tflm_split.analysis.tflm_head import predicted_head_bytes, unknown_scratch
+from tflm_split.errors import InternalError
+from tflm_split.ir.graph import Model
+from tflm_split.verify.tflm import TflmRun
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """One file's memory. `planned_head_bytes` is what TFLM's own planner makes of the file's offline plan, its online
+    tensors and its kernels' scratch; `measured` is None when TFLM did not run it.
+    """
+
+    planned_head_bytes: int
+    measured: TflmRun | None
+    predicted_arm32: ArenaPrediction
+
+    @property
+    def arena_bytes(self) -> int:
+        """The arena to compare files by: measured where it was, predicted otherwise."""
+        return self.measured.arena_bytes if self.measured else self.predicted_arm32.arena_bytes
+
+
+def footprint(model: Model, measured: TflmRun | None) -> Footprint:
+    """The memory `model` takes. Raises ModelError for subgraphs that cannot run."""
+    planned = predicted_head_bytes(model)
+    head = measured.head_bytes if measured else planned
+    return Footprint(planned, measured, predicted_arm32_arena(model, head))
+
+
+def check_planned_head(model: Model, found: Footprint) -> None:
+    """Raises InternalError unless TFLM measured the head that was planned; kernels of unknown scratch are excused."""
+    measured = found.measured
+    if measured and measured.head_bytes != found.planned_head_bytes and not unknown_scratch(model):
+        raise InternalError(f"planned a head of {found.planned_head_bytes} bytes, measured {measured.head_bytes}")

@@ -1,0 +1,23 @@
+"""Which programs does a file hold?"""
+
+from __future__ import annotations
+
+from tflm_split.assemble import CUSTOM_CODE
+from tflm_split.errors import ModelError
+from tflm_split.ir.graph import ABSENT, Model
+
+
+def programs_of(model: Model) -> dict[str, bytes]:
+    """The encoded program of every TFLM_SPLIT operator, by the operator's label, in the file's order.
+
+    The program is the operator's last input. Raises ModelError for an operator that does not have one.
+    """
+    graph = model.graph
+    found = {}
+    for op in graph.operators:
+        if op.kind == f"CUSTOM:{CUSTOM_CODE}":
+            blob = graph.tensors[op.inputs[-1]].data if op.inputs and op.inputs[-1] != ABSENT else None
+            if blob is None:
+                raise ModelError(f"{graph.label(op)}: its last input is not a program")
+            found[graph.label(op)] = blob
+    return found

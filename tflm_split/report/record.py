@@ -1,0 +1,229 @@
+"""The JSON record of one optimisation, schema 1: every number a table, a plot or a budget check is made from.
+
+Same model, same options, same record: no clock, no machine in it. Bytes throughout. `measured_` ran in the pinned wheel
+on x86-64 and is null without verification, `planned_` is our layout as TFLM's planner will see it, `predicted_arm32_`
+a model of TFLM on a 32-bit Arm with reference kernels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tflm_split
+from tflm_split.analysis.liveness import live_peak_bytes
+from tflm_split.analysis.macs import graph_macs, macs
+from tflm_split.compile import Plan
+from tflm_split.ir.graph import Model
+from tflm_split.program.sizes import program_bytes_without_constants
+from tflm_split.report.bottleneck import Bottleneck, model_bottleneck, plan_bottleneck, plan_steps
+from tflm_split.report.footprint import Footprint
+from tflm_split.rewrite.integer_interface import InterfaceChange
+from tflm_split.split.regions import Split
+from tflm_split.verify.compare import Comparison
+
+SCHEMA = 1
+
+WHAT_IS_COUNTED = (
+    "The head holds the model's inputs and outputs, activations, accumulators and the kernels' scratch; the tail what "
+    "TFLM keeps per tensor, operator and channel. TFLM_SPLIT keeps no state in RAM; its stack, below 700 bytes, is the "
+    "caller's and not part of the arena."
+)
+
+BUDGET_KEY = "predicted_arm32_minimum_arena_bytes"
+"""What a memory limit is compared with: the array the firmware must set aside, the planner's needs at start included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the pipeline decided. `plan` is None when the result is the original, and `kept_original` says why."""
+
+    model: Model
+    optimized: bytes
+    split: Split
+    plan: Plan | None
+    blobs: tuple[bytes, ...]
+    before: Footprint
+    after: Footprint
+    comparison: Comparison | None
+    changes: tuple[InterfaceChange, ...]
+    kept_original: str | None
+    max_arena_bytes: int | None
+
+
+def make_record(outcome: Outcome) -> dict[str, Any]:
+    """The record of `outcome`: only values JSON has, keys in the order people read them."""
+    model, graph = outcome.model, outcome.model.graph
+    before, after = _sizes(outcome.before), _sizes(outcome.after)
+    tightest = plan_bottleneck(outcome.plan) if outcome.plan else model_bottleneck(graph)
+    return {
+        "schema": SCHEMA,
+        "tool_version": tflm_split.__version__,
+        "tflm_version": importlib.metadata.version("tflite-micro"),
+        "model": {
+            "name": model.name,
+            "sha256": hashlib.sha256(model.original).hexdigest(),
+            "ops": len(graph.operators),
+            "macs": graph_macs(graph),
+            "file_bytes": len(model.original),
+        },
+        "original": {"live_peak_bytes": live_peak_bytes(graph), **before},
+        "optimized": {**after, **_program(outcome)},
+        "verified": _verified(outcome.comparison),
+        "goal": _goal(outcome.max_arena_bytes, after[BUDGET_KEY]),
+        "refusals": _refusals(outcome.split),
+        "bottleneck": _bottleneck(tightest),
+        "kept_original": outcome.kept_original,
+        "interface_changes": [_change(model, change) for change in outcome.changes],
+        "region_details": _region_details(outcome),
+        "what_is_counted": WHAT_IS_COUNTED,
+    }
+
+
+def _sizes(found: Footprint) -> dict[str, Any]:
+    measured = found.measured
+    return {
+        "planned_head_bytes": found.planned_head_bytes,
+        "measured_head_bytes": measured.head_bytes if measured else None,
+        "measured_tail_bytes": measured.tail_bytes if measured else None,
+        "measured_arena_bytes": measured.arena_bytes if measured else None,
+        "predicted_arm32_arena_bytes": found.predicted_arm32.arena_bytes,
+        BUDGET_KEY: found.predicted_arm32.minimum_arena_bytes,
+        "prediction_unknown": list(found.predicted_arm32.unknown),
+    }
+
+
+def _program(outcome: Outcome) -> dict[str, Any]:
+    """What the optimised file is made of; of a file that was kept, nothing is split."""
+    plan, model = outcome.plan, outcome.model
+    common = {"file_bytes": len(outcome.optimized)}
+    if plan is None:
+        return {
+            "lower_bound_bytes": live_peak_bytes(model.graph),
+            "macs": graph_macs(model.graph),
+            **common,
+            "program_bytes": 0,
+            "program_constant_bytes": 0,
+            "steps": 0,
+            "regions": 0,
+            "split_ops": 0,
+            "stock_ops": len(model.graph.operators),
+            "layout": None,
+        }
+    programs = [program_bytes_without_constants(blob) for blob in outcome.blobs]
+    split = plan.split
+    return {
+        "lower_bound_bytes": plan.lower_bound_bytes,
+        "macs": plan_macs(plan),
+        **common,
+        "program_bytes": sum(programs),
+        "program_constant_bytes": sum(map(len, outcome.blobs)) - sum(programs),
+        "steps": sum(len(region.program.steps) for region in plan.regions),
+        "regions": len(plan.regions),
+        "split_ops": sum(len(op.source) for op in split.graph.operators if op.index not in split.stock),
+        "stock_ops": len(split.stock),
+        "layout": plan.layout.technique,
+    }
+
+
+def plan_macs(plan: Plan) -> int:
+    """Multiply-accumulates of one inference of the plan; a row that a stride skips is never computed nor counted."""
+    step_graph, split = plan_steps(plan), plan.split
+    found = 0
+    for s in plan.schedule.steps:
+        step = step_graph.steps[s]
+        if step.row_op is None:
+            found += macs(split.graph, split.graph.operators[step.node])
+        else:
+            found += split.row_ops[step.row_op].macs_per_step
+    return found
+
+
+def _verified(comparison: Comparison | None) -> dict[str, Any] | None:
+    if comparison is None:
+        return None
+    return {
+        "inputs": comparison.inputs,
+        "bit_exact": comparison.bit_exact,
+        "distinct_outputs": len(set(comparison.original_run.outputs)),
+    }
+
+
+def _goal(max_arena_bytes: int | None, needed_bytes: int) -> dict[str, Any]:
+    return {
+        "max_arena_bytes": max_arena_bytes,
+        "met": max_arena_bytes is None or needed_bytes <= max_arena_bytes,
+        "compared_with": BUDGET_KEY,
+        "missing_bytes": 0 if max_arena_bytes is None else max(0, needed_bytes - max_arena_bytes),
+    }
+
+
+def _refusals(split: Split) -> list[dict[str, Any]]:
+    """Operators that stay stock, by their position in the file; `kind` is the refusal's, a stable word for tools."""
+    found = []
+    for k, refusal in sorted(split.refusals.items()):
+        op = split.graph.operators[k]
+        found.append(
+            {
+                "op": op.source[0] if op.source else k,
+                "kind": refusal.kind,
+                "reason": refusal.reason,
+                "operator": op.kind,
+                "label": split.graph.label(op),
+            }
+        )
+    return found
+
+
+def _bottleneck(found: Bottleneck | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "step": found.step,
+        "operator": found.operator,
+        "row": found.row,
+        "live_bytes": found.live_bytes,
+        "live_pieces": found.live_pieces,
+        "live": [{"tensor": name, "pieces": n, "bytes": nbytes} for name, (n, nbytes) in found.live.items()],
+    }
+
+
+def _change(model: Model, change: InterfaceChange) -> dict[str, Any]:
+    return {
+        "side": change.side,
+        "position": change.position,
+        "tensor": model.graph.tensors[change.tensor].name,
+        "dtype": change.dtype,
+        "scale": change.scale,
+        "zero_point": change.zero_point,
+        "sentence": change.sentence(),
+    }
+
+
+def _region_details(outcome: Outcome) -> list[dict[str, Any]]:
+    if outcome.plan is None:
+        return []
+    graph = outcome.plan.split.graph
+    details = []
+    for region, blob in zip(outcome.plan.regions, outcome.blobs, strict=True):
+        bare = program_bytes_without_constants(blob)
+        details.append(
+            {
+                "ops": sorted(k for n in region.nodes for k in graph.operators[n].source),
+                "inputs": _names(outcome, region.inputs),
+                "outputs": _names(outcome, region.outputs),
+                "workspace_offset": region.workspace_offset,
+                "workspace_bytes": region.program.workspace_bytes,
+                "steps": len(region.program.steps),
+                "program_bytes": bare,
+                "program_constant_bytes": len(blob) - bare,
+            }
+        )
+    return details
+
+
+def _names(outcome: Outcome, tensors: Sequence[int]) -> list[str]:
+    return [outcome.model.graph.tensors[t].name for t in tensors]

@@ -1,0 +1,142 @@
+"""What does a person want to know first? The record as a dozen lines, the arena to set aside on top."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tflm_split.report.record import BUDGET_KEY
+from tflm_split.report.table import text_table
+from tflm_split.sizes import format_bytes
+
+Record = Mapping[str, Any]
+
+_MEASURED = (
+    ("head, measured", "measured_head_bytes"),
+    ("tail, measured on x86-64", "measured_tail_bytes"),
+    ("arena, measured on x86-64", "measured_arena_bytes"),
+)
+_PLANNED = (("head, planned", "planned_head_bytes"),)
+_ALWAYS = (
+    ("arena used, predicted for Cortex-M", "predicted_arm32_arena_bytes"),
+    ("arena to set aside, predicted for Cortex-M", BUDGET_KEY),
+    ("file", "file_bytes"),
+    ("multiply-accumulates", "macs"),
+)
+_WIDTH = 110
+_NAME_WIDTH = 40
+_REASONS_SHOWN = 5
+
+
+def summary(record: Record) -> str:
+    """The record in words; ends without a newline."""
+    return "\n".join(_lines(record))
+
+
+def _lines(record: Record) -> Iterator[str]:
+    original = {**record["model"], **record["original"]}
+    optimized = record["optimized"]
+    yield _headline(record)
+    if record["kept_original"]:
+        yield f"The result is the original, unchanged: {record['kept_original']}."
+    yield ""
+    rows = [
+        [title, f"{original[key]:,}", f"{optimized[key]:,}", _ratio(original[key], optimized[key])]
+        for title, key in (*(_MEASURED if record["verified"] else _PLANNED), *_ALWAYS)
+    ]
+    yield text_table(["bytes", "original", "optimised", "ratio"], rows).rstrip("\n")
+    yield ""
+    yield _verdict(record)
+    if optimized["regions"]:
+        yield (
+            f"{optimized['split_ops']} of {_count(record['model']['ops'], 'operator')} split into "
+            f"{_count(optimized['steps'], 'step')} in {_count(optimized['regions'], 'region')}, programs of "
+            f"{format_bytes(optimized['program_bytes'])} without constants."
+        )
+    if record["refusals"]:
+        yield f"Stock operators, {len(record['refusals'])}:"
+    yield from _refusals(record)
+    for change in record["interface_changes"]:
+        yield f"The interface changed: {change['sentence']}."
+    if record["bottleneck"]:
+        yield from _wrapped(bottleneck_sentence(record["bottleneck"]))
+    yield from _wrapped(f"Counted: {record['what_is_counted']}")
+
+
+def _headline(record: Record) -> str:
+    """Budget first."""
+    original, optimized, goal = record["original"][BUDGET_KEY], record["optimized"][BUDGET_KEY], record["goal"]
+    name = record["model"]["name"]
+    takes = f"{name}: {format_bytes(optimized)} of arena on a Cortex-M instead of {format_bytes(original)}"
+    if goal["max_arena_bytes"] is None:
+        return f"{takes}."
+    limit = format_bytes(goal["max_arena_bytes"])
+    if goal["met"]:
+        return f"{takes}: fits into {limit}."
+    return f"{takes}: does NOT fit into {limit}, {format_bytes(goal['missing_bytes'])} are missing."
+
+
+def _verdict(record: Record) -> str:
+    verified = record["verified"]
+    if verified is None:
+        return "Not verified in TFLM (asked not to)."
+    return (
+        f"Verified in TFLM {record['tflm_version']}: {_count(verified['inputs'], 'input')}, "
+        f"{verified['distinct_outputs']} different outputs, every byte equal."
+    )
+
+
+def _refusals(record: Record) -> Iterator[str]:
+    reasons = Counter(f"{r['operator']}: {r['reason']}" for r in record["refusals"])
+    for reason, count in reasons.most_common(_REASONS_SHOWN):
+        yield f"  {count} x {reason}"
+    if len(reasons) > _REASONS_SHOWN:
+        yield f"  and {len(reasons) - _REASONS_SHOWN} more reasons, in the JSON record"
+
+
+def bottleneck_sentence(bottleneck: Mapping[str, Any]) -> str:
+    """Which step blocks, and with what in memory."""
+    largest = bottleneck["live"][:2]
+    what = " and ".join(
+        f"{_count(r['pieces'], 'piece')} of {_short(r['tensor'])} ({format_bytes(r['bytes'])})" for r in largest
+    )
+    operator = bottleneck["operator"].split(" '")[0]
+    return (
+        f"Tightest at step {bottleneck['step']}, row {bottleneck['row']} of {operator}: "
+        f"{format_bytes(bottleneck['live_bytes'])} live in {_count(bottleneck['live_pieces'], 'piece')}, above all {what}."
+    )
+
+
+def next_steps(record: Record, output: Path | None) -> str:
+    """What to do with the file in firmware; without a file, how to get one."""
+    if output is None:
+        return "Nothing was written; -o FILE writes the model."
+    if not record["optimized"]["regions"]:
+        return f"Written: {output}."
+    return (
+        f"Written: {output}. In the firmware:\n"
+        f"  xxd -i {output} > model_data.cc     # alignas(16) in front of the array\n"
+        '  resolver.AddCustom("TFLM_SPLIT", tflm_split::Register_TFLM_SPLIT());\n'
+        f"  a tensor arena of {record['optimized'][BUDGET_KEY]:,} bytes with the reference kernels"
+    )
+
+
+def _short(name: str) -> str:
+    """A tensor's name at a length a sentence can bear; converters join dozens of names with semicolons."""
+    last = name.rsplit(";", 1)[-1]
+    return repr(last if len(last) <= _NAME_WIDTH else "..." + last[-_NAME_WIDTH:])
+
+
+def _ratio(before: int, after: int) -> str:
+    return f"{after / before:.2f}" if before else "-"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH)

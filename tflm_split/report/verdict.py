@@ -1,0 +1,55 @@
+"""What came of running two files side by side, as a record and as text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from tflm_split.ir.graph import Model
+from tflm_split.report.table import text_table
+from tflm_split.verify.compare import Comparison
+from tflm_split.verify.tflm import TflmRun
+
+
+def verdict_record(original: Model, optimized: Model, comparison: Comparison, seed: int) -> dict[str, Any]:
+    """Both files, what TFLM measured of each, and the verdict; bytes throughout."""
+    return {
+        "schema": 1,
+        "tflm_version": comparison.original_run.version,
+        "original": _side(original, comparison.original_run),
+        "optimized": _side(optimized, comparison.optimized_run),
+        "verified": {
+            "inputs": comparison.inputs,
+            "seed": seed,
+            "bit_exact": comparison.bit_exact,
+            "distinct_outputs": len(set(comparison.original_run.outputs)),
+            "first_difference": comparison.first_difference,
+        },
+    }
+
+
+def _side(model: Model, run: TflmRun) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "sha256": hashlib.sha256(model.original).hexdigest(),
+        "file_bytes": len(model.original),
+        "measured_head_bytes": run.head_bytes,
+        "measured_tail_bytes": run.tail_bytes,
+        "measured_arena_bytes": run.arena_bytes,
+    }
+
+
+def verdict_text(record: Mapping[str, Any]) -> str:
+    """The verdict first, then the memory of both; ends in a newline."""
+    verified = record["verified"]
+    tested = f"{verified['inputs']} inputs, {verified['distinct_outputs']} different outputs"
+    if verified["bit_exact"]:
+        verdict = f"Equal: every byte of {tested}, in TFLM {record['tflm_version']}."
+    else:
+        verdict = f"DIFFERENT: {verified['first_difference']}."
+    keys = (("head", "measured_head_bytes"), ("tail", "measured_tail_bytes"), ("arena", "measured_arena_bytes"))
+    keys = (*keys, ("file", "file_bytes"))
+    rows = [[title, f"{record['original'][key]:,}", f"{record['optimized'][key]:,}"] for title, key in keys]
+    table = text_table(["bytes, measured", record["original"]["name"], record["optimized"]["name"]], rows)
+    return f"{verdict}\n\n{table}"

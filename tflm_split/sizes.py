@@ -1,0 +1,34 @@
+"""How is a memory size written by people, and how is it shown to them?"""
+
+from __future__ import annotations
+
+import re
+
+from tflm_split.errors import InputError
+
+_UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
+_SIZE = re.compile(r"(\d+) ?(?:([KM])(?:I?B)?|B)?", re.IGNORECASE | re.ASCII)
+
+SIZE_HELP = "65536, 64K, 64KB and 64KiB are the same (K = 1024)"
+
+
+def parse_bytes(text: str | int) -> int:
+    """The bytes a size stands for: `65536`, `64K`, `64KB`, `64KiB`; K is 1024, M 1024 of those, case does not matter.
+
+    Raises InputError for anything else, zero included.
+    """
+    if isinstance(text, int) and not isinstance(text, bool):
+        number = text
+    else:
+        match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
+        if match is None:
+            raise InputError(f"{text!r} is not a memory size; {SIZE_HELP}")
+        number = int(match[1]) * _UNITS[(match[2] or "").upper()]
+    if number <= 0:
+        raise InputError(f"{text!r} is not a memory size: it must be more than 0 bytes")
+    return number
+
+
+def format_bytes(number: int) -> str:
+    """`28,032 B`: exact, because budgets are met or missed by single bytes."""
+    return f"{number:,} B"

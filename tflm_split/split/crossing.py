@@ -1,0 +1,33 @@
+"""Which tensors may cross from one region into another, whatever order the operators run in?
+
+Such a tensor has to be whole when its region ends, and to lie in one piece where TFLM can see it.
+"""
+
+from __future__ import annotations
+
+from tflm_split.ir.graph import Graph
+
+
+def may_cross(graph: Graph, stock: frozenset[int]) -> frozenset[int]:
+    """Tensors made and read by operators that are split, where some order runs a stock operator in between.
+
+    A stock operator can stand between the two unless the maker depends on it or it depends on the reader.
+    """
+    if not stock:
+        return frozenset()
+    producers, consumers = graph.producers(), graph.consumers()
+    before = [0] * len(graph.operators)
+    for op in graph.operators:
+        for t in op.inputs:
+            if t in producers:
+                before[op.index] |= before[producers[t]] | 1 << producers[t]
+    anywhere = sum(1 << k for k in stock)
+    found: set[int] = set()
+    for t, maker in producers.items():
+        if maker in stock:
+            continue
+        for reader in consumers.get(t, ()):
+            after = sum(1 << k for k in stock if before[k] >> reader & 1)
+            if reader not in stock and anywhere & ~before[maker] & ~after:
+                found.add(t)
+    return frozenset(found)
