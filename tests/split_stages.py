@@ -29,7 +29,7 @@ class Compiled:
 
 
 def steps_of(split: Split) -> StepGraph:
-    return build_step_graph(split.graph, split.storages, split.row_ops, sorted(split.stock))
+    return build_step_graph(split)
 
 
 def scheduled(split: Split) -> tuple[StepGraph, Schedule]:

@@ -49,7 +49,7 @@ def plans(graph: Graph, effort: int, progress: Progress) -> Iterator[Plan]:
         split = rewritten_split(graph, SplitOptions(concatenate_in_place=in_place))
         if not split.row_ops:
             return
-        step_graph = build_step_graph(split.graph, split.storages, split.row_ops, sorted(split.stock))
+        step_graph = build_step_graph(split)
         orders = candidate_orders(split, step_graph)
         schedules = []
         for k, order in enumerate(orders):

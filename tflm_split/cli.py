@@ -124,8 +124,8 @@ def inspect(model: Path, as_json: bool) -> int:
     """Operators of MODEL: live memory, what can be split and, if not, why."""
     from tflm_split.report.inspection import inspect_model, inspection_text
 
-    found = inspect_model(model)
-    click.echo(_json(found) if as_json else inspection_text(found), nl=False)
+    record, operators = inspect_model(model)
+    click.echo(_json(record) if as_json else inspection_text(record, operators), nl=False)
     return 0
 
 

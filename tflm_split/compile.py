@@ -12,7 +12,7 @@ from tflm_split.plan.portfolio import plan
 from tflm_split.plan.problem import Layout, live_lower_bound
 from tflm_split.program.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
 from tflm_split.schedule.cuts import Schedule
-from tflm_split.schedule.lives import TENSOR_ALIGN, make_bodies
+from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies, make_bodies
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.split.regions import Split
 
@@ -68,7 +68,7 @@ def _whole_at(
 def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, effort: int) -> Plan:
     """Addresses and programs for a schedule."""
     runs = region_runs(schedule.nodes, split.stock)
-    contiguous = visible_storages(split, runs)
+    contiguous = visible_storages(split, runs) | step_graph.scratch
     region_of = {n: r for r, nodes in enumerate(runs) for n in nodes}
     positions: list[list[int]] = [[] for _ in runs]
     for position, s in enumerate(schedule.steps):
@@ -88,8 +88,14 @@ def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, ef
     offsets = {t: tensor_offset(split, bodies, layout, first, t) for t in visible}
     ends = [offset + split.graph.tensors[t].bytes for t, offset in offsets.items()]
     ends += [r.workspace_offset + r.program.workspace_bytes for r in regions]
+    ends += [_scratch_end(step_graph, bodies, layout, first[s]) for s in sorted(step_graph.scratch)]
     head = max((-(-end // TENSOR_ALIGN) * TENSOR_ALIGN for end in ends), default=0)
     return Plan(split, schedule, regions, offsets, layout, head, live_lower_bound(bodies.bodies))
+
+
+def _scratch_end(step_graph: StepGraph, bodies: Bodies, layout: Layout, piece: int) -> int:
+    place = bodies.placements[piece]
+    return layout.addresses[place.body] + step_graph.pieces[piece].bytes
 
 
 def _is_visible(split: Split, regions: Sequence[Region], tensor: int) -> bool:

@@ -1,6 +1,9 @@
 /* ADD and SUB: one output row. Stack: below 100 bytes. */
 #include "split_nn_fixed_point.h"
 #include "split_nn_kernels.h"
+#include "split_nn_target.h"
+
+#if !defined(SPLIT_NN_DSP) && !defined(SPLIT_NN_MVE)
 
 void split_nn_add_row(const split_add* add, const split_operand* first, const split_operand* second, int8_t* output,
                       const split_pixels* out) {
@@ -21,3 +24,5 @@ void split_nn_add_row(const split_add* add, const split_operand* first, const sp
         }
     }
 }
+
+#endif /* !SPLIT_NN_DSP && !SPLIT_NN_MVE */

@@ -2,6 +2,9 @@
 #include <stddef.h>
 
 #include "split_nn_internal.h"
+#include "split_nn_target.h"
+
+#if !defined(SPLIT_NN_DSP) && !defined(SPLIT_NN_MVE)
 
 void split_nn_average_pool_row(const split_pool* pool, const int8_t* const* rows, const split_pixels* in,
                                int8_t* output, const split_pixels* out) {
@@ -32,3 +35,5 @@ void split_nn_average_pool_row(const split_pool* pool, const int8_t* const* rows
         }
     }
 }
+
+#endif /* !SPLIT_NN_DSP && !SPLIT_NN_MVE */

@@ -2,6 +2,9 @@
 #include <stddef.h>
 
 #include "split_nn_internal.h"
+#include "split_nn_target.h"
+
+#if !defined(SPLIT_NN_DSP) && !defined(SPLIT_NN_MVE)
 
 /* Filters computed together, so that one load of the input serves all of them. */
 #define LANES 4
@@ -111,3 +114,5 @@ void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const 
         }
     }
 }
+
+#endif /* !SPLIT_NN_DSP && !SPLIT_NN_MVE */

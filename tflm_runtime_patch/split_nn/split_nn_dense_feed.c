@@ -1,5 +1,8 @@
 /* DENSE_FEED: FULLY_CONNECTED fed row by row. Stack: below 100 bytes. */
 #include "split_nn_internal.h"
+#include "split_nn_target.h"
+
+#if !defined(SPLIT_NN_DSP) && !defined(SPLIT_NN_MVE)
 
 void split_nn_dense_row(const split_dense* dense, const int8_t* input, const split_pixels* in, int32_t* sums,
                         int32_t outputs) {
@@ -21,3 +24,5 @@ void split_nn_dense_finish(const split_dense* dense, const int32_t* sums, int32_
         output[o] = split_to_int8(&dense->requantization, o, (uint32_t)sums[o]);
     }
 }
+
+#endif /* !SPLIT_NN_DSP && !SPLIT_NN_MVE */

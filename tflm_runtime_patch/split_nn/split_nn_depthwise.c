@@ -2,6 +2,9 @@
 #include <stddef.h>
 
 #include "split_nn_internal.h"
+#include "split_nn_target.h"
+
+#if !defined(SPLIT_NN_DSP) && !defined(SPLIT_NN_MVE)
 
 /* sums[i] += weights[i] * the input channel that output channel first + i reads. */
 static void add_tap(uint32_t* sums, int32_t count, const int8_t* weights, const int8_t* pixel, int32_t first,
@@ -63,3 +66,5 @@ void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, c
         }
     }
 }
+
+#endif /* !SPLIT_NN_DSP && !SPLIT_NN_MVE */

@@ -2,6 +2,9 @@
 #include "split_nn_fixed_point.h"
 #include "split_nn_format.h"
 #include "split_nn_kernels.h"
+#include "split_nn_target.h"
+
+#if !defined(SPLIT_NN_DSP) && !defined(SPLIT_NN_MVE)
 
 void split_nn_sum_row(const int8_t* input, const split_pixels* in, int32_t* sums) {
     for (int32_t x = 0; x < in->columns; ++x) {
@@ -30,3 +33,5 @@ void split_nn_sum_finish(const split_sum* sum, const int32_t* sums, int32_t chan
         output[c] = (int8_t)split_clamp(value, sum->min, sum->max);
     }
 }
+
+#endif /* !SPLIT_NN_DSP && !SPLIT_NN_MVE */

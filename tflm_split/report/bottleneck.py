@@ -39,7 +39,7 @@ class Bottleneck:
 def plan_steps(plan: Plan) -> StepGraph:
     """The step graph `plan.schedule` counts in."""
     split = plan.split
-    return build_step_graph(split.graph, split.storages, split.row_ops, sorted(split.stock))
+    return build_step_graph(split)
 
 
 def live_bytes_per_step(plan: Plan) -> tuple[int, ...]:

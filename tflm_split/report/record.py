@@ -63,13 +63,7 @@ def make_record(outcome: Outcome) -> dict[str, Any]:
         "schema": SCHEMA,
         "tool_version": tflm_split.__version__,
         "tflm_version": importlib.metadata.version("tflite-micro"),
-        "model": {
-            "name": model.name,
-            "sha256": hashlib.sha256(model.original).hexdigest(),
-            "ops": len(graph.operators),
-            "macs": graph_macs(graph),
-            "file_bytes": len(model.original),
-        },
+        "model": model_identity(model),
         "original": {"live_peak_bytes": live_peak_bytes(graph), **before},
         "optimized": {**after, **_program(outcome)},
         "verified": _verified(outcome.comparison),
@@ -80,6 +74,17 @@ def make_record(outcome: Outcome) -> dict[str, Any]:
         "interface_changes": [_change(model, change) for change in outcome.changes],
         "region_details": _region_details(outcome),
         "what_is_counted": WHAT_IS_COUNTED,
+    }
+
+
+def model_identity(model: Model) -> dict[str, Any]:
+    """Which model a record is about."""
+    return {
+        "name": model.name,
+        "sha256": hashlib.sha256(model.original).hexdigest(),
+        "ops": len(model.graph.operators),
+        "macs": graph_macs(model.graph),
+        "file_bytes": len(model.original),
     }
 
 

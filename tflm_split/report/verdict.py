@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from tflm_split.ir.graph import Model
+from tflm_split.report.record import SCHEMA, model_identity
 from tflm_split.report.table import text_table
 from tflm_split.verify.compare import Comparison
 from tflm_split.verify.tflm import TflmRun
@@ -15,7 +15,7 @@ from tflm_split.verify.tflm import TflmRun
 def verdict_record(original: Model, optimized: Model, comparison: Comparison, seed: int) -> dict[str, Any]:
     """Both files, what TFLM measured of each, and the verdict; bytes throughout."""
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "tflm_version": comparison.original_run.version,
         "original": _side(original, comparison.original_run),
         "optimized": _side(optimized, comparison.optimized_run),
@@ -31,9 +31,7 @@ def verdict_record(original: Model, optimized: Model, comparison: Comparison, se
 
 def _side(model: Model, run: TflmRun) -> dict[str, Any]:
     return {
-        "name": model.name,
-        "sha256": hashlib.sha256(model.original).hexdigest(),
-        "file_bytes": len(model.original),
+        **model_identity(model),
         "measured_head_bytes": run.head_bytes,
         "measured_tail_bytes": run.tail_bytes,
         "measured_arena_bytes": run.arena_bytes,

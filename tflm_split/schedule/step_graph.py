@@ -1,7 +1,8 @@
 """The steps of a network and the pieces they read and write: all that scheduling and planning need to know.
 
 A *node* is an operator of the graph; its steps are the rows of its row ops, or one step for a stock operator, which
-reads and writes whole tensors. A *piece* is one row of a storage, or one accumulator.
+reads and writes whole tensors. A *piece* is one row of a storage, one accumulator, or the room a stock operator's kernel
+needs for scratch while it runs.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tflm_split.ir.graph import ABSENT, Graph
+from tflm_split.analysis.tflm_planner import scratch_room_bytes
+from tflm_split.ir.graph import ABSENT
 from tflm_split.split.crossing import may_cross
-from tflm_split.split.row_op import RowOp
-from tflm_split.split.storage import StorageMap, StorageView
+from tflm_split.split.regions import Split
+from tflm_split.split.storage import StorageView
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Row `row` of storage `storage`; an accumulator is row 0 of a storage of its own (`storage` >= the map's count)."""
+    """Row `row` of storage `storage`; accumulators and scratch are row 0 of storages of their own, after the map's."""
 
     storage: int
     row: int
@@ -51,17 +53,18 @@ class StepGraph:
     readers: tuple[tuple[int, ...], ...]
     initial: frozenset[int]
     final: frozenset[int]
+    scratch: frozenset[int]
+    """Storages that are scratch of stock operators: TFLM places them itself, we only keep the room free."""
     needed: frozenset[int]
     """Steps whose result reaches an output, a stock operator or another region; a row that a stride skips is left out."""
 
 
-def build_step_graph(
-    graph: Graph, storages: StorageMap, row_ops: Sequence[RowOp], stock: Sequence[int], in_place: bool = True
-) -> StepGraph:
-    """The step graph of `graph`, operators of `stock` whole, all others as `row_ops` cut them.
+def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
+    """The steps of `split`: covered operators as their row ops cut them, stock operators whole, with their scratch.
 
     `in_place` False takes away the option of element-wise steps to overwrite their input.
     """
+    graph, storages, row_ops = split.graph, split.storages, split.row_ops
     pieces: list[Piece] = []
     first_piece: list[int] = []
     for storage in storages.storages:
@@ -117,10 +120,16 @@ def build_step_graph(
             depends = (len(steps) - 1,) if op.accumulates and row else ()
             writes = tuple(p for p, _ in written)
             add(Step(op.source, index, row, tuple(dict.fromkeys(reads)), writes, depends, tuple(pairs)), read_parts, written)
-    for node in stock:
+    scratch: list[int] = []
+    for node in sorted(split.stock):
         operator = graph.operators[node]
+        scratch_bytes = scratch_room_bytes(graph, operator)
         reads_of = {p: None for t in operator.inputs if t in storages.storage_of and t != ABSENT for p in pieces_of(t)}
         writes_of = {p: None for t in operator.outputs if t in storages.storage_of for p in pieces_of(t)}
+        if scratch_bytes:
+            scratch.append(len(storages.storages) + len(row_ops) + node)
+            writes_of[len(pieces)] = None
+            pieces.append(Piece(scratch[-1], 0, scratch_bytes))
         step = Step(node, None, 0, tuple(reads_of), tuple(writes_of))
         add(step, [(p, _WHOLE) for p in reads_of], [(p, _WHOLE) for p in writes_of])
 
@@ -138,7 +147,7 @@ def build_step_graph(
             readers[p].append(s)
     initial = frozenset(p for t in graph.inputs if t in storages.storage_of for p in pieces_of(t))
     final = frozenset(p for t in graph.outputs if t in storages.storage_of for p in pieces_of(t))
-    crossing = frozenset(p for t in may_cross(graph, frozenset(stock)) if t in storages.storage_of for p in pieces_of(t))
+    crossing = frozenset(p for t in may_cross(graph, split.stock) if t in storages.storage_of for p in pieces_of(t))
     return StepGraph(
         len(graph.operators),
         tuple(pieces),
@@ -148,7 +157,8 @@ def build_step_graph(
         tuple(map(tuple, readers)),
         initial,
         final,
-        _needed(steps, producers, final | crossing, frozenset(stock)),
+        frozenset(scratch),
+        _needed(steps, producers, final | crossing, split.stock),
     )
 
 

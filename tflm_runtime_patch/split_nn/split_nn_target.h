@@ -1,0 +1,19 @@
+/* Which variant of the kernels does this compiler build? At most one of these is defined:
+ *
+ *   SPLIT_NN_MVE  Helium, integer part (Cortex-M52/M55/M85)       split_nn_*_mve.c
+ *   SPLIT_NN_DSP  the DSP extension (Cortex-M4/M7/M33, ...)        split_nn_*_dsp.c
+ *
+ * and with neither the portable files are built. All files are always handed to the compiler; each keeps
+ * silent on the targets that are not its own. Define SPLIT_NN_PORTABLE for the portable kernels everywhere. */
+#ifndef SPLIT_NN_TARGET_H_
+#define SPLIT_NN_TARGET_H_
+
+#if defined(SPLIT_NN_PORTABLE)
+/* as asked */
+#elif defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#define SPLIT_NN_MVE 1
+#elif defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32)
+#define SPLIT_NN_DSP 1
+#endif
+
+#endif /* SPLIT_NN_TARGET_H_ */
