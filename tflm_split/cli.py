@@ -219,6 +219,8 @@ def _exit_code(arguments: list[str] | None) -> int:
         # Whoever read our output has gone; the interpreter must not try to flush it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED_PIPE
+    except (OSError, MemoryError) as error:
+        message, code = f"this machine cannot go on: {error or type(error).__name__}", BAD_INPUT
     except Exception as error:
         message = f"a mistake of {_PROGRAM} itself: {type(error).__name__}: {error}; --debug before the command shows where"
         code = OUR_FAULT

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tflm_split.plan.portfolio import plan
-from tflm_split.plan.problem import Layout, live_lower_bound
+from tflm_split.plan.problem import Layout
 from tflm_split.program.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
 from tflm_split.schedule.cuts import Schedule
-from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies, make_bodies
+from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies, live_bytes, lives, make_bodies
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.split.regions import Split
 
@@ -28,6 +28,7 @@ class Plan:
     layout: Layout
     planned_head_bytes: int
     lower_bound_bytes: int
+    """Bytes alive in the worst step of this order, rows that run over one another counted once."""
 
 
 def visible_storages(split: Split, runs: Sequence[Sequence[int]]) -> frozenset[int]:
@@ -76,8 +77,8 @@ def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, ef
         if node in region_of:
             positions[region_of[node]].append(position)
     steps_of = [[schedule.steps[position] for position in found] for found in positions]
-    bodies = make_bodies(step_graph, schedule.steps, contiguous, _whole_at(split, runs, positions))
-    layout = plan(bodies.bodies, effort)
+    whole_at = _whole_at(split, runs, positions)
+    bodies, layout = _place(step_graph, schedule, contiguous, whole_at, effort)
     regions = tuple(
         emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous)
         for nodes, steps in zip(runs, steps_of, strict=True)
@@ -90,7 +91,43 @@ def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, ef
     ends += [r.workspace_offset + r.program.workspace_bytes for r in regions]
     ends += [_scratch_end(step_graph, bodies, layout, first[s]) for s in sorted(step_graph.scratch)]
     head = max((-(-end // TENSOR_ALIGN) * TENSOR_ALIGN for end in ends), default=0)
-    return Plan(split, schedule, regions, offsets, layout, head, live_lower_bound(bodies.bodies))
+    return Plan(split, schedule, regions, offsets, layout, head, schedule.live_peak_bytes)
+
+
+OVERLAP_SHARES = (1.0, 0.6, 0.3, 0.0)
+"""How crowded a step must be for its rows to overlap: 1.0 nowhere, 0.0 wherever it could lower the peak at all."""
+REPAIRED_SHARES = 2
+"""How many of them are worth the planner's full effort."""
+
+
+def _place(
+    step_graph: StepGraph,
+    schedule: Schedule,
+    contiguous: frozenset[int],
+    whole_at: Mapping[int, Sequence[int]],
+    effort: int,
+) -> tuple[Bodies, Layout]:
+    """The smallest layout over several amounts of overlap between the rows a step reads last and the row it writes.
+
+    Overlap lowers the live peak, but rows that hang together are harder to place: which wins is tried out.
+    """
+    apart = int(live_bytes(step_graph, len(schedule.steps), lives(step_graph, schedule.steps)).max(initial=0))
+    low = schedule.live_peak_bytes
+    tried: list[tuple[int, int, Bodies, Layout]] = []
+    for k, share in enumerate(OVERLAP_SHARES if low < apart else (1.0,)):
+        above = int(low + (apart - low) * share)
+        bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, above)
+        layout = plan(bodies.bodies, 0)
+        tried.append((layout.head_bytes, k, bodies, layout))
+        if layout.head_bytes <= low:
+            return bodies, layout
+    tried.sort(key=lambda t: t[:2])
+    for head, k, bodies, layout in tried[:REPAIRED_SHARES]:
+        better = plan(bodies.bodies, effort)
+        if better.head_bytes < head:
+            tried.append((better.head_bytes, k, bodies, better))
+    _, _, bodies, layout = min(tried, key=lambda t: t[:2])
+    return bodies, layout
 
 
 def _scratch_end(step_graph: StepGraph, bodies: Bodies, layout: Layout, piece: int) -> int:

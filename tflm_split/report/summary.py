@@ -70,7 +70,9 @@ def _headline(record: Record) -> str:
     """Budget first."""
     original, optimized, goal = record["original"][BUDGET_KEY], record["optimized"][BUDGET_KEY], record["goal"]
     name = record["model"]["name"]
-    takes = f"{name}: {format_bytes(optimized)} of arena on a Cortex-M instead of {format_bytes(original)}"
+    takes = f"{name}: {format_bytes(optimized)} of arena on a Cortex-M"
+    if not record["kept_original"]:
+        takes += f" instead of {format_bytes(original)}"
     if goal["max_arena_bytes"] is None:
         return f"{takes}."
     limit = format_bytes(goal["max_arena_bytes"])

@@ -73,6 +73,7 @@ class _Costs:
         pair_at: list[int] = []
         pair_read: list[int] = []
         pair_write: list[int] = []
+        pair_shared: list[int] = []
         for position, s in enumerate(order):
             step = steps[s]
             rank = self.rank[step.node]
@@ -84,10 +85,11 @@ class _Costs:
                 write_at.append(position)
                 write_piece.append(p)
                 write_rank.append(rank)
-            for read, written in step.in_place:
+            for overlap in step.overlaps:
                 pair_at.append(position)
-                pair_read.append(read)
-                pair_write.append(written)
+                pair_read.append(overlap.read)
+                pair_write.append(overlap.written)
+                pair_shared.append(overlap.shared_bytes)
         self.read_at, self.read_piece, self.read_rank = (
             np.array(x, dtype=np.int64) for x in (at, read_piece, read_rank)
         )
@@ -95,7 +97,7 @@ class _Costs:
         self.write_at, self.write_piece, self.write_rank = (
             np.array(x[::-1], dtype=np.int64) for x in (write_at, write_piece, write_rank)
         )
-        self.pairs = list(zip(pair_at, pair_read, pair_write, strict=True))
+        self.pair_shared = np.array(pair_shared, dtype=np.int64)
         self.pair_at = np.array(pair_at, dtype=np.int64)
         self.pair_read = np.array(pair_read, dtype=np.int64)
         self.pair_write = np.array(pair_write, dtype=np.int64)
@@ -116,18 +118,15 @@ class _Costs:
         dies = (present | born) & (self.last < j) & (stop >= 0)
         change = np.zeros(self.length + 2, dtype=np.int64)
         np.add.at(change, start[born], self.bytes[born])
-        end = stop + 1
+        np.add.at(change, stop[dies] + 1, -self.bytes[dies])
         if len(self.pair_at):
             usable = dies[self.pair_read] & (stop[self.pair_read] == self.pair_at) & born[self.pair_write]
             usable &= start[self.pair_write] == self.pair_at
-            usable &= self.bytes[self.pair_read] == self.bytes[self.pair_write]
-            # one dying row per step is overwritten; the first pair wins by being assigned last
-            chosen: dict[int, int] = {}
-            for at, read in zip(self.pair_at[usable].tolist(), self.pair_read[usable].tolist(), strict=True):
-                chosen.setdefault(at, read)
-            for at, read in chosen.items():
-                end[read] = at
-        np.add.at(change, end[dies], -self.bytes[dies])
+            # One dying row per step is run over, the first in the step's list: positions are sorted, take the first each.
+            at, first = np.unique(self.pair_at[usable], return_index=True)
+            shared = self.pair_shared[usable][first]
+            change[at] -= shared
+            change[at + 1] += shared
         return base + int(np.cumsum(change).max(initial=0))
 
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+import numpy.typing as npt
+
 from tflm_split.plan.problem import Body, Span
-from tflm_split.schedule.step_graph import StepGraph
+from tflm_split.schedule.step_graph import PIECE_ALIGN, Overlap, StepGraph
 
 TENSOR_ALIGN = 16
 """What TFLM aligns tensors to (MicroArenaBufferAlignment)."""
-PIECE_ALIGN = 4
-"""Rows lie on words: the u16 address table counts in them, and word loads work on every core."""
-
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -47,66 +47,100 @@ def lives(step_graph: StepGraph, order: Sequence[int]) -> dict[int, tuple[int, i
     return {p: (start[p], stop[p]) for p in start}
 
 
+def live_bytes(
+    step_graph: StepGraph, steps: int, alive: Mapping[int, tuple[int, int]]
+) -> npt.NDArray[np.int64]:
+    """Bytes alive in each of `steps` steps when nothing overlaps."""
+    change = np.zeros(steps + 1, dtype=np.int64)
+    for p, (start, stop) in alive.items():
+        change[start] += step_graph.pieces[p].bytes
+        change[stop] -= step_graph.pieces[p].bytes
+    return np.cumsum(change)[:-1]
+
+
 def make_bodies(
     step_graph: StepGraph,
     order: Sequence[int],
     contiguous: frozenset[int],
     whole_at: Mapping[int, Sequence[int]] = MappingProxyType({}),
+    overlap_above_bytes: int = 0,
 ) -> Bodies:
     """Bodies of the pieces that live in `order`.
 
     `whole_at` names, by storage of `contiguous`, positions at which all of its rows live, read later or not.
 
-    Storages of `contiguous` become one body each. Of the others, a piece that an element-wise step may write over the
-    row it reads last shares that row's body; every other piece is a body of its own.
+    Storages of `contiguous` become one body each. Of the others, a row that may run over the row its step reads last
+    shares that row's body, at the distance the kernels ask for; every other piece is a body of its own. Rows that hang
+    together are harder to place, so they overlap only in steps with more than `overlap_above_bytes` alive.
     """
     alive = lives(step_graph, order)
     for p in alive:
         for position in whole_at.get(step_graph.pieces[p].storage, ()):
             alive[p] = (min(alive[p][0], position), max(alive[p][1], position + 1))
-    follows: dict[int, int] = {}
-    taken: set[int] = set()
-    for position, s in enumerate(order):
-        for read, written in step_graph.steps[s].in_place:
-            fits = (
-                read not in taken
-                and written not in follows
-                and alive[read][1] == position + 1
-                and alive[written][0] == position
-                and step_graph.pieces[read].bytes == step_graph.pieces[written].bytes
-                and step_graph.pieces[read].storage not in contiguous
-                and step_graph.pieces[written].storage not in contiguous
-                and read not in step_graph.final
-            )
-            if fits:
-                follows[written] = read
-                taken.add(read)
+    crowded = live_bytes(step_graph, len(order), alive) > overlap_above_bytes
+    follows = _overlaps(step_graph, order, alive, contiguous, crowded)
+    followed = {o.read: o for o in follows.values()}
     spans: dict[tuple[str, int], list[Span]] = {}
-    key_of: dict[int, tuple[tuple[str, int], int]] = {}
+    place: dict[int, tuple[tuple[str, int], int]] = {}
     for p in sorted(alive, key=lambda p: (alive[p], p)):
         piece = step_graph.pieces[p]
         start, stop = alive[p]
-        if p in taken:
-            stop -= 1  # its last reader writes the follower over it
         if piece.storage in contiguous:
             key, offset = ("storage", piece.storage), piece.row * piece.bytes
         elif p in follows:
-            key, offset = key_of[follows[p]][0], 0
+            key, offset = place[follows[p].read]
+            offset -= follows[p].distance_bytes
         else:
             key, offset = ("piece", p), 0
-        key_of[p] = (key, offset)
-        spans.setdefault(key, [])
-        if start < stop:
-            spans[key].append(Span(start, stop, offset, piece.bytes))
-        elif piece.storage in contiguous:
-            spans[key].append(Span(start, start, offset, piece.bytes))
+        place[p] = (key, offset)
+        mine = spans.setdefault(key, [])
+        if p not in followed:
+            mine.append(Span(start, stop, offset, piece.bytes))
+            continue
+        # In its last step, a row that is run over counts only with the bytes its successor does not take.
+        shared = followed[p].shared_bytes
+        if start < stop - 1:
+            mine.append(Span(start, stop - 1, offset, piece.bytes))
+        if shared < piece.bytes:
+            mine.append(Span(stop - 1, stop, offset + shared, piece.bytes - shared))
     index = {key: b for b, key in enumerate(spans)}
+    lowest = {key: min(s.offset for s in found) if key[0] == "piece" else 0 for key, found in spans.items()}
     bodies = tuple(
-        Body(tuple(_merged(found)), TENSOR_ALIGN if key[0] == "storage" else PIECE_ALIGN)
+        Body(
+            tuple(_merged([Span(s.start, s.stop, s.offset - lowest[key], s.bytes) for s in found])),
+            TENSOR_ALIGN if key[0] == "storage" else PIECE_ALIGN,
+        )
         for key, found in spans.items()
     )
-    placements = {p: Placement(index[key], offset) for p, (key, offset) in key_of.items()}
-    return Bodies(bodies, placements)
+    return Bodies(bodies, {p: Placement(index[key], offset - lowest[key]) for p, (key, offset) in place.items()})
+
+
+def _overlaps(
+    step_graph: StepGraph,
+    order: Sequence[int],
+    alive: Mapping[int, tuple[int, int]],
+    contiguous: frozenset[int],
+    crowded: npt.NDArray[np.bool_],
+) -> dict[int, Overlap]:
+    """Written piece -> the overlap used for it: the largest of its step whose row dies there and is still free."""
+    used: dict[int, Overlap] = {}
+    taken: set[int] = set()
+    for position in np.flatnonzero(crowded).tolist():
+        for overlap in step_graph.steps[order[position]].overlaps:
+            read, written = overlap.read, overlap.written
+            if (
+                read not in taken
+                and written not in used
+                and alive[read][1] == position + 1
+                and alive[written][0] == position
+                and read not in step_graph.final
+                and step_graph.pieces[read].storage not in contiguous
+                and step_graph.pieces[written].storage not in contiguous
+            ):
+                used[written] = overlap
+                taken.add(read)
+                break
+    return used
 
 
 def _merged(spans: list[Span]) -> list[Span]:

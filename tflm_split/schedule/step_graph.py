@@ -13,8 +13,12 @@ from dataclasses import dataclass, replace
 from tflm_split.analysis.tflm_planner import scratch_room_bytes
 from tflm_split.ir.graph import ABSENT
 from tflm_split.split.crossing import may_cross
+from tflm_split.split.overlap import overlap_distance
 from tflm_split.split.regions import Split
 from tflm_split.split.storage import StorageView
+
+PIECE_ALIGN = 4
+"""Rows lie on words: the u16 address table counts in them, and word loads work on every core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,16 @@ class Piece:
     storage: int
     row: int
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """If piece `read` dies in this step, piece `written` may start `distance_bytes` below it and share bytes with it."""
+
+    read: int
+    written: int
+    distance_bytes: int
+    shared_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +51,8 @@ class Step:
     writes: tuple[int, ...]
     depends: tuple[int, ...] = ()
     """Steps that must come first: those that write the bytes read here, and an accumulator's previous row."""
-    in_place: tuple[tuple[int, int], ...] = ()
-    """(read piece, written piece) pairs that may share one address if the read piece dies here."""
+    overlaps: tuple[Overlap, ...] = ()
+    """Dying rows the output row may run over, most bytes shared first; one of them at most can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ class StepGraph:
 def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
     """The steps of `split`: covered operators as their row ops cut them, stock operators whole, with their scratch.
 
-    `in_place` False takes away the option of element-wise steps to overwrite their input.
+    `in_place` False takes away the option of steps to write over a row they read for the last time.
     """
     graph, storages, row_ops = split.graph, split.storages, split.row_ops
     pieces: list[Piece] = []
@@ -75,6 +89,7 @@ def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
         first = first_piece[storages.storage_of[tensor]]
         return [first + r for r in storages.rows_of(tensor)]
 
+    fixed = {p for t in _seen_outside(split) if t in storages.storage_of for p in pieces_of(t)}
     steps: list[Step] = []
     steps_of: list[list[int]] = [[] for _ in graph.operators]
     writers: dict[int, list[tuple[int, _Part]]] = {}
@@ -100,15 +115,17 @@ def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
         accumulator = len(pieces)
         if op.accumulates:
             pieces.append(Piece(len(storages.storages) + index, 0, op.accumulator_bytes))
+        distances = [overlap_distance(op, read, PIECE_ALIGN) if in_place else None for read, _ in activations]
         for row in range(op.steps):
             read_parts: list[tuple[int, _Part]] = []
-            pairs: list[tuple[int, int]] = []
-            for (read, view), part in zip(activations, parts, strict=True):
+            pairs: list[Overlap] = []
+            for (read, view), part, distance in zip(activations, parts, distances, strict=True):
                 first = first_piece[view.storage] + view.first_row
                 rows = range(row, row + 1) if op.accumulates else read.window.rows(row, read.shape.rows)
                 read_parts.extend((first + r, part) for r in rows)
-                if in_place and out_part.whole and part.whole and read.may_be_overwritten and len(rows) == 1:
-                    pairs.append((first + rows[0], out_first + row))
+                if distance is not None and out_part.whole and part.whole:
+                    shared = min(op.output_shape.row_bytes - distance, read.shape.row_bytes)
+                    pairs.extend(Overlap(first + r, out_first + row, distance, shared) for r in rows)
             reads = [p for p, _ in read_parts]
             written = [(out_first + (0 if op.accumulates else row), out_part)]
             if op.accumulates:
@@ -119,7 +136,7 @@ def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
                     written.append((accumulator, _WHOLE))
             depends = (len(steps) - 1,) if op.accumulates and row else ()
             writes = tuple(p for p, _ in written)
-            add(Step(op.source, index, row, tuple(dict.fromkeys(reads)), writes, depends, tuple(pairs)), read_parts, written)
+            add(Step(op.source, index, row, tuple(dict.fromkeys(reads)), writes, depends, _usable(pairs, fixed)), read_parts, written)
     scratch: list[int] = []
     for node in sorted(split.stock):
         operator = graph.operators[node]
@@ -160,6 +177,20 @@ def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
         frozenset(scratch),
         _needed(steps, producers, final | crossing, split.stock),
     )
+
+
+def _seen_outside(split: Split) -> set[int]:
+    """Tensors whose rows cannot move on their own, because TFLM sees them as one."""
+    graph = split.graph
+    seen = {*graph.inputs, *graph.outputs, *may_cross(graph, split.stock)}
+    for k in split.stock:
+        seen.update((*graph.operators[k].inputs, *graph.operators[k].outputs))
+    return seen
+
+
+def _usable(pairs: Sequence[Overlap], fixed: set[int]) -> tuple[Overlap, ...]:
+    movable = [o for o in pairs if o.read not in fixed and o.written not in fixed]
+    return tuple(sorted(movable, key=lambda o: -o.shared_bytes))
 
 
 def _needed(

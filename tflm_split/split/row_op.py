@@ -21,7 +21,7 @@ class Read:
     shape: RowShape
     window: Window = SAME_ROW
     may_be_overwritten: bool = False
-    """Whether the output row may take the address of this row when it is read for the last time (element-wise)."""
+    """Whether the output row may take the very address of this row when it is read for the last time (element-wise)."""
 
 
 @dataclass(frozen=True, slots=True)

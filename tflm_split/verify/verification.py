@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from tflm_split.analysis.liveness import activation_bytes
+from tflm_split.errors import InputError, TflmError, UnrunnableError
 from tflm_split.ir.graph import Model
 from tflm_split.verify.compare import Comparison, compare, test_inputs
+from tflm_split.verify.tflm import run_in_tflm
+
+MAX_INPUT_BYTES = 1 << 30
+"""All test inputs of a verification together; they are handed over on disk."""
 
 
 def verify(model: Model, optimized: bytes, inputs: int, seed: int) -> Comparison:
     """Run `model` and `optimized` on the same `inputs` inputs, random and smooth ones in turn, in processes of their own.
 
-    Raises UnrunnableError when TFLM cannot run `model` itself, TflmError when it cannot run `optimized`.
+    Raises UnrunnableError when TFLM cannot run `model` itself, TflmError when it cannot run `optimized`, InputError when
+    the inputs are too many or too large.
     """
-    return compare(model.original, optimized, test_inputs(model.graph, inputs, seed))
+    input_bytes = sum(activation_bytes(model.graph.tensors[t]) for t in model.graph.inputs)
+    if input_bytes * inputs > MAX_INPUT_BYTES:
+        raise InputError(
+            f"one input of the model has {input_bytes:,} bytes: verifying on {inputs} would take more than "
+            f"{MAX_INPUT_BYTES:,}; take fewer with --inputs, or --no-verify"
+        )
+    arrays = test_inputs(model.graph, inputs, seed)
+    if optimized != model.original:
+        return compare(model.original, optimized, arrays)
+    try:
+        run = run_in_tflm(model.original, arrays)
+    except TflmError as error:
+        raise UnrunnableError(f"the original model: {error}") from None
+    return Comparison(inputs, True, None, run, run)

@@ -21,4 +21,5 @@ def split_softmax(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     shape = row_shape(source)
     exps, exp_count = softmax_parameters(per_tensor(source)[0], beta)
     params: dict[str, int | float | bytes] = {"exps_offset": exps, "exp_count": exp_count}
-    return (RowOp(op.index, OpKind.SOFTMAX, (Read(source.index, shape),), target.index, shape, params),)
+    reads = (Read(source.index, shape, may_be_overwritten=True),)
+    return (RowOp(op.index, OpKind.SOFTMAX, reads, target.index, shape, params),)
