@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tflm_split.plan.portfolio import plan
 from tflm_split.plan.problem import Layout
@@ -29,6 +29,10 @@ class Plan:
     planned_head_bytes: int
     lower_bound_bytes: int
     """Bytes alive in the worst step of this order, rows that run over one another counted once."""
+    step_graph: StepGraph = field(repr=False)
+    """What `schedule` counts in."""
+    bodies: Bodies = field(repr=False)
+    """What `layout` places, with the lives of every piece."""
 
 
 def visible_storages(split: Split, runs: Sequence[Sequence[int]]) -> frozenset[int]:
@@ -91,7 +95,7 @@ def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, ef
     ends += [r.workspace_offset + r.program.workspace_bytes for r in regions]
     ends += [_scratch_end(step_graph, bodies, layout, first[s]) for s in sorted(step_graph.scratch)]
     head = max((-(-end // TENSOR_ALIGN) * TENSOR_ALIGN for end in ends), default=0)
-    return Plan(split, schedule, regions, offsets, layout, head, schedule.live_peak_bytes)
+    return Plan(split, schedule, regions, offsets, layout, head, schedule.live_peak_bytes, step_graph, bodies)
 
 
 OVERLAP_SHARES = (1.0, 0.6, 0.3, 0.0)

@@ -36,10 +36,11 @@ def executor_sources() -> tuple[Path, ...]:
 
 
 def host_sources() -> tuple[Path, ...]:
-    """Every C file of the host library; raises ToolError when the sources are not there."""
+    """Every C file of the host library, the planner's inner loop among them; raises ToolError when the sources are not there."""
     shim = (_RUNTIME / "tflm" / "tflm_split_call.c", _RUNTIME / "host" / "pip_operator.c")
-    sources = (*executor_sources(), *shim)
-    if not executor_sources() or not all(path.is_file() for path in shim):
+    planner = _PACKAGE / "plan" / "repair.c"
+    sources = (*executor_sources(), *shim, planner)
+    if not executor_sources() or not all(path.is_file() for path in (*shim, planner)):
         raise ToolError("the sources of the C runtime are not there: build from a checkout of tflm_split")
     return sources
 

@@ -1,0 +1,47 @@
+"""Which boards can a model be tried on, and how is firmware compiled for each?
+
+Sources, linker scripts and what is known of each board's timer lie in `tflm_runtime_patch/boards/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from tflm_split.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """`machine` is QEMU's name, `folder` holds `board.h` and `memory.ld`, `target_flags` go to compiler and linker."""
+
+    name: str
+    core: str
+    machine: str
+    folder: str
+    target_flags: tuple[str, ...]
+
+
+_ALL = (
+    Board("m3", "Cortex-M3", "mps2-an385", "mps2", ("-mcpu=cortex-m3", "-mfloat-abi=soft")),
+    Board("m4", "Cortex-M4F", "mps2-an386", "mps2", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")),
+    Board("m7", "Cortex-M7F", "mps2-an500", "mps2", ("-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard")),
+    Board("m55", "Cortex-M55 with Helium", "mps3-an547", "mps3_an547", ("-mcpu=cortex-m55", "-mfloat-abi=hard")),
+    Board(
+        "netduinoplus2",
+        "STM32F405 (Cortex-M4F, 1 MB flash, 128 KB SRAM)",
+        "netduinoplus2",
+        "netduinoplus2",
+        ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+    ),
+)
+BOARDS: Mapping[str, Board] = MappingProxyType({board.name: board for board in _ALL})
+
+
+def board_named(name: str) -> Board:
+    """The board of this name, or of this QEMU machine; raises InputError with the names there are."""
+    for board in _ALL:
+        if name in (board.name, board.machine):
+            return board
+    raise InputError(f"there is no board {name!r}; there are: {', '.join(BOARDS)}")

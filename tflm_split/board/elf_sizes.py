@@ -1,0 +1,105 @@
+"""What does a firmware image take of flash and RAM, by section and by symbol? Read from the ELF file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tflm_split.errors import InputError, ToolError
+
+PROGRAM_SYMBOL = "board_program"
+WORKSPACE_SYMBOL = "board_workspace"
+_STACK_SECTION = ".stack"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """`in_flash`: its bytes are stored in flash. `in_ram`: it takes RAM. `.data` does both."""
+
+    name: str
+    bytes: int
+    in_flash: bool
+    in_ram: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    name: str
+    section: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ElfSizes:
+    """Sections as they lie in memory; symbols of more than 0 bytes, largest first.
+
+    The stack's reserve is a section, but not counted as RAM here: what of it is used is measured on the board.
+    """
+
+    sections: tuple[Section, ...]
+    symbols: tuple[Symbol, ...]
+
+    @property
+    def flash_bytes(self) -> int:
+        return sum(s.bytes for s in self.sections if s.in_flash)
+
+    @property
+    def data_bytes(self) -> int:
+        return sum(s.bytes for s in self.sections if s.in_ram and s.in_flash)
+
+    @property
+    def bss_bytes(self) -> int:
+        return sum(s.bytes for s in self.sections if s.in_ram and not s.in_flash and s.name != _STACK_SECTION)
+
+    @property
+    def stack_reserve_bytes(self) -> int:
+        return sum(s.bytes for s in self.sections if s.name == _STACK_SECTION)
+
+    @property
+    def program_bytes(self) -> int:
+        return sum(s.bytes for s in self.symbols if s.name == PROGRAM_SYMBOL)
+
+    @property
+    def workspace_bytes(self) -> int:
+        return sum(s.bytes for s in self.symbols if s.name == WORKSPACE_SYMBOL)
+
+
+def elf_sizes(path: Path) -> ElfSizes:
+    """The sizes in the ELF file at `path`; raises InputError when it is not one, ToolError without pyelftools."""
+    try:
+        from elftools.common.exceptions import ELFError
+        from elftools.elf.elffile import ELFFile
+    except ImportError:
+        raise ToolError("pyelftools is not installed; run: pip install pyelftools") from None
+    try:
+        with path.open("rb") as file:
+            return _read(ELFFile(file))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ELFError, ValueError, KeyError, IndexError, AttributeError, UnicodeDecodeError, OverflowError) as error:
+        raise InputError(f"{path}: is not an ELF file that can be read: {error or type(error).__name__}") from error
+
+
+_ALLOCATED, _WRITABLE = 2, 1  # SHF_ALLOC, SHF_WRITE
+
+
+def _read(elf: Any) -> ElfSizes:
+    names = {}
+    sections = []
+    for index, section in enumerate(elf.iter_sections()):
+        header = section.header
+        if header["sh_flags"] & _ALLOCATED and header["sh_size"]:
+            stored = header["sh_type"] != "SHT_NOBITS"
+            writable = bool(header["sh_flags"] & _WRITABLE)
+            names[index] = section.name
+            sections.append(Section(section.name, header["sh_size"], stored, writable))
+    symbols = []
+    table = elf.get_section_by_name(".symtab")
+    for symbol in table.iter_symbols() if table is not None else ():
+        index = symbol.entry["st_shndx"]
+        if symbol.entry["st_size"] and index in names:
+            symbols.append(Symbol(symbol.name, names[index], symbol.entry["st_size"]))
+    return ElfSizes(tuple(sections), tuple(sorted(symbols, key=lambda s: (-s.bytes, s.name))))

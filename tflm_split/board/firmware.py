@@ -1,0 +1,120 @@
+"""How does a program become a firmware image? Compiled, linked with the kernels it uses and with nothing else."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import shutil
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from tflm_split.board.boards import Board
+from tflm_split.board.toolchain import ARCHIVER, COMPILER, compiler_version, find_tool, run_tool, runtime_folder
+from tflm_split.errors import ToolError
+from tflm_split.program.format import OpKind
+from tflm_split.program.types import Program
+from tflm_split.verify.host_library import executor_sources
+
+OPTIMIZATION = "-O2"
+"""For everything. Kernels written with intrinsics do not gain from -O3, the portable ones grow and win a few percent."""
+STACK_BYTES = 2048
+"""Room for the stack; an overflow faults. What a run takes of it is measured."""
+
+_COMMON_FLAGS = ("-mthumb", OPTIMIZATION, "-g0", "-ffunction-sections", "-fdata-sections", "-fno-common", "-std=c99")
+_LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,--no-warn-rwx-segments")
+
+KERNELS: dict[OpKind, tuple[str, ...]] = {
+    OpKind.CONV: ("split_nn_conv_row",),
+    OpKind.DEPTHWISE: ("split_nn_depthwise_row",),
+    OpKind.AVERAGE_POOL: ("split_nn_average_pool_row",),
+    OpKind.MAX_POOL: ("split_nn_max_pool_row",),
+    OpKind.ADD: ("split_nn_add_row",),
+    OpKind.SUB: ("split_nn_add_row",),
+    OpKind.MUL: ("split_nn_mul_row",),
+    OpKind.LUT: ("split_nn_lut_row",),
+    OpKind.QUANTIZE_FLOAT: ("split_nn_quantize_float_row",),
+    OpKind.SOFTMAX: ("split_nn_softmax_row",),
+    OpKind.PAD: ("split_nn_pad_row",),
+    OpKind.SUM_FEED: ("split_nn_sum_row", "split_nn_sum_finish"),
+    OpKind.DENSE_FEED: ("split_nn_dense_row", "split_nn_dense_finish"),
+}
+"""The functions of `split_nn_kernels.h` that each kind of step calls."""
+
+
+def absent_kernels(program: Program) -> tuple[str, ...]:
+    """The kernels that `program` never calls."""
+    used = {name for op in program.ops for name in KERNELS[op.kind]}
+    return tuple(sorted({name for names in KERNELS.values() for name in names} - used))
+
+
+def describe_compiler(board: Board) -> str:
+    """Compiler, version and the flags that make a difference."""
+    return " ".join((compiler_version(), OPTIMIZATION, *board.target_flags))
+
+
+def build_firmware(board: Board, blob: bytes, program: Program, folder: Path, *, portable: bool = False) -> Path:
+    """The firmware image of `program` (encoded: `blob`), an ELF file in `folder`.
+
+    `portable` leaves the processor's own kernels out. Raises ToolError when a tool is missing, when it fails, and when
+    the firmware does not fit the board.
+    """
+    objects = _objects(board, portable)
+    boards = runtime_folder() / "boards"
+    (folder / "program.bin").write_bytes(blob)
+    image = folder / "firmware.elf"
+    command = [
+        find_tool(COMPILER),
+        *board.target_flags,
+        *_COMMON_FLAGS,
+        f"-DBOARD_WORKSPACE_BYTES={max(program.workspace_bytes, 1)}",
+        '-DBOARD_PROGRAM_FILE="program.bin"',
+        *_include_flags(board),
+        str(boards / "common" / "main.c"),
+        str(boards / "common" / "program.S"),
+        *_LINK_FLAGS,
+        f"-Wl,--defsym=BOARD_STACK_BYTES={STACK_BYTES}",
+        *(f"-Wl,--defsym={name}=board_absent_kernel" for name in absent_kernels(program)),
+        f"-L{boards / 'common'}",
+        f"-T{boards / board.folder / 'memory.ld'}",
+        str(objects / "startup.o"),
+        str(objects / "board.a"),
+        "-o",
+        image.name,
+    ]
+    run_tool(command, folder, f"the firmware cannot be built for {board.name}")
+    return image
+
+
+def _include_flags(board: Board) -> tuple[str, ...]:
+    runtime = runtime_folder()
+    return (f"-I{runtime / 'split_nn'}", f"-I{runtime / 'boards' / 'common'}", f"-I{runtime / 'boards' / board.folder}")
+
+
+def _common_sources() -> list[Path]:
+    return [path for path in sorted((runtime_folder() / "boards" / "common").glob("*.c")) if path.name != "main.c"]
+
+
+def _objects(board: Board, portable: bool) -> Path:
+    """The folder with what all firmware of a board shares, compiled once per process and state of the sources."""
+    sources = [*executor_sources(), *_common_sources()]
+    headers = [path for source in sources for path in source.parent.glob("*.h")]
+    digest = hashlib.sha256()
+    for path in [*sources, *sorted(set(headers))]:
+        digest.update(path.read_bytes())
+    return _compiled(board, portable, tuple(sources), digest.hexdigest())
+
+
+@lru_cache(maxsize=None)
+def _compiled(board: Board, portable: bool, sources: tuple[Path, ...], digest: str) -> Path:
+    compiler, archiver = find_tool(COMPILER), find_tool(ARCHIVER)
+    folder = Path(tempfile.mkdtemp(prefix="tflm_split_board_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    defines = ("-DSPLIT_NN_PORTABLE",) if portable else ()
+    flags = (*board.target_flags, *_COMMON_FLAGS, *defines, *_include_flags(board))
+    if not executor_sources():
+        raise ToolError("the executor's C sources are not in this installation: run from a checkout of tflm_split")
+    run_tool([compiler, "-c", *flags, *map(str, sources)], folder, f"the executor cannot be compiled for {board.name}")
+    members = sorted(path.name for path in folder.glob("*.o") if path.name != "startup.o")
+    run_tool([archiver, "rcs", "board.a", *members], folder, "the executor's objects cannot be archived")
+    return folder

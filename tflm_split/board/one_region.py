@@ -1,0 +1,53 @@
+"""Can this model run without TFLM? Only when its whole graph is one `TFLM_SPLIT` operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tflm_split.assemble import CUSTOM_CODE
+from tflm_split.errors import InputError
+from tflm_split.ir.graph import Graph, Model
+from tflm_split.program.decode import decode
+from tflm_split.program.types import Program
+from tflm_split.report.programs import programs_of
+
+
+@dataclass(frozen=True, slots=True)
+class OneRegion:
+    """The program, and for each of its inputs and outputs which input or output of the model it is."""
+
+    graph: Graph
+    blob: bytes = field(repr=False)
+    program: Program = field(repr=False)
+    model_inputs: tuple[int, ...]
+    model_outputs: tuple[int, ...]
+
+
+def one_region(model: Model) -> OneRegion:
+    """The region that is all of `model`; raises InputError with what else is in it, ProgramError for a bad program."""
+    graph = model.graph
+    kinds = [op.kind for op in graph.operators]
+    if kinds.count(f"CUSTOM:{CUSTOM_CODE}") != 1:
+        found = f"{kinds.count(f'CUSTOM:{CUSTOM_CODE}')} TFLM_SPLIT operators"
+        raise InputError(f"{model.name}: has {found}, but a board without TFLM runs a model that is exactly one")
+    if len(kinds) > 1:
+        stock = next(op for op in graph.operators if op.kind != f"CUSTOM:{CUSTOM_CODE}")
+        raise InputError(
+            f"{model.name}: {graph.label(stock)} stays with TFLM, but a board without TFLM runs a model that is exactly "
+            "one TFLM_SPLIT operator"
+        )
+    (blob,) = programs_of(model).values()
+    program = decode(blob)
+    op = graph.operators[0]
+    inputs, outputs = op.inputs[:-1], op.outputs[:-1]
+    if set(inputs) != set(graph.inputs) or not set(graph.outputs) <= set(outputs):
+        raise InputError(f"{model.name}: the model's inputs and outputs are not those of its TFLM_SPLIT operator")
+    if len(program.inputs) != len(inputs) or len(program.outputs) != len(outputs):
+        raise InputError(f"{model.name}: its program has other inputs and outputs than its TFLM_SPLIT operator")
+    return OneRegion(
+        graph,
+        blob,
+        program,
+        tuple(graph.inputs.index(t) for t in inputs),
+        tuple(outputs.index(t) for t in graph.outputs),
+    )

@@ -1,0 +1,197 @@
+"""What does a split model compute on a board, and what does it take: instructions, RAM, stack, flash?"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflm_split.board.boards import Board, board_named
+from tflm_split.board.elf_sizes import ElfSizes, elf_sizes
+from tflm_split.board.firmware import build_firmware, describe_compiler
+from tflm_split.board.one_region import OneRegion, one_region
+from tflm_split.board.toolchain import EMULATOR, find_tool, require_tools
+from tflm_split.errors import InputError, ToolError
+from tflm_split.tflite.reader import read_model
+
+DEFAULT_TIMEOUT_S = 300.0
+
+Inputs = Sequence["np.ndarray[Any, Any] | bytes"]
+"""One array, or its bytes, per model input, in the model's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRun:
+    """`outputs[k][j]` are the bytes of model output j after inference k.
+
+    `instructions` are those of the longest inference, `split_nn_run()` alone; they are counted, not cycles. `stack_bytes`
+    is the deepest of preparing and running. RAM is `data_bytes + bss_bytes + stack_bytes`, flash everything stored.
+    """
+
+    outputs: tuple[tuple[bytes, ...], ...] = field(repr=False)
+    instructions: int
+    instructions_of: tuple[int, ...] = field(repr=False)
+    prepare_instructions: int
+    data_bytes: int
+    bss_bytes: int
+    stack_bytes: int
+    flash_bytes: int
+    program_bytes: int
+    outputs_sha256: str
+    board: str
+    compiler: str
+    sizes: ElfSizes = field(repr=False)
+    run_stack_bytes: int = 0
+
+    @property
+    def ram_bytes(self) -> int:
+        """All RAM of the firmware."""
+        return self.data_bytes + self.bss_bytes + self.stack_bytes
+
+    @property
+    def code_bytes(self) -> int:
+        """Flash without the program: executor, kernels it uses, libc's memory functions, the measuring firmware itself."""
+        return self.flash_bytes - self.program_bytes
+
+    def record(self) -> dict[str, Any]:
+        """The JSON of `board run`; the outputs themselves are left out."""
+        return {
+            "board": self.board,
+            "compiler": self.compiler,
+            "instructions": self.instructions,
+            "prepare_instructions": self.prepare_instructions,
+            "data_bytes": self.data_bytes,
+            "bss_bytes": self.bss_bytes,
+            "stack_bytes": self.stack_bytes,
+            "run_stack_bytes": self.run_stack_bytes,
+            "ram_bytes": self.ram_bytes,
+            "flash_bytes": self.flash_bytes,
+            "code_bytes": self.code_bytes,
+            "program_bytes": self.program_bytes,
+            "outputs_sha256": self.outputs_sha256,
+        }
+
+
+def run_on_board(
+    model: bytes,
+    board: str,
+    inputs: Sequence[Inputs],
+    *,
+    portable: bool = False,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    keep_elf: Path | None = None,
+) -> BoardRun:
+    """Run every entry of `inputs` on `board` (a name of `boards.BOARDS`), one after the other on one firmware.
+
+    `portable` leaves out the kernels written for the processor. `keep_elf` is where the firmware image is copied to.
+    Raises InputError when the model is not one region or the inputs are not its own, ToolError when a tool is missing or
+    fails, the firmware does not fit the board, or the emulator takes longer than `timeout_s` seconds.
+    """
+    target = board_named(board)
+    region = one_region(read_model(model))
+    if not inputs:
+        raise InputError("there is no input to run the board on")
+    packed = b"".join(_packed(region, entry) for entry in inputs)
+    require_tools()
+    with tempfile.TemporaryDirectory(prefix="tflm_split_board_") as scratch:
+        folder = Path(scratch)
+        image = build_firmware(target, region.blob, region.program, folder, portable=portable)
+        sizes = elf_sizes(image)
+        if keep_elf is not None:
+            keep_elf.write_bytes(image.read_bytes())
+        (folder / "inputs.bin").write_bytes(packed)
+        console = _emulate(target, image, folder, timeout_s)
+        raw = (folder / "outputs.bin").read_bytes()
+    counted = _counters(target, console, len(inputs))
+    outputs = _unpacked(target, region, raw, len(inputs))
+    return BoardRun(
+        outputs=outputs,
+        instructions=max(counted["run_instructions"]),
+        instructions_of=tuple(counted["run_instructions"]),
+        prepare_instructions=counted["prepare_instructions"][0],
+        data_bytes=sizes.data_bytes,
+        bss_bytes=sizes.bss_bytes,
+        stack_bytes=max(*counted["run_stack_bytes"], *counted["prepare_stack_bytes"]),
+        flash_bytes=sizes.flash_bytes,
+        program_bytes=sizes.program_bytes,
+        outputs_sha256=hashlib.sha256(b"".join(b"".join(entry) for entry in outputs)).hexdigest(),
+        board=target.name,
+        compiler=describe_compiler(target),
+        sizes=sizes,
+        run_stack_bytes=max(counted["run_stack_bytes"]),
+    )
+
+
+def _packed(region: OneRegion, entry: Inputs) -> bytes:
+    """One inference's inputs in the program's order."""
+    if len(entry) != len(region.graph.inputs):
+        raise InputError(f"the model has {len(region.graph.inputs)} inputs, but {len(entry)} are given for them")
+    data = [value if isinstance(value, bytes) else np.ascontiguousarray(value).tobytes() for value in entry]
+    parts = []
+    for io, k in zip(region.program.inputs, region.model_inputs, strict=True):
+        if len(data[k]) != io.bytes:
+            raise InputError(f"input {k} of the model has {io.bytes} bytes, but {len(data[k])} are given for it")
+        parts.append(data[k])
+    return b"".join(parts)
+
+
+def _unpacked(board: Board, region: OneRegion, raw: bytes, count: int) -> tuple[tuple[bytes, ...], ...]:
+    """Per inference, the outputs in the model's order."""
+    lengths = [io.bytes for io in region.program.outputs]
+    if len(raw) != count * sum(lengths):
+        raise ToolError(f"the firmware on {board.name} wrote {len(raw)} bytes of output instead of {count * sum(lengths)}")
+    found = []
+    position = 0
+    for _ in range(count):
+        parts = []
+        for length in lengths:
+            parts.append(raw[position : position + length])
+            position += length
+        found.append(tuple(parts[k] for k in region.model_outputs))
+    return tuple(found)
+
+
+def _emulate(board: Board, image: Path, folder: Path, timeout_s: float) -> str:
+    """What the firmware printed. One instruction is one nanosecond of the board's time (`-icount shift=0`)."""
+    command = [
+        find_tool(EMULATOR), "-M", board.machine, "-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none",
+        "-icount", "shift=0", "-chardev", "file,id=console,path=console.txt",
+        "-semihosting-config", "enable=on,target=native,chardev=console", "-kernel", image.name,
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"the emulated {board.machine} did not finish within {timeout_s:g} s") from None
+    except OSError as error:
+        raise ToolError(f"{EMULATOR} does not run: {error}") from error
+    path = folder / "console.txt"
+    console = path.read_text(errors="replace") if path.exists() else ""
+    lines = console.splitlines()
+    if done.returncode == 0 and lines and lines[-1] == "done":
+        return console
+    said = [line for line in lines if line.startswith(("error", "fault"))]
+    stderr = done.stderr.decode(errors="replace").strip().splitlines()
+    reason = (said or stderr or [f"exit code {done.returncode}"])[0]
+    raise ToolError(f"the firmware failed on the emulated {board.machine}: {reason}")
+
+
+def _counters(board: Board, console: str, count: int) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for line in console.splitlines():
+        name, _, value = line.partition(" ")
+        if value.isdecimal():
+            found.setdefault(name, []).append(int(value))
+    for name, wanted in (
+        ("prepare_instructions", 1), ("prepare_stack_bytes", 1), ("run_instructions", count), ("run_stack_bytes", count)
+    ):  # fmt: skip
+        if len(found.get(name, ())) != wanted:
+            raise ToolError(f"the firmware on {board.name} did not print {name} {wanted} times")
+    return found

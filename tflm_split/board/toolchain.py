@@ -1,0 +1,70 @@
+"""Where are the cross compiler, the emulator and the firmware's sources on this machine? Each absence is a sentence."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tflm_split.errors import ToolError
+
+COMPILER = "arm-none-eabi-gcc"
+ARCHIVER = "arm-none-eabi-ar"
+EMULATOR = "qemu-system-arm"
+DEBIAN_PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+
+_RUNTIME = Path(__file__).resolve().parents[2] / "tflm_runtime_patch"
+_COMPILE_TIMEOUT_S = 300
+
+
+def find_tool(name: str) -> str:
+    """The path of a tool; raises ToolError with the Debian packages that hold all of them."""
+    path = shutil.which(name)
+    if path is None:
+        raise ToolError(f"{name} is not on this machine; on Debian: apt install {DEBIAN_PACKAGES}")
+    return path
+
+
+def require_tools() -> None:
+    """Raises ToolError for the first tool that is missing."""
+    for name in (COMPILER, ARCHIVER, EMULATOR):
+        find_tool(name)
+
+
+def runtime_folder() -> Path:
+    """`tflm_runtime_patch/` of the checkout this package runs from; raises ToolError in a plain installation."""
+    if not (_RUNTIME / "boards").is_dir() or not (_RUNTIME / "split_nn").is_dir():
+        raise ToolError("the firmware's C sources are not in this installation: run from a checkout of tflm_split")
+    return _RUNTIME
+
+
+def compiler_version() -> str:
+    """`arm-none-eabi-gcc 12.2.1`."""
+    text = run_tool([find_tool(COMPILER), "-dumpfullversion"], Path.cwd(), "the cross compiler does not run")
+    return f"{COMPILER} {text.strip()}"
+
+
+def run_tool(command: Sequence[str], folder: Path, failure: str) -> str:
+    """The standard output of a build command run in `folder`; raises ToolError with its first complaint."""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=_COMPILE_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"{failure}: {error}") from error
+    if done.returncode != 0:
+        raise ToolError(f"{failure}: {_first_complaint(done.stderr) or f'exit code {done.returncode}'}")
+    return done.stdout
+
+
+def _first_complaint(stderr: str) -> str:
+    """The line that says most: newlib's absence in Debian's packages by name, an overflow, an error, or the first one."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    for pattern in (r"overflowed by", r"will not fit", r"\berror\b", r"undefined reference"):
+        for line in lines:
+            if re.search(pattern, line):
+                missing = re.search(r"(string\.h|stdint\.h): No such file|cannot find -lc", line)
+                return line + (f" (on Debian: apt install {DEBIAN_PACKAGES})" if missing else "")
+    return lines[0] if lines else ""
