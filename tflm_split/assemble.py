@@ -1,4 +1,4 @@
-"""Plan -> the bytes of the optimised model: one `TFLM_SPLIT` operator per region, the offline plan, all else as it was."""
+"""Plan -> the optimised model's bytes: one `TFLM_SPLIT` operator per region, the offline plan, all else as it was."""
 
 from __future__ import annotations
 
@@ -47,9 +47,7 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> bytes:
             workspace = len(graph.tensors) + len(tensors)
             tensors.append(NewTensor(f"tflm_split/workspace_{r}", (region.program.workspace_bytes,), "INT8"))
             offsets[workspace] = region.workspace_offset
-            operators.append(
-                CustomOperator(CUSTOM_CODE, (*region.inputs, program), (*region.outputs, workspace))
-            )
+            operators.append(CustomOperator(CUSTOM_CODE, (*region.inputs, program), (*region.outputs, workspace)))
         elif node not in inside:
             op = graph.operators[node]
             if len(op.source) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from tflm_split.compile import Plan, compile_schedule
 from tflm_split.errors import Refusal
@@ -23,18 +24,18 @@ def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
     graph = drop_dead(graph, SPLITTERS.keys() | RESHAPES)
     unfolded: set[tuple[int, ...]] = set()
     while True:
-
-        def accept(graph: Graph, op: Operator) -> bool:
-            return op.source[-1:] not in unfolded and _can_be_split(graph, op)
-
-        split = split_graph(fold_pad(graph, accept), options)
+        folded = fold_pad(graph, partial(_can_be_folded, frozenset(unfolded)))
+        split = split_graph(folded, options)
         stuck = {split.graph.operators[k].source[-1:] for k in split.stock if len(split.graph.operators[k].source) > 1}
         if not stuck:
             return split
         unfolded |= stuck
 
 
-def _can_be_split(graph: Graph, op: Operator) -> bool:
+def _can_be_folded(unfolded: frozenset[tuple[int, ...]], graph: Graph, op: Operator) -> bool:
+    """Whether a convolution that has taken in a PAD can be split; those in `unfolded` turned out not to."""
+    if op.source[-1:] in unfolded:
+        return False
     try:
         split_operator(graph, op)
     except Refusal:

@@ -32,7 +32,7 @@ _MODEL = click.Path(path_type=Path)
 _OUTPUT = click.Path(path_type=Path)
 
 
-class _Size(click.ParamType):
+class _Size(click.ParamType[int, str]):
     """A memory size, parsed by `sizes.py`."""
 
     name = "size"
@@ -66,7 +66,9 @@ def cli(debug: bool) -> None:
 )
 @click.option("--no-verify", is_flag=True, help="Do not compare the result with the original in TFLM.")
 @click.option("--inputs", type=click.IntRange(min=1), default=8, show_default=True, help="Inputs to verify on.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What those inputs are made from.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What those inputs are made from."
+)
 @click.option("--effort", type=click.IntRange(min=0), help="Rounds the layout search may take.")
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def optimize(
@@ -159,7 +161,9 @@ def program(model: Path) -> int:
 
     found = programs_of(read_model(model))
     if not found:
-        raise InputError(f"{model}: holds no TFLM_SPLIT operator; write one with: {_PROGRAM} optimize {model} -o OUTPUT")
+        raise InputError(
+            f"{model}: holds no TFLM_SPLIT operator; write one with: {_PROGRAM} optimize {model} -o OUTPUT"
+        )
     for label, blob in found.items():
         click.echo(f"{label}\n{format_program(decode(blob))}")
     return 0
@@ -167,8 +171,12 @@ def program(model: Path) -> int:
 
 @cli.command()
 @click.argument("model", type=_MODEL)
-@click.option("--input", "inputs", type=_MODEL, multiple=True, required=True, help="A .npy file per model input, in order.")
-@click.option("--output", "outputs", type=_OUTPUT, multiple=True, required=True, help="A .npy file per output, in order.")
+@click.option(
+    "--input", "inputs", type=_MODEL, multiple=True, required=True, help="A .npy file per model input, in order."
+)
+@click.option(
+    "--output", "outputs", type=_OUTPUT, multiple=True, required=True, help="A .npy file per output, in order."
+)
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force: bool) -> int:
     """Run MODEL, split or not, once in TFLM."""
@@ -184,7 +192,9 @@ def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force:
     found = read_model(model)
     arrays = load_inputs(found.graph, inputs)
     if len(outputs) != len(found.graph.outputs):
-        raise InputError(f"the model has {len(found.graph.outputs)} outputs, but {len(outputs)} files are given for them")
+        raise InputError(
+            f"the model has {len(found.graph.outputs)} outputs, but {len(outputs)} files are given for them"
+        )
     done = run_in_tflm(found.original, [arrays])
     results = output_arrays(found.graph, done.outputs[0])
     save_together([NewFile(p, array_bytes(a), force) for p, a in zip(outputs, results, strict=True)], input_path=model)
@@ -222,7 +232,9 @@ def _exit_code(arguments: list[str] | None) -> int:
     except (OSError, MemoryError) as error:
         message, code = f"this machine cannot go on: {error or type(error).__name__}", BAD_INPUT
     except Exception as error:
-        message = f"a mistake of {_PROGRAM} itself: {type(error).__name__}: {error}; --debug before the command shows where"
+        message = (
+            f"a mistake of {_PROGRAM} itself: {type(error).__name__}: {error}; --debug before the command shows where"
+        )
         code = OUR_FAULT
     if debug:
         traceback.print_exc()

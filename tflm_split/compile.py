@@ -36,7 +36,7 @@ class Plan:
 
 
 def visible_storages(split: Split, runs: Sequence[Sequence[int]]) -> frozenset[int]:
-    """Storages some tensor of which TFLM sees: the interface, stock operators' tensors, what crosses a region's border."""
+    """Storages with a tensor that TFLM sees: the interface, stock operators' tensors, what crosses a region's border."""
     graph = split.graph
     tensors = {*graph.inputs, *graph.outputs}
     for k in split.stock:
@@ -126,7 +126,7 @@ def _place(
         if layout.head_bytes <= low:
             return bodies, layout
     tried.sort(key=lambda t: t[:2])
-    for head, k, bodies, layout in tried[:REPAIRED_SHARES]:
+    for head, k, bodies, _ in tried[:REPAIRED_SHARES]:
         better = plan(bodies.bodies, effort)
         if better.head_bytes < head:
             tried.append((better.head_bytes, k, bodies, better))

@@ -59,7 +59,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The optimised model, the JSON record of it (`report/record.py`), and the plan behind it (None: nothing gained)."""
+    """The optimised model, its JSON record (`report/record.py`), and the plan behind it (None: nothing gained)."""
 
     model: bytes = field(repr=False)
     report: dict[str, Any] = field(repr=False)
@@ -121,5 +121,6 @@ def _reason_to_keep_original(plan: Plan | None, before: Footprint, after: Footpr
     if plan is None:
         return "no operator of it can be split"
     if after.arena_bytes >= before.arena_bytes:
-        return f"split it would take {format_bytes(after.arena_bytes)} of arena, not less than {format_bytes(before.arena_bytes)}"
+        split, whole = format_bytes(after.arena_bytes), format_bytes(before.arena_bytes)
+        return f"split it would take {split} of arena, not less than {whole}"
     return None

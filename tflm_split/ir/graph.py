@@ -126,7 +126,7 @@ class Graph:
         return replace(self, operators=tuple(replace(op, index=k) for k, op in enumerate(operators))).checked()
 
     def checked(self) -> Graph:
-        """This graph, if the invariants at the top of this file hold; raises ModelError with the first that does not."""
+        """This graph, if the invariants at the top of this file hold; raises ModelError for the first that does not."""
         count = len(self.tensors)
         for i, tensor in enumerate(self.tensors):
             if tensor.index != i:

@@ -9,7 +9,7 @@ from tflm_split.plan.problem import Body, Layout
 
 
 def check_layout(bodies: Sequence[Body], layout: Layout) -> None:
-    """Raises InternalError if two spans share a byte at one time, an address is negative, misaligned or past the head."""
+    """Raises InternalError if two spans share a byte at one time, or an address is negative, misaligned or too high."""
     if len(layout.addresses) != len(bodies):
         raise InternalError(f"a layout of {len(layout.addresses)} addresses for {len(bodies)} bodies")
     events: list[tuple[int, int, int, int, int]] = []

@@ -99,7 +99,13 @@ class Repairer:
         return [int(a) for a in addresses]
 
     def repaired(
-        self, order: Sequence[int], addresses: Sequence[int], fixed: Mapping[int, int], best_fit: bool, rounds: int, seed: int
+        self,
+        order: Sequence[int],
+        addresses: Sequence[int],
+        fixed: Mapping[int, int],
+        best_fit: bool,
+        rounds: int,
+        seed: int,
     ) -> list[int]:
         """The addresses of least head met in `rounds` repairs of `order`, which has led to `addresses`."""
         if self.library is None:
@@ -131,7 +137,13 @@ class Repairer:
         return head_bytes(self.bodies, addresses), excess
 
     def _repaired_in_python(
-        self, order: Sequence[int], addresses: Sequence[int], fixed: Mapping[int, int], best_fit: bool, rounds: int, seed: int
+        self,
+        order: Sequence[int],
+        addresses: Sequence[int],
+        fixed: Mapping[int, int],
+        best_fit: bool,
+        rounds: int,
+        seed: int,
     ) -> list[int]:
         dice = Dice(seed)
         now_order, now = list(order), list(addresses)
@@ -146,9 +158,7 @@ class Repairer:
                 break
             culprit = culprits[dice.roll() % len(culprits)]
             position = {b: i for i, b in enumerate(now_order)}
-            earlier = [
-                position[r] for r in self.rivals[culprit] if position[r] < position[culprit] and r not in fixed
-            ]
+            earlier = [position[r] for r in self.rivals[culprit] if position[r] < position[culprit] and r not in fixed]
             trial = list(now_order)
             changed = len(trial)
             if earlier:

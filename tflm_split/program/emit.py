@@ -92,10 +92,7 @@ def emit_region(
     graph = split.graph
     first_piece = piece_index(step_graph)
     inputs, outputs = border(graph, nodes)
-    address = {
-        p: layout.addresses[place.body] + place.offset
-        for p, place in bodies.placements.items()
-    }
+    address = {p: layout.addresses[place.body] + place.offset for p, place in bodies.placements.items()}
     touched = {p for s in steps for p in (*step_graph.steps[s].reads, *step_graph.steps[s].writes)}
     ends = [(address[p], address[p] + step_graph.pieces[p].bytes) for p in touched]
     offsets = {t: tensor_offset(split, bodies, layout, first_piece, t) for t in (*inputs, *outputs)}
@@ -173,7 +170,10 @@ class _Builder:
         if key not in self._storage_index:
             first = self.first_piece[storage]
             if storage < len(self.split.storages.storages):
-                rows, row_bytes = self.split.storages.storages[storage].rows, self.split.storages.storages[storage].row_bytes
+                rows, row_bytes = (
+                    self.split.storages.storages[storage].rows,
+                    self.split.storages.storages[storage].row_bytes,
+                )
             else:
                 rows, row_bytes = 1, self.step_graph.pieces[first].bytes
             addresses = tuple(
@@ -228,7 +228,9 @@ class _Builder:
         accumulator = None
         if op.accumulates:
             storage = self.storage(len(self.split.storages.storages) + index)
-            accumulator = self.view(View(storage, 0, 1, 1, op.accumulator_bytes // 4, 4 * (op.accumulator_bytes // 4), 0, 4))
+            accumulator = self.view(
+                View(storage, 0, 1, 1, op.accumulator_bytes // 4, 4 * (op.accumulator_bytes // 4), 0, 4)
+            )
         inputs = [self.read(r) for r in op.reads]
         self.ops.append(
             Op(

@@ -158,7 +158,11 @@ STORAGE = Record(
     "split_storage",
     "Rows and their addresses.",
     (
-        Field("where", "uint32_t", "AFFINE: workspace offset of row 0; TABLE*: blob offset of the table; CONSTANT: blob offset of row 0"),
+        Field(
+            "where",
+            "uint32_t",
+            "AFFINE: workspace offset of row 0; TABLE*: blob offset of the table; CONSTANT: blob offset of row 0",
+        ),
         Field("row_bytes", "uint32_t"),
         Field("row_count", "uint16_t"),
         Field("kind", "uint16_t", "StorageKind"),
@@ -202,7 +206,11 @@ _WINDOW = (
     Field("stride_columns", "uint16_t"),
     Field("dilation_rows", "uint16_t"),
     Field("dilation_columns", "uint16_t"),
-    Field("pad_rows", "int16_t", "rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation"),
+    Field(
+        "pad_rows",
+        "int16_t",
+        "rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation",
+    ),
     Field("pad_columns", "int16_t"),
 )
 _REQUANTIZE = (
@@ -224,7 +232,11 @@ CONV_PARAMS = Record(
     _WINDOW
     + _REQUANTIZE
     + (
-        Field("groups", "uint16_t", "CONV: groups; DEPTHWISE: depth multiplier (output channel c reads input channel c / multiplier)"),
+        Field(
+            "groups",
+            "uint16_t",
+            "CONV: groups; DEPTHWISE: depth multiplier (output channel c reads input channel c / multiplier)",
+        ),
         Field("flags", "uint16_t", "WeightFlags"),
     ),
 )

@@ -26,7 +26,7 @@ def load_inputs(graph: Graph, paths: Sequence[Path]) -> tuple[Array, ...]:
 
 def output_arrays(graph: Graph, outputs: Sequence[bytes]) -> tuple[Array, ...]:
     """The bytes TFLM gave for each output, as arrays of the outputs' shapes and types."""
-    found = []
+    found: list[Array] = []
     for t, data in zip(graph.outputs, outputs, strict=True):
         tensor = graph.tensors[t]
         if tensor.dtype not in NUMPY_DTYPES:

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflm_split.analysis.liveness import activation_bytes, live_bytes_per_operator
-from tflm_split.compile import Plan, visible_storages
+from tflm_split.compile import Plan
 from tflm_split.ir.graph import ABSENT, Graph
-from tflm_split.program.emit import region_runs
-from tflm_split.schedule.lives import Bodies, lives, make_bodies
-from tflm_split.schedule.step_graph import StepGraph, build_step_graph
+from tflm_split.schedule.lives import lives
 
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """`live` maps what is alive (a tensor's name, or an accumulator's) to (pieces, bytes), most bytes first.
+    """`live` maps what is alive (a tensor, an accumulator, kernel scratch) to (pieces, bytes), most bytes first.
 
     A stock operator, and every operator of a model that is not split, is one step of row 0; its pieces are tensors.
     """
@@ -36,17 +34,12 @@ class Bottleneck:
         return sum(pieces for pieces, _ in self.live.values())
 
 
-def plan_steps(plan: Plan) -> StepGraph:
-    """The step graph `plan.schedule` counts in."""
-    split = plan.split
-    return build_step_graph(split)
-
-
 def live_bytes_per_step(plan: Plan) -> tuple[int, ...]:
-    """Bytes live during each step of the plan's schedule, in order; the largest is `plan.lower_bound_bytes`."""
-    bodies = _bodies(plan, plan_steps(plan))
+    """Bytes live during each step of the plan's schedule, in order, as the layout has them: bytes that one row runs over
+    another count once. No layout of these lives has a smaller head than the largest.
+    """
     change = np.zeros(len(plan.schedule.steps) + 1, dtype=np.int64)
-    for body in bodies.bodies:
+    for body in plan.bodies.bodies:
         for span in body.spans:
             change[span.start] += span.bytes
             change[span.stop] -= span.bytes
@@ -54,23 +47,17 @@ def live_bytes_per_step(plan: Plan) -> tuple[int, ...]:
 
 
 def plan_bottleneck(plan: Plan) -> Bottleneck:
-    """The first of the plan's tightest steps."""
-    step_graph, graph = plan_steps(plan), plan.split.graph
+    """The first of the plan's tightest steps. Rows that run over one another are listed with all their bytes."""
+    step_graph, graph = plan.step_graph, plan.split.graph
     live = live_bytes_per_step(plan)
     at = live.index(max(live))
     step = step_graph.steps[plan.schedule.steps[at]]
-    placements = _bodies(plan, step_graph).placements
-    newest: dict[tuple[int, int], int] = {}
-    """Where a step writes over the row it reads, the two share a place; the written one counts."""
-    spans = lives(step_graph, plan.schedule.steps)
-    for p in sorted(placements, key=lambda p: spans[p]):
-        if spans[p][0] <= at < spans[p][1]:
-            newest[placements[p].body, placements[p].offset] = p
     found: dict[str, tuple[int, int]] = {}
-    for p in newest.values():
-        name = _holder(plan, step_graph, p)
-        pieces, nbytes = found.get(name, (0, 0))
-        found[name] = pieces + 1, nbytes + step_graph.pieces[p].bytes
+    for p, (start, stop) in lives(step_graph, plan.schedule.steps).items():
+        if start <= at < stop:
+            name = _holder(plan, p)
+            pieces, nbytes = found.get(name, (0, 0))
+            found[name] = pieces + 1, nbytes + step_graph.pieces[p].bytes
     return Bottleneck(at, graph.label(graph.operators[step.node]), step.row, live[at], _largest_first(found))
 
 
@@ -87,18 +74,15 @@ def model_bottleneck(graph: Graph) -> Bottleneck | None:
     return Bottleneck(at, graph.label(graph.operators[at]), 0, live[at], _largest_first(found))
 
 
-def _bodies(plan: Plan, step_graph: StepGraph) -> Bodies:
-    runs = region_runs(plan.schedule.nodes, plan.split.stock)
-    return make_bodies(step_graph, plan.schedule.steps, visible_storages(plan.split, runs))
-
-
-def _holder(plan: Plan, step_graph: StepGraph, piece: int) -> str:
+def _holder(plan: Plan, piece: int) -> str:
     """The tensor a piece is a row of; the widest, where several share the row."""
-    graph, storages = plan.split.graph, plan.split.storages.storages
-    storage = step_graph.pieces[piece].storage
+    split, storage = plan.split, plan.step_graph.pieces[piece].storage
+    graph, storages = split.graph, split.storages.storages
     if storage < len(storages):
         return max((graph.tensors[t] for t in storages[storage].tensors), key=lambda t: t.bytes).name
-    op = plan.split.row_ops[storage - len(storages)]
+    if storage in plan.step_graph.scratch:
+        return "kernel scratch"
+    op = split.row_ops[storage - len(storages)]
     return f"accumulator of {graph.tensors[op.output].name}"
 
 

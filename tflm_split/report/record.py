@@ -19,7 +19,7 @@ from tflm_split.analysis.macs import graph_macs, macs
 from tflm_split.compile import Plan
 from tflm_split.ir.graph import Model
 from tflm_split.program.sizes import program_bytes_without_constants
-from tflm_split.report.bottleneck import Bottleneck, model_bottleneck, plan_bottleneck, plan_steps
+from tflm_split.report.bottleneck import Bottleneck, model_bottleneck, plan_bottleneck
 from tflm_split.report.footprint import Footprint
 from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.split.regions import Split
@@ -136,7 +136,7 @@ def _program(outcome: Outcome) -> dict[str, Any]:
 
 def plan_macs(plan: Plan) -> int:
     """Multiply-accumulates of one inference of the plan; a row that a stride skips is never computed nor counted."""
-    step_graph, split = plan_steps(plan), plan.split
+    step_graph, split = plan.step_graph, plan.split
     found = 0
     for s in plan.schedule.steps:
         step = step_graph.steps[s]

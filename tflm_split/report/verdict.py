@@ -11,6 +11,13 @@ from tflm_split.report.table import text_table
 from tflm_split.verify.compare import Comparison
 from tflm_split.verify.tflm import TflmRun
 
+_ROWS = (
+    ("head", "measured_head_bytes"),
+    ("tail", "measured_tail_bytes"),
+    ("arena", "measured_arena_bytes"),
+    ("file", "file_bytes"),
+)
+
 
 def verdict_record(original: Model, optimized: Model, comparison: Comparison, seed: int) -> dict[str, Any]:
     """Both files, what TFLM measured of each, and the verdict; bytes throughout."""
@@ -46,8 +53,6 @@ def verdict_text(record: Mapping[str, Any]) -> str:
         verdict = f"Equal: every byte of {tested}, in TFLM {record['tflm_version']}."
     else:
         verdict = f"DIFFERENT: {verified['first_difference']}."
-    keys = (("head", "measured_head_bytes"), ("tail", "measured_tail_bytes"), ("arena", "measured_arena_bytes"))
-    keys = (*keys, ("file", "file_bytes"))
-    rows = [[title, f"{record['original'][key]:,}", f"{record['optimized'][key]:,}"] for title, key in keys]
+    rows = [[title, f"{record['original'][key]:,}", f"{record['optimized'][key]:,}"] for title, key in _ROWS]
     table = text_table(["bytes, measured", record["original"]["name"], record["optimized"]["name"]], rows)
     return f"{verdict}\n\n{table}"

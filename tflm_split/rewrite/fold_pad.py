@@ -66,9 +66,7 @@ def _folded(graph: Graph, pad: Operator, user: Operator) -> Operator | None:
         "pad_left": amounts[2][0] + left,
         "pad_right": amounts[2][1] + right,
     }
-    return replace(
-        user, inputs=(pad.inputs[0], *user.inputs[1:]), options=options, source=(*pad.source, *user.source)
-    )
+    return replace(user, inputs=(pad.inputs[0], *user.inputs[1:]), options=options, source=(*pad.source, *user.source))
 
 
 def _own_padding(graph: Graph, op: Operator) -> tuple[tuple[int, int], tuple[int, int]] | None:

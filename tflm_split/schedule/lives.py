@@ -15,6 +15,7 @@ from tflm_split.schedule.step_graph import PIECE_ALIGN, Overlap, StepGraph
 TENSOR_ALIGN = 16
 """What TFLM aligns tensors to (MicroArenaBufferAlignment)."""
 
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Which body a piece belongs to and where in it."""
@@ -47,9 +48,7 @@ def lives(step_graph: StepGraph, order: Sequence[int]) -> dict[int, tuple[int, i
     return {p: (start[p], stop[p]) for p in start}
 
 
-def live_bytes(
-    step_graph: StepGraph, steps: int, alive: Mapping[int, tuple[int, int]]
-) -> npt.NDArray[np.int64]:
+def live_bytes(step_graph: StepGraph, steps: int, alive: Mapping[int, tuple[int, int]]) -> npt.NDArray[np.int64]:
     """Bytes alive in each of `steps` steps when nothing overlaps."""
     change = np.zeros(steps + 1, dtype=np.int64)
     for p, (start, stop) in alive.items():

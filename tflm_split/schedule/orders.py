@@ -104,7 +104,9 @@ def _storages_of(split: Split, step_graph: StepGraph, nodes: Sequence[int]) -> t
     return {s for s in reads if s < count}, {s for s in writes if s < count}
 
 
-def _group(split: Split, step_graph: StepGraph, groups: list[list[int]], deps: Mapping[int, frozenset[int]]) -> list[_Chain]:
+def _group(
+    split: Split, step_graph: StepGraph, groups: list[list[int]], deps: Mapping[int, frozenset[int]]
+) -> list[_Chain]:
     where = {n: c for c, nodes in enumerate(groups) for n in nodes}
     chains = []
     for c, nodes in enumerate(groups):

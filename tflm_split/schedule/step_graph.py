@@ -136,7 +136,11 @@ def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
                     written.append((accumulator, _WHOLE))
             depends = (len(steps) - 1,) if op.accumulates and row else ()
             writes = tuple(p for p, _ in written)
-            add(Step(op.source, index, row, tuple(dict.fromkeys(reads)), writes, depends, _usable(pairs, fixed)), read_parts, written)
+            add(
+                Step(op.source, index, row, tuple(dict.fromkeys(reads)), writes, depends, _usable(pairs, fixed)),
+                read_parts,
+                written,
+            )
     scratch: list[int] = []
     for node in sorted(split.stock):
         operator = graph.operators[node]

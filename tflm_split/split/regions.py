@@ -67,8 +67,8 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
         refused = _misfits(graph, row_ops, storages, options)
         if not refused:
             break
-        for k, refusal in refused.items():
-            refusals[k] = refusal
+        for k, reason in refused.items():
+            refusals[k] = reason
             del pieces[k]
     stock = frozenset(op.index for op in graph.operators if op.index not in covered)
     aliased = frozenset(k for k in covered if not row_ops.get(k))
@@ -140,7 +140,9 @@ def _write_concatenations_in_place(
                 and all(c in row_ops for c in consumers[source])
             )
             if free:
-                aliases[source] = Alias(source, op.output, op.placement.first_row, op.placement.offset_bytes, op.output_pixel_stride_bytes)
+                aliases[source] = Alias(
+                    source, op.output, op.placement.first_row, op.placement.offset_bytes, op.output_pixel_stride_bytes
+                )
             else:
                 kept.append(op)
         row_ops[k] = tuple(kept)

@@ -13,10 +13,10 @@ MAX_INPUT_BYTES = 1 << 30
 
 
 def verify(model: Model, optimized: bytes, inputs: int, seed: int) -> Comparison:
-    """Run `model` and `optimized` on the same `inputs` inputs, random and smooth ones in turn, in processes of their own.
+    """Run both on the same `inputs` inputs, random and smooth ones in turn, in processes of their own.
 
-    Raises UnrunnableError when TFLM cannot run `model` itself, TflmError when it cannot run `optimized`, InputError when
-    the inputs are too many or too large.
+    Raises UnrunnableError when TFLM cannot run `model` itself, TflmError when it cannot run `optimized`, InputError
+    when the inputs are too many or too large.
     """
     input_bytes = sum(activation_bytes(model.graph.tensors[t]) for t in model.graph.inputs)
     if input_bytes * inputs > MAX_INPUT_BYTES:

@@ -35,7 +35,8 @@ def split_binary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     reads = tuple(_read(tensor, target, shape) for tensor in operands)
     for tensor in (*operands, target):
         per_tensor(tensor)
-    params = _PARAMETERS[op.kind](*(t.quantization for t in (*operands, target)), activation)
+    first, second = operands
+    params = _PARAMETERS[op.kind](first.quantization, second.quantization, target.quantization, activation)
     return (RowOp(op.index, _KINDS[op.kind], reads, target.index, shape, params),)
 
 
@@ -47,14 +48,14 @@ def _table(
     value = int.from_bytes((scalar.data or b"")[:1], "little", signed=True)
     for tensor in (*operands, target):
         per_tensor(tensor)
-    quantizations = (t.quantization for t in (*operands, target))
-    table = binary_lut(op.kind, *quantizations, activation, value, constant_at == 0)
+    first, second = (t.quantization for t in operands)
+    table = binary_lut(op.kind, first, second, target.quantization, activation, value, constant_at == 0)
     reads = (Read(source.index, shape, SAME_ROW, may_be_overwritten=True),)
     return RowOp(op.index, OpKind.LUT, reads, target.index, shape, {"table_offset": table})
 
 
 def _read(tensor: Tensor, target: Tensor, shape: RowShape) -> Read:
-    """The operand as rows of the output, axes of 1 broadcast; raises Refusal when its own rows lie along another axis."""
+    """The operand as rows of the output, axes of 1 broadcast; raises Refusal when its rows lie along another axis."""
     if tensor.shape == target.shape:
         return Read(tensor.index, shape, SAME_ROW, may_be_overwritten=not tensor.is_constant)
     need(len(tensor.shape) <= len(target.shape), "broadcast", "an input has more dimensions than the output")

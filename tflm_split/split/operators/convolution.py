@@ -23,9 +23,15 @@ def split_convolution(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     window.need_readable()
     channels_in = window.source.channels
     need(channels_out == window.target.channels, "geometry", "its weights and output disagree on channels")
-    need(channels_per_group > 0 and channels_in % channels_per_group == 0, "geometry", "its weights and input disagree on channels")
+    need(
+        channels_per_group > 0 and channels_in % channels_per_group == 0,
+        "geometry",
+        "its weights and input disagree on channels",
+    )
     groups = channels_in // channels_per_group
-    need(channels_out % groups == 0, "geometry", f"its {channels_out} output channels do not divide into {groups} groups")
+    need(
+        channels_out % groups == 0, "geometry", f"its {channels_out} output channels do not divide into {groups} groups"
+    )
     kernel = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
     if window.transposed:
         kernel = kernel.transpose(0, 2, 1, 3)
@@ -33,7 +39,15 @@ def split_convolution(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     params = requantized(graph, op, weights, 0, sums, source, target)
     macs = window.target.columns * channels_out * height * width * channels_per_group
     return (
-        _row_op(op, OpKind.CONV, source, target, window, params | {"groups": groups, "weights_offset": kernel.tobytes()}, macs),
+        _row_op(
+            op,
+            OpKind.CONV,
+            source,
+            target,
+            window,
+            params | {"groups": groups, "weights_offset": kernel.tobytes()},
+            macs,
+        ),
     )
 
 
@@ -41,7 +55,11 @@ def split_depthwise(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """Weights [1, height, width, out] int8; output channel c reads input channel c // multiplier."""
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     weights = constant(graph, op, 1, "INT8")
-    need(len(weights.shape) == 4 and weights.shape[0] == 1, "geometry", "its weights are not [1, height, width, channels]")
+    need(
+        len(weights.shape) == 4 and weights.shape[0] == 1,
+        "geometry",
+        "its weights are not [1, height, width, channels]",
+    )
     _, height, width, channels_out = weights.shape
     window = sliding_window(op, source, target, (height, width), dilated=True)
     window.need_readable()
@@ -74,9 +92,7 @@ def _row_op(
     macs: int,
 ) -> RowOp:
     reads = (Read(source.index, window.source, window.row_window),)
-    return RowOp(
-        op.index, kind, reads, target.index, window.target, window.params() | params, macs_per_step=macs
-    )
+    return RowOp(op.index, kind, reads, target.index, window.target, window.params() | params, macs_per_step=macs)
 
 
 def requantized(
@@ -99,9 +115,17 @@ def requantized(
     need(quantization is not None, "quantization", "its weights are not quantised")
     assert quantization is not None
     need(all(z == 0 for z in quantization.zero_points), "quantization", "its weights have a zero point that is not 0")
-    need(len(quantization.scales) in (1, channels), "quantization", "its weights have neither one scale nor one per channel")
+    need(
+        len(quantization.scales) in (1, channels),
+        "quantization",
+        "its weights have neither one scale nor one per channel",
+    )
     if len(quantization.scales) > 1:
-        need(quantization.axis == channel_axis, "quantization", f"its weights are quantised along axis {quantization.axis}")
+        need(
+            quantization.axis == channel_axis,
+            "quantization",
+            f"its weights are quantised along axis {quantization.axis}",
+        )
     low, high = activation_range(option_text(op, "fused_activation_function"), target_scale, target_zero, target.dtype)
     multipliers, shifts = conv_requantization(source_scale, quantization.scales, target_scale, channels)
     bias = folded_bias(graph, op, source_zero, weight_sums)

@@ -18,9 +18,15 @@ def split_dense(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     weights = constant(graph, op, 1, "INT8")
     need(len(weights.shape) == 2, "geometry", "its weights are not 2-dimensional")
-    need(option_text(op, "weights_format") == "DEFAULT", "option", f"its weights format is {op.options['weights_format']}")
+    need(
+        option_text(op, "weights_format") == "DEFAULT",
+        "option",
+        f"its weights format is {op.options['weights_format']}",
+    )
     units, depth = weights.shape
-    need(units > 0 and depth > 0 and source.elements % depth == 0, "geometry", "its weights and input disagree on depth")
+    need(
+        units > 0 and depth > 0 and source.elements % depth == 0, "geometry", "its weights and input disagree on depth"
+    )
     batch = source.elements // depth
     need(target.elements == batch * units, "geometry", "its output does not fit its weights and input")
     need(batch <= MAX_COUNT, "geometry", f"its batch is {batch}")

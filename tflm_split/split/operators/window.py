@@ -63,7 +63,9 @@ def same_pad(inputs: int, outputs: int, kernel: int, stride: int, dilation: int)
     return max((outputs - 1) * stride + effective - inputs, 0) // 2
 
 
-def sliding_window(op: Operator, source: Tensor, target: Tensor, kernel: tuple[int, int], dilated: bool) -> SlidingWindow:
+def sliding_window(
+    op: Operator, source: Tensor, target: Tensor, kernel: tuple[int, int], dilated: bool
+) -> SlidingWindow:
     """The window of `op`, (rows, columns) kernel given as (height, width); raises Refusal for what cannot be cut."""
     need(len(source.shape) == 4 and len(target.shape) == 4, "rank", "its input or output is not 4-dimensional")
     padding = option_text(op, "padding")
