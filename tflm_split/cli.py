@@ -32,16 +32,12 @@ _MODEL = click.Path(path_type=Path)
 _OUTPUT = click.Path(path_type=Path)
 
 
-class _Size(click.ParamType[int, str]):
+def _size(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
     """A memory size, parsed by `sizes.py`."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return parse_bytes(value)
-        except InputError as error:
-            self.fail(str(error), param, ctx)
+    try:
+        return None if text is None else parse_bytes(text)
+    except InputError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,14 +57,13 @@ def cli(debug: bool) -> None:
 @click.option("--int8-io", is_flag=True, help="Strip float conversions at inputs and outputs: the interface changes.")
 @click.option(
     "--max-arena",
-    type=_Size(),
+    callback=_size,
+    metavar="SIZE",
     help=f"The arena the device has: {SIZE_HELP}. Compared with the arena to set aside predicted for a 32-bit Arm.",
 )
 @click.option("--no-verify", is_flag=True, help="Do not compare the result with the original in TFLM.")
 @click.option("--inputs", type=click.IntRange(min=1), default=8, show_default=True, help="Inputs to verify on.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What those inputs are made from."
-)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What they are made from.")
 @click.option("--effort", type=click.IntRange(min=0), help="Rounds the layout search may take.")
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def optimize(
@@ -161,9 +156,7 @@ def program(model: Path) -> int:
 
     found = programs_of(read_model(model))
     if not found:
-        raise InputError(
-            f"{model}: holds no TFLM_SPLIT operator; write one with: {_PROGRAM} optimize {model} -o OUTPUT"
-        )
+        raise InputError(f"{model}: holds no TFLM_SPLIT operator; `{_PROGRAM} optimize` writes models that do")
     for label, blob in found.items():
         click.echo(f"{label}\n{format_program(decode(blob))}")
     return 0
@@ -171,9 +164,7 @@ def program(model: Path) -> int:
 
 @cli.command()
 @click.argument("model", type=_MODEL)
-@click.option(
-    "--input", "inputs", type=_MODEL, multiple=True, required=True, help="A .npy file per model input, in order."
-)
+@click.option("--input", "inputs", type=_MODEL, multiple=True, required=True, help="A .npy file per input, in order.")
 @click.option(
     "--output", "outputs", type=_OUTPUT, multiple=True, required=True, help="A .npy file per output, in order."
 )
@@ -192,9 +183,7 @@ def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force:
     found = read_model(model)
     arrays = load_inputs(found.graph, inputs)
     if len(outputs) != len(found.graph.outputs):
-        raise InputError(
-            f"the model has {len(found.graph.outputs)} outputs, but {len(outputs)} files are given for them"
-        )
+        raise InputError(f"the model has {len(found.graph.outputs)} outputs, but {len(outputs)} files are given")
     done = run_in_tflm(found.original, [arrays])
     results = output_arrays(found.graph, done.outputs[0])
     save_together([NewFile(p, array_bytes(a), force) for p, a in zip(outputs, results, strict=True)], input_path=model)

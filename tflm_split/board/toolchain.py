@@ -62,7 +62,7 @@ def run_tool(command: Sequence[str], folder: Path, failure: str) -> str:
 def _first_complaint(stderr: str) -> str:
     """The line that says most: newlib's absence in Debian's packages by name, an overflow, an error, or the first one."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    for pattern in (r"overflowed by", r"will not fit", r"\berror\b", r"undefined reference"):
+    for pattern in (r"overflowed by", r"will not fit", r"undefined reference", r"\berror\b"):
         for line in lines:
             if re.search(pattern, line):
                 missing = re.search(r"(string\.h|stdint\.h): No such file|cannot find -lc", line)

@@ -18,9 +18,9 @@ Array = NDArray[Any]
 
 
 def load_inputs(graph: Graph, paths: Sequence[Path]) -> tuple[Array, ...]:
-    """An array per model input, of exactly its shape and type. Raises InputError, one sentence for whatever is wrong."""
+    """An array per model input, of exactly its shape and type. Raises InputError."""
     if len(paths) != len(graph.inputs):
-        raise InputError(f"the model has {len(graph.inputs)} inputs, but {len(paths)} files are given for them")
+        raise InputError(f"the model has {len(graph.inputs)} inputs, but {len(paths)} files are given")
     return tuple(_load(graph, k, path) for k, path in enumerate(paths))
 
 

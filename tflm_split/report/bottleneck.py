@@ -35,8 +35,9 @@ class Bottleneck:
 
 
 def live_bytes_per_step(plan: Plan) -> tuple[int, ...]:
-    """Bytes live during each step of the plan's schedule, in order, as the layout has them: bytes that one row runs over
-    another count once. No layout of these lives has a smaller head than the largest.
+    """Bytes live during each step of the plan's schedule, in order.
+
+    As the layout has them: bytes on which one row runs over another count once. The largest is a floor for the head.
     """
     change = np.zeros(len(plan.schedule.steps) + 1, dtype=np.int64)
     for body in plan.bodies.bodies:

@@ -34,7 +34,7 @@ WHAT_IS_COUNTED = (
 )
 
 BUDGET_KEY = "predicted_arm32_minimum_arena_bytes"
-"""What a memory limit is compared with: the array the firmware must set aside, the planner's needs at start included."""
+"""What a memory limit is compared with: the array firmware must set aside, what planning needs at start included."""
 
 
 @dataclass(frozen=True, slots=True)

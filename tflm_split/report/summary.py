@@ -106,9 +106,10 @@ def bottleneck_sentence(bottleneck: Mapping[str, Any]) -> str:
         f"{_count(r['pieces'], 'piece')} of {_short(r['tensor'])} ({format_bytes(r['bytes'])})" for r in largest
     )
     operator = bottleneck["operator"].split(" '")[0]
+    pieces = _count(bottleneck["live_pieces"], "piece")
     return (
         f"Tightest at step {bottleneck['step']}, row {bottleneck['row']} of {operator}: "
-        f"{format_bytes(bottleneck['live_bytes'])} live in {_count(bottleneck['live_pieces'], 'piece')}, above all {what}."
+        f"{format_bytes(bottleneck['live_bytes'])} live in {pieces}, above all {what}."
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tflm_split.ir.graph import Graph
 from tflm_split.schedule.step_graph import StepGraph, node_dependencies
+from tflm_split.split.operators.slices import sliced_input
 from tflm_split.split.regions import Split
 
 DEFAULT_BEAM = 48
@@ -63,12 +64,12 @@ def tuck_aliases(split: Split, order: Sequence[int]) -> tuple[int, ...]:
     moved = [n for n in order if n in split.aliased and graph.operators[n].kind != "CONCATENATION"]
     result = [n for n in order if n not in set(moved)]
     for n in moved:
-        producer = producers.get(graph.operators[n].inputs[0])
+        producer = producers.get(sliced_input(graph.operators[n]))
         if producer is not None:
             result.insert(result.index(producer) + 1, n)
             continue
-        output = graph.operators[n].outputs[0]
-        readers = [i for i, k in enumerate(result) if output in graph.operators[k].inputs]
+        outputs = set(graph.operators[n].outputs)
+        readers = [i for i, k in enumerate(result) if outputs & set(graph.operators[k].inputs)]
         result.insert(min(readers, default=0), n)
     return tuple(result)
 

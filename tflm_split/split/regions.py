@@ -6,6 +6,7 @@ The answer is a `Split`: row ops for what is covered, refusals for what stays a 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from tflm_split.errors import Refusal
@@ -13,6 +14,7 @@ from tflm_split.ir.graph import Graph, Operator
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.operators import RESHAPES, split_operator
 from tflm_split.split.operators.dense import fed_dense, is_dense
+from tflm_split.split.operators.slices import SLICES, slice_aliases
 from tflm_split.split.row_op import RowOp
 from tflm_split.split.rows import RowShape
 from tflm_split.split.storage import Alias, StorageMap, map_storages
@@ -43,6 +45,7 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
     refusals: dict[int, Refusal] = {}
     pieces: dict[int, tuple[RowOp, ...]] = {}
     reshapes: set[int] = set()
+    slices: dict[int, tuple[Alias, ...]] = {}
     interface_overlap = set(graph.inputs) & set(graph.outputs)
     for op in graph.operators:
         try:
@@ -51,18 +54,22 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
             if op.kind in RESHAPES:
                 _check_reshape(graph, op)
                 reshapes.add(op.index)
+            elif op.kind in SLICES:
+                slices[op.index] = slice_aliases(graph, op)
             else:
                 pieces[op.index] = split_operator(graph, op)
         except Refusal as refusal:
             refusals[op.index] = refusal
     while True:
-        _keep_inner_reshapes(graph, pieces, reshapes, refusals)
+        _keep_inner_slices(graph, set(pieces) | reshapes, slices, refusals)
+        _keep_inner_reshapes(graph, set(pieces) | set(slices), reshapes, refusals)
         aliases = _reshape_aliases(graph, reshapes)
+        aliases.update({alias.tensor: alias for found in slices.values() for alias in found})
         row_ops = dict(pieces)
         if options.concatenate_in_place:
-            _write_concatenations_in_place(graph, row_ops, aliases, reshapes)
+            _write_concatenations_in_place(graph, row_ops, aliases, reshapes | set(slices))
         flat = [r for k in sorted(row_ops) for r in row_ops[k]]
-        covered = set(row_ops) | reshapes
+        covered = set(row_ops) | reshapes | set(slices)
         storages = map_storages(graph, flat, aliases, _whole_tensors(graph, covered))
         refused = _misfits(graph, row_ops, storages, options)
         if not refused:
@@ -84,7 +91,7 @@ def _check_reshape(graph: Graph, op: Operator) -> None:
 
 
 def _keep_inner_reshapes(
-    graph: Graph, pieces: Mapping[int, tuple[RowOp, ...]], reshapes: set[int], refusals: dict[int, Refusal]
+    graph: Graph, pieces: AbstractSet[int], reshapes: set[int], refusals: dict[int, Refusal]
 ) -> None:
     """A reshape is free only where one side of it is inside a region; drop the others from `reshapes`.
 
@@ -107,6 +114,31 @@ def _keep_inner_reshapes(
         refusals[k] = Refusal("neighbours", "neither side of it is inside a region")
 
 
+def _keep_inner_slices(
+    graph: Graph, covered: AbstractSet[int], slices: dict[int, tuple[Alias, ...]], refusals: dict[int, Refusal]
+) -> None:
+    """A slice is free where everybody who reads it is in the same region; drop the others from `slices`.
+
+    Its bytes are scattered over its input's rows, so TFLM must never see it: no output of the model, no stock reader, no
+    reader beyond a stock operator.
+    """
+    consumers = graph.consumers()
+    while True:
+        inside = covered | set(slices)
+        crossing = may_cross(graph, frozenset(op.index for op in graph.operators) - inside)
+        outer = [
+            k
+            for k in sorted(slices)
+            for t in graph.operators[k].outputs
+            if t in graph.outputs or t in crossing or any(c not in inside for c in consumers.get(t, ()))
+        ]
+        if not outer:
+            return
+        for k in dict.fromkeys(outer):
+            del slices[k]
+            refusals[k] = Refusal("neighbours", "its output is read outside the region")
+
+
 def _reshape_aliases(graph: Graph, reshapes: set[int]) -> dict[int, Alias]:
     return {
         graph.operators[k].outputs[0]: Alias(graph.operators[k].outputs[0], graph.operators[k].inputs[0])
@@ -122,7 +154,7 @@ def _write_concatenations_in_place(
     for k, ops in row_ops.items():
         for op in ops:
             made_by[op.output] = k
-    reshaped = {graph.operators[k].inputs[0] for k in reshapes}
+    reshaped = {t for k in reshapes for t in graph.operators[k].inputs}
     consumers = graph.consumers()
     crossing = may_cross(graph, frozenset(op.index for op in graph.operators) - set(row_ops) - reshapes)
     for k in sorted(row_ops):

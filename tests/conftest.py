@@ -1,0 +1,25 @@
+"""What every test may rely on: the package is installed, and its C runtime was built from the sources that are here."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Builds the C runtime again when its sources are newer; stops with one sentence where that cannot be done."""
+    if hasattr(config, "workerinput"):  # a worker of pytest-xdist: the one that started it has seen to this
+        return
+    try:
+        from tflm_split.errors import ToolError
+        from tflm_split.verify import host_library
+    except ImportError as error:
+        raise pytest.UsageError(f"{error}; first run: python -m pip install -e '.[test]'") from None
+    library = host_library.LIBRARY_PATH
+    headers = {path for source in host_library.host_sources() for path in source.parent.glob("*.h")}
+    newest_s = max(path.stat().st_mtime for path in (*host_library.host_sources(), *headers))
+    if library.is_file() and library.stat().st_mtime >= newest_s:
+        return
+    try:
+        host_library.compile_host_library(library)
+    except ToolError as error:
+        raise pytest.UsageError(str(error)) from None
