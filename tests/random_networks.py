@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 from hypothesis import strategies as st
-from tiny_models import Builder, T
+from tiny_models import Builder, Op, T
 
 Draw = Callable[..., int]
 
@@ -76,6 +76,22 @@ class Network(Builder):
             return middle
         axis = self.constant(np.array([1], np.int32))
         return self._op("EXPAND_DIMS", [middle, axis], self._output(self._values[middle][:, :, None], like=source))
+
+    def sliced(self, source: int, begin: tuple[int, ...], size: tuple[int, ...], strided: bool) -> int:
+        """SLICE or STRIDED_SLICE with strides of 1."""
+        window = tuple(slice(b, b + n) for b, n in zip(begin, size, strict=True))
+        output = self._output(self._values[source][(slice(None), *window)], like=source)
+        end = tuple(b + n for b, n in zip(begin, size, strict=True))
+        kinds = (begin, end, (1,) * len(begin)) if strided else (begin, size)
+        operands = [source, *(self.constant(np.array(numbers, np.int32)) for numbers in kinds)]
+        return self._op("STRIDED_SLICE" if strided else "SLICE", operands, output)
+
+    def split(self, source: int, axis: int, parts: int) -> list[int]:
+        """SPLIT into equal parts."""
+        which = self.constant(np.array(axis, np.int32))
+        outputs = [self._output(v, like=source) for v in np.split(self._values[source], parts, axis + 1)]
+        self.operators.append(Op("SPLIT", [which, source], outputs, {"num_splits": parts}))
+        return outputs
 
     # The random choice.
 
@@ -278,6 +294,31 @@ def _input(n: Network) -> int | None:
     return n.add_input(shape) if n.number(0, 1) else n.float_input(shape)
 
 
+def _slice(n: Network) -> int | None:
+    source = n.source()
+    if source is None:
+        return None
+    shape = n.shape(source)
+    begin, size = [0] * len(shape), list(shape)
+    for axis in {n.number(0, len(shape) - 1) for _ in range(n.number(1, 2))}:
+        begin[axis] = n.number(0, shape[axis] - 1)
+        size[axis] = n.number(1, shape[axis] - begin[axis])
+    return n.sliced(source, tuple(begin), tuple(size), bool(n.number(0, 1)))
+
+
+def _split(n: Network) -> int | None:
+    source = n.source()
+    if source is None:
+        return None
+    axes = [(a, p) for a, d in enumerate(n.shape(source)) for p in (2, 3) if d % p == 0]
+    if not axes:
+        return None
+    axis, parts = n.choose(*axes)  # type: ignore[misc]
+    *first, last = n.split(source, axis, parts)
+    n.live.extend(first)
+    return last
+
+
 def _transpose(n: Network) -> int | None:
     source = n.source(4)
     return None if source is None else n.transposed(source)
@@ -287,6 +328,7 @@ _GROWERS: dict[str, Callable[[Network], int | None]] = {
     "convolution": _conv, "depthwise": _depthwise, "pool": _pool, "binary": _binary, "unary": _unary, "uint8": _uint8,
     "dequantize": _dequantize, "softmax": _softmax, "concatenation": _concat, "pad": _pad, "padded": _padded_conv,
     "mean": _mean, "reshape": _reshape, "squeeze": _squeeze, "dense": _dense, "input": _input, "stock": _transpose,
+    "slice": _slice, "split": _split,
 }  # fmt: skip
 
 
@@ -301,7 +343,7 @@ def networks(draw: Draw, max_operators: int = 9) -> bytes:
     if not network.operators:
         network.unary("RELU", network.input)
     read = {t for op in network.operators for t in op.inputs}
-    made = [op.outputs[0] for op in network.operators]
+    made = [t for op in network.operators for t in op.outputs]
     outputs = [t for t in made if t not in read]
     if draw(st.booleans()):
         outputs.append(draw(st.sampled_from(made)))

@@ -13,15 +13,15 @@ DSCNN = MODELS / "digits_dscnn.tflite"
 def small_network() -> bytes:
     """Two convolutions and a classifier on 16x16x2: small, quick, and better split than whole."""
     net = Builder((1, 16, 16, 2), seed=1)
-    wide = net.conv(net.input, 8, kernel=(3, 3))
-    narrow = net.conv(wide, 4, kernel=(3, 3), stride=(2, 2))
+    wide = net.conv(net.input, 8, 3)
+    narrow = net.conv(wide, 4, 3, stride=2)
     return net.finish(net.softmax(net.dense(net.mean(narrow), 5)))
 
 
 def float_network() -> bytes:
     """The same kind of network behind a float interface: QUANTIZE first, DEQUANTIZE last."""
     net = Builder((1, 12, 12, 3), seed=2)
-    out = net.conv(net.conv(net.input, 8, kernel=(3, 3)), 2, kernel=(3, 3))
+    out = net.conv(net.conv(net.input, 8, 3), 2, 3)
     net.tensors += [T(net.shape(net.input), "FLOAT32", name="real_in"), T(net.shape(out), "FLOAT32", name="real_out")]
     real_in, real_out = len(net.tensors) - 2, len(net.tensors) - 1
     net.operators = [Op("QUANTIZE", [real_in], [net.input]), *net.operators, Op("DEQUANTIZE", [out], [real_out])]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from tflm_split.compile import Plan, compile_schedule
@@ -10,9 +11,9 @@ from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
-from tflm_split.schedule.cuts import best_cuts
+from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import candidate_orders
-from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.schedule.step_graph import StepGraph, build_step_graph
 from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 
@@ -43,36 +44,53 @@ def _can_be_folded(unfolded: frozenset[tuple[int, ...]], graph: Graph, op: Opera
     return True
 
 
-def plans(graph: Graph, effort: int, progress: Progress) -> Iterator[Plan]:
-    """A plan per configuration: concatenations copied or written in place, times the operator orders."""
+WORTH_TRYING = 0.98
+"""A schedule is placed only if its live peak is below this share of the smallest head so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    split: Split
+    step_graph: StepGraph
+    schedule: Schedule
+
+
+def _candidates(graph: Graph, progress: Progress) -> list[_Candidate]:
+    """A schedule per configuration: concatenations copied or written in place, times the operator orders."""
+    found: list[_Candidate] = []
     has_concatenation = any(op.kind == "CONCATENATION" for op in graph.operators)
     for in_place in (False, True) if has_concatenation else (False,):
         split = rewritten_split(graph, SplitOptions(concatenate_in_place=in_place))
         if not split.row_ops:
-            return
+            break
         step_graph = build_step_graph(split)
         orders = candidate_orders(split, step_graph)
-        schedules = []
         for k, order in enumerate(orders):
             progress("schedule", k, len(orders))
-            schedules.append(best_cuts(step_graph, order, split.stock))
+            schedule = best_cuts(step_graph, order, split.stock)
+            if all(c.schedule != schedule for c in found):
+                found.append(_Candidate(split, step_graph, schedule))
         progress("schedule", len(orders), len(orders))
-        least = min(s.live_peak_bytes for s in schedules)
-        for schedule in schedules:
-            if schedule.live_peak_bytes > least * 1.05:
-                continue
-            progress("plan", 0, 1)
-            try:
-                yield compile_schedule(split, step_graph, schedule, effort)
-            except Refusal:  # a concatenation's slice is needed outside its region
-                continue
-            progress("plan", 1, 1)
+    return found
 
 
 def best_plan(graph: Graph, effort: int, progress: Progress) -> Plan | None:
-    """The plan of least head, the first of equals; None when nothing of the model can be split."""
+    """The plan of least head, the first of equals; None when nothing of the model can be split.
+
+    Candidates are placed in the order of their live peaks. One whose live peak is about the smallest head so far cannot
+    do better and is not placed at all.
+    """
     best: Plan | None = None
-    for plan in plans(graph, effort, progress):
+    candidates = sorted(_candidates(graph, progress), key=lambda c: c.schedule.live_peak_bytes)
+    for k, candidate in enumerate(candidates):
+        progress("plan", k, len(candidates))
+        if best and candidate.schedule.live_peak_bytes >= WORTH_TRYING * best.planned_head_bytes:
+            break
+        try:
+            plan = compile_schedule(candidate.split, candidate.step_graph, candidate.schedule, effort)
+        except Refusal:  # a concatenation's slice is needed outside its region
+            continue
         if best is None or plan.planned_head_bytes < best.planned_head_bytes:
             best = plan
+    progress("plan", len(candidates), len(candidates))
     return best

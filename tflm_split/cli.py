@@ -19,6 +19,7 @@ import click
 from tqdm import tqdm
 
 import tflm_split
+from tflm_split.board.cli import board
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.sizes import SIZE_HELP, parse_bytes
 
@@ -192,43 +193,48 @@ def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force:
     return 0
 
 
+cli.add_command(board)
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code; whatever goes wrong is one line on stderr."""
     sys.exit(_exit_code(arguments))
 
 
 def _exit_code(arguments: list[str] | None) -> int:
-    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
     try:
         code = cli.main(arguments, prog_name=_PROGRAM, standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return BAD_INPUT
-    except click.ClickException as error:
-        message, code = error.format_message(), BAD_INPUT
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            message = f"{message.removesuffix('.')}; see: {error.ctx.command_path} --help"
-    except TflmSplitError as error:
-        message, code = str(error), error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        message, code = "interrupted; nothing was written", INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not try to flush it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED_PIPE
-    except (OSError, MemoryError) as error:
-        message, code = f"this machine cannot go on: {error or type(error).__name__}", BAD_INPUT
-    except Exception as error:
-        message = (
-            f"a mistake of {_PROGRAM} itself: {type(error).__name__}: {error}; --debug before the command shows where"
-        )
-        code = OUR_FAULT
-    if debug:
-        traceback.print_exc()
-    click.echo(f"{_PROGRAM}: {' '.join(message.split())}", err=True)
-    return code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return BAD_INPUT
+    except (Exception, KeyboardInterrupt) as error:
+        if "--debug" in (sys.argv[1:] if arguments is None else arguments):
+            traceback.print_exc()
+        message, code = _explain(error)
+        click.echo(f"{_PROGRAM}: {' '.join(message.split())}", err=True)
+        return code
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """The sentence and the exit code for whatever ended a command."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{error.format_message().removesuffix('.')}; see: {error.ctx.command_path} --help", BAD_INPUT
+    if isinstance(error, click.ClickException):
+        return error.format_message(), BAD_INPUT
+    if isinstance(error, TflmSplitError):
+        return str(error), error.exit_code
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return "interrupted; nothing was written", INTERRUPTED
+    if isinstance(error, (OSError, MemoryError)):
+        return f"this machine cannot go on: {error or type(error).__name__}", BAD_INPUT
+    where = f"`{_PROGRAM} --debug` shows where"
+    return f"a mistake of {_PROGRAM} itself: {type(error).__name__}: {error}; {where}", OUR_FAULT
 
 
 def _json(value: Any) -> str:

@@ -90,12 +90,11 @@ def dense_requantization(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """(multipliers, shifts) of FULLY_CONNECTED: one entry if the weights have one scale, else one per channel.
 
-    With one scale TFLM rounds the product of input and weight scale to float32 first; with several it does not
-    (CalculateOpDataFullyConnected, GetQuantizedConvolutionMultipler). More than one scale is what makes it per-channel.
+    More than one scale is what makes it per-channel (CalculateOpDataFullyConnected). TFLM's source of August 2026 rounds
+    the product of the scales to float32 when there is one; the pinned wheel does not, which shows at rounding ties only.
     """
     if len(weight_scales) == 1:
-        product = float(np.float32(input_scale) * np.float32(weight_scales[0]))
-        q, shift = quantize_multiplier(product / output_scale)
+        q, shift = quantize_multiplier(input_scale * weight_scales[0] / output_scale)
         return (q,), (shift,)
     return conv_requantization(input_scale, weight_scales, output_scale, channels)
 

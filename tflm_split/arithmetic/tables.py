@@ -1,6 +1,7 @@
 """What does an element-wise int8 operator give for each of its 256 inputs?
 
-`lut` tabulates operators of one input, `binary_lut` those of one input and one constant. Entry i is the output for the
+`lut` tabulates operators of one input, `binary_lut` those of one input and one constant. Ratios of scales are doubles:
+TFLM's source of August 2026 has some in float32, the pinned wheel does not, which shows at rounding ties only. Entry i is the output for the
 input byte i, whatever its sign: an int8 input x is looked up at `x & 255`. Every operator follows its reference kernel
 step by step, quirks included, because a table is only used if it is bit-exact.
 """
@@ -154,8 +155,8 @@ def _quantize(operator: _Operator) -> Function:
 
 
 def _relu(operator: _Operator) -> Function:
-    """activations_common.cc: a requantisation (of a float32 ratio) that stops at the output's zero."""
-    q, shift = quantize_multiplier(float(operator.input_scale / operator.output_scale))
+    """activations_common.cc: a requantisation that stops at the output's zero."""
+    q, shift = quantize_multiplier(float(operator.input_scale) / float(operator.output_scale))
     input_zero_point, output_zero_point = operator.input_zero_point, operator.output_zero_point
 
     def function(x: int) -> int:
@@ -218,12 +219,12 @@ def _tanh(operator: _Operator) -> Function:
 
 
 def _leaky_relu(operator: _Operator) -> Function:
-    """leaky_relu_common.cc, reference/leaky_relu.h: two multipliers, both of float32 products."""
+    """leaky_relu_common.cc, reference/leaky_relu.h: a multiplier on either side of zero."""
     alpha = operator.options.get("alpha")
     if not isinstance(alpha, (int, float)):
         raise Refusal("options", "LEAKY_RELU carries no alpha")
-    q_above, shift_above = quantize_multiplier(float(operator.input_scale / operator.output_scale))
-    below = float(operator.input_scale * np.float32(alpha) / operator.output_scale)
+    q_above, shift_above = quantize_multiplier(float(operator.input_scale) / float(operator.output_scale))
+    below = float(operator.input_scale) * float(np.float32(alpha)) / float(operator.output_scale)
     q_below, shift_below = quantize_multiplier(abs(below))
     sign = -1 if below < 0 else 1
     input_zero_point, output_zero_point = operator.input_zero_point, operator.output_zero_point
@@ -239,12 +240,12 @@ def _leaky_relu(operator: _Operator) -> Function:
 
 def _hard_swish(operator: _Operator) -> Function:
     """hard_swish_common.cc, reference/hard_swish.h: int16 arithmetic throughout."""
-    hires_scale = np.float32(1 / 128) * operator.input_scale
-    q, output_exponent = quantize_multiplier(float(hires_scale / operator.output_scale))
+    hires_scale = float(operator.input_scale) / 128
+    q, output_exponent = quantize_multiplier(hires_scale / float(operator.output_scale))
     if output_exponent > 0:
         raise Refusal("quantization", "its output scale is too fine for TFLM's HARD_SWISH")
     output_multiplier = _int16_multiplier(q)
-    q, reluish_exponent = quantize_multiplier(float(hires_scale / (np.float32(3) / np.float32(32768))))
+    q, reluish_exponent = quantize_multiplier(hires_scale / (3 / 32768))
     reluish_multiplier = _int16_multiplier(q)
     input_zero_point, output_zero_point = operator.input_zero_point, operator.output_zero_point
 

@@ -10,6 +10,7 @@ from tflm_split.errors import InputError, ToolError
 
 PROGRAM_SYMBOL = "board_program"
 WORKSPACE_SYMBOL = "board_workspace"
+EXECUTOR_SECTION = ".split_nn"
 _STACK_SECTION = ".stack"
 
 
@@ -55,6 +56,11 @@ class ElfSizes:
     @property
     def stack_reserve_bytes(self) -> int:
         return sum(s.bytes for s in self.sections if s.name == _STACK_SECTION)
+
+    @property
+    def executor_bytes(self) -> int:
+        """Code and constants of split_nn: the executor and the kernels that are linked."""
+        return sum(s.bytes for s in self.sections if s.name == EXECUTOR_SECTION)
 
     @property
     def program_bytes(self) -> int:

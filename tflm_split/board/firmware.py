@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import re
 import shutil
 import tempfile
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from tflm_split.board.boards import Board
 from tflm_split.board.toolchain import ARCHIVER, COMPILER, compiler_version, find_tool, run_tool, runtime_folder
-from tflm_split.errors import ToolError
+from tflm_split.errors import InputError, ToolError
 from tflm_split.program.format import OpKind
 from tflm_split.program.types import Program
 from tflm_split.verify.host_library import executor_sources
@@ -56,8 +57,8 @@ def describe_compiler(board: Board) -> str:
 def build_firmware(board: Board, blob: bytes, program: Program, folder: Path, *, portable: bool = False) -> Path:
     """The firmware image of `program` (encoded: `blob`), an ELF file in `folder`.
 
-    `portable` leaves the processor's own kernels out. Raises ToolError when a tool is missing, when it fails, and when
-    the firmware does not fit the board.
+    `portable` leaves the processor's own kernels out. Raises ToolError when a tool is missing or fails, InputError when
+    the firmware does not fit the board's memories.
     """
     objects = _objects(board, portable)
     boards = runtime_folder() / "boards"
@@ -78,11 +79,21 @@ def build_firmware(board: Board, blob: bytes, program: Program, folder: Path, *,
         f"-L{boards / 'common'}",
         f"-T{boards / board.folder / 'memory.ld'}",
         str(objects / "startup.o"),
+        str(objects / "split_nn.a"),
         str(objects / "board.a"),
         "-o",
         image.name,
     ]
-    run_tool(command, folder, f"the firmware cannot be built for {board.name}")
+    try:
+        run_tool(command, folder, f"the firmware cannot be built for {board.name}")
+    except ToolError as error:
+        overflow = re.search(r"region `(\w+)' overflowed by (\d+) bytes", str(error))
+        if overflow is None:
+            raise
+        memory = "RAM" if overflow[1] == "RAM" else "flash"
+        raise InputError(
+            f"the firmware does not fit {board.name}: it takes {int(overflow[2]):,} bytes more {memory} than there are"
+        ) from None
     return image
 
 
@@ -98,14 +109,15 @@ def _common_sources() -> list[Path]:
 def _objects(board: Board, portable: bool) -> Path:
     """The folder with what all firmware of a board shares, compiled once per process and state of the sources."""
     sources = [*executor_sources(), *_common_sources()]
-    headers = [path for source in sources for path in source.parent.glob("*.h")]
+    folders = {source.parent for source in sources} | {runtime_folder() / "boards" / board.folder}
+    headers = [path for folder in folders for path in folder.glob("*.h")]
     digest = hashlib.sha256()
-    for path in [*sources, *sorted(set(headers))]:
+    for path in [*sources, *sorted(headers)]:
         digest.update(path.read_bytes())
     return _compiled(board, portable, tuple(sources), digest.hexdigest())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled(board: Board, portable: bool, sources: tuple[Path, ...], digest: str) -> Path:
     compiler, archiver = find_tool(COMPILER), find_tool(ARCHIVER)
     folder = Path(tempfile.mkdtemp(prefix="tflm_split_board_"))
@@ -115,6 +127,8 @@ def _compiled(board: Board, portable: bool, sources: tuple[Path, ...], digest: s
     if not executor_sources():
         raise ToolError("the executor's C sources are not in this installation: run from a checkout of tflm_split")
     run_tool([compiler, "-c", *flags, *map(str, sources)], folder, f"the executor cannot be compiled for {board.name}")
-    members = sorted(path.name for path in folder.glob("*.o") if path.name != "startup.o")
-    run_tool([archiver, "rcs", "board.a", *members], folder, "the executor's objects cannot be archived")
+    executor = sorted(path.stem + ".o" for path in executor_sources())
+    common = sorted(path.stem + ".o" for path in _common_sources() if path.stem != "startup")
+    for archive, members in (("split_nn.a", executor), ("board.a", common)):
+        run_tool([archiver, "rcs", archive, *members], folder, "the executor's objects cannot be archived")
     return folder

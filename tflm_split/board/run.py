@@ -46,8 +46,10 @@ class BoardRun:
     outputs_sha256: str
     board: str
     compiler: str
+    run_stack_bytes: int
     sizes: ElfSizes = field(repr=False)
-    run_stack_bytes: int = 0
+    elf: bytes = field(repr=False)
+    """The firmware image."""
 
     @property
     def ram_bytes(self) -> int:
@@ -55,9 +57,9 @@ class BoardRun:
         return self.data_bytes + self.bss_bytes + self.stack_bytes
 
     @property
-    def code_bytes(self) -> int:
-        """Flash without the program: executor, kernels it uses, libc's memory functions, the measuring firmware itself."""
-        return self.flash_bytes - self.program_bytes
+    def executor_bytes(self) -> int:
+        """Flash of split_nn: the executor and the kernels the program uses. What is left is the measuring firmware."""
+        return self.sizes.executor_bytes
 
     def record(self) -> dict[str, Any]:
         """The JSON of `board run`; the outputs themselves are left out."""
@@ -72,7 +74,7 @@ class BoardRun:
             "run_stack_bytes": self.run_stack_bytes,
             "ram_bytes": self.ram_bytes,
             "flash_bytes": self.flash_bytes,
-            "code_bytes": self.code_bytes,
+            "executor_bytes": self.executor_bytes,
             "program_bytes": self.program_bytes,
             "outputs_sha256": self.outputs_sha256,
         }
@@ -85,13 +87,12 @@ def run_on_board(
     *,
     portable: bool = False,
     timeout_s: float = DEFAULT_TIMEOUT_S,
-    keep_elf: Path | None = None,
 ) -> BoardRun:
     """Run every entry of `inputs` on `board` (a name of `boards.BOARDS`), one after the other on one firmware.
 
-    `portable` leaves out the kernels written for the processor. `keep_elf` is where the firmware image is copied to.
-    Raises InputError when the model is not one region or the inputs are not its own, ToolError when a tool is missing or
-    fails, the firmware does not fit the board, or the emulator takes longer than `timeout_s` seconds.
+    `portable` leaves out the kernels written for the processor.
+    Raises InputError when the model is not one region, does not fit the board or the inputs are not its own, ToolError
+    when a tool is missing or fails, or the emulator takes longer than `timeout_s` seconds.
     """
     target = board_named(board)
     region = one_region(read_model(model))
@@ -103,8 +104,7 @@ def run_on_board(
         folder = Path(scratch)
         image = build_firmware(target, region.blob, region.program, folder, portable=portable)
         sizes = elf_sizes(image)
-        if keep_elf is not None:
-            keep_elf.write_bytes(image.read_bytes())
+        elf = image.read_bytes()
         (folder / "inputs.bin").write_bytes(packed)
         console = _emulate(target, image, folder, timeout_s)
         raw = (folder / "outputs.bin").read_bytes()
@@ -123,8 +123,9 @@ def run_on_board(
         outputs_sha256=hashlib.sha256(b"".join(b"".join(entry) for entry in outputs)).hexdigest(),
         board=target.name,
         compiler=describe_compiler(target),
-        sizes=sizes,
         run_stack_bytes=max(counted["run_stack_bytes"]),
+        sizes=sizes,
+        elf=elf,
     )
 
 
@@ -145,7 +146,9 @@ def _unpacked(board: Board, region: OneRegion, raw: bytes, count: int) -> tuple[
     """Per inference, the outputs in the model's order."""
     lengths = [io.bytes for io in region.program.outputs]
     if len(raw) != count * sum(lengths):
-        raise ToolError(f"the firmware on {board.name} wrote {len(raw)} bytes of output instead of {count * sum(lengths)}")
+        raise ToolError(
+            f"the firmware on {board.name} wrote {len(raw)} bytes of output instead of {count * sum(lengths)}"
+        )
     found = []
     position = 0
     for _ in range(count):

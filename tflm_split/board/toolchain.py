@@ -50,7 +50,13 @@ def run_tool(command: Sequence[str], folder: Path, failure: str) -> str:
     """The standard output of a build command run in `folder`; raises ToolError with its first complaint."""
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=_COMPILE_TIMEOUT_S, check=False
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_COMPILE_TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{failure}: {error}") from error

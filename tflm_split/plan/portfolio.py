@@ -25,8 +25,13 @@ ORDERS: tuple[tuple[str, Key], ...] = (
 )
 TARGETS = (0.0, 0.004, 0.008, 0.012, 0.016, 0.024, 0.032)
 """Heads to aim for when a tensor is pinned to the top, as excess over the lower bound."""
+QUICK_TARGETS = (0.0, 0.016)
+"""The same where placing everything once is already slow."""
 DEFAULT_EFFORT = 1500
-"""Thousands of bodies to place while repairing; a round places about half of them all."""
+"""Thousands of bodies to place while repairing (a round places about half of all), and `PAIRS` pairs of rivals each."""
+PAIRS = 120
+"""Pairs of rivals a body has when it counts as one: bodies with many more cost as much as several."""
+MANY_PAIRS = 300_000
 RESTARTS = 3
 """Into how many runs with dice of their own a start's rounds are divided."""
 
@@ -53,7 +58,7 @@ def plan(bodies: Sequence[Body], effort: int = DEFAULT_EFFORT, seed: int = 0, us
     repairer = Repairer(FirstFit(bodies), bound, native() if use_native else None)
     starts = sorted(_starts(bodies, bound, repairer), key=lambda s: s.rank)
     rank, addresses, technique = starts[0].rank, starts[0].addresses, starts[0].technique
-    rounds = 1000 * effort // len(bodies) // RESTARTS
+    rounds = 1000 * effort // max(len(bodies), repairer.pairs // PAIRS) // RESTARTS
     for start, run in product(_worth_repairing(starts, bound), range(RESTARTS)):
         if rank[0] <= bound or not rounds:
             break
@@ -76,7 +81,7 @@ def _starts(bodies: Sequence[Body], bound: int, repairer: Repairer) -> list[_Sta
     pins: list[tuple[str, dict[int, int]]] = [("", {})]
     if len(bodies[largest].spans) > 1:
         body = bodies[largest]
-        for excess in TARGETS:
+        for excess in TARGETS if repairer.pairs < MANY_PAIRS else QUICK_TARGETS:
             address = -(-(int(bound * (1 + excess)) - body.bytes) // body.align) * body.align
             pins.append((", largest tensor on top", {largest: max(address, 0)}))
     for suffix, fixed in pins:

@@ -71,6 +71,7 @@ class Repairer:
         self.bound_bytes = bound_bytes
         self.library = library
         self.rivals = [sorted(solver.rivals(b)) for b in range(len(self.bodies))]
+        self.pairs = sum(map(len, self.rivals))
         if library is not None:
             pairs = [solver.neighbours(b) for b in range(len(self.bodies))]
             self._arrays: dict[str, Ints] = {

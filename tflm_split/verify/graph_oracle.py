@@ -202,14 +202,10 @@ class _Evaluation:
                 raise self.refuse("dtype", f"its bias is {self.tensor(2).dtype}")
             sums = sums + self.value(2).astype(np.int64)
         s_in, s_out = self.scale(self.tensor(0)), self.scale(self.output)
-        per_tensor_dense = self.op.kind == "FULLY_CONNECTED" and len(quantization.scales) == 1
-        scaled = []
-        for s_weight in quantization.scales:
-            # A fully connected layer with one scale multiplies the scales in float, every other one in double.
-            product = (
-                float(s_in * np.float32(s_weight)) if per_tensor_dense else float(s_in) * float(np.float32(s_weight))
-            )
-            scaled.append(fp.quantize_multiplier(product / float(s_out)))
+        scaled = [
+            fp.quantize_multiplier(float(s_in) * float(np.float32(s_weight)) / float(s_out))
+            for s_weight in quantization.scales
+        ]
         multipliers, shifts = (np.array(column, np.int64) for column in zip(*scaled, strict=True))
         return self.finish(fp.multiply(fp.wrap32(sums), multipliers, shifts))
 
@@ -310,7 +306,7 @@ def _mean(e: _Evaluation) -> Array:
 
 def _relu(e: _Evaluation) -> Array:
     tensor = e.tensor(0)
-    m, h = fp.quantize_multiplier(float(e.scale(tensor) / e.scale(e.output)))
+    m, h = fp.quantize_multiplier(float(e.scale(tensor)) / float(e.scale(e.output)))
     scaled = fp.multiply(e.int8(0) - e.zero_point(tensor), m, h)
     return np.clip(scaled + e.zero_point(e.output), max(-128, e.zero_point(e.output)), 127)
 
@@ -347,9 +343,9 @@ def _tanh(e: _Evaluation) -> Array:
 
 def _hard_swish(e: _Evaluation) -> Array:
     tensor = e.tensor(0)
-    fine_scale = np.float32(1 / 128) * e.scale(tensor)
-    output_multiplier, output_shift = fp.quantize_multiplier(float(fine_scale / e.scale(e.output)))
-    relu_multiplier, relu_shift = fp.quantize_multiplier(float(fine_scale / (np.float32(3) / np.float32(32768))))
+    fine_scale = float(e.scale(tensor)) / 128
+    output_multiplier, output_shift = fp.quantize_multiplier(fine_scale / float(e.scale(e.output)))
+    relu_multiplier, relu_shift = fp.quantize_multiplier(fine_scale / (3 / 32768))
     if output_shift > 0:
         raise e.refuse("quantization", "its output scale is too small")
 
@@ -376,13 +372,13 @@ def _hard_swish(e: _Evaluation) -> Array:
 
 def _leaky_relu(e: _Evaluation) -> Array:
     tensor = e.tensor(0)
-    s_in, s_out = e.scale(tensor), e.scale(e.output)
+    s_in, s_out = float(e.scale(tensor)), float(e.scale(e.output))
     x = e.int8(0) - e.zero_point(tensor)
-    alpha = np.float32(e.option("alpha"))
+    alpha = float(np.float32(e.option("alpha")))
     if alpha < 0:
         raise e.refuse("activation", f"its slope is {alpha}")
-    positive = fp.multiply(x, *fp.quantize_multiplier(float(s_in / s_out)))
-    negative = fp.multiply(x, *fp.quantize_multiplier(float(s_in * alpha / s_out)))
+    positive = fp.multiply(x, *fp.quantize_multiplier(s_in / s_out))
+    negative = fp.multiply(x, *fp.quantize_multiplier(s_in * alpha / s_out))
     return e.finish(np.where(x >= 0, positive, negative), activation=False)
 
 

@@ -1,0 +1,108 @@
+"""What a user's script can do: `optimize`, `Result` and `tflm.interpreter`."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from user_models import DSCNN, MODELS, small_network
+
+import tflm_split
+from tflm_split.analysis.arena import minimum_x64_arena_bytes
+from tflm_split.errors import InputError, ModelError
+
+
+@pytest.fixture(scope="module")
+def dscnn():
+    return tflm_split.optimize(DSCNN, verify=False)
+
+
+def test_a_path_and_the_bytes_behind_it_give_the_same_model(dscnn):
+    assert tflm_split.optimize(DSCNN.read_bytes(), verify=False).model == dscnn.model
+    assert tflm_split.optimize(str(DSCNN), verify=False).model == dscnn.model
+
+
+def test_the_model_gives_the_same_bytes_on_real_images_in_the_users_interpreter(dscnn):
+    images = np.load(MODELS / "digits_test.npz")["images"][:4]
+    both = [tflm_split.tflm.interpreter(model) for model in (DSCNN.read_bytes(), dscnn.model)]
+    shape = both[0].get_input_details(0)["shape"]
+    for image in images:
+        values = np.resize(image, shape).astype(np.int8)
+        outputs = []
+        for interpreter in both:
+            interpreter.set_input(values, 0)
+            interpreter.invoke()
+            outputs.append(interpreter.get_output(0).tobytes())
+        assert outputs[0] == outputs[1]
+
+
+def test_the_model_runs_in_the_small_arena_that_was_measured(dscnn):
+    measured = tflm_split.optimize(DSCNN).report["optimized"]
+    arena_bytes = minimum_x64_arena_bytes(
+        dscnn.model, measured["measured_head_bytes"], measured["measured_tail_bytes"]
+    )
+    assert arena_bytes < 8 * 1024
+    tflm_split.tflm.interpreter(dscnn.model, arena_size=arena_bytes).invoke()
+
+
+def test_a_limit_may_be_text(dscnn):
+    report = tflm_split.optimize(DSCNN, verify=False, max_arena="4KiB").report
+    assert report["goal"]["max_arena_bytes"] == 4096
+    assert report["goal"]["met"] is False
+    assert tflm_split.optimize(DSCNN, verify=False, max_arena="4KiB").model == dscnn.model
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_arena": "4Q"}, {"max_arena": 0}, {"inputs": 0}, {"seed": -1}, {"effort": -1}, {"max_arena": -5}]
+)
+def test_an_impossible_wish_is_refused(wrong):
+    with pytest.raises(InputError):
+        tflm_split.optimize(small_network(), **wrong)
+
+
+@pytest.mark.parametrize("data", [b"", b"TFL3", b"\0" * 64, small_network()[:500]])
+def test_bytes_that_are_no_model_are_refused(data):
+    with pytest.raises(ModelError):
+        tflm_split.optimize(data)
+
+
+def test_saving_writes_the_model_and_never_over_the_input_unless_told(dscnn, tmp_path):
+    source = tmp_path / "model.tflite"
+    source.write_bytes(DSCNN.read_bytes())
+    result = tflm_split.optimize(source, verify=False)
+    assert sorted(os.listdir(tmp_path)) == ["model.tflite"]
+    result.save(tmp_path / "split.tflite")
+    assert (tmp_path / "split.tflite").read_bytes() == result.model == dscnn.model
+    with pytest.raises(InputError, match="exists already"):
+        result.save(tmp_path / "split.tflite")
+    with pytest.raises(InputError, match="is the input file itself"):
+        result.save(source)
+    assert source.read_bytes() == DSCNN.read_bytes()
+    result.save(source, force=True)
+    assert source.read_bytes() == result.model
+
+
+def test_a_result_shows_itself(dscnn):
+    assert str(dscnn).startswith("digits_dscnn: ")
+    assert dscnn._repr_html_().startswith("<pre>digits_dscnn: ")
+    assert len(repr(dscnn)) < 500
+
+
+def test_progress_is_told_stage_by_stage():
+    told = []
+    tflm_split.optimize(small_network(), progress=lambda *step: told.append(step))
+    stages = [stage for stage, _, _ in told]
+    assert list(dict.fromkeys(stages))[-1] == "verify"
+    assert all(0 <= done <= total for _, done, total in told)
+
+
+def test_importing_the_package_does_not_import_the_compiler():
+    """The package's own build and its TFLM worker import parts of it without numpy or the rest."""
+    code = "import sys, tflm_split; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'optimise'"):
+        _ = tflm_split.optimise

@@ -1,0 +1,159 @@
+"""What does splitting cost, and what does it save, on a board? Layer-wise against split, same executor, same kernels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from pathlib import Path
+from typing import Any
+
+from tflm_split.board.boards import board_named
+from tflm_split.board.firmware import describe_compiler
+from tflm_split.board.layer_wise import layer_wise_model
+from tflm_split.board.run import BoardRun, run_on_board
+from tflm_split.board.toolchain import require_tools
+from tflm_split.errors import InputError, VerificationError
+from tflm_split.pipeline import Options, optimize
+from tflm_split.tflite.reader import read_model
+from tflm_split.verify.compare import test_inputs
+
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model. A side is what the board measured, or the sentence that says why it does not run there."""
+
+    model: str
+    layer_wise: BoardRun | str
+    split: BoardRun | str
+
+    @property
+    def instruction_ratio(self) -> float | None:
+        """Split over layer-wise; None unless both ran."""
+        if isinstance(self.split, str) or isinstance(self.layer_wise, str):
+            return None
+        return self.split.instructions / self.layer_wise.instructions
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    board: str
+    compiler: str
+    rows: tuple[Row, ...]
+
+    @property
+    def geometric_mean_ratio(self) -> float | None:
+        """Of the models that ran both ways; None when none did."""
+        ratios = [r.instruction_ratio for r in self.rows if r.instruction_ratio is not None]
+        return exp(sum(map(log, ratios)) / len(ratios)) if ratios else None
+
+    def record(self) -> dict[str, Any]:
+        """The JSON of `board bench`."""
+        return {
+            "board": self.board,
+            "compiler": self.compiler,
+            "geometric_mean_instruction_ratio": self.geometric_mean_ratio,
+            "models": [
+                {
+                    "model": row.model,
+                    "instruction_ratio": row.instruction_ratio,
+                    "layer_wise": _side(row.layer_wise),
+                    "split": _side(row.split),
+                }
+                for row in self.rows
+            ],
+        }
+
+    def table(self) -> str:
+        """One line per model, bytes and instructions as numbers."""
+        head = (
+            "model",
+            "layer-wise instr",
+            "split instr",
+            "ratio",
+            "layer-wise RAM",
+            "split RAM",
+            "stack",
+            "flash",
+            "executor",
+        )
+        lines: list[tuple[str, ...]] = [head]
+        notes = []
+        for row in self.rows:
+            whole, split = row.layer_wise, row.split
+            lines.append(
+                (
+                    row.model,
+                    *_cells(whole, "instructions"),
+                    *_cells(split, "instructions"),
+                    "-" if row.instruction_ratio is None else f"{row.instruction_ratio:.3f}",
+                    *_cells(whole, "ram_bytes"),
+                    *_cells(split, "ram_bytes", "stack_bytes", "flash_bytes", "executor_bytes"),
+                )
+            )
+            notes += [
+                f"{row.model}, {n}: {s}" for n, s in (("layer-wise", whole), ("split", split)) if isinstance(s, str)
+            ]
+        widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
+        text = [
+            "  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(line, widths, strict=True)))
+            for line in lines
+        ]
+        mean = self.geometric_mean_ratio
+        summary = [] if mean is None else [f"split / layer-wise instructions, geometric mean: {mean:.3f}"]
+        return "\n".join([f"{self.board}: {self.compiler}", *text, *summary, *notes]) + "\n"
+
+
+def bench(
+    models: Sequence[os.PathLike[str] | str],
+    board: str,
+    *,
+    int8_io: bool = False,
+    portable: bool = False,
+    inputs: int = 2,
+) -> Bench:
+    """Run every model, layer-wise and split, on `board`, on the same `inputs` inputs.
+
+    Raises ToolError when a tool is missing and VerificationError when the two give different outputs. A model that cannot
+    run on the board is a row that says why; when that is all of them, the first reason is raised as InputError.
+    """
+    target = board_named(board)
+    require_tools()
+    rows = tuple(_rows(models, target.name, int8_io, portable, inputs))
+    if all(isinstance(row.split, str) and isinstance(row.layer_wise, str) for row in rows):
+        raise InputError(str(rows[0].split) if rows else "there is no model to measure")
+    return Bench(target.name, describe_compiler(target), rows)
+
+
+def _rows(
+    models: Sequence[os.PathLike[str] | str], board: str, int8_io: bool, portable: bool, inputs: int
+) -> Iterator[Row]:
+    for path in models:
+        whole = _measured(path, board, int8_io, portable, inputs, split=False)
+        split = _measured(path, board, int8_io, portable, inputs, split=True)
+        if isinstance(whole, BoardRun) and isinstance(split, BoardRun) and whole.outputs != split.outputs:
+            raise VerificationError(f"{path}: split and layer-wise give different outputs on {board}")
+        yield Row(Path(path).stem, whole, split)
+
+
+def _measured(
+    path: os.PathLike[str] | str, board: str, int8_io: bool, portable: bool, inputs: int, *, split: bool
+) -> BoardRun | str:
+    try:
+        split_options = Options(int8_io=int8_io, verify=False)
+        model = optimize(path, split_options).model if split else layer_wise_model(path, int8_io=int8_io)
+        arrays = test_inputs(read_model(model).graph, inputs, SEED)
+        return run_on_board(model, board, arrays, portable=portable)
+    except InputError as error:
+        return str(error)
+
+
+def _side(side: BoardRun | str) -> dict[str, Any]:
+    return {"not_run": side} if isinstance(side, str) else side.record()
+
+
+def _cells(side: BoardRun | str, *names: str) -> tuple[str, ...]:
+    return tuple("-" if isinstance(side, str) else f"{getattr(side, name):,}" for name in names)
