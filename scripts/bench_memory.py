@@ -1,9 +1,10 @@
 """What does splitting save, and how long does it take?
 
-`python scripts/bench_memory.py [file.tflite ...] [--repeats N] [--json FILE]`; without files, all of `models/` and, where
-it is there, of the corpus of real models at `../shared/corpus/models`. Every model is optimised and verified in TFLM,
-then optimised again N times without verification; the time is the median of those. A model with a float interface has a
-second row, with `--int8-io`. Prints Markdown; `--json` also writes the records, times included.
+`python scripts/bench_memory.py [file.tflite ...] [--repeats N] [--json FILE] [--update]`; without files, all of `models/`
+and, where it is there, of the corpus of real models at `../shared/corpus/models`. Every model is optimised and verified in
+TFLM, then optimised again N times without verification; the time is the median of those. A model with a float interface
+has a second row, with `--int8-io`. Prints Markdown; `--json` also writes the records, times included; `--update` puts the
+tables into README.md, that of `models/` and that of other files each between its two marks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tflm_split.report.table import markdown_table
 from tflm_split.tflite.reader import read_model
 
 ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
 FOLDERS = (ROOT / "models", ROOT.parent / "shared" / "corpus" / "models")
 HEADER = (
     "model", "head before", "head after", "lower bound", "tail before", "tail after", "Cortex-M before",
@@ -36,19 +39,34 @@ def main() -> None:
         "--repeats", type=int, default=3, help="timed runs without verification (default 3, 0 for none)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the records there")
+    parser.add_argument("--update", action="store_true", help="put the tables into README.md")
     arguments = parser.parse_args()
     paths = arguments.models or [path for folder in FOLDERS for path in sorted(folder.glob("*.tflite"))]
-    records = []
+    records: dict[str, list[dict[str, Any]]] = {"models": [], "corpus": []}
     for path in paths:
+        found = records["models" if path.resolve().parent == FOLDERS[0] else "corpus"]
         for int8_io in (False, True) if _has_float_interface(path) else (False,):
             try:
-                records.append(measure(path, int8_io, arguments.repeats))
+                found.append(measure(path, int8_io, arguments.repeats))
             except TflmSplitError as error:
                 print(f"{path.stem}: {error}", file=sys.stderr, flush=True)
-    print(markdown_table(HEADER, [row(record) for record in records]), end="")
-    print(legend(records))
+    tables = {name: markdown_table(HEADER, [row(r) for r in found]) for name, found in records.items() if found}
+    print("\n".join(tables.values()))
+    measured = [record for found in records.values() for record in found]
+    print(legend(measured))
     if arguments.json:
-        arguments.json.write_text(json.dumps(records, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(measured, indent=1) + "\n")
+    if arguments.update:
+        README.write_text(updated(README.read_text(), tables))
+
+
+def updated(readme: str, tables: Mapping[str, str]) -> str:
+    """`readme` with each table between `<!-- bench NAME -->` and `<!-- end -->`."""
+    for name, table in tables.items():
+        mark = f"<!-- bench {name} -->\n"
+        before, rest = readme.split(mark)
+        readme = f"{before}{mark}{table}{rest[rest.index('<!-- end -->') :]}"
+    return readme
 
 
 def measure(path: Path, int8_io: bool, repeats: int) -> dict[str, Any]:
@@ -83,12 +101,12 @@ def row(record: dict[str, Any]) -> list[str]:
 
 
 def legend(records: list[dict[str, Any]]) -> str:
-    """What the numbers count, and the time of it all as a ratio to the model's size."""
+    """How many of the results are the same as their originals, and how many are worse off."""
     exact = sum(record["verified"]["bit_exact"] for record in records)
     worse = [r["model"]["name"] for r in records if _arena(r, "optimized") > _arena(r, "original")]
     inputs = records[0]["verified"]["inputs"] if records else 0
     return (
-        f"\n{exact} of {len(records)} are equal to their originals in every output byte on {inputs} inputs; "
+        f"{exact} of {len(records)} are equal to their originals in every output byte on {inputs} inputs; "
         f"{len(worse)} need more memory than before."
     )
 

@@ -39,9 +39,7 @@ def test_the_model_gives_the_same_bytes_on_real_images_in_the_users_interpreter(
 
 def test_the_model_runs_in_the_small_arena_that_was_measured(dscnn):
     measured = tflm_split.optimize(DSCNN).report["optimized"]
-    arena_bytes = minimum_x64_arena_bytes(
-        dscnn.model, measured["measured_head_bytes"], measured["measured_tail_bytes"]
-    )
+    arena_bytes = minimum_x64_arena_bytes(dscnn.model, measured["measured_head_bytes"], measured["measured_tail_bytes"])
     assert arena_bytes < 8 * 1024
     tflm_split.tflm.interpreter(dscnn.model, arena_size=arena_bytes).invoke()
 

@@ -109,6 +109,60 @@ def test_convolutions_of_any_shape(case: tuple[list[T], Op]) -> None:
     assert_equals_tflm(*case)
 
 
+@st.composite
+def transposed_convolutions(draw: st.DrawFn) -> tuple[list[T], Op]:
+    """TRANSPOSE_CONV of any window, padding, activation and scales, on outputs that fit it or are smaller or larger."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    kernel = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    stride = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    size = draw(st.integers(1, 5)), draw(st.integers(1, 5))
+    padding = draw(st.sampled_from(["SAME", "VALID"]))
+    extra = draw(st.integers(-1, 2)), draw(st.integers(-1, 2))
+    out = tuple(
+        max(1, n * s + e) if padding == "SAME" else max(1, k, (n - 1) * s + k + e)
+        for n, k, s, e in zip(size, kernel, stride, extra, strict=True)
+    )
+    channels, filters = draw(st.integers(1, 5)), draw(st.integers(1, 5))
+    many = draw(st.booleans()) and filters > 1
+    scales = rng.uniform(0.002, 0.02, filters if many else 1).tolist()
+    filter_shape = (filters, *kernel, channels)
+    tensors = [
+        constant(1, *out, filters),
+        T(filter_shape, scale=scales, data=weights(rng, *filter_shape)),
+        T((1, *size, channels), scale=0.05, zero_point=draw(st.integers(-128, 127))),
+        bias(rng, filters, [0.05 * s for s in scales]),
+        T((1, *out, filters), scale=draw(st.sampled_from([0.01, 0.07, 0.3])), zero_point=draw(st.integers(-99, 99))),
+    ]
+    options = {
+        "padding": padding,
+        "stride_h": stride[0],
+        "stride_w": stride[1],
+        "fused_activation_function": draw(st.sampled_from(["NONE", "RELU", "RELU6", "RELU_N1_TO_1"])),
+    }
+    return tensors, Op("TRANSPOSE_CONV", (0, 1, 2, 3) if draw(st.booleans()) else (0, 1, 2), (4,), options)
+
+
+@settings(deadline=None, max_examples=60)
+@given(transposed_convolutions())
+def test_transposed_convolutions_of_any_shape(case: tuple[list[T], Op]) -> None:
+    assert_equals_tflm(*case)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    st.booleans(),
+    st.booleans(),
+)
+def test_resizing_to_the_nearest_neighbour(
+    size: tuple[int, int], out: tuple[int, int], align_corners: bool, half_pixel_centers: bool
+) -> None:
+    tensors = [T((1, *size, 3), scale=0.1), constant(*out), T((1, *out, 3), scale=0.1)]
+    options = {"align_corners": align_corners, "half_pixel_centers": half_pixel_centers}
+    assert_equals_tflm(tensors, Op("RESIZE_NEAREST_NEIGHBOR", (0, 1), (2,), options))
+
+
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("has_bias", [False, True])
 def test_fully_connected(per_channel: bool, has_bias: bool) -> None:

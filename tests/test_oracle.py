@@ -276,6 +276,51 @@ def test_softmax_by_its_table_of_exponentials(scale: float) -> None:
     assert run_op(OpKind.SOFTMAX, [x], (3, 5, 12), params) == expected
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(1, 4), st.integers(1, 5)),
+    st.sampled_from(["SAME", "VALID"]),
+    st.integers(0, 2**16),
+)
+def test_a_transposed_convolution_gathers_what_the_operator_scatters(
+    kernel: tuple[int, int], stride: tuple[int, int], size: tuple[int, int], padding: str, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    same = padding == "SAME"
+    out = [n * s if same else (n - 1) * s + k for n, s, k in zip(size, stride, kernel, strict=True)]
+    pads = [max(0, k - s) // 2 if same else 0 for k, s in zip(kernel, stride, strict=True)]
+    x, weights = int8s(rng, *size, 3), int8s(rng, 5, *kernel, 3)
+    bias = rng.integers(-3000, 3000, 5).astype(np.int32)
+    scales = rng.uniform(0.001, 0.02, 5).tolist()
+    tensors = (
+        Tensor(0, "shape", (4,), "INT32", None, np.array([1, *out, 5], np.int32).tobytes()),
+        Tensor(1, "w", weights.shape, "INT8", Quantization(tuple(scales), (0,) * 5, 0), weights.tobytes()),
+        Tensor(2, "x", (1, *size, 3), "INT8", Quantization((0.05,), (-11,))),
+        Tensor(3, "b", (5,), "INT32", None, bias.tobytes()),
+        Tensor(4, "y", (1, *out, 5), "INT8", Quantization((0.2,), (7,))),
+    )
+    options = {"padding": padding, "stride_h": stride[0], "stride_w": stride[1]}
+    operator = Operator(0, "TRANSPOSE_CONV", (0, 1, 2, 3), (4,), options)
+    expected = run_graph_outputs(Graph("one", tensors, (operator,), (2,), (4,)).checked(), [x])[0].tobytes()
+    params = requantization(weights, bias, 0.05, -11, scales, 0.2) | {
+        "bias_offset": bias.tobytes(),
+        "weights_offset": weights.tobytes(),
+        "output_zero_point": 7,
+    }
+    for name, pair in (("kernel", kernel), ("stride", stride), ("pad", pads)):
+        params |= {f"{name}_rows": pair[0], f"{name}_columns": pair[1]}
+    assert run_op(OpKind.TRANSPOSE_CONV, [x], (out[0], out[1], 5), params) == expected
+
+
+def test_resizing_repeats_and_skips_rows_and_columns() -> None:
+    x = int8s(np.random.default_rng(5), 3, 4, 2)
+    rows, columns = np.array([0, 0, 2, 2], np.uint16), np.array([3, 1, 1], np.uint16)
+    params = {"row_map_offset": rows.tobytes(), "column_map_offset": columns.tobytes()}
+    assert run_op(OpKind.RESIZE_NEAREST, [x], (4, 3, 2), params) == x[rows][:, columns].tobytes()
+
+
 def test_pad_surrounds_its_input() -> None:
     x = int8s(np.random.default_rng(5), 2, 3, 2)
     params = {"pad_rows": 1, "pad_columns": 0, "pad_channels": 2, "value": -7}

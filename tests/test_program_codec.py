@@ -62,7 +62,7 @@ def programs(draw: st.DrawFn) -> Program:
     constants: list[bytes] = [b"unused"]
 
     def constant(length: int, name: str = "") -> int:
-        most = {"shifts_offset": 30, "exps_offset": 127}.get(name, 255)
+        most = {"shifts_offset": 30, "exps_offset": 127, "row_map_offset": 0, "column_map_offset": 0}.get(name, 255)
         constants.append(bytes([draw(st.integers(64 if name == "exps_offset" else 0, most))]) * length)
         return len(constants) - 1
 
@@ -102,6 +102,13 @@ def programs(draw: st.DrawFn) -> Program:
                 extra["flags"] = draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)]))
                 out_channels = channels * groups if kind is OpKind.DEPTHWISE else groups * draw(st.integers(1, 3))
                 out_shape = (rows, columns, out_channels)
+            case OpKind.TRANSPOSE_CONV:
+                extra = {**window(draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(0, 2)))}
+                extra = {name: value for name, value in extra.items() if not name.startswith("dilation")}
+                extra["flags"] = draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)]))
+                out_shape = (2 * rows, columns + 1, draw(st.integers(1, 5)))
+            case OpKind.RESIZE_NEAREST:
+                out_shape = (2 * rows, columns + 1, channels)
             case OpKind.AVERAGE_POOL | OpKind.MAX_POOL:
                 extra = window(3, pad=1)
             case OpKind.ADD | OpKind.SUB | OpKind.MUL:

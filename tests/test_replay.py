@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from dataclasses import replace
 
@@ -192,6 +193,30 @@ def _element_wise(kind: OpKind, out_address: int, columns: int = 4, in_bytes: in
 @pytest.mark.parametrize("kind", [OpKind.LUT, OpKind.SOFTMAX, OpKind.MAX_POOL])
 def test_an_element_wise_op_may_write_the_row_it_reads(kind: OpKind) -> None:
     replay(_element_wise(kind, 16))
+
+
+def _upsampling(kind: OpKind, out_address: int) -> Program:
+    """Two rows of two pixels at 0 and 2, three rows of two computed; the third reads row 1 alone. Output from row 2 on."""
+    names = ("kernel_rows", "kernel_columns", "stride_rows", "stride_columns", "pad_rows", "pad_columns")
+    params = dict(zip(names, (1, 1, 2, 1, 0, 0), strict=True))
+    if kind is OpKind.RESIZE_NEAREST:
+        params = {"row_map_offset": 0, "column_map_offset": 1}
+    views = (View(0, 0, 2, 2, 1, 1), View(1, 0, 3, 2, 1, 1))
+    storages = (Storage(2, 2, (0, 2)), Storage(2, 3, (8, 10, out_address)))
+    maps = (struct.pack("<3H", 0, 0, 1), struct.pack("<2H", 0, 1))
+    return one_op(
+        Op(kind, 1, 0, params), views, storages, workspace_bytes=16, inputs=(Io(0, 4),), constants=maps,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [OpKind.TRANSPOSE_CONV, OpKind.RESIZE_NEAREST])
+def test_upsampling_may_write_over_rows_it_does_not_read_any_more_and_on_none_it_reads(kind: OpKind) -> None:
+    assert replay(_upsampling(kind, 12)).row_reads_checked == (2 if kind is OpKind.TRANSPOSE_CONV else 3)
+    replay(_upsampling(kind, 0))
+    with pytest.raises(InternalError, match="it overwrites address 2, in row 1 of storage 0"):
+        replay(_upsampling(kind, 2))
+    with pytest.raises(InternalError, match="it overwrites address 2, in row 1 of storage 0"):
+        replay(_upsampling(kind, 1))
 
 
 def test_a_pixel_may_lie_on_the_input_of_an_earlier_pixel() -> None:

@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Tensor
-from tflm_split.split.rows import MAX_COUNT, ROW_ZERO, SAME_ROW, RowShape, Window, row_shape, shared_axis_is_width
+from tflm_split.split.rows import (
+    MAX_COUNT,
+    ROW_ZERO,
+    SAME_ROW,
+    MappedRow,
+    RowShape,
+    TransposedWindow,
+    Window,
+    row_shape,
+    shared_axis_is_width,
+)
 
 
 def tensor(*shape: int, dtype: str = "INT8") -> Tensor:
@@ -16,13 +26,33 @@ def tensor(*shape: int, dtype: str = "INT8") -> Tensor:
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.integers(1, 12), st.integers(0, 5), st.integers(1, 4), st.integers(-3, 12), st.integers(0, 12), st.integers(1, 20))
+@given(
+    st.integers(1, 12),
+    st.integers(0, 5),
+    st.integers(1, 4),
+    st.integers(-3, 12),
+    st.integers(0, 12),
+    st.integers(1, 20),
+)
 def test_a_window_reads_the_taps_that_exist(
     kernel: int, stride: int, dilation: int, pad: int, row: int, available: int
 ) -> None:
     taps = [row * stride - pad + k * dilation for k in range(kernel)]
     expected = [tap for tap in taps if 0 <= tap < available]
     assert list(Window(kernel, stride, dilation, pad).rows(row, available)) == expected
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 12), st.integers(0, 30), st.integers(1, 12))
+def test_a_transposed_window_reads_the_rows_that_reach_the_output_row(
+    kernel: int, stride: int, pad: int, row: int, available: int
+) -> None:
+    expected = [i for i in range(available) if 0 <= row - (i * stride - pad) < kernel]
+    assert list(TransposedWindow(kernel, stride, pad).rows(row, available)) == expected
+
+
+def test_a_mapped_row_reads_one_row() -> None:
+    assert [list(MappedRow((0, 0, 2)).rows(r, 3)) for r in range(3)] == [[0], [0], [2]]
 
 
 def test_same_row_and_row_zero() -> None:

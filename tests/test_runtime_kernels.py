@@ -464,6 +464,81 @@ def test_softmax_is_within_one_of_the_quotient(
 
 @examples
 @given(
+    st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(0, 5), st.integers(0, 5)),
+    st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 6)),
+    st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 6)),
+    st.integers(-128, 127),
+    st.booleans(),
+    ranges,
+    layouts,
+    layouts,
+    st.tuples(st.integers(0, 3), st.integers(0, 2)),
+    seeds,
+)
+def test_transposed_convolution(
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int],
+    in_shape: tuple[int, int, int],
+    out_shape: tuple[int, int, int],
+    zero_point: int,
+    per_channel: bool,
+    limits: tuple[int, int],
+    in_layout: str,
+    out_layout: str,
+    spacing: tuple[int, int],
+    seed: int,
+) -> None:
+    """Every tap of every input pixel adds to the output pixel it falls on, if there is one."""
+    rng = np.random.default_rng(seed)
+    scene = Scene(rng)
+    gap, margin = spacing
+    x = int8s(rng, *in_shape)
+    weights = int8s(rng, out_shape[2], *kernel, in_shape[2])
+    bias = rng.integers(-(1 << 14), 1 << 14, out_shape[2], dtype=np.int32)
+    source = scene.image(x.shape, gap=gap, margin=margin, layout=in_layout, first_row=seed % 3)
+    output = scene.image(out_shape, gap=margin, margin=gap, layout=out_layout, first_row=seed % 2)
+    scene.put(source, x)
+    fields, multipliers, shifts = requantization(scene, rng, out_shape[2], per_channel, *limits, weights[0].size)
+    fields |= {"input_zero_point": zero_point, "bias_offset": scene.constant(bias)}
+    fields |= {"weights_offset": scene.constant(weights)}
+    for name, pair in (("kernel", kernel), ("stride", stride), ("pad", pad)):
+        fields |= {f"{name}_{axis}": value for axis, value in zip(("rows", "columns"), pair, strict=True)}
+    sums = np.broadcast_to(bias.astype(np.int64), out_shape).copy()
+    for i, j, k, t in np.ndindex(*in_shape[:2], *kernel):
+        row, column = i * stride[0] - pad[0] + k, j * stride[1] - pad[1] + t
+        if 0 <= row < out_shape[0] and 0 <= column < out_shape[1]:
+            sums[row, column] += weights[:, k, t].astype(np.int64) @ (x[i, j].astype(np.int64) - zero_point)
+    expected = to_int8(sums, fields, multipliers, shifts)
+    assert np.array_equal(scene.run(OpKind.TRANSPOSE_CONV, fields, output, source), expected)
+
+
+@examples
+@given(
+    st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 6)),
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    layouts,
+    st.integers(0, 2),
+    seeds,
+)
+def test_resizing_picks_the_mapped_pixels(
+    shape: tuple[int, int, int], out_shape: tuple[int, int], layout: str, gap: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    scene = Scene(rng)
+    x = int8s(rng, *shape)
+    rows, columns = (rng.integers(0, n, m).astype(np.uint16) for n, m in zip(shape, out_shape, strict=False))
+    source = scene.image(shape, gap=gap, layout=layout)
+    output = scene.image((*out_shape, shape[2]), margin=gap, layout=layout)
+    scene.put(source, x)
+    params = {"row_map_offset": scene.constant(rows), "column_map_offset": scene.constant(columns)}
+    assert np.array_equal(scene.run(OpKind.RESIZE_NEAREST, params, output, source), x[rows][:, columns])
+
+
+@examples
+@given(
     st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 5)),
     st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 3)),
     st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 3)),

@@ -64,6 +64,8 @@ def every_op() -> Program:
     exps = np.array([2**31 - 1, 2**30, 2**29], np.int32)
     table = scene.constant(rng.integers(-128, 128, 256, dtype=np.int8))
     sum_params = {"mode": 1, "count": 12, "bias": 60, "multiplier": 1 << 30, "shift": -3, "output_zero_point": 0}
+    undilated = {name: value for name, value in WINDOW.items() if not name.startswith("dilation")}
+    row_map, column_map = (scene.constant(np.arange(n, dtype=np.uint16)) for n in (4, 3))
     a, b, c, d = maps
     described: dict[OpKind, tuple[Image, Image, dict[str, Any]]] = {
         OpKind.CONV: (b, a, {**convolution, "weights_offset": weights[0]}),
@@ -79,6 +81,8 @@ def every_op() -> Program:
         OpKind.PAD: (c, d, {"pad_rows": 0, "pad_columns": 0, "pad_channels": 0, "value": -7}),
         OpKind.SUM_FEED: (pixel, c, {**sum_params, **limits}),
         OpKind.DENSE_FEED: (pixel, c, {**requantize, "weights_offset": weights[2]}),
+        OpKind.TRANSPOSE_CONV: (d, c, {**undilated, **requantize, "weights_offset": weights[0]}),
+        OpKind.RESIZE_NEAREST: (b, c, {"row_map_offset": row_map, "column_map_offset": column_map}),
     }
     feeds = (OpKind.SUM_FEED, OpKind.DENSE_FEED)
     ops = [
@@ -306,7 +310,7 @@ def test_an_op_names_the_views_its_kind_has(kind: OpKind) -> None:
     binary = kind in (OpKind.ADD, OpKind.SUB, OpKind.MUL)
     feeds = kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED)
     for fields in (
-        {"kind": 13},
+        {"kind": len(OpKind)},
         {"output": 8},
         {"input": 0xFFFF},
         {"input2": 0xFFFF if binary else 0},
@@ -334,11 +338,12 @@ FLOATS, PIXEL = 4, 5
         (OpKind.SOFTMAX, {"input": PIXEL}, SHAPE_FAULT),
         (OpKind.SUM_FEED, {"output": 0}, SHAPE_FAULT),
         (OpKind.DENSE_FEED, {"output": 0}, SHAPE_FAULT),
+        (OpKind.RESIZE_NEAREST, {"input": PIXEL}, CONSTANT_FAULT),
         (OpKind.LUT, {"output": FLOATS}, CONSTANT_FAULT),
     ],
 )
 def test_views_of_the_wrong_type_or_shape(kind: OpKind, fields: dict[str, int], fault: str) -> None:
-    if fault == CONSTANT_FAULT:  # a table of 256 floats would reach beyond the constants
+    if kind is OpKind.LUT and fault == CONSTANT_FAULT:  # a table of 256 floats would reach beyond the constants
         end = len(encode(every_op()))
         params = bytearray(changed(OP, int(kind), **fields))
         at = place(bytes(params), PARAMS_OF[kind], int(kind))
@@ -369,9 +374,27 @@ def test_windows(kind: OpKind, fields: dict[str, int]) -> None:
     assert prepare(changed_params(kind, **fields)) == WINDOW_FAULT
 
 
+@pytest.mark.parametrize("name", ["kernel_rows", "kernel_columns", "stride_rows", "stride_columns"])
+def test_a_transposed_window_is_not_empty_and_not_too_tall(name: str) -> None:
+    assert prepare(changed_params(OpKind.TRANSPOSE_CONV, **{name: 0})) == WINDOW_FAULT
+    assert prepare(changed_params(OpKind.TRANSPOSE_CONV, kernel_rows=33)) == WINDOW_FAULT
+
+
 @pytest.mark.parametrize(
     ("kinds", "fields", "fault"),
     [
+        ((OpKind.TRANSPOSE_CONV,), {"flags": 2}, PARAMS_FAULT),
+        ((OpKind.TRANSPOSE_CONV,), {"input_zero_point": 128}, PARAMS_FAULT),
+        ((OpKind.TRANSPOSE_CONV,), {"output_zero_point": -129}, PARAMS_FAULT),
+        ((OpKind.TRANSPOSE_CONV,), {"output_max": 128}, PARAMS_FAULT),
+        ((OpKind.TRANSPOSE_CONV,), {"kernel_columns": 0xFFFF}, CONSTANT_FAULT),
+        ((OpKind.TRANSPOSE_CONV,), {"weights_offset": 0x7FFFFFF0}, CONSTANT_FAULT),
+        ((OpKind.TRANSPOSE_CONV,), {"bias_offset": 1}, CONSTANT_FAULT),
+        ((OpKind.TRANSPOSE_CONV,), {"multipliers_offset": 60}, CONSTANT_FAULT),
+        ((OpKind.TRANSPOSE_CONV,), {"shifts_offset": 0xFFFFFFFF}, CONSTANT_FAULT),
+        ((OpKind.RESIZE_NEAREST,), {"row_map_offset": 0x7FFFFFF0}, CONSTANT_FAULT),
+        ((OpKind.RESIZE_NEAREST,), {"row_map_offset": 1}, CONSTANT_FAULT),
+        ((OpKind.RESIZE_NEAREST,), {"column_map_offset": 0}, CONSTANT_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE), {"groups": 0}, PARAMS_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE), {"groups": 3}, SHAPE_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE), {"flags": 2}, PARAMS_FAULT),
@@ -431,7 +454,11 @@ def test_values_in_tables_are_checked() -> None:
     blob = encode(every_op())
     conv = PARAMS_OF[OpKind.CONV].unpack(blob, place(blob, PARAMS_OF[OpKind.CONV], OpKind.CONV))
     softmax = PARAMS_OF[OpKind.SOFTMAX].unpack(blob, place(blob, PARAMS_OF[OpKind.SOFTMAX], OpKind.SOFTMAX))
+    resize_record = PARAMS_OF[OpKind.RESIZE_NEAREST]
+    resize = resize_record.unpack(blob, place(blob, resize_record, OpKind.RESIZE_NEAREST))
     for offset, value in (
+        (int(resize["row_map_offset"]) + 2, struct.pack("<H", 4)),
+        (int(resize["column_map_offset"]) + 4, struct.pack("<H", 3)),
         (int(conv["shifts_offset"]), struct.pack("<b", 31)),
         (int(conv["shifts_offset"]) + 1, struct.pack("<b", -32)),
         (int(softmax["exps_offset"]), struct.pack("<i", (1 << 30) - 1)),
@@ -562,5 +589,9 @@ def test_sums_that_overflow_wrap(tmp_path: Path) -> None:
             exps = PARAMS_OF[OpKind.SOFTMAX].unpack(bytes(copy), place(bytes(copy), PARAMS_OF[OpKind.SOFTMAX], 9))
             at = int(exps["exps_offset"])
             copy[at : at + 12] = struct.pack("<3i", 2**31 - 1, 2**31 - 1, 2**31 - 1)
+            resize = PARAMS_OF[OpKind.RESIZE_NEAREST]
+            for name, entries in (("row_map_offset", 4), ("column_map_offset", 3)):
+                at = int(resize.unpack(bytes(copy), place(bytes(copy), resize, OpKind.RESIZE_NEAREST))[name])
+                copy[at : at + 2 * entries] = bytes(2 * entries)
             hostile.append(bytes(copy))
     assert set(drive(tmp_path, hostile)) == {0}

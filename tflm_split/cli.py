@@ -21,6 +21,7 @@ from tqdm import tqdm
 import tflm_split
 from tflm_split.board.cli import board
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
+from tflm_split.export.cli import export
 from tflm_split.sizes import SIZE_HELP, parse_bytes
 
 LIMIT_NOT_MET = 1
@@ -194,6 +195,7 @@ def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force:
 
 
 cli.add_command(board)
+cli.add_command(export)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -21,6 +21,8 @@
  * 4. QUANTIZE_FLOAT may start at the address it reads when its output pixels are not further apart than its
  *    input's.
  *
+ * 5. TRANSPOSE_CONV and RESIZE_NEAREST may write on no row they read.
+ *
  * Anything else a step writes must not overlap what it reads. An accumulator overlaps no other row of its step. */
 #ifndef SPLIT_NN_H_
 #define SPLIT_NN_H_

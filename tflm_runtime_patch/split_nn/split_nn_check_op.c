@@ -109,6 +109,55 @@ static split_status check_convolution(const uint8_t* program, const split_op* op
     return SPLIT_OK;
 }
 
+static split_status check_transpose_conv(const uint8_t* program, const split_op* op, const op_views* views) {
+    const split_transpose_conv_params* conv = (const split_transpose_conv_params*)split_at(program, op->params_offset);
+    const uint32_t out = views->output->channel_count;
+    if (!in_range(conv->kernel_rows, 1, SPLIT_MAX_WINDOW_ROWS) || conv->kernel_columns < 1 || conv->stride_rows < 1 ||
+        conv->stride_columns < 1) {
+        return SPLIT_ERROR_WINDOW;
+    }
+    if (!is_zero_point(conv->input_zero_point) || !is_zero_point(conv->output_zero_point) ||
+        !is_int8_range(conv->output_min, conv->output_max) ||
+        (conv->flags & ~(uint32_t)SPLIT_WEIGHT_PER_CHANNEL) != 0) {
+        return SPLIT_ERROR_PARAMS;
+    }
+    uint64_t weights_bytes = split_capped_product((uint64_t)conv->kernel_rows * conv->kernel_columns, out);
+    weights_bytes = split_capped_product(weights_bytes, views->input->channel_count);
+    if (!in_constants(program, conv->weights_offset, weights_bytes, 16u) ||
+        !in_constants(program, conv->bias_offset, (uint64_t)out * 4u, 4u) ||
+        !requantization_is_sound(program, conv->multipliers_offset, conv->shifts_offset,
+                                 conv->flags & SPLIT_WEIGHT_PER_CHANNEL ? out : 1u)) {
+        return SPLIT_ERROR_CONSTANT;
+    }
+    return SPLIT_OK;
+}
+
+/* Does a map of `entries` u16 lie in the constants and lead to nothing beyond `count`? */
+static int map_is_sound(const uint8_t* program, uint32_t offset, uint32_t entries, uint32_t count) {
+    if (!in_constants(program, offset, (uint64_t)entries * 2u, 2u)) {
+        return 0;
+    }
+    const uint16_t* map = (const uint16_t*)split_at(program, offset);
+    for (uint32_t i = 0; i < entries; ++i) {
+        if (map[i] >= count) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static split_status check_resize(const uint8_t* program, const split_op* op, const op_views* views) {
+    const split_resize_params* resize = (const split_resize_params*)split_at(program, op->params_offset);
+    const split_view* in = views->input;
+    const split_view* out = views->output;
+    if (in->channel_count != out->channel_count) {
+        return SPLIT_ERROR_SHAPE;
+    }
+    const int sound = map_is_sound(program, resize->row_map_offset, out->row_count, in->row_count) &&
+                      map_is_sound(program, resize->column_map_offset, out->column_count, in->column_count);
+    return sound ? SPLIT_OK : SPLIT_ERROR_CONSTANT;
+}
+
 static split_status check_pool(const uint8_t* program, const split_op* op, const op_views* views) {
     const split_pool_params* pool = (const split_pool_params*)split_at(program, op->params_offset);
     if (views->input->channel_count != views->output->channel_count) {
@@ -256,6 +305,8 @@ static const kind_rule* rule_of(uint32_t kind) {
     static const kind_rule pad = {check_pad, sizeof(split_pad_params), 1, 0, 0, 0};
     static const kind_rule sum = {check_sum, sizeof(split_sum_params), 1, 1, 1, 1};
     static const kind_rule dense = {check_dense, sizeof(split_dense_params), 1, 1, 1, 1};
+    static const kind_rule transpose_conv = {check_transpose_conv, sizeof(split_transpose_conv_params), 1, 0, 1, 1};
+    static const kind_rule resize = {check_resize, sizeof(split_resize_params), 1, 0, 1, 1};
     switch (kind) {
         case SPLIT_OP_CONV:
         case SPLIT_OP_DEPTHWISE:
@@ -279,6 +330,10 @@ static const kind_rule* rule_of(uint32_t kind) {
             return &sum;
         case SPLIT_OP_DENSE_FEED:
             return &dense;
+        case SPLIT_OP_TRANSPOSE_CONV:
+            return &transpose_conv;
+        case SPLIT_OP_RESIZE_NEAREST:
+            return &resize;
         default:
             return NULL;
     }

@@ -78,6 +78,19 @@ static int window_has_addresses(const uint8_t* program, const split_op* op, uint
     return 1;
 }
 
+static int transposed_window_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_transpose_conv_params* window =
+        (const split_transpose_conv_params*)split_at(program, op->params_offset);
+    const int32_t rows = split_view_at(program, op->input)->row_count;
+    for (uint32_t k = 0; k < window->kernel_rows; ++k) {
+        int32_t read = split_transposed_row(window, row, k);
+        if (read >= 0 && read < rows && !has_address(program, op->input, (uint32_t)read)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* A broadcast operand has one row, which every step reads. */
 static int operand_has_address(const uint8_t* program, uint32_t view, uint32_t row) {
     return has_address(program, view, split_view_at(program, view)->row_count == 1 ? 0 : row);
@@ -108,6 +121,15 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
             found = found && operand_has_address(program, op->input, step.row) &&
                     operand_has_address(program, op->input2, step.row);
             break;
+        case SPLIT_OP_TRANSPOSE_CONV:
+            found = found && transposed_window_has_addresses(program, op, step.row);
+            break;
+        case SPLIT_OP_RESIZE_NEAREST: {
+            const split_resize_params* resize = (const split_resize_params*)split_at(program, op->params_offset);
+            const uint16_t* row_map = (const uint16_t*)split_at(program, resize->row_map_offset);
+            found = found && has_address(program, op->input, row_map[step.row]);
+            break;
+        }
         case SPLIT_OP_PAD: {
             const split_pad_params* pad = (const split_pad_params*)split_at(program, op->params_offset);
             const uint32_t rows = split_view_at(program, op->input)->row_count;

@@ -1,4 +1,5 @@
-/* CONV and, with a 1x1 window, FULLY_CONNECTED: one output row. Stack: below 150 bytes. */
+/* CONV and, with a 1x1 window, FULLY_CONNECTED: one output row. Two pixels and two filters at a time where two
+ * pixels may be taken together, otherwise one pixel and four filters. Stack: below 400 bytes. */
 #include <stddef.h>
 
 #include "split_nn_internal.h"
@@ -6,110 +7,355 @@
 
 #if defined(SPLIT_NN_DSP)
 
-/* Filters computed together, so that one load of the input serves all of them. */
-#define LANES 4
+#include "split_nn_dot_dsp.h"
 
-typedef struct span {
-    const int8_t* values;
-    const int8_t* weights;
-    int32_t count;
-} span;
+/* A window of at most this many bytes is copied into one piece first, padding included. */
+#define WINDOW_BYTES 64
 
-/* sums[lane] += dot product of the span with filter `lane`, whose weights lie `filter` bytes after those of
- * lane - 1. */
-static void add_dots(uint32_t sums[LANES], int32_t lanes, span part, int32_t filter) {
-    if (lanes < LANES) {
-        for (int32_t lane = 0; lane < lanes; ++lane) {
-            sums[lane] += split_dot(part.weights + lane * filter, part.values, part.count);
-        }
-        return;
-    }
-    const int8_t* weights0 = part.weights;
-    const int8_t* weights1 = weights0 + filter;
-    const int8_t* weights2 = weights1 + filter;
-    const int8_t* weights3 = weights2 + filter;
-    uint32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-    for (int32_t i = 0; i < part.count; ++i) {
-        int32_t value = part.values[i];
-        sum0 += split_product(weights0[i], value);
-        sum1 += split_product(weights1[i], value);
-        sum2 += split_product(weights2[i], value);
-        sum3 += split_product(weights3[i], value);
-    }
-    sums[0] += sum0;
-    sums[1] += sum1;
-    sums[2] += sum2;
-    sums[3] += sum3;
-}
+/* The loops of a function have its registers to themselves. */
+#define NOINLINE __attribute__((noinline))
 
-/* sums[lane] += value * sum of the weights: what a stretch of padding adds. */
-static void add_padding(uint32_t sums[LANES], int32_t lanes, span part, int32_t filter, int32_t value) {
-    for (int32_t lane = 0; lane < lanes && value != 0; ++lane) {
-        const int8_t* weights = part.weights + lane * filter;
-        for (int32_t i = 0; i < part.count; ++i) {
-            sums[lane] += split_product(weights[i], value);
-        }
-    }
-}
-
-typedef struct position {
-    int32_t origin; /* input pixel under window column 0 */
-    int32_t begin;  /* window columns [begin, end) lie inside the input */
+/* What one output row's windows have in common, for one group of channels. */
+typedef struct layer {
+    const split_conv* conv;
+    const int8_t* const* rows;
+    const split_pixels* in;
+    split_dsp_target target;
+    int32_t depth;     /* input channels of the group */
+    int32_t row_bytes; /* of a filter's window row */
+    int32_t filter;    /* bytes of a filter */
+    int32_t first;     /* output channels [first, end) are the group's */
     int32_t end;
-    int32_t channel; /* first input channel of the group */
-    int32_t depth;   /* input channels of the group */
-} position;
+    int32_t offset;        /* of the group's channels in an input pixel */
+    const int8_t* padding; /* WINDOW_BYTES times the value of a tap outside the input */
+} layer;
 
-static void add_window(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, position at,
-                       const int8_t* weights, int32_t lanes, uint32_t sums[LANES]) {
-    const split_window* window = &conv->window;
-    const int32_t row_bytes = window->columns * at.depth;
-    const int32_t filter = window->rows * row_bytes;
-    const int contiguous = window->dilation == 1 && in->stride == at.depth;
-    for (int32_t k = 0; k < window->rows; ++k, weights += row_bytes) {
-        if (rows[k] == NULL || at.begin == at.end) {
-            add_padding(sums, lanes, (span){NULL, weights, row_bytes}, filter, conv->input_zero_point);
-            continue;
+/* Where one window, or one and the same window of two pixels, is read. */
+typedef struct reach {
+    const int8_t* const* rows;
+    int32_t row_count;
+    int32_t start; /* bytes from a row's first pixel to the window's first tap inside it */
+    int32_t parts; /* stretches of a row without a gap */
+    int32_t part_bytes;
+    int32_t part_step;  /* bytes from one to the next */
+    int32_t before;     /* weights of a row's taps left of the input */
+    int32_t after;      /* and right of it */
+    int32_t pixel_step; /* bytes to the second pixel's window */
+} reach;
+
+/* sums[f] += what `count` taps outside the input add, `offset` bytes into filter f. */
+static NOINLINE void sum_padding(const layer* on, const int8_t* const filters[4], int32_t offset, int32_t count,
+                                 uint32_t sums[4]) {
+    uint32_t added[4] = {sums[0], sums[1], sums[2], sums[3]};
+    while (count > 0) {
+        const int32_t bytes = count < WINDOW_BYTES ? count : WINDOW_BYTES;
+        split_dot_1x4(on->padding, filters[0] + offset, filters[1] + offset, filters[2] + offset, filters[3] + offset,
+                      bytes, added);
+        offset += bytes;
+        count -= bytes;
+    }
+    memcpy(sums, added, sizeof added);
+}
+
+/* The same, where it adds anything; sums that stay in registers. */
+SPLIT_DSP_INLINE void add_padding(const layer* on, const int8_t* const filters[4], int32_t offset, int32_t count,
+                                  uint32_t sums[4]) {
+    if (count > 0 && on->conv->input_zero_point != 0) {
+        uint32_t added[4] = {0, 0, 0, 0};
+        sum_padding(on, filters, offset, count, added);
+        sums[0] += added[0];
+        sums[1] += added[1];
+        sums[2] += added[2];
+        sums[3] += added[3];
+    }
+}
+
+static NOINLINE void store_any(const layer* on, int32_t channel, uint32_t sum, int8_t* pixel) {
+    const split_dsp_scale scale = split_dsp_scale_of(&on->conv->requantization, channel);
+    pixel[channel] = split_dsp_to_int8(sum, scale, &on->target);
+}
+
+/* Two channels of two pixels. */
+SPLIT_DSP_INLINE void store_2x2(const layer* on, int32_t channel, const uint32_t sums[4], int8_t* pixel0,
+                                int8_t* pixel1) {
+    const split_dsp_scale scale0 = split_dsp_scale_of(&on->conv->requantization, channel);
+    const split_dsp_scale scale1 = split_dsp_scale_of(&on->conv->requantization, channel + 1);
+    const int32_t nudge = on->target.nudge;
+    int32_t twice0, twice1, twice2, twice3;
+    if ((scale0.right | scale1.right | -on->target.narrow) >= 0 && split_fits_twice(sums[0], &twice0) &&
+        split_fits_twice(sums[1], &twice1) && split_fits_twice(sums[2], &twice2) &&
+        split_fits_twice(sums[3], &twice3)) {
+        pixel0[channel] = (int8_t)split_dsp_requantize_twice(twice0, scale0, nudge);
+        pixel0[channel + 1] = (int8_t)split_dsp_requantize_twice(twice1, scale1, nudge);
+        pixel1[channel] = (int8_t)split_dsp_requantize_twice(twice2, scale0, nudge);
+        pixel1[channel + 1] = (int8_t)split_dsp_requantize_twice(twice3, scale1, nudge);
+    } else {
+        store_any(on, channel, sums[0], pixel0);
+        store_any(on, channel + 1, sums[1], pixel0);
+        store_any(on, channel, sums[2], pixel1);
+        store_any(on, channel + 1, sums[3], pixel1);
+    }
+}
+
+/* Four channels of a pixel. */
+SPLIT_DSP_INLINE void store_1x4(const layer* on, int32_t channel, const uint32_t sums[4], int8_t* pixel) {
+    const split_dsp_scale scale0 = split_dsp_scale_of(&on->conv->requantization, channel);
+    const split_dsp_scale scale1 = split_dsp_scale_of(&on->conv->requantization, channel + 1);
+    const split_dsp_scale scale2 = split_dsp_scale_of(&on->conv->requantization, channel + 2);
+    const split_dsp_scale scale3 = split_dsp_scale_of(&on->conv->requantization, channel + 3);
+    const int32_t nudge = on->target.nudge;
+    int32_t twice0, twice1, twice2, twice3;
+    if ((scale0.right | scale1.right | scale2.right | scale3.right | -on->target.narrow) >= 0 &&
+        split_fits_twice(sums[0], &twice0) && split_fits_twice(sums[1], &twice1) &&
+        split_fits_twice(sums[2], &twice2) && split_fits_twice(sums[3], &twice3)) {
+        pixel[channel] = (int8_t)split_dsp_requantize_twice(twice0, scale0, nudge);
+        pixel[channel + 1] = (int8_t)split_dsp_requantize_twice(twice1, scale1, nudge);
+        pixel[channel + 2] = (int8_t)split_dsp_requantize_twice(twice2, scale2, nudge);
+        pixel[channel + 3] = (int8_t)split_dsp_requantize_twice(twice3, scale3, nudge);
+    } else {
+        store_any(on, channel, sums[0], pixel);
+        store_any(on, channel + 1, sums[1], pixel);
+        store_any(on, channel + 2, sums[2], pixel);
+        store_any(on, channel + 3, sums[3], pixel);
+    }
+}
+
+/* Two pixels, whose windows lie inside the input's columns; with `single` they are one stretch each. */
+SPLIT_DSP_INLINE void two_pixels(const layer* on, const reach* at, int single, int8_t* pixel0, int8_t* pixel1) {
+    const int32_t* const bias = on->conv->bias;
+    const int8_t* weights = on->conv->weights + on->first * on->filter;
+    const int8_t* const stretch = single ? at->rows[0] + at->start : NULL;
+    for (int32_t channel = on->first; channel < on->end; channel += 2) {
+        const int32_t other = channel + 1 < on->end ? 1 : 0; /* an odd last one is computed twice */
+        const int8_t* filter0 = weights;
+        const int8_t* filter1 = weights + other * on->filter;
+        const uint32_t bias0 = (uint32_t)bias[channel], bias1 = (uint32_t)bias[channel + other];
+        uint32_t sums[4] = {bias0, bias1, bias0, bias1};
+        if (single) {
+            split_dot_2x2(stretch, stretch + at->pixel_step, filter0, filter1, at->part_bytes, sums);
         }
-        add_padding(sums, lanes, (span){NULL, weights, at.begin * at.depth}, filter, conv->input_zero_point);
-        const int8_t* pixel = rows[k] + (at.origin + at.begin * window->dilation) * in->stride + at.channel;
-        const int8_t* tap = weights + at.begin * at.depth;
-        if (contiguous) {
-            add_dots(sums, lanes, (span){pixel, tap, (at.end - at.begin) * at.depth}, filter);
-        } else {
-            for (int32_t t = at.begin; t < at.end; ++t, tap += at.depth) {
-                add_dots(sums, lanes, (span){pixel, tap, at.depth}, filter);
-                if (t + 1 < at.end) { /* a pointer behind the last tap might lie outside the row */
-                    pixel += window->dilation * in->stride;
-                }
+        for (int32_t k = 0; k < at->row_count && !single; ++k) {
+            if (at->rows[k] == NULL) {
+                const int8_t* const filters[4] = {filter0, filter1, filter0, filter1};
+                add_padding(on, filters, 0, on->row_bytes, sums);
+                filter0 += on->row_bytes;
+                filter1 += on->row_bytes;
+                continue;
+            }
+            const int8_t* values = at->rows[k] + at->start;
+            for (int32_t part = at->parts; part > 0; --part, values += at->part_step) {
+                split_dot_2x2(values, values + at->pixel_step, filter0, filter1, at->part_bytes, sums);
+                filter0 += at->part_bytes;
+                filter1 += at->part_bytes;
             }
         }
-        add_padding(sums, lanes, (span){NULL, weights + at.end * at.depth, (window->columns - at.end) * at.depth},
-                    filter, conv->input_zero_point);
+        if (other) {
+            store_2x2(on, channel, sums, pixel0, pixel1);
+        } else {
+            store_any(on, channel, sums[0], pixel0);
+            store_any(on, channel, sums[2], pixel1);
+        }
+        weights += 2 * on->filter;
+    }
+}
+
+/* One pixel, whose window may lie anywhere; with `single` it is one stretch. */
+SPLIT_DSP_INLINE void one_pixel(const layer* on, const reach* at, int single, int8_t* pixel) {
+    const int32_t* const bias = on->conv->bias;
+    const int8_t* weights = on->conv->weights + on->first * on->filter;
+    const int8_t* const stretch = single ? at->rows[0] + at->start : NULL;
+    for (int32_t channel = on->first; channel < on->end; channel += 4) {
+        const int32_t left = on->end - channel; /* spare lanes repeat the last filter */
+        const int32_t lane1 = left > 1 ? 1 : 0, lane2 = left > 2 ? 2 : lane1, lane3 = left > 3 ? 3 : lane2;
+        const int8_t* const filters[4] = {weights, weights + lane1 * on->filter, weights + lane2 * on->filter,
+                                          weights + lane3 * on->filter};
+        uint32_t sums[4] = {(uint32_t)bias[channel], (uint32_t)bias[channel + lane1], (uint32_t)bias[channel + lane2],
+                            (uint32_t)bias[channel + lane3]};
+        int32_t offset = 0;
+        if (single) {
+            split_dot_1x4(stretch, filters[0], filters[1], filters[2], filters[3], at->part_bytes, sums);
+        }
+        for (int32_t k = 0; k < at->row_count && !single; ++k) {
+            if (at->rows[k] == NULL || at->parts == 0) {
+                add_padding(on, filters, offset, on->row_bytes, sums);
+                offset += on->row_bytes;
+                continue;
+            }
+            add_padding(on, filters, offset, at->before, sums);
+            offset += at->before;
+            const int8_t* values = at->rows[k] + at->start;
+            for (int32_t part = at->parts; part > 0; --part, values += at->part_step) {
+                split_dot_1x4(values, filters[0] + offset, filters[1] + offset, filters[2] + offset,
+                              filters[3] + offset, at->part_bytes, sums);
+                offset += at->part_bytes;
+            }
+            add_padding(on, filters, offset, at->after, sums);
+            offset += at->after;
+        }
+        if (left >= 4) {
+            store_1x4(on, channel, sums, pixel);
+        } else {
+            store_any(on, channel, sums[0], pixel);
+            store_any(on, channel + lane1, sums[1], pixel);
+            store_any(on, channel + lane2, sums[2], pixel);
+        }
+        weights += 4 * on->filter;
+    }
+}
+
+static NOINLINE void two_stretches(const layer* on, const reach* at, int8_t* pixel0, int8_t* pixel1) {
+    two_pixels(on, at, 1, pixel0, pixel1);
+}
+static NOINLINE void two_windows(const layer* on, const reach* at, int8_t* pixel0, int8_t* pixel1) {
+    two_pixels(on, at, 0, pixel0, pixel1);
+}
+static NOINLINE void one_stretch(const layer* on, const reach* at, int8_t* pixel) {
+    one_pixel(on, at, 1, pixel);
+}
+static NOINLINE void one_window(const layer* on, const reach* at, int8_t* pixel) {
+    one_pixel(on, at, 0, pixel);
+}
+
+static int8_t* copy(int8_t* to, const int8_t* from, int32_t count) {
+    for (; count >= 4; count -= 4, to += 4, from += 4) {
+        memcpy(to, from, 4);
+    }
+    for (; count > 0; --count) {
+        *to++ = *from++;
+    }
+    return to;
+}
+
+static int8_t* fill(int8_t* to, int32_t value, int32_t count) {
+    for (; count > 0; --count) {
+        *to++ = (int8_t)value;
+    }
+    return to;
+}
+
+/* Copies the window of output pixel x, padding included, into `window`. */
+static void gather(const layer* on, int32_t x, int8_t* window) {
+    const split_window* shape = &on->conv->window;
+    const int32_t padding = on->conv->input_zero_point;
+    const int32_t origin = x * shape->stride - shape->pad;
+    const int32_t step = shape->dilation * on->in->stride;
+    int32_t begin, end;
+    split_clip_window(shape, origin, on->in->columns, &begin, &end);
+    for (int32_t k = 0; k < shape->rows; ++k) {
+        if (on->rows[k] == NULL || begin == end) {
+            window = fill(window, padding, on->row_bytes);
+            continue;
+        }
+        window = fill(window, padding, begin * on->depth);
+        const int8_t* values = on->rows[k] + (origin + begin * shape->dilation) * on->in->stride + on->offset;
+        if (step == on->depth) {
+            window = copy(window, values, (end - begin) * on->depth);
+        } else {
+            for (int32_t tap = 0; tap < end - begin; ++tap) {
+                window = copy(window, values + tap * step, on->depth);
+            }
+        }
+        window = fill(window, padding, (shape->columns - end) * on->depth);
+    }
+}
+
+/* Pixels [begin, end) of a group's output channels, by way of copies of their windows. Two windows are copied
+ * before either pixel is written. */
+static void gathered_pixels(const layer* on, int32_t begin, int32_t end, int8_t* output, const split_pixels* out) {
+    int8_t windows[2 * WINDOW_BYTES];
+    const int8_t* const first = windows;
+    const reach at = {&first, 1, 0, 1, on->filter, 0, 0, 0, WINDOW_BYTES};
+    int32_t x = begin;
+    for (; x + 1 < end; x += 2) {
+        int8_t* pixel = output + x * out->stride;
+        gather(on, x, windows);
+        gather(on, x + 1, windows + WINDOW_BYTES);
+        two_stretches(on, &at, pixel, pixel + out->stride);
+    }
+    if (x < end) {
+        gather(on, x, windows);
+        one_stretch(on, &at, output + x * out->stride);
+    }
+}
+
+static reach reach_of(const layer* on, int32_t x) {
+    const split_window* shape = &on->conv->window;
+    const int32_t origin = x * shape->stride - shape->pad;
+    const int32_t step = shape->dilation * on->in->stride;
+    int32_t begin, end;
+    split_clip_window(shape, origin, on->in->columns, &begin, &end);
+    reach at = {on->rows,
+                shape->rows,
+                (origin + begin * shape->dilation) * on->in->stride + on->offset,
+                end - begin,
+                on->depth,
+                step,
+                begin * on->depth,
+                (shape->columns - end) * on->depth,
+                shape->stride * on->in->stride};
+    if (step == on->depth && begin < end) {
+        at.parts = 1;
+        at.part_bytes = (end - begin) * on->depth;
+    }
+    return at;
+}
+
+/* Pixels [begin, end) of a group's output channels, straight from the input. With `in_pairs` two pixels are
+ * taken together where both windows lie inside the input; no pixel may then lie on what the one before reads. */
+static void direct_pixels(const layer* on, int in_pairs, int32_t begin, int32_t end, int8_t* output,
+                          const split_pixels* out) {
+    const split_window* shape = &on->conv->window;
+    const int32_t two_columns = (shape->columns - 1) * shape->dilation + 1 + shape->stride;
+    int32_t x = begin;
+    while (x < end) {
+        const int32_t origin = x * shape->stride - shape->pad;
+        const reach at = reach_of(on, x);
+        const int single = at.row_count == 1 && at.parts == 1 && at.part_bytes == on->row_bytes && at.rows[0] != NULL;
+        int8_t* pixel = output + x * out->stride;
+        if (in_pairs && x + 1 < end && origin >= 0 && origin + two_columns <= on->in->columns) {
+            (single ? two_stretches : two_windows)(on, &at, pixel, pixel + out->stride);
+            x += 2;
+        } else {
+            (single ? one_stretch : one_window)(on, &at, pixel);
+            ++x;
+        }
     }
 }
 
 void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
                        const split_pixels* out) {
+    const split_requantization* to = &conv->requantization;
+    const split_window* shape = &conv->window;
     const int32_t depth = in->channels / conv->groups;
-    const int32_t group_filters = out->channels / conv->groups;
-    const int32_t filter = conv->window.rows * conv->window.columns * depth;
-    for (int32_t x = 0; x < out->columns; ++x) {
-        position at = {x * conv->window.stride - conv->window.pad, 0, 0, 0, depth};
-        split_clip_window(&conv->window, at.origin, in->columns, &at.begin, &at.end);
-        int8_t* pixel = output + x * out->stride;
-        int32_t channel = 0;
+    const int32_t filters = out->channels / conv->groups;
+    const int32_t row_bytes = shape->columns * depth;
+    const int apart = split_dsp_rows_are_apart(rows, shape->rows, in, output, out);
+    layer on = {conv,
+                rows,
+                in,
+                split_dsp_target_of(to->zero_point, to->min, to->max),
+                depth,
+                row_bytes,
+                shape->rows * row_bytes,
+                0,
+                0,
+                0,
+                NULL};
+    int8_t padding[WINDOW_BYTES];
+    memset(padding, conv->input_zero_point, sizeof padding);
+    on.padding = padding;
+    const int gathers = on.filter <= WINDOW_BYTES && (on.filter > depth || !apart);
+    /* Where the output may lie on the input, a pixel must be done with before the next one is written. */
+    const int32_t run = apart || conv->groups == 1 ? out->columns : 1;
+    for (int32_t x = 0; x < out->columns; x += run) {
         for (int32_t group = 0; group < conv->groups; ++group) {
-            const int32_t group_end = (group + 1) * group_filters;
-            at.channel = group * depth;
-            while (channel < group_end) {
-                uint32_t sums[LANES] = {0, 0, 0, 0};
-                const int32_t lanes = group_end - channel < LANES ? group_end - channel : LANES;
-                add_window(conv, rows, in, at, conv->weights + channel * filter, lanes, sums);
-                for (int32_t lane = 0; lane < lanes; ++lane, ++channel) {
-                    uint32_t sum = (uint32_t)conv->bias[channel] + sums[lane];
-                    pixel[channel] = split_to_int8(&conv->requantization, channel, sum);
-                }
+            on.first = group * filters;
+            on.end = on.first + filters;
+            on.offset = group * depth;
+            if (gathers) {
+                gathered_pixels(&on, x, x + run, output, out);
+            } else {
+                direct_pixels(&on, apart, x, x + run, output, out);
             }
         }
     }

@@ -1,5 +1,5 @@
-/* What the kernels for the DSP extension share: four int8 in a register, dot products, the last step from sum
- * to int8. Only for files built with SPLIT_NN_DSP.
+/* What the kernels for the DSP extension share: four int8 in a register, and the last step from sum to int8.
+ * Only for files built with SPLIT_NN_DSP.
  *
  * A word holds elements 0..3, lowest byte first. `split_even` widens elements 0 and 2, `split_odd` 1 and 3,
  * to two int16 in one register, which SMLAD multiplies and sums in one instruction. Rows start at any address:
@@ -8,9 +8,12 @@
 #define SPLIT_NN_DSP_H_
 
 #include <arm_acle.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "split_nn_internal.h"
+
+#define SPLIT_DSP_INLINE static inline __attribute__((always_inline))
 
 static inline uint32_t split_load4(const int8_t* bytes) {
     uint32_t word;
@@ -22,7 +25,12 @@ static inline uint32_t split_even(uint32_t word) {
     return (uint32_t)__sxtb16((int8x4_t)word);
 }
 
-/* The next four have no intrinsic, or one that compilers do not fold into a single instruction. */
+/* sum + both products of two pairs. */
+static inline uint32_t split_add_products(uint32_t pair1, uint32_t pair2, uint32_t sum) {
+    return (uint32_t)__smlad((int16x2_t)pair1, (int16x2_t)pair2, (int32_t)sum);
+}
+
+/* The next five have no intrinsic, or one that compilers do not fold into a single instruction. */
 static inline uint32_t split_odd(uint32_t word) {
     uint32_t pair;
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(word));
@@ -48,17 +56,27 @@ static inline int32_t split_upper_product(int32_t a, int32_t b) {
     return product;
 }
 
-/* sum + both products of two pairs. */
-static inline uint32_t split_add_products(uint32_t pair1, uint32_t pair2, uint32_t sum) {
-    return (uint32_t)__smlad((int16x2_t)pair1, (int16x2_t)pair2, (int32_t)sum);
+/* value >> 1, limited to int8. */
+static inline int32_t split_half_to_int8(int32_t value) {
+    int32_t byte;
+    __asm__("ssat %0, #8, %1, asr #1" : "=r"(byte) : "r"(value));
+    return byte;
 }
 
-/* sums[2 * p + f] += dot product of `count` > 0 elements of values p and filter f. */
-void split_dsp_dot_2x2(const int8_t* values0, const int8_t* values1, const int8_t* filter0, const int8_t* filter1,
-                       int32_t count, uint32_t sums[4]);
-
-/* sums[f] += dot product of `count` > 0 values and those of filter f; the four filters may coincide. */
-void split_dsp_dot_1x4(const int8_t* values, const int8_t* const filters[4], int32_t count, uint32_t sums[4]);
+/* Does an output row lie nowhere on the input rows it is computed from? Where it does, the order in which
+ * pixels are read and written matters: see split_nn.h. */
+static inline int split_dsp_rows_are_apart(const int8_t* const* rows, int32_t row_count, const split_pixels* in,
+                                           const int8_t* output, const split_pixels* out) {
+    const uintptr_t in_bytes = (uintptr_t)((in->columns - 1) * in->stride + in->channels);
+    const uintptr_t out_bytes = (uintptr_t)((out->columns - 1) * out->stride + out->channels);
+    for (int32_t k = 0; k < row_count; ++k) {
+        if (rows[k] != NULL && (uintptr_t)output < (uintptr_t)rows[k] + in_bytes &&
+            (uintptr_t)rows[k] < (uintptr_t)output + out_bytes) {
+            return 0;
+        }
+    }
+    return 1;
+}
 
 /* How one channel becomes int8. */
 typedef struct split_dsp_scale {
@@ -85,32 +103,35 @@ static inline split_dsp_target split_dsp_target_of(int32_t zero_point, int32_t m
     return target;
 }
 
-/* requantize(sum, scale) + zero point, for every argument. */
-int32_t split_dsp_requantize_any(int32_t sum, split_dsp_scale scale, int32_t nudge);
+/* requantize(sum) + zero point, limited to int8, for every argument. */
+int32_t split_dsp_requantize_any(uint32_t sum, split_dsp_scale scale, int32_t nudge);
 
-/* The same with both roundings of TFLM in five instructions: SMMULR of twice the sum is the high product with
- * its rounding, as long as the double fits. Rounding halves away from zero is rounding them up, once negative
- * values are made less by one; the last of the bits shifted out is left to the end, where the zero point comes
- * in, doubled, so that nothing can overflow: the high product is within +-2^30. */
-static inline int32_t split_dsp_requantize(int32_t sum, split_dsp_scale scale, int32_t nudge) {
-    int32_t twice;
-    if (scale.right < 0 || __builtin_add_overflow(sum, sum, &twice)) {
-        return split_dsp_requantize_any(sum, scale, nudge);
-    }
-    const int32_t high = split_upper_product(twice, scale.multiplier);
-    return (((high + (high >> 31)) >> scale.right) + nudge) >> 1;
+/* Is twice the sum an int32? */
+static inline int split_fits_twice(uint32_t sum, int32_t* twice) {
+    return !__builtin_add_overflow((int32_t)sum, (int32_t)sum, twice);
 }
 
-static inline int8_t split_dsp_narrow(int32_t value, const split_dsp_target* target) {
-    int32_t byte = (int32_t)__ssat(value, 8);
+/* The same where twice the sum fits and the shift is to the right. Both roundings of TFLM in five instructions:
+ * SMMULR of twice the sum is the high product with its rounding. Rounding halves away from zero is rounding
+ * them up, once negative values are made less by one; the last of the bits shifted out is left to the end,
+ * where the zero point comes in, doubled. The high product is within +-2^30, so nothing overflows. */
+static inline int32_t split_dsp_requantize_twice(int32_t twice, split_dsp_scale scale, int32_t nudge) {
+    const int32_t high = split_upper_product(twice, scale.multiplier);
+    return split_half_to_int8(((high + (high >> 31)) >> scale.right) + nudge);
+}
+
+static inline int8_t split_dsp_to_int8(uint32_t sum, split_dsp_scale scale, const split_dsp_target* target) {
+    int32_t twice;
+    int32_t byte;
+    if (scale.right < 0 || !split_fits_twice(sum, &twice)) {
+        byte = split_dsp_requantize_any(sum, scale, target->nudge);
+    } else {
+        byte = split_dsp_requantize_twice(twice, scale, target->nudge);
+    }
     if (target->narrow) {
         byte = split_clamp(byte, target->min, target->max);
     }
     return (int8_t)byte;
-}
-
-static inline int8_t split_dsp_to_int8(uint32_t sum, split_dsp_scale scale, const split_dsp_target* target) {
-    return split_dsp_narrow(split_dsp_requantize((int32_t)sum, scale, target->nudge), target);
 }
 
 #endif /* SPLIT_NN_DSP_H_ */

@@ -44,6 +44,8 @@ enum {
     SPLIT_OP_PAD = 10,
     SPLIT_OP_SUM_FEED = 11,
     SPLIT_OP_DENSE_FEED = 12,
+    SPLIT_OP_TRANSPOSE_CONV = 13,
+    SPLIT_OP_RESIZE_NEAREST = 14,
 };
 
 /* Bits of `HEADER.flags`. */
@@ -51,7 +53,7 @@ enum {
     SPLIT_FLAG_WIDE_STEPS = 1,
 };
 
-/* Bits of `CONV_PARAMS.flags` and `DENSE_PARAMS.flags`. */
+/* Bits of `CONV_PARAMS.flags`, `DENSE_PARAMS.flags` and `TRANSPOSE_CONV_PARAMS.flags`. */
 enum {
     SPLIT_WEIGHT_PER_CHANNEL = 1,
 };
@@ -253,6 +255,36 @@ typedef struct split_dense_params {
     uint32_t flags; /* WeightFlags */
 } split_dense_params;
 typedef char split_dense_params_is_36_bytes[sizeof(split_dense_params) == 36 ? 1 : -1];
+
+/* TRANSPOSE_CONV (weights [out][kernel_rows][kernel_columns][in]): tap k of input row i adds to output row
+ * i*stride - pad + k, columns alike. acc = bias + sum(w * (x - input_zero_point)) over the taps that meet
+ * an input, then as CONV. How many taps that are varies from pixel to pixel, so the zero point is not
+ * folded into the bias. */
+typedef struct split_transpose_conv_params {
+    uint16_t kernel_rows; /* 1..MAX_WINDOW_ROWS */
+    uint16_t kernel_columns;
+    uint16_t stride_rows;
+    uint16_t stride_columns;
+    uint16_t pad_rows;
+    uint16_t pad_columns;
+    int32_t input_zero_point;
+    int32_t output_zero_point;
+    int32_t output_min;
+    int32_t output_max;
+    uint32_t bias_offset; /* int32[channels out] */
+    uint32_t multipliers_offset; /* int32[], Q0.31 */
+    uint32_t shifts_offset; /* int8[], > 0 is left; any alignment */
+    uint32_t weights_offset; /* int8[]; 16-aligned */
+    uint32_t flags; /* WeightFlags */
+} split_transpose_conv_params;
+typedef char split_transpose_conv_params_is_48_bytes[sizeof(split_transpose_conv_params) == 48 ? 1 : -1];
+
+/* RESIZE_NEAREST: output pixel (r, c) is input pixel (row_map[r], column_map[c]). */
+typedef struct split_resize_params {
+    uint32_t row_map_offset; /* uint16[output rows], each below the input's rows */
+    uint32_t column_map_offset; /* uint16[output columns], each below the input's columns */
+} split_resize_params;
+typedef char split_resize_params_is_8_bytes[sizeof(split_resize_params) == 8 ? 1 : -1];
 
 #ifdef __cplusplus
 }

@@ -62,6 +62,16 @@ void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const 
 void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
                             const split_pixels* out);
 
+/* Weights [channels out][window.rows][window.columns][channels in]. Window column k of input pixel i adds to
+ * output pixel i * stride - pad + k, pad >= 0; dilation and groups are 1. `bias` is the plain one: each tap adds
+ * w * (x - input_zero_point). rows[k] is the input row whose window row k falls on this output row, or NULL. */
+void split_nn_transpose_conv_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
+                                 int8_t* output, const split_pixels* out);
+
+/* Output pixel x is input pixel column_map[x]. */
+void split_nn_resize_nearest_row(const uint16_t* column_map, const int8_t* input, const split_pixels* in,
+                                 int8_t* output, const split_pixels* out);
+
 typedef struct split_pool {
     split_window window;
     int32_t min;

@@ -1,6 +1,9 @@
 /* MUL: one output row. Stack: below 100 bytes. */
 #include "split_nn_fixed_point.h"
 #include "split_nn_kernels.h"
+#include "split_nn_target.h"
+
+#if !defined(SPLIT_NN_MVE)
 
 void split_nn_mul_row(const split_mul* mul, const split_operand* first, const split_operand* second, int8_t* output,
                       const split_pixels* out) {
@@ -16,3 +19,5 @@ void split_nn_mul_row(const split_mul* mul, const split_operand* first, const sp
         }
     }
 }
+
+#endif /* !SPLIT_NN_MVE */

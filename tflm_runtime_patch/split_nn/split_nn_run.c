@@ -73,6 +73,44 @@ static void run_convolution(const machine* at, const split_op* op, uint32_t row)
     }
 }
 
+static void run_transpose_conv(const machine* at, const split_op* op, uint32_t row) {
+    const split_transpose_conv_params* params =
+        (const split_transpose_conv_params*)split_at(at->program, op->params_offset);
+    const split_view* output = view_of(at, op->output);
+    const split_view* input = view_of(at, op->input);
+    const split_pixels in = pixels_of(input);
+    const split_pixels out = pixels_of(output);
+    const int8_t* rows[SPLIT_MAX_WINDOW_ROWS];
+    const split_conv conv = {
+        {params->kernel_rows, params->kernel_columns, params->stride_columns, 1, params->pad_columns},
+        {(const int32_t*)split_at(at->program, params->multipliers_offset),
+         (const int8_t*)split_at(at->program, params->shifts_offset), params->flags & SPLIT_WEIGHT_PER_CHANNEL ? 1 : 0,
+         params->output_zero_point, params->output_min, params->output_max},
+        (const int8_t*)split_at(at->program, params->weights_offset),
+        (const int32_t*)split_at(at->program, params->bias_offset),
+        params->input_zero_point,
+        1,
+    };
+    for (uint32_t k = 0; k < params->kernel_rows; ++k) {
+        int32_t read = split_transposed_row(params, row, k);
+        int inside = read >= 0 && read < input->row_count;
+        rows[k] = inside ? (const int8_t*)read_row(at, input, (uint32_t)read) : NULL;
+    }
+    split_nn_transpose_conv_row(&conv, rows, &in, (int8_t*)write_row(at, output, row), &out);
+}
+
+static void run_resize_nearest(const machine* at, const split_op* op, uint32_t row) {
+    const split_resize_params* params = (const split_resize_params*)split_at(at->program, op->params_offset);
+    const uint16_t* row_map = (const uint16_t*)split_at(at->program, params->row_map_offset);
+    const uint16_t* column_map = (const uint16_t*)split_at(at->program, params->column_map_offset);
+    const split_view* output = view_of(at, op->output);
+    const split_view* input = view_of(at, op->input);
+    const split_pixels in = pixels_of(input);
+    const split_pixels out = pixels_of(output);
+    const int8_t* read = (const int8_t*)read_row(at, input, row_map[row]);
+    split_nn_resize_nearest_row(column_map, read, &in, (int8_t*)write_row(at, output, row), &out);
+}
+
 static void run_pool(const machine* at, const split_op* op, uint32_t row) {
     const split_pool_params* params = (const split_pool_params*)split_at(at->program, op->params_offset);
     const split_view* output = view_of(at, op->output);
@@ -218,6 +256,12 @@ static void run_step(const machine* at, split_step step) {
             break;
         case SPLIT_OP_PAD:
             run_pad(at, op, step.row);
+            break;
+        case SPLIT_OP_TRANSPOSE_CONV:
+            run_transpose_conv(at, op, step.row);
+            break;
+        case SPLIT_OP_RESIZE_NEAREST:
+            run_resize_nearest(at, op, step.row);
             break;
         case SPLIT_OP_SUM_FEED:
             run_sum_feed(at, op, step.row);

@@ -14,7 +14,7 @@ from tflm_split.board.firmware import describe_compiler
 from tflm_split.board.layer_wise import layer_wise_model
 from tflm_split.board.run import BoardRun, run_on_board
 from tflm_split.board.toolchain import require_tools
-from tflm_split.errors import InputError, VerificationError
+from tflm_split.errors import InputError, ToolError, VerificationError
 from tflm_split.pipeline import Options, optimize
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs
@@ -117,7 +117,7 @@ def bench(
 ) -> Bench:
     """Run every model, layer-wise and split, on `board`, on the same `inputs` inputs.
 
-    Raises ToolError when a tool is missing and VerificationError when the two give different outputs. A model that cannot
+    Raises ToolError when a tool is missing or fails and VerificationError when the two give different outputs. A model that cannot
     run on the board is a row that says why; when that is all of them, the first reason is raised as InputError.
     """
     target = board_named(board)
@@ -147,6 +147,8 @@ def _measured(
         model = optimize(path, split_options).model if split else layer_wise_model(path, int8_io=int8_io)
         arrays = test_inputs(read_model(model).graph, inputs, SEED)
         return run_on_board(model, board, arrays, portable=portable)
+    except ToolError:
+        raise
     except InputError as error:
         return str(error)
 

@@ -71,6 +71,12 @@ def step_rows(program: Program, op: Op) -> int:
     return program.views[op.input if op.kind in FEEDS else op.output].row_count
 
 
+def u16s(program: Program, op: Op, name: str) -> tuple[int, ...]:
+    """The entries of the row or column map that parameter `name` refers to."""
+    constant = program.constants[int(op.params[name])]
+    return struct.unpack(f"<{len(constant) // 2}H", constant)
+
+
 def _check_addresses(program: Program, index: int, row: int) -> None:
     """Every row that the step touches must have an address."""
     op = program.ops[index]
@@ -82,6 +88,12 @@ def _check_addresses(program: Program, index: int, row: int) -> None:
         first = row * int(op.params["stride_rows"]) - int(op.params["pad_rows"])
         taps = [first + k * int(op.params["dilation_rows"]) for k in range(int(op.params["kernel_rows"]))]
         touched += [(op.input, tap) for tap in taps if 0 <= tap < source.row_count]
+    elif op.kind is OpKind.TRANSPOSE_CONV:
+        for k in range(int(op.params["kernel_rows"])):
+            tap, rest = divmod(row + int(op.params["pad_rows"]) - k, int(op.params["stride_rows"]))
+            touched += [(op.input, tap)] if rest == 0 and 0 <= tap < source.row_count else []
+    elif op.kind is OpKind.RESIZE_NEAREST:
+        touched.append((op.input, u16s(program, op, "row_map_offset")[row]))
     elif op.kind is OpKind.PAD:
         tap = row - int(op.params["pad_rows"])
         touched += [(op.input, tap)] if 0 <= tap < source.row_count else []
@@ -197,10 +209,16 @@ class _OpCheck:
                 self._elementwise(params, output, source)
             case OpKind.PAD:
                 self._pad(params, output, source)
+            case OpKind.TRANSPOSE_CONV:
+                self._transpose_conv(params, output, source)
+            case OpKind.RESIZE_NEAREST:
+                self._resize(output, source)
             case _:
                 pass
         self._ranges(params)
         self._constants(params, output, source)
+        if kind is OpKind.RESIZE_NEAREST:
+            self._maps(source)
 
     def _in_memory(self, view: View, role: str) -> None:
         if self.program.storages[view.storage].kind is StorageKind.CONSTANT:
@@ -260,6 +278,29 @@ class _OpCheck:
                 self.fail(f"multiplier {groups} makes no {output.channel_count} of {source.channel_count} channels")
         elif source.channel_count % groups or output.channel_count % groups:
             self.fail(f"{groups} groups do not divide {source.channel_count} and {output.channel_count} channels")
+
+    def _transpose_conv(self, params: Params, output: View, source: View) -> None:
+        self._elements(output, "output", (1,))
+        self._elements(source, "input", (1,))
+        for name in ("kernel_rows", "kernel_columns", "stride_rows", "stride_columns"):
+            if not 1 <= params[name] <= 0xFFFF:
+                self.fail(f"its {name} is {params[name]}")
+        if params["kernel_rows"] > MAX_WINDOW_ROWS:
+            self.fail(f"its window has {params['kernel_rows']} rows, and {MAX_WINDOW_ROWS} is the most")
+        for name in ("pad_rows", "pad_columns"):
+            if not 0 <= params[name] <= 0xFFFF:
+                self.fail(f"its {name} is {params[name]}")
+
+    def _resize(self, output: View, source: View) -> None:
+        self._elements(output, "output", (1,))
+        self._elements(source, "input", (1,))
+        if output.channel_count != source.channel_count:
+            self.fail(f"it resizes {source.channel_count} channels into {output.channel_count}")
+
+    def _maps(self, source: View) -> None:
+        for axis, count in (("row", source.row_count), ("column", source.column_count)):
+            if max(u16s(self.program, self.op, f"{axis}_map_offset")) >= count:
+                self.fail(f"its {axis} map leads outside the input's {count} {axis}s")
 
     def _binary(self, params: Params, output: View, first: View, second: View) -> None:
         for role, view in (("output", output), ("input", first), ("second input", second)):

@@ -26,6 +26,8 @@ ALIGNMENT: Mapping[str, int] = MappingProxyType(
         "multipliers_offset": 4,
         "exps_offset": 4,
         "table_offset": 4,  # 4-byte entries for DEQUANTIZE
+        "row_map_offset": 2,
+        "column_map_offset": 2,
         "shifts_offset": 1,
     }
 )
@@ -52,9 +54,9 @@ def constant_bytes(kind: OpKind, field: str, params: Mapping[str, int | float], 
             if kind is OpKind.DENSE_FEED:
                 count = channels * view_elements(input_view)
             else:
-                groups = int(params["groups"])
+                groups = int(params.get("groups", 1))
                 per_output = int(params["kernel_rows"]) * int(params["kernel_columns"])
-                if kind is OpKind.CONV:
+                if kind is not OpKind.DEPTHWISE:
                     if groups < 1:
                         raise ProgramError("a convolution has no groups")
                     per_output *= input_view.channel_count // groups
@@ -69,6 +71,10 @@ def constant_bytes(kind: OpKind, field: str, params: Mapping[str, int | float], 
             count = 256 * output.element_bytes
         case "exps_offset":
             count = 4 * int(params["exp_count"])
+        case "row_map_offset":
+            count = 2 * output.row_count
+        case "column_map_offset":
+            count = 2 * output.column_count
         case _:
             raise ProgramError(f"{field} does not name a constant")
     return count

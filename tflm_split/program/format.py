@@ -62,6 +62,8 @@ class OpKind(IntEnum):
     PAD = 10
     SUM_FEED = 11
     DENSE_FEED = 12
+    TRANSPOSE_CONV = 13
+    RESIZE_NEAREST = 14
 
 
 class Flags(IntEnum):
@@ -71,7 +73,7 @@ class Flags(IntEnum):
 
 
 class WeightFlags(IntEnum):
-    """Bits of `CONV_PARAMS.flags` and `DENSE_PARAMS.flags`."""
+    """Bits of `CONV_PARAMS.flags`, `DENSE_PARAMS.flags` and `TRANSPOSE_CONV_PARAMS.flags`."""
 
     PER_CHANNEL = 1  # multipliers and shifts hold one entry per output channel; otherwise one entry in all
 
@@ -244,7 +246,7 @@ CONV_PARAMS = Record(
 POOL_PARAMS = Record(
     "split_pool_params",
     "AVERAGE_POOL, MAX_POOL: taps outside the input do not count.",
-    _WINDOW + (Field("output_min", "int32_t"), Field("output_max", "int32_t")),
+    (*_WINDOW, Field("output_min", "int32_t"), Field("output_max", "int32_t")),
 )
 
 BINARY_PARAMS = Record(
@@ -326,7 +328,40 @@ DENSE_PARAMS = Record(
     "split_dense_params",
     "DENSE_FEED: a FULLY_CONNECTED of batch 1 whose input arrives row by row. weights [out][input elements], the input "
     "flattened in row, column, channel order.",
-    _REQUANTIZE + (Field("flags", "uint32_t", "WeightFlags"),),
+    (*_REQUANTIZE, Field("flags", "uint32_t", "WeightFlags")),
+)
+
+TRANSPOSE_CONV_PARAMS = Record(
+    "split_transpose_conv_params",
+    "TRANSPOSE_CONV (weights [out][kernel_rows][kernel_columns][in]): tap k of input row i adds to output row "
+    "i*stride - pad + k, columns alike. acc = bias + sum(w * (x - input_zero_point)) over the taps that meet an input, "
+    "then as CONV. How many taps that are varies from pixel to pixel, so the zero point is not folded into the bias.",
+    (
+        Field("kernel_rows", "uint16_t", "1..MAX_WINDOW_ROWS"),
+        Field("kernel_columns", "uint16_t"),
+        Field("stride_rows", "uint16_t"),
+        Field("stride_columns", "uint16_t"),
+        Field("pad_rows", "uint16_t"),
+        Field("pad_columns", "uint16_t"),
+        Field("input_zero_point", "int32_t"),
+        Field("output_zero_point", "int32_t"),
+        Field("output_min", "int32_t"),
+        Field("output_max", "int32_t"),
+        Field("bias_offset", "uint32_t", "int32[channels out]"),
+        Field("multipliers_offset", "uint32_t", "int32[], Q0.31"),
+        Field("shifts_offset", "uint32_t", "int8[], > 0 is left; any alignment"),
+        Field("weights_offset", "uint32_t", "int8[]; 16-aligned"),
+        Field("flags", "uint32_t", "WeightFlags"),
+    ),
+)
+
+RESIZE_PARAMS = Record(
+    "split_resize_params",
+    "RESIZE_NEAREST: output pixel (r, c) is input pixel (row_map[r], column_map[c]).",
+    (
+        Field("row_map_offset", "uint32_t", "uint16[output rows], each below the input's rows"),
+        Field("column_map_offset", "uint32_t", "uint16[output columns], each below the input's columns"),
+    ),
 )
 
 PARAMS_OF = {
@@ -343,9 +378,11 @@ PARAMS_OF = {
     OpKind.PAD: PAD_PARAMS,
     OpKind.SUM_FEED: SUM_PARAMS,
     OpKind.DENSE_FEED: DENSE_PARAMS,
+    OpKind.TRANSPOSE_CONV: TRANSPOSE_CONV_PARAMS,
+    OpKind.RESIZE_NEAREST: RESIZE_PARAMS,
 }
 
 RECORDS = (
     HEADER, IO, STORAGE, VIEW, OP, CONV_PARAMS, POOL_PARAMS, BINARY_PARAMS, LUT_PARAMS, QUANTIZE_PARAMS, SOFTMAX_PARAMS,
-    PAD_PARAMS, SUM_PARAMS, DENSE_PARAMS,
+    PAD_PARAMS, SUM_PARAMS, DENSE_PARAMS, TRANSPOSE_CONV_PARAMS, RESIZE_PARAMS,
 )  # fmt: skip

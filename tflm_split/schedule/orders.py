@@ -63,14 +63,17 @@ def tuck_aliases(split: Split, order: Sequence[int]) -> tuple[int, ...]:
     producers = graph.producers()
     moved = [n for n in order if n in split.aliased and graph.operators[n].kind != "CONCATENATION"]
     result = [n for n in order if n not in set(moved)]
+    behind: set[int] = set()
     for n in moved:
         producer = producers.get(sliced_input(graph.operators[n]))
-        if producer is not None:
+        if producer in behind or (producer is not None and producer not in split.stock and producer not in moved):
+            behind.add(n)
             result.insert(result.index(producer) + 1, n)
-            continue
-        outputs = set(graph.operators[n].outputs)
-        readers = [i for i, k in enumerate(result) if outputs & set(graph.operators[k].inputs)]
-        result.insert(min(readers, default=0), n)
+    for n in reversed(moved):
+        if n not in behind:
+            outputs = set(graph.operators[n].outputs)
+            readers = [i for i, k in enumerate(result) if outputs & set(graph.operators[k].inputs)]
+            result.insert(min(readers, default=0), n)
     return tuple(result)
 
 

@@ -16,7 +16,7 @@ from tflm_split.split.operators import RESHAPES, split_operator
 from tflm_split.split.operators.dense import fed_dense, is_dense
 from tflm_split.split.operators.slices import SLICES, slice_aliases
 from tflm_split.split.row_op import RowOp
-from tflm_split.split.rows import RowShape
+from tflm_split.split.rows import RowShape, row_shape
 from tflm_split.split.storage import Alias, StorageMap, map_storages
 
 
@@ -61,8 +61,12 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
         except Refusal as refusal:
             refusals[op.index] = refusal
     while True:
-        _keep_inner_slices(graph, set(pieces) | reshapes, slices, refusals)
-        _keep_inner_reshapes(graph, set(pieces) | set(slices), reshapes, refusals)
+        while True:  # what one of the two drops may be what the other relied on
+            aliased_before = len(reshapes) + len(slices)
+            _keep_inner_slices(graph, set(pieces), reshapes, slices, refusals)
+            _keep_inner_reshapes(graph, set(pieces) | set(slices), reshapes, refusals)
+            if len(reshapes) + len(slices) == aliased_before:
+                break
         aliases = _reshape_aliases(graph, reshapes)
         aliases.update({alias.tensor: alias for found in slices.values() for alias in found})
         row_ops = dict(pieces)
@@ -115,28 +119,41 @@ def _keep_inner_reshapes(
 
 
 def _keep_inner_slices(
-    graph: Graph, covered: AbstractSet[int], slices: dict[int, tuple[Alias, ...]], refusals: dict[int, Refusal]
+    graph: Graph,
+    pieces: AbstractSet[int],
+    reshapes: AbstractSet[int],
+    slices: dict[int, tuple[Alias, ...]],
+    refusals: dict[int, Refusal],
 ) -> None:
     """A slice is free where everybody who reads it is in the same region; drop the others from `slices`.
 
-    Its bytes are scattered over its input's rows, so TFLM must never see it: no output of the model, no stock reader, no
-    reader beyond a stock operator.
+    Its bytes are scattered over its input's rows, so TFLM must never see it, reshaped or not: no output of the model, no
+    stock reader, no reader beyond a stock operator. And what takes a part of each row cannot be reshaped.
     """
     consumers = graph.consumers()
+
+    def seen_as(tensor: int) -> list[int]:
+        readers = [k for k in consumers.get(tensor, ()) if k in reshapes]
+        return [tensor, *(t for k in readers for t in seen_as(graph.operators[k].outputs[0]))]
+
     while True:
-        inside = covered | set(slices)
+        inside = pieces | reshapes | slices.keys()
         crossing = may_cross(graph, frozenset(op.index for op in graph.operators) - inside)
-        outer = [
-            k
-            for k in sorted(slices)
-            for t in graph.operators[k].outputs
-            if t in graph.outputs or t in crossing or any(c not in inside for c in consumers.get(t, ()))
-        ]
+
+        def stays_inside(
+            alias: Alias, inside: AbstractSet[int] = inside, crossing: AbstractSet[int] = crossing
+        ) -> bool:
+            names = seen_as(alias.tensor)
+            return (len(names) == 1 or not alias.pixel_stride_bytes) and not any(
+                t in graph.outputs or t in crossing or any(c not in inside for c in consumers.get(t, ())) for t in names
+            )
+
+        outer = [k for k, found in slices.items() if not all(map(stays_inside, found))]
         if not outer:
             return
-        for k in dict.fromkeys(outer):
+        for k in outer:
             del slices[k]
-            refusals[k] = Refusal("neighbours", "its output is read outside the region")
+            refusals[k] = Refusal("neighbours", "its output is reshaped, or read outside the region")
 
 
 def _reshape_aliases(graph: Graph, reshapes: set[int]) -> dict[int, Alias]:
@@ -173,7 +190,12 @@ def _write_concatenations_in_place(
             )
             if free:
                 aliases[source] = Alias(
-                    source, op.output, op.placement.first_row, op.placement.offset_bytes, op.output_pixel_stride_bytes
+                    source,
+                    op.output,
+                    op.placement.first_row,
+                    op.placement.offset_bytes,
+                    op.output_pixel_stride_bytes,
+                    row_shape(graph.tensors[op.output]).row_bytes,
                 )
             else:
                 kept.append(op)

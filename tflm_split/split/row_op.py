@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tflm_split.program.format import OpKind
-from tflm_split.split.rows import SAME_ROW, RowShape, Window
+from tflm_split.split.rows import SAME_ROW, MappedRow, RowShape, TransposedWindow, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Read:
 
     tensor: int
     shape: RowShape
-    window: Window = SAME_ROW
+    window: Window | TransposedWindow | MappedRow = SAME_ROW
     may_be_overwritten: bool = False
     """Whether the output row may take the very address of this row when it is read for the last time (element-wise)."""
 

@@ -58,6 +58,35 @@ class Window:
         return range(first + skip * self.dilation, max(stop, 0), self.dilation)
 
 
+@dataclass(frozen=True, slots=True)
+class TransposedWindow:
+    """Input row i meets output rows `i * stride - pad + k`, k in [0, kernel): a transposed convolution.
+
+    An output row whose phase no tap has reads nothing.
+    """
+
+    kernel: int
+    stride: int
+    pad: int = 0
+
+    def rows(self, row: int, available_rows: int) -> range:
+        """The input rows output row `row` touches, in increasing order."""
+        first = -(-(row + self.pad - self.kernel + 1) // self.stride)
+        stop = (row + self.pad) // self.stride + 1
+        return range(max(first, 0), max(min(stop, available_rows), 0))
+
+
+@dataclass(frozen=True, slots=True)
+class MappedRow:
+    """Output row r reads input row `row_map[r]`, and no other."""
+
+    row_map: tuple[int, ...]
+
+    def rows(self, row: int, available_rows: int) -> range:
+        """The input row output row `row` touches."""
+        return range(self.row_map[row], self.row_map[row] + 1)
+
+
 SAME_ROW = Window()
 ROW_ZERO = Window(stride=0)
 

@@ -8,7 +8,8 @@ straight into place is some channels (or columns, or rows) of the concatenation'
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import gcd
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
@@ -18,9 +19,10 @@ from tflm_split.split.rows import MAX_COUNT, RowShape, row_shape
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Tensor `tensor` is bytes of tensor `of`, from `first_row` on and `offset_bytes` into each row.
+    """Tensor `tensor` is bytes of tensor `of`: all of them, or, when `of` is seen as rows of `row_bytes`, some.
 
-    `pixel_stride_bytes` is 0 when it takes whole rows, else the distance between its pixels inside `of`.
+    Those lie from `first_row` on and `offset_bytes` into each row. `pixel_stride_bytes` is 0 when whole rows are taken,
+    else the distance between pixels inside `of`.
     """
 
     tensor: int
@@ -28,6 +30,8 @@ class Alias:
     first_row: int = 0
     offset_bytes: int = 0
     pixel_stride_bytes: int = 0
+    row_bytes: int = 0
+    """0 when it is all of `of`, whose rows may then differ from its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,10 @@ class StorageMap:
         """How an op that wants `tensor` as `shape` sees it; raises Refusal when its rows are not whole pieces."""
         storage = self.storages[self.storage_of[tensor]]
         window = self.windows[tensor]
+        if window.row_bytes not in (0, storage.row_bytes):
+            raise Refusal(
+                "rows", f"its input is a slice of rows of {window.row_bytes} B, cut into rows of {storage.row_bytes} B"
+            )
         if window.pixel_stride_bytes:
             if shape != row_shape(self.graph.tensors[tensor]):
                 raise Refusal("rows", "its input is a slice of a concatenation and cannot be reshaped in place")
@@ -103,13 +111,26 @@ def resolve(tensor: int, aliases: Mapping[int, Alias]) -> Alias:
     """The alias of `tensor` straight to its root (itself, when it is one), chains followed."""
     found = Alias(tensor, tensor)
     while found.of in aliases:
-        step = aliases[found.of]
-        stride = step.pixel_stride_bytes or found.pixel_stride_bytes
-        # the pixels it starts after lie further apart in a tensor of more channels
-        pixels, rest = divmod(found.offset_bytes, found.pixel_stride_bytes) if found.pixel_stride_bytes else (0, 0)
-        offset = pixels * stride + rest + step.offset_bytes
-        found = Alias(tensor, step.of, found.first_row + step.first_row, offset, stride)
+        found = _through(found, aliases[found.of])
     return found
+
+
+def _through(found: Alias, step: Alias) -> Alias:
+    """`found`, a window onto `step.tensor`, as a window onto `step.of`."""
+    if not step.row_bytes:
+        return replace(found, of=step.of)
+    if not found.row_bytes:
+        return replace(step, tensor=found.tensor)
+    if step.pixel_stride_bytes:
+        # Row for row; the pixels before it lie further apart in a tensor of more channels.
+        stride = found.pixel_stride_bytes
+        pixels, rest = divmod(found.offset_bytes, stride) if stride else (0, 0)
+        offset = pixels * step.pixel_stride_bytes + rest + step.offset_bytes
+        return replace(step, tensor=found.tensor, first_row=found.first_row + step.first_row, offset_bytes=offset)
+    before = step.first_row * step.row_bytes
+    row_bytes = gcd(before, found.row_bytes)
+    first_row = (before + found.first_row * found.row_bytes) // row_bytes
+    return replace(found, of=step.of, first_row=first_row, row_bytes=row_bytes)
 
 
 def map_storages(
@@ -131,8 +152,9 @@ def map_storages(
                 continue
             seen.setdefault(read.tensor)
             source = resolve(read.tensor, aliases)
-            if not source.pixel_stride_bytes:
-                wanted.setdefault(source.of, []).append(read.shape.row_bytes)
+            wanted.setdefault(source.of, []).append(
+                source.row_bytes if source.pixel_stride_bytes else read.shape.row_bytes
+            )
     for tensor in whole:
         seen.setdefault(tensor)
     windows_of: dict[int, list[int]] = {}
@@ -153,5 +175,13 @@ def map_storages(
         storages.append(Storage(len(storages), rows, row_bytes, tuple(tensors)))
         for tensor in tensors:
             storage_of[tensor] = storages[-1].index
-            windows[tensor] = resolve(tensor, aliases)
+            windows[tensor] = _in_rows_of(resolve(tensor, aliases), row_bytes)
     return StorageMap(graph, tuple(storages), storage_of, windows)
+
+
+def _in_rows_of(window: Alias, row_bytes: int) -> Alias:
+    """The window counted in rows of `row_bytes`; as it was, when it does not start with such a row or is not made of them."""
+    before = window.first_row * window.row_bytes
+    if not window.row_bytes or window.pixel_stride_bytes or before % row_bytes:
+        return window
+    return replace(window, first_row=before // row_bytes, row_bytes=row_bytes)

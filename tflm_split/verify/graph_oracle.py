@@ -108,7 +108,8 @@ class _Evaluation:
         quantization = tensor.quantization
         if quantization is None or len(quantization.scales) != 1:
             raise self.refuse("quantization", f"tensor {tensor.index} needs one scale")
-        return np.float32(quantization.scales[0])
+        scale: np.float32 = np.float32(quantization.scales[0])
+        return scale
 
     def zero_point(self, tensor: Tensor) -> int:
         self.scale(tensor)
@@ -186,8 +187,11 @@ class _Evaluation:
     def dilation(self) -> tuple[int, int]:
         return int(self.option("dilation_h_factor")), int(self.option("dilation_w_factor"))
 
-    def requantize(self, sums: Array, filter_axis: int) -> Array:
-        """Adds the bias and scales by input scale * filter scale / output scale, one or one per output channel."""
+    def requantize(self, sums: Array, filter_axis: int, source: int = 0, bias: int = 2) -> Array:
+        """Adds the bias and scales by input scale * filter scale / output scale, one or one per output channel.
+
+        `source` and `bias` are the operands' positions.
+        """
         weights = self.tensor(1)
         quantization = weights.quantization
         channels = sums.shape[-1]
@@ -197,11 +201,11 @@ class _Evaluation:
             len(quantization.scales) > 1 and quantization.axis != filter_axis
         ):
             raise self.refuse("quantization", f"its weights have {len(quantization.scales)} scales")
-        if self.has(2):
-            if self.tensor(2).dtype != "INT32":
-                raise self.refuse("dtype", f"its bias is {self.tensor(2).dtype}")
-            sums = sums + self.value(2).astype(np.int64)
-        s_in, s_out = self.scale(self.tensor(0)), self.scale(self.output)
+        if self.has(bias):
+            if self.tensor(bias).dtype != "INT32":
+                raise self.refuse("dtype", f"its bias is {self.tensor(bias).dtype}")
+            sums = sums + self.value(bias).astype(np.int64)
+        s_in, s_out = self.scale(self.tensor(source)), self.scale(self.output)
         scaled = [
             fp.quantize_multiplier(float(s_in) * float(np.float32(s_weight)) / float(s_out))
             for s_weight in quantization.scales
@@ -250,6 +254,56 @@ def _depthwise(e: _Evaluation) -> Array:
     for tap, kernel in zip(taps - zero_point, weights.reshape(-1, weights.shape[3]), strict=True):
         total = total + np.repeat(tap, multiplier, axis=-1) * kernel
     return e.requantize(total, 3)
+
+
+def _transpose_conv(e: _Evaluation) -> Array:
+    """Operands: output shape, weights [out, rows, columns, in], input, bias. Input pixels are scattered over the output.
+
+    The padding is that of the convolution whose input is this output (TFLM's transpose_conv.cc).
+    """
+    weights = e.value(1).astype(np.int64)
+    if e.tensor(1).dtype != "INT8" or weights.ndim != 4:
+        raise e.refuse("dtype", f"its weights are {e.tensor(1).dtype} with {weights.ndim} dimensions")
+    x = e.int8(2) - e.zero_point(e.tensor(2))
+    out_channels, *kernel, _ = weights.shape
+    shape = e.output.shape
+    strides, pads = [], []
+    for size, taps, name in zip(shape[1:3], kernel, "hw", strict=True):
+        stride = int(e.option(f"stride_{name}"))
+        match e.option("padding"):
+            case "SAME":
+                pads.append(max(0, (-(-size // stride) - 1) * stride + taps - size) // 2)
+            case "VALID":
+                pads.append(0)
+            case other:
+                raise e.refuse("geometry", f"its padding {other} is unknown")
+        strides.append(stride)
+    ends = [
+        max((n - 1) * s + k, p + o)
+        for n, s, k, p, o in zip(x.shape[1:3], strides, kernel, pads, shape[1:3], strict=True)
+    ]
+    full = np.zeros((x.shape[0], *ends, out_channels), np.int64)
+    for k in range(kernel[0]):
+        for t in range(kernel[1]):
+            rows = slice(k, k + (x.shape[1] - 1) * strides[0] + 1, strides[0])
+            columns = slice(t, t + (x.shape[2] - 1) * strides[1] + 1, strides[1])
+            full[:, rows, columns] += _matrix_product(x, weights[:, k, t].T)
+    kept = full[:, pads[0] : pads[0] + shape[1], pads[1] : pads[1] + shape[2]]
+    return e.requantize(kept, 0, source=2, bias=3)
+
+
+def _resize_nearest(e: _Evaluation) -> Array:
+    """Which pixel is nearest is decided in float, as in TFLM's resize_nearest_neighbor.h."""
+    x = e.int8(0)
+    align, centers = bool(e.option("align_corners")), bool(e.option("half_pixel_centers"))
+    for axis, count in ((1, int(e.value(1)[0])), (2, int(e.value(1)[1]))):
+        size = x.shape[axis]
+        offset = np.float32(0.5 if centers else 0)
+        ratio = (size - 1, count - 1) if align and count > 1 else (size, count)
+        at = (np.arange(count, dtype=np.float32) + offset) * (np.float32(ratio[0]) / np.float32(ratio[1]))
+        nearest = np.floor(at.astype(np.float64) + 0.5) if align else np.floor(at)
+        x = np.take(x, np.minimum(nearest.astype(np.int64), size - 1), axis)
+    return x
 
 
 def _fully_connected(e: _Evaluation) -> Array:
@@ -438,6 +492,8 @@ _EVALUATE: Mapping[str, Callable[[_Evaluation], Array]] = MappingProxyType(
     {
         "CONV_2D": _conv,
         "DEPTHWISE_CONV_2D": _depthwise,
+        "TRANSPOSE_CONV": _transpose_conv,
+        "RESIZE_NEAREST_NEIGHBOR": _resize_nearest,
         "FULLY_CONNECTED": _fully_connected,
         "ADD": _add_or_sub,
         "SUB": _add_or_sub,

@@ -64,6 +64,8 @@ class _Machine:
             OpKind.QUANTIZE_FLOAT: self._quantize_float,
             OpKind.SOFTMAX: self._softmax,
             OpKind.PAD: self._pad,
+            OpKind.TRANSPOSE_CONV: self._transpose_conv,
+            OpKind.RESIZE_NEAREST: self._resize,
         }
 
     def step(self, index: int, row: int) -> None:
@@ -100,7 +102,8 @@ class _Machine:
         assert view_index is not None
         view = self.program.views[view_index]
         elements = self._bytes(view, row).copy().view(np.int8 if view.element_bytes == 1 else np.int32)
-        return elements.astype(np.int64)
+        widened: Row = elements.astype(np.int64)
+        return widened
 
     def _write(self, view_index: int | None, row: int, values: npt.NDArray[np.generic]) -> None:
         """Puts numbers (the low byte or the low four of each) or float32 elements into a row."""
@@ -159,6 +162,23 @@ class _Machine:
         channels = self.program.views[op.output].channel_count
         weights = self._constant(op, "weights_offset", np.int8).reshape(*taps.shape[:2], 1, channels)
         return self._requantize(op, (np.repeat(taps, int(op.params["groups"]), axis=3) * weights).sum(axis=(0, 1)))
+
+    def _transpose_conv(self, index: int, op: Op, row: int) -> Row:
+        """Every input row that reaches this output row is scattered over it, as TFLM scatters it."""
+        p, source, output = _integers(op), self.program.views[op.input], self.program.views[op.output]
+        shape = (output.channel_count, p["kernel_rows"], p["kernel_columns"], source.channel_count)
+        weights = self._constant(op, "weights_offset", np.int8).reshape(shape)
+        sums = np.zeros((output.column_count, output.channel_count), np.int64)
+        for tap in range(source.row_count):
+            k = row + p["pad_rows"] - tap * p["stride_rows"]
+            if not 0 <= k < p["kernel_rows"]:
+                continue
+            x = self._read(op.input, tap) - p["input_zero_point"]
+            for t in range(p["kernel_columns"]):
+                columns = np.arange(source.column_count) * p["stride_columns"] - p["pad_columns"] + t
+                inside = (columns >= 0) & (columns < output.column_count)
+                sums[columns[inside]] += x[inside] @ weights[:, k, t].T
+        return self._requantize(op, sums)
 
     def _requantize(self, op: Op, sums: Row) -> Row:
         """clamp(MBQM(sums + bias) + zero point), channels on the last axis."""
@@ -225,6 +245,10 @@ class _Machine:
                 p["pad_channels"] : p["pad_channels"] + source.channel_count,
             ] = self._read(op.input, tap)
         return padded
+
+    def _resize(self, index: int, op: Op, row: int) -> Row:
+        rows, columns = (self._constant(op, f"{axis}_map_offset", np.uint16) for axis in ("row", "column"))
+        return self._read(op.input, int(rows[row]))[columns]
 
     # Accumulators.
 

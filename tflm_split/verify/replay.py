@@ -14,6 +14,7 @@ What one step may share with the rows it reads is the kernels' promise in `split
 3. `DEPTHWISE` with multiplier 1, `AVERAGE_POOL` and `MAX_POOL` whose window has one column, without stride or padding
    along columns, may write exactly one of the rows they read.
 4. `QUANTIZE_FLOAT` may start at the address it reads if its output pixels are not further apart than its input's.
+5. `TRANSPOSE_CONV` and `RESIZE_NEAREST` may write on no row they read.
 
 An accumulator overlaps no other row of its step, and a feed's output does not overlap the row it takes in.
 """
@@ -38,6 +39,7 @@ NOTHING = -1
 
 _BINARY = (OpKind.ADD, OpKind.SUB, OpKind.MUL)
 _WINDOWS = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL)
+_APART = (OpKind.TRANSPOSE_CONV, OpKind.RESIZE_NEAREST)
 _FEEDS = (OpKind.SUM_FEED, OpKind.DENSE_FEED)
 
 
@@ -321,7 +323,18 @@ def _layout(view: View) -> _Layout:
 def _rows_read(program: Program, op: Op, row: int) -> Iterator[tuple[int, int]]:
     """(view index, row of that view) for every input row that output row `row` needs; not for feeds."""
     source = program.views[op.input]
-    if op.kind in _WINDOWS:
+    if op.kind is OpKind.TRANSPOSE_CONV:
+        for tap in range(source.row_count):
+            if (
+                0
+                <= row + int(op.params["pad_rows"]) - tap * int(op.params["stride_rows"])
+                < int(op.params["kernel_rows"])
+            ):
+                yield op.input, tap
+    elif op.kind is OpKind.RESIZE_NEAREST:
+        row_map = program.constants[int(op.params["row_map_offset"])]
+        yield op.input, int.from_bytes(row_map[2 * row : 2 * row + 2], "little")
+    elif op.kind in _WINDOWS:
         first = row * int(op.params["stride_rows"]) - int(op.params["pad_rows"])
         for k in range(int(op.params["kernel_rows"])):
             tap = first + k * int(op.params["dilation_rows"])
@@ -365,6 +378,8 @@ def _may_share(op: Op, output: _Access, read: _Access) -> bool:
 
 def _last_read_columns(op: Op, output: View, read: View) -> Int64s:
     """By input column: the last output column whose window has it; -1 if none has."""
+    if op.kind in _APART:
+        return np.full(read.column_count, output.column_count, np.int64)
     last = np.full(read.column_count, -1, np.int64)
     for column in range(output.column_count):  # in increasing order, so that the last one stays
         if op.kind in _WINDOWS:

@@ -18,7 +18,9 @@ from tflm_split.split.operators.dense import split_dense
 from tflm_split.split.operators.mean import split_mean
 from tflm_split.split.operators.pad import split_pad
 from tflm_split.split.operators.pooling import split_pool
+from tflm_split.split.operators.resize import split_resize_nearest
 from tflm_split.split.operators.softmax import split_softmax
+from tflm_split.split.operators.transpose_conv import split_transpose_conv
 from tflm_split.split.operators.unary import UNARY_KINDS, split_unary
 from tflm_split.split.row_op import RowOp
 
@@ -34,6 +36,8 @@ SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
         "FULLY_CONNECTED": split_dense,
         "AVERAGE_POOL_2D": split_pool,
         "MAX_POOL_2D": split_pool,
+        "TRANSPOSE_CONV": split_transpose_conv,
+        "RESIZE_NEAREST_NEIGHBOR": split_resize_nearest,
         "MEAN": split_mean,
         "ADD": split_binary,
         "SUB": split_binary,

@@ -103,6 +103,7 @@ def requantized(
     weight_sums: npt.NDArray[np.int64],
     source: Tensor,
     target: Tensor,
+    bias_position: int = 2,
 ) -> dict[str, int | float | bytes]:
     """The requantisation fields of a convolution: everything TFLM computes in `prepare`, and the folded bias.
 
@@ -128,7 +129,7 @@ def requantized(
         )
     low, high = activation_range(option_text(op, "fused_activation_function"), target_scale, target_zero, target.dtype)
     multipliers, shifts = conv_requantization(source_scale, quantization.scales, target_scale, channels)
-    bias = folded_bias(graph, op, source_zero, weight_sums)
+    bias = folded_bias(graph, op, source_zero, weight_sums, bias_position)
     return {
         "input_zero_point": source_zero,
         "output_zero_point": target_zero,
@@ -146,6 +147,7 @@ def folded_bias(
     op: Operator,
     source_zero: int,
     weight_sums: npt.NDArray[np.int64],
+    position: int = 2,
 ) -> bytes:
     """int32 bias - zero_point * sum(weights), modulo 2**32.
 
@@ -153,8 +155,8 @@ def folded_bias(
     too, and modulo 2**32 the order of additions does not matter: the result is the same.
     """
     bias = np.zeros(len(weight_sums), np.int64)
-    if len(op.inputs) > 2 and op.inputs[2] != ABSENT:
-        tensor = constant(graph, op, 2, "INT32")
+    if len(op.inputs) > position and op.inputs[position] != ABSENT:
+        tensor = constant(graph, op, position, "INT32")
         need(tensor.elements == len(bias), "geometry", "its bias and output disagree on channels")
         bias = np.frombuffer(tensor.data or b"", "<i4").astype(np.int64)
     return ((bias - source_zero * weight_sums) & 0xFFFFFFFF).astype("<u4").tobytes()

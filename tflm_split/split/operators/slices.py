@@ -90,4 +90,4 @@ def _window(source: Tensor, target: Tensor, begin: tuple[int, ...]) -> Alias:
     channel = begin[-1] if begin else 0
     offset = first_column * whole.pixel_bytes + channel * whole.element_bytes
     stride = 0 if part.row_bytes == whole.row_bytes else whole.pixel_bytes
-    return Alias(target.index, source.index, first_row, offset, stride)
+    return Alias(target.index, source.index, first_row, offset, stride, whole.row_bytes)

@@ -1,0 +1,133 @@
+"""The best cuts are the best: against all cuts there are, measured by a simulator that shares no code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from random_networks import Network, networks
+from split_stages import scheduled, steps_of
+from tiny_models import Builder
+
+from tflm_split.candidates import rewritten_split
+from tflm_split.schedule.cuts import best_cuts
+from tflm_split.schedule.orders import candidate_orders, tuck_aliases
+from tflm_split.schedule.step_graph import StepGraph
+from tflm_split.schedule.streaming import streaming_order
+from tflm_split.split.regions import Split, SplitOptions
+from tflm_split.tflite.reader import read_model
+
+
+def simulated_peak_bytes(step_graph: StepGraph, order: Sequence[int]) -> int:
+    """Most bytes there are at any step: a piece is there from the first step that writes it, or the start, to the last
+    that reads or writes it, or the end. A written row that may run over a dying one takes their common bytes once.
+    """
+    last: dict[int, int] = {}
+    first: dict[int, int] = {}
+    for at, s in enumerate(order):
+        step = step_graph.steps[s]
+        for p in (*step.reads, *step.writes):
+            last[p] = at
+        for p in step.writes:
+            first.setdefault(p, at)
+    here = {p for p in step_graph.initial if p in last or p in step_graph.final}
+    peak = 0
+    for at, s in enumerate(order):
+        step = step_graph.steps[s]
+        here |= set(step.writes)
+        live = sum(step_graph.pieces[p].bytes for p in here)
+        for overlap in step.overlaps:
+            dies = last[overlap.read] == at and overlap.read not in step_graph.final
+            if dies and first[overlap.written] == at and overlap.read not in step_graph.initial:
+                live -= overlap.shared_bytes
+                break
+        peak = max(peak, live)
+        here -= {p for p in here if last.get(p, at) <= at and p not in step_graph.final}
+    return peak
+
+
+def every_cut(nodes: Sequence[int], stock: frozenset[int]) -> Iterator[list[Sequence[int]]]:
+    """All ways to cut `nodes` into groups in which stock operators are alone."""
+    for count in range(len(nodes)):
+        for inner in combinations(range(1, len(nodes)), count):
+            edges = [0, *inner, len(nodes)]
+            groups = [nodes[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+            if all(len(g) == 1 or not stock.intersection(g) for g in groups):
+                yield groups
+
+
+def order_of(step_graph: StepGraph, groups: Sequence[Sequence[int]]) -> list[int]:
+    return [s for group in groups for s in streaming_order(step_graph, group)]
+
+
+def prepared(model: bytes, in_place: bool = False) -> tuple[Split, StepGraph, tuple[int, ...]]:
+    split = rewritten_split(read_model(model).graph, SplitOptions(concatenate_in_place=in_place))
+    return split, steps_of(split), tuck_aliases(split, range(len(split.graph.operators)))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(max_operators=6), st.booleans())
+def test_no_cut_of_the_order_is_better(model: bytes, in_place: bool) -> None:
+    split, step_graph, nodes = prepared(model, in_place)
+    assume(0 < len(nodes) <= 8)
+    found = best_cuts(step_graph, nodes, split.stock)
+    least = min(simulated_peak_bytes(step_graph, order_of(step_graph, groups)) for groups in every_cut(nodes, split.stock))
+    assert found.live_peak_bytes == least
+    assert simulated_peak_bytes(step_graph, found.steps) == least
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), st.booleans())
+def test_neither_layer_by_layer_nor_streaming_all_is_better(model: bytes, in_place: bool) -> None:
+    split, step_graph, nodes = prepared(model, in_place)
+    found = best_cuts(step_graph, nodes, split.stock)
+    assert simulated_peak_bytes(step_graph, order_of(step_graph, [[n] for n in nodes])) >= found.live_peak_bytes
+    if not split.stock:
+        assert simulated_peak_bytes(step_graph, order_of(step_graph, [nodes])) >= found.live_peak_bytes
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), st.booleans())
+def test_a_schedule_says_what_it_is(model: bytes, in_place: bool) -> None:
+    split, step_graph, nodes = prepared(model, in_place)
+    for order in candidate_orders(split, step_graph):
+        assert sorted(order) == sorted(nodes)
+        found = best_cuts(step_graph, order, split.stock)
+        assert found.nodes == order
+        edges = [*found.cuts, len(order)]
+        assert edges[0] == 0
+        assert edges == sorted(set(edges))
+        groups = [order[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        assert all(len(g) == 1 or not split.stock.intersection(g) for g in groups)
+        assert list(found.steps) == order_of(step_graph, groups)
+        assert sorted(found.steps) == sorted(step_graph.needed)
+
+
+def test_a_wide_map_is_streamed_and_a_small_one_is_not() -> None:
+    """Early, large maps are worth streaming; where line buffers outweigh the maps, whole operators win."""
+    b = Builder((1, 32, 16, 2))
+    wide = b.conv(b.conv(b.input, 8), 8, stride=2)
+    small = b.conv(b.conv(b.conv(wide, 4, 5, 5, 4), 4, 5, 5), 4, 5, 5)
+    split, step_graph, nodes = prepared(b.finish(b.mean(small)))
+    found = best_cuts(step_graph, nodes, split.stock)
+    assert 1 not in found.cuts  # the first two convolutions run together
+    whole = simulated_peak_bytes(step_graph, order_of(step_graph, [[n] for n in nodes]))
+    assert found.live_peak_bytes < whole // 2
+
+
+def test_a_stock_operator_is_a_group_of_its_own() -> None:
+    n = Network((1, 8, 8, 4), lambda strategy: None, 0)
+    last = n.conv(n.conv(n.transposed(n.conv(n.conv(n.input, 4), 4)), 4), 4)
+    split, step_graph, nodes = prepared(n.finish(last))
+    found = best_cuts(step_graph, nodes, split.stock)
+    at = nodes.index(2)
+    assert {at, at + 1} <= set(found.cuts)
+
+
+def test_the_same_model_gives_the_same_schedule() -> None:
+    b = Builder((1, 16, 8, 4))
+    model = b.finish(b.mean(b.conv(b.add(b.conv(b.input, 4), b.depthwise(b.input)), 4)))
+    split = rewritten_split(read_model(model).graph, SplitOptions())
+    assert scheduled(split)[1] == scheduled(split)[1]

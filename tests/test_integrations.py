@@ -1,0 +1,316 @@
+"""Do the files for TFLM's Makefile, CMake, Arduino, ESP-IDF and Zephyr build every source, in builds like the real ones?
+
+The TFLM these builds use is `tflm_headers/`: stand-ins for three generations of its headers.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_runtime_build import lut_program
+
+from tflm_split.verify.host_library import executor_sources
+
+SPLIT_NN = executor_sources()
+RUNTIME = SPLIT_NN[0].parents[1]
+TESTS = Path(__file__).parent
+HEADERS = TESTS / "tflm_headers"
+SOURCES = [*SPLIT_NN, RUNTIME / "tflm" / "tflm_split_call.c", RUNTIME / "tflm" / "tflm_split.cc"]
+GENERATIONS = {
+    "2023_arduino": ("11", "POINTER_CONTEXT;REPORT_ERROR"),
+    "2026_august": ("17", "POINTER_CONTEXT"),
+    "2026_october": ("17", ""),
+}
+"""C++ standard, and what the caller in runtime_operator_main.cc has to know of the headers."""
+
+needs_cmake = pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+needs_compilers = pytest.mark.skipif(
+    shutil.which("gcc") is None or shutil.which("g++") is None, reason="gcc is not installed"
+)
+
+
+def run(*command: str | Path, folder: Path | None = None) -> str:
+    """The command's output; fails with it when the command does."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def check_operator(binary: Path, folder: Path) -> None:
+    """The linked operator prepares and runs a small program, and refuses what it must."""
+    (folder / "program").write_bytes(lut_program())
+    assert run(binary, folder / "program", "7", "248") == ""
+
+
+def cmake_project(folder: Path, text: str) -> Path:
+    """Configures and builds a project of this text; its build folder."""
+    (folder / "CMakeLists.txt").write_text(text)
+    build = folder / "build"
+    run("cmake", "-S", folder, "-B", build, "-DCMAKE_BUILD_TYPE=Debug")
+    run("cmake", "--build", build, "-j2")
+    return build
+
+
+@needs_cmake
+@needs_compilers
+def test_cmake_alone_builds_the_executor_and_needs_no_tflm(tmp_path: Path) -> None:
+    run("cmake", "-S", RUNTIME, "-B", tmp_path)
+    run("cmake", "--build", tmp_path, "-j2")
+    assert sorted(path.name for path in tmp_path.glob("*.a")) == ["libsplit_nn.a"]
+    assert object_names(tmp_path / "libsplit_nn.a") == {source.name for source in SPLIT_NN}
+
+
+def object_names(archive: Path) -> set[str]:
+    """The sources whose objects lie in an archive."""
+    return {line.removesuffix(".o") for line in run("ar", "t", archive).splitlines()}
+
+
+@needs_cmake
+@needs_compilers
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_cmake_users_name_their_tflm_target(generation: str, tmp_path: Path) -> None:
+    standard, defines = GENERATIONS[generation]
+    build = cmake_project(
+        tmp_path,
+        f"""
+        cmake_minimum_required(VERSION 3.13)
+        project(firmware C CXX)
+        set(CMAKE_CXX_STANDARD {standard})
+        add_library(my_tflm INTERFACE)
+        target_include_directories(my_tflm INTERFACE {HEADERS / generation})
+        set(TFLM_SPLIT_TFLM_LIBRARY my_tflm)
+        add_subdirectory({RUNTIME} tflm_split)
+        add_executable(firmware {TESTS / "runtime_operator_main.cc"})
+        target_compile_definitions(firmware PRIVATE {defines})
+        target_link_libraries(firmware PRIVATE tflm_split)
+        """,
+    )
+    check_operator(build / "firmware", tmp_path)
+
+
+@needs_cmake
+@needs_compilers
+def test_cmake_users_may_name_an_include_directory_instead(tmp_path: Path) -> None:
+    run("cmake", "-S", RUNTIME, "-B", tmp_path, f"-DTFLM_SPLIT_TFLM_INCLUDE_DIRS={HEADERS / '2026_august'}")
+    run("cmake", "--build", tmp_path, "-j2")
+    assert object_names(tmp_path / "libtflm_split.a") == {"tflm_split_call.c", "tflm_split.cc"}
+
+
+MAKEFILE = """\
+# Only what the hook sees: how the file is found, the variables it may add to, and what becomes of them.
+MICROLITE_CC_KERNEL_SRCS := kernel.cc
+MICROLITE_CC_HDRS :=
+INCLUDES := -I$(HEADERS)
+find = $(wildcard $(1)/$(2)) $(foreach entry,$(wildcard $(1)/*),$(call find,$(entry),$(2)))
+all: lib.a
+include $(call find,$(EXTERNAL_DIR),Makefile_internal.inc)
+OBJS := $(addprefix obj/,$(patsubst %.cc,%.o,$(patsubst %.c,%.o,$(MICROLITE_CC_KERNEL_SRCS))))
+obj/%.o: %.cc
+	@mkdir -p $(dir $@)
+	@g++ -std=c++17 -DTF_LITE_STATIC_MEMORY -Wall -Wextra -Werror $(INCLUDES) -c $< -o $@
+obj/%.o: %.c
+	@mkdir -p $(dir $@)
+	@gcc -std=c17 -DTF_LITE_STATIC_MEMORY -Wall -Wextra -Werror $(INCLUDES) -c $< -o $@
+lib.a: $(OBJS)
+	@ar -r $@ $(OBJS) 2>/dev/null
+firmware: lib.a
+	@g++ -std=c++17 -DPOINTER_CONTEXT $(INCLUDES) $(MAIN) lib.a -o $@
+headers:
+	@echo $(MICROLITE_CC_HDRS)
+"""
+
+
+@needs_make
+@needs_compilers
+@pytest.mark.parametrize("above", [False, True], ids=["the_folder_itself", "a_folder_above"])
+def test_tflms_makefile_finds_the_operator_in_its_external_directory(above: bool, tmp_path: Path) -> None:
+    external = RUNTIME
+    if above:
+        external = tmp_path / "external"
+        external.mkdir()
+        (external / "tflm_runtime_patch").symlink_to(RUNTIME)
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    (tmp_path / "kernel.cc").write_text("int kernel;\n")
+    main = TESTS / "runtime_operator_main.cc"
+    options = (f"EXTERNAL_DIR={external}", f"HEADERS={HEADERS / '2026_august'}", f"MAIN={main}")
+    run("make", "-j2", *options, "firmware", folder=tmp_path)
+    check_operator(tmp_path / "firmware", tmp_path)
+    assert object_names(tmp_path / "lib.a") == {"kernel", *(source.stem for source in SOURCES)}
+    listed = {Path(name).name for name in run("make", *options, "headers", folder=tmp_path).split()}
+    assert listed == {path.name for part in ("split_nn", "tflm") for path in (RUNTIME / part).glob("*.h")}
+
+
+def test_arduinos_src_has_one_forwarding_file_per_source() -> None:
+    """A new source needs a new line: printf '#include "../split_nn/NAME.c"\\n' > src/NAME.c"""
+    expected = {}
+    for source in SOURCES:
+        name = source.name if source.suffix == ".c" else f"{source.stem}.cpp"
+        expected[name] = f'#include "../{source.relative_to(RUNTIME).as_posix()}"\n'
+    found = {path.name: path.read_text() for path in (RUNTIME / "src").iterdir() if path.suffix != ".h"}
+    assert found == expected
+
+
+@needs_compilers
+def test_arduino_compiles_src_and_a_sketch_includes_one_header(tmp_path: Path) -> None:
+    sketch = tmp_path / "sketch.cpp"
+    sketch.write_text(
+        "#include <tensorflow/lite/c/common.h>\n#include <TFLM_SPLIT.h>\n"
+        "int main() { return tflm_split::Register_TFLM_SPLIT()->prepare == nullptr || split_nn_prepare(nullptr, 0) == 0; }\n"
+    )
+    flags = ("-O1", "-Wall", "-Wextra", "-Werror", f"-I{HEADERS / '2023_arduino'}", f"-I{RUNTIME / 'src'}", "-c")
+    run("gcc", "-std=gnu11", *flags, *sorted((RUNTIME / "src").rglob("*.c")), folder=tmp_path)
+    run("g++", "-std=gnu++11", *flags, *sorted((RUNTIME / "src").rglob("*.cpp")), sketch, folder=tmp_path)
+    run("g++", *sorted(tmp_path.glob("*.o")), "-o", "sketch", folder=tmp_path)
+    run(tmp_path / "sketch")
+
+
+def test_arduinos_library_properties_are_complete() -> None:
+    lines = (RUNTIME / "library.properties").read_text().splitlines()
+    properties = dict(line.split("=", 1) for line in lines)
+    required = ("name", "version", "author", "maintainer", "sentence", "paragraph", "category", "url", "architectures")
+    assert [key for key in required if key not in properties] == []
+    assert (RUNTIME / "src" / properties["includes"]).is_file()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", properties["version"])
+
+
+def yaml_of(path: Path) -> Any:
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    return yaml.safe_load(path.read_text())
+
+
+def test_the_versions_agree() -> None:
+    versions = [
+        re.search(r'^version[=:] ?"?([\d.]+)"?$', (RUNTIME / name).read_text(), re.MULTILINE)
+        for name in ("library.properties", "idf_component.yml")
+    ]
+    assert [v and v[1] for v in versions] == ["0.1.0", "0.1.0"]
+
+
+def test_the_idf_manifest_depends_on_nothing_but_idf() -> None:
+    manifest = yaml_of(RUNTIME / "idf_component.yml")
+    assert manifest["dependencies"] == {"idf": ">=4.4"}
+
+
+IDF_SCAN = """\
+set(ESP_PLATFORM 1)
+macro(idf_component_register)
+    cmake_parse_arguments(_ "" "" "SRCS;INCLUDE_DIRS" ${{ARGN}})
+    message(STATUS "${{__SRCS}}")
+    set(seen TRUE)
+    return()
+endmacro()
+include({runtime}/CMakeLists.txt)
+"""
+
+
+@needs_cmake
+def test_idf_can_read_the_component_as_a_script(tmp_path: Path) -> None:
+    """ESP-IDF collects a component's requirements with cmake -P before it configures anything."""
+    (tmp_path / "scan.cmake").write_text(IDF_SCAN.format(runtime=RUNTIME))
+    listed = run("cmake", "-P", tmp_path / "scan.cmake")
+    assert {Path(name).name for name in listed.removeprefix("-- ").strip().split(";")} == {s.name for s in SOURCES}
+
+
+@needs_cmake
+@needs_compilers
+def test_idf_builds_the_component_with_the_tflm_that_is_there(tmp_path: Path) -> None:
+    build = cmake_project(
+        tmp_path,
+        f"""
+        cmake_minimum_required(VERSION 3.16)
+        project(firmware C CXX)
+        set(ESP_PLATFORM 1)
+        add_library(__idf_espressif__esp-tflite-micro INTERFACE)
+        target_include_directories(__idf_espressif__esp-tflite-micro INTERFACE {HEADERS / "2026_august"})
+        macro(idf_component_register)
+            cmake_parse_arguments(_ "" "" "SRCS;INCLUDE_DIRS" ${{ARGN}})
+            set(COMPONENT_LIB __idf_tflm_split)
+            add_library(${{COMPONENT_LIB}} STATIC ${{__SRCS}})
+            target_include_directories(${{COMPONENT_LIB}} PUBLIC ${{__INCLUDE_DIRS}})
+        endmacro()
+        function(idf_component_optional_requires type)
+            foreach(name ${{ARGN}})
+                if(TARGET __idf_${{name}})
+                    target_link_libraries(${{COMPONENT_LIB}} ${{type}} __idf_${{name}})
+                endif()
+            endforeach()
+        endfunction()
+        add_subdirectory({RUNTIME} component)
+        add_executable(firmware {TESTS / "runtime_operator_main.cc"})
+        target_compile_definitions(firmware PRIVATE POINTER_CONTEXT)
+        target_link_libraries(firmware PRIVATE __idf_tflm_split)
+        """,
+    )
+    check_operator(build / "firmware", tmp_path)
+
+
+def test_zephyrs_module_names_files_that_are_there() -> None:
+    module = yaml_of(RUNTIME / "zephyr" / "module.yml")
+    assert module["name"] == "tflm_split"
+    assert (RUNTIME / module["build"]["cmake"] / "CMakeLists.txt").is_file()
+    assert (RUNTIME / module["build"]["kconfig"]).is_file()
+
+
+def test_zephyrs_cmake_and_kconfig_name_the_same_options() -> None:
+    used = set(re.findall(r"CONFIG_(\w+)", (RUNTIME / "zephyr" / "CMakeLists.txt").read_text()))
+    defined = set(re.findall(r"^config (\w+)$", (RUNTIME / "zephyr" / "Kconfig").read_text(), re.MULTILINE))
+    assert used == defined == {"TFLM_SPLIT", "TFLM_SPLIT_OPERATOR"}
+
+
+ZEPHYR = """\
+cmake_minimum_required(VERSION 3.20)
+project(firmware C CXX)
+@OPTIONS@
+add_library(zephyr_interface INTERFACE)
+target_include_directories(zephyr_interface INTERFACE @HEADERS@)
+macro(zephyr_library_named name)
+    set(ZEPHYR_CURRENT_LIBRARY ${name})
+    add_library(${name} STATIC)
+    target_link_libraries(${name} PUBLIC zephyr_interface)
+endmacro()
+function(zephyr_library_sources)
+    target_sources(${ZEPHYR_CURRENT_LIBRARY} PRIVATE ${ARGN})
+endfunction()
+function(zephyr_library_sources_ifdef option)
+    if(${option})
+        zephyr_library_sources(${ARGN})
+    endif()
+endfunction()
+function(zephyr_library_compile_definitions)
+    target_compile_definitions(${ZEPHYR_CURRENT_LIBRARY} PRIVATE ${ARGN})
+endfunction()
+function(zephyr_library_compile_options)
+    target_compile_options(${ZEPHYR_CURRENT_LIBRARY} PRIVATE ${ARGN})
+endfunction()
+function(zephyr_include_directories)
+    target_include_directories(zephyr_interface INTERFACE ${ARGN})
+endfunction()
+add_subdirectory(@RUNTIME@/zephyr module)
+"""
+
+
+@needs_cmake
+@needs_compilers
+def test_zephyr_builds_the_executor_alone_or_with_the_operator(tmp_path: Path) -> None:
+    text = ZEPHYR.replace("@HEADERS@", str(HEADERS / "2026_august")).replace("@RUNTIME@", str(RUNTIME))
+    folders = {name: tmp_path / name for name in ("off", "executor", "operator")}
+    for folder in folders.values():
+        folder.mkdir()
+    cmake_project(folders["off"], text.replace("@OPTIONS@", ""))
+    assert list(folders["off"].rglob("*.a")) == []
+    executor = cmake_project(folders["executor"], text.replace("@OPTIONS@", "set(CONFIG_TFLM_SPLIT y)"))
+    assert object_names(executor / "module" / "libtflm_split.a") == {source.name for source in SPLIT_NN}
+    main = (
+        f"add_executable(firmware {TESTS / 'runtime_operator_main.cc'})\n"
+        "target_compile_definitions(firmware PRIVATE POINTER_CONTEXT)\n"
+        "target_link_libraries(firmware PRIVATE tflm_split)\n"
+    )
+    options = "set(CONFIG_TFLM_SPLIT y)\nset(CONFIG_TFLM_SPLIT_OPERATOR y)"
+    operator = cmake_project(folders["operator"], text.replace("@OPTIONS@", options) + main)
+    check_operator(operator / "firmware", tmp_path)

@@ -1,0 +1,231 @@
+"""What of a network is split, what stays stock and why, and which rewrites and reshapes come with it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from random_networks import Network, networks
+from split_stages import planned
+from tiny_models import Builder
+
+from tflm_split.candidates import rewritten_split
+from tflm_split.ir.graph import Graph
+from tflm_split.rewrite.drop_dead import drop_dead
+from tflm_split.split.crossing import may_cross
+from tflm_split.split.operators import RESHAPES, SPLITTERS
+from tflm_split.split.regions import Split, SplitOptions, split_graph
+from tflm_split.tflite.reader import read_model
+
+
+def network(*shape: int) -> Network:
+    return Network(shape, lambda strategy: None, 0)
+
+
+def split(model: bytes) -> Split:
+    return split_graph(read_model(model).graph)
+
+
+def stock_kinds(found: Split) -> list[str]:
+    return [found.graph.operators[k].kind for k in sorted(found.stock)]
+
+
+def test_every_operator_is_split_aliased_or_stock_and_stock_has_a_reason() -> None:
+    n = network(1, 8, 8, 4)
+    made = n.conv(n.input, 4)
+    found = split(n.finish(n.transposed(made), n.reshape(made, (1, 256))))
+    assert stock_kinds(found) == ["TRANSPOSE"]
+    assert {op.source for op in found.row_ops} == {0}
+    assert found.aliased == {2}
+    assert found.refusals[1].reason == "TRANSPOSE has no row-wise form here"
+
+
+def test_reshapes_among_stock_operators_stay_stock() -> None:
+    n = network(1, 8, 8, 4)
+    seen = n.reshape(n.reshape(n.transposed(n.input), (1, 64, 4)), (1, 8, 8, 4))
+    found = split(n.finish(n.transposed(seen)))
+    assert stock_kinds(found) == ["TRANSPOSE", "RESHAPE", "RESHAPE", "TRANSPOSE"]
+    assert found.refusals[1].reason == "neither side of it is inside a region"
+
+
+@pytest.mark.parametrize("in_front", [True, False])
+def test_a_chain_of_reshapes_at_a_regions_border_is_free(in_front: bool) -> None:
+    n = network(1, 8, 8, 4)
+    if in_front:
+        last = n.conv(n.reshape(n.reshape(n.transposed(n.input), (1, 64, 4)), (1, 8, 8, 4)), 2)
+    else:
+        last = n.transposed(n.reshape(n.reshape(n.conv(n.input, 4), (1, 64, 4)), (1, 8, 8, 4)))
+    assert stock_kinds(split(n.finish(last))) == ["TRANSPOSE"]
+
+
+def test_a_reshape_that_a_stock_operator_reads_beside_a_region_stays_stock() -> None:
+    n = network(1, 8, 8, 4)
+    seen = n.reshape(n.input, (1, 4, 16, 4))
+    found = split(n.finish(n.transposed(seen), n.conv(seen, 2)))
+    assert stock_kinds(found) == ["RESHAPE", "TRANSPOSE"]
+
+
+def test_what_reads_an_input_that_is_an_output_stays_stock() -> None:
+    b = Builder((1, 8, 8, 4))
+    found = split(b.finish(b.conv(b.input, 4), b.input))
+    assert stock_kinds(found) == ["CONV_2D"]
+    assert found.refusals[0].reason == "its input is an input and an output of the model at once"
+
+
+def test_a_slice_read_by_its_region_is_free() -> None:
+    n = network(1, 8, 8, 4)
+    inner = n.sliced(n.conv(n.input, 4), (0, 0, 0, 1), (1, 8, 8, 2), True)
+    found = split(n.finish(n.unary("TANH", inner)))
+    assert (found.stock, found.aliased) == (frozenset(), {1})
+
+
+@pytest.mark.parametrize("how", ["output", "stock reader", "reshaped", "crossing"])
+def test_a_slice_that_tflm_would_see_stays_stock(how: str) -> None:
+    n = network(1, 8, 8, 4)
+    part = n.sliced(n.conv(n.input, 4), (0, 0, 0, 1), (1, 8, 8, 2), True)
+    outputs = [n.unary("TANH", part)]
+    if how == "output":
+        outputs.append(part)
+    elif how == "stock reader":
+        outputs.append(n.transposed(part))
+    elif how == "reshaped":
+        outputs.append(n.unary("RELU", n.reshape(part, (1, 8, 4, 4))))
+    else:
+        outputs.append(n.transposed(n.input))
+    found = split(n.finish(*outputs))
+    assert "STRIDED_SLICE" in stock_kinds(found)
+    assert found.refusals[1].reason == "its output is reshaped, or read outside the region"
+
+
+def test_a_pad_is_folded_only_into_a_convolution_that_can_be_split() -> None:
+    def kinds(shape: tuple[int, ...]) -> list[str]:
+        n = network(1, 8, 8, 4)
+        seen = n.reshape(n.conv(n.input, 4), shape)
+        padded = n.pad(seen, [(0, 0), (1, 1), (1, 1), (0, 0)])
+        found = rewritten_split(read_model(n.finish(n.conv(padded, 3, padding="VALID"))).graph, SplitOptions())
+        return [op.kind for op in found.graph.operators]
+
+    assert kinds((1, 8, 8, 4)) == ["CONV_2D", "RESHAPE", "CONV_2D"]
+    assert kinds((1, 4, 16, 4)) == ["CONV_2D", "RESHAPE", "PAD", "CONV_2D"]
+
+
+# Tensors that cross from one region into another.
+
+
+def crossing(n: Network, outputs: tuple[int, ...], stock_kind: str = "TRANSPOSE") -> frozenset[int]:
+    graph = read_model(n.finish(*outputs)).graph
+    return may_cross(graph, frozenset(op.index for op in graph.operators if op.kind == stock_kind))
+
+
+def test_in_a_chain_nothing_crosses_a_stock_operator() -> None:
+    n = network(1, 8, 8, 4)
+    last = n.conv(n.conv(n.transposed(n.conv(n.conv(n.input, 4), 4)), 4), 4)
+    assert crossing(n, (last,)) == frozenset()
+
+
+def test_a_branch_around_a_stock_operator_crosses_it() -> None:
+    n = network(1, 8, 8, 4)
+    made = n.conv(n.input, 4)
+    last = n.add(made, n.conv(n.transposed(made), 4))
+    assert crossing(n, (last,)) == {made}
+
+
+def test_an_unrelated_stock_operator_may_run_at_any_time() -> None:
+    n = network(1, 8, 8, 4)
+    made = n.conv(n.input, 4)
+    assert crossing(n, (n.conv(made, 2), n.transposed(n.input))) == {made}
+
+
+def linear_orders(graph: Graph) -> list[list[int]]:
+    """Every order in which the operators can run."""
+    producers = graph.producers()
+    needs = {op.index: {producers[t] for t in op.inputs if t in producers} for op in graph.operators}
+    found: list[list[int]] = []
+
+    def extend(order: list[int]) -> None:
+        if len(order) == len(needs):
+            found.append(order)
+        for k in needs:
+            if k not in order and needs[k] <= set(order):
+                extend([*order, k])
+
+    extend([])
+    return found
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(max_operators=5))
+def test_what_may_cross_does_cross_in_some_order(model: bytes) -> None:
+    graph = read_model(model).graph
+    if len(graph.operators) > 7:
+        return
+    stock = frozenset(op.index for op in graph.operators if op.kind in ("TRANSPOSE", "SOFTMAX", "ADD"))
+    producers, consumers = graph.producers(), graph.consumers()
+    expected = set()
+    for order in linear_orders(graph):
+        at = {k: i for i, k in enumerate(order)}
+        for t, maker in producers.items():
+            for reader in consumers.get(t, ()):
+                between = order[at[maker] + 1 : at[reader]]
+                if maker not in stock and reader not in stock and stock.intersection(between):
+                    expected.add(t)
+    assert may_cross(graph, stock) == expected
+
+
+# Dead operators.
+
+
+def test_operators_nobody_reads_are_dropped_chains_of_them_too() -> None:
+    n = network(1, 8, 8, 4)
+    made = n.conv(n.input, 4)
+    n.unary("RELU", n.conv(made, 2))
+    graph = read_model(n.finish(n.unary("TANH", made))).graph
+    dropped = drop_dead(graph, SPLITTERS.keys() | RESHAPES)
+    assert [(op.kind, op.source) for op in dropped.operators] == [("CONV_2D", (0,)), ("TANH", (3,))]
+
+
+def test_an_operator_that_may_do_more_than_compute_is_kept_with_what_it_reads() -> None:
+    n = network(1, 8, 8, 4)
+    n.transposed(n.conv(n.input, 2))
+    graph = read_model(n.finish(n.unary("TANH", n.input))).graph
+    assert drop_dead(graph, SPLITTERS.keys()) is graph
+
+
+# What comes of it.
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks())
+def test_steps_are_whole_operators_or_rows_of_what_is_split(model: bytes) -> None:
+    graph = read_model(model).graph
+    for in_place in (False, True):
+        found = rewritten_split(graph, SplitOptions(concatenate_in_place=in_place))
+        sources = {op.source for op in found.row_ops}
+        everything = set(range(len(found.graph.operators)))
+        assert sources | found.aliased | found.stock == everything
+        assert not (sources & found.aliased or sources & found.stock or found.aliased & found.stock)
+        assert found.stock <= found.refusals.keys()
+        for storage in found.storages.storages:
+            for t in storage.tensors:
+                assert max(found.storages.rows_of(t), default=0) < storage.rows
+        for op in found.row_ops:
+            for read in op.reads:
+                if not found.graph.tensors[read.tensor].is_constant:
+                    view = found.storages.view(read.tensor, read.shape)
+                    assert view.first_row + view.shape.rows <= found.storages.storages[view.storage].rows
+
+
+def test_a_model_without_anything_to_split_has_no_region() -> None:
+    n = network(1, 8, 8, 4)
+    plan_of = split(n.finish(n.transposed(n.input)))
+    assert not plan_of.row_ops
+    assert plan_of.stock == {0}
+
+
+def test_regions_are_what_lies_between_stock_operators() -> None:
+    n = network(1, 8, 8, 4)
+    first = n.unary("RELU", n.conv(n.input, 4))
+    last = n.unary("TANH", n.conv(n.transposed(first), 4))
+    plan = planned(read_model(n.finish(last)).graph)
+    assert [r.nodes for r in plan.regions] == [(0, 1), (3, 4)]
+    transpose = plan.split.graph.operators[2]
+    assert [(r.inputs, r.outputs) for r in plan.regions] == [((n.input,), (first,)), (transpose.outputs, (last,))]

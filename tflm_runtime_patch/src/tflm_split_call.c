@@ -1,0 +1,1 @@
+#include "../tflm/tflm_split_call.c"

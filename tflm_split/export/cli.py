@@ -1,0 +1,31 @@
+"""`tflm-split export`: a model as C sources. It parses, calls and prints; `tflm_split/cli.py` registers it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tflm_split.export import FORMATS
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The folder to write to.")
+@click.option(
+    "--format", "array_format", type=click.Choice(FORMATS), default="c", show_default=True,
+    help="The array as .c and .h, or as one file like that of xxd -i.",
+)  # fmt: skip
+@click.option("--name", default="model", show_default=True, help="What the files and symbols begin with.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
+def export(model: Path, output: Path, array_format: str, name: str, force: bool) -> int:
+    """Write MODEL as C sources: an aligned array for TFLM and, if it is one region, sources that need no TFLM."""
+    from tflm_split.export.files import exported, write_export
+    from tflm_split.tflite.reader import read_model
+
+    found = exported(read_model(model), model.name, array_format, name)
+    for path in write_export(found, output, force=force, input_path=model):
+        click.echo(f"{path}: {path.stat().st_size:,} bytes")
+    if found.no_standalone is not None:
+        click.echo(f"No sources without TFLM: {found.no_standalone}.")
+    return 0

@@ -1,0 +1,145 @@
+"""Firmware without TFLM: a model that is one `TFLM_SPLIT` operator, as C on the executor alone.
+
+`NAME_init()` checks the program once, `NAME_invoke()` runs it. Inputs and outputs are pointers into one static workspace;
+the header says their shapes, types and quantisation as macros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tflm_split.board.one_region import OneRegion
+from tflm_split.errors import ModelError
+from tflm_split.export.text import ALIGNAS, byte_lines, comment_text, float_literal
+from tflm_split.ir.graph import Tensor
+from tflm_split.program.types import Io
+
+WORKSPACE_ALIGNMENT_BYTES = 16
+_C_TYPES = {"INT8": "int8_t", "UINT8": "uint8_t", "INT32": "int32_t", "FLOAT32": "float"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Port:
+    """One input or output of the model: `name` is `input0`, `address` a byte offset into the workspace."""
+
+    name: str
+    tensor: Tensor
+    address: int
+    is_output: bool
+
+    @property
+    def c_type(self) -> str:
+        if self.tensor.dtype not in _C_TYPES:
+            raise ModelError(f"tensor {self.tensor.name!r} is {self.tensor.dtype}, which no program reads or writes")
+        return _C_TYPES[self.tensor.dtype]
+
+
+def standalone_header(region: OneRegion, name: str) -> str:
+    """`name.h`: C99 and C++. All symbols begin with `name_`, all macros with `NAME_`."""
+    guard = f"{name.upper()}_H_"
+    ports = _ports(region)
+    inputs = sum(not port.is_output for port in ports)
+    macros = "\n".join("".join(f"{line}\n" for line in _macros(name, port)) for port in ports)
+    return f"""\
+/* A model on the split_nn executor, without TFLM. Build {name}.c and all C files of tflm_runtime_patch/split_nn, with
+ * that folder among the include directories.
+ *
+ *     if ({name}_init() != 0) ...             once
+ *     fill {name}_input0()                    before every call: the inputs are overwritten while it runs
+ *     if ({name}_invoke() != 0) ...
+ *     read {name}_output0()                   before an input is filled again: they may share memory
+ *
+ * Quantised values: real = SCALE * (value - ZERO_POINT). */
+#ifndef {guard}
+#define {guard}
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+#define {name.upper()}_WORKSPACE_BYTES {region.program.workspace_bytes}
+#define {name.upper()}_PROGRAM_BYTES {len(region.blob)}
+#define {name.upper()}_INPUT_COUNT {inputs}
+#define {name.upper()}_OUTPUT_COUNT {len(ports) - inputs}
+
+{macros}
+/* 0, or a split_status: split_nn_status_text() of split_nn.h says what it means. */
+int {name}_init(void);
+int {name}_invoke(void);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif /* {guard} */
+"""
+
+
+def standalone_source(region: OneRegion, name: str) -> str:
+    """`name.c`: C11 and C++11, the program in flash and the workspace in RAM."""
+    accessors = "".join(
+        f"\n{_signature(name, port)} {{\n    return ({port.c_type}*)(void*)(workspace + {port.address});\n}}\n"
+        for port in _ports(region)
+    )
+    return f"""\
+/* Written by tflm-split export, with {name}.h. */
+#include "{name}.h"
+
+{ALIGNAS}
+#include "split_nn.h"
+
+/* Where the workspace goes, e.g. __attribute__((section(".dtcm"))). */
+#ifndef {name.upper()}_WORKSPACE_ATTRIBUTE
+#define {name.upper()}_WORKSPACE_ATTRIBUTE
+#endif
+
+alignas({WORKSPACE_ALIGNMENT_BYTES}) static uint8_t workspace[{name.upper()}_WORKSPACE_BYTES] {name.upper()}_WORKSPACE_ATTRIBUTE;
+
+alignas({WORKSPACE_ALIGNMENT_BYTES}) static const unsigned char program[{name.upper()}_PROGRAM_BYTES] = {{
+{byte_lines(region.blob)}}};
+
+int {name}_init(void) {{
+    return (int)split_nn_prepare(program, sizeof program);
+}}
+
+int {name}_invoke(void) {{
+    return (int)split_nn_run(program, workspace);
+}}
+{accessors}"""
+
+
+def _ports(region: OneRegion) -> list[_Port]:
+    """The model's inputs, then its outputs, each in the model's own order."""
+    graph, program = region.graph, region.program
+    io_of_input: dict[int, Io] = dict(zip(region.model_inputs, program.inputs, strict=True))
+    ports = [
+        _Port(f"input{k}", graph.tensors[t], io_of_input[k].address, is_output=False)
+        for k, t in enumerate(graph.inputs)
+    ]
+    for k, t in enumerate(graph.outputs):
+        io = program.outputs[region.model_outputs[k]]
+        ports.append(_Port(f"output{k}", graph.tensors[t], io.address, is_output=True))
+    return ports
+
+
+def _signature(name: str, port: _Port) -> str:
+    return f"{'const ' if port.is_output else ''}{port.c_type}* {name}_{port.name}(void)"
+
+
+def _macros(name: str, port: _Port) -> Iterator[str]:
+    prefix, tensor = f"{name}_{port.name}".upper(), port.tensor
+    shape = ", ".join(map(str, tensor.shape))
+    yield f"/* {comment_text(repr(tensor.name))}: {port.c_type} [{shape}] */"
+    yield f"#define {prefix}_BYTES {tensor.bytes}"
+    yield f"#define {prefix}_ELEMENTS {tensor.elements}"
+    yield f"#define {prefix}_RANK {len(tensor.shape)}"
+    if tensor.shape:
+        yield f"#define {prefix}_SHAPE {{{shape}}}"
+    quantization = tensor.quantization
+    if quantization is not None and len(quantization.scales) == 1 == len(quantization.zero_points):
+        yield f"#define {prefix}_SCALE {float_literal(quantization.scales[0])}"
+        yield f"#define {prefix}_ZERO_POINT ({quantization.zero_points[0]})"
+    yield f"{_signature(name, port)};"

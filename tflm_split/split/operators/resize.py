@@ -1,0 +1,52 @@
+"""RESIZE_NEAREST_NEIGHBOR by rows: an output row is picked from one input row, by maps computed here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_split.ir.graph import Graph, Operator
+from tflm_split.program.format import OpKind
+from tflm_split.split.operators.common import activation, constant, need, result
+from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.rows import MappedRow, row_shape, shared_axis_is_width
+
+
+def split_resize_nearest(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """int8 only; the size operand must be a constant that says what the output tensor says. Nothing is requantised."""
+    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
+    size = constant(graph, op, 1, "INT32")
+    need(len(source.shape) == len(target.shape) == 4, "rank", "its input or output is not 4-dimensional")
+    wanted = tuple(np.frombuffer(size.data or b"", "<i4").tolist())
+    need(wanted == target.shape[1:3], "geometry", f"its size is {list(wanted)}, its output is {list(target.shape)}")
+    need(source.shape[3] == target.shape[3], "geometry", "its input and output disagree on channels")
+    align, centers = _flag(op, "align_corners"), _flag(op, "half_pixel_centers")
+    rows, columns = (nearest(source.shape[axis], target.shape[axis], align, centers) for axis in (1, 2))
+    if shared_axis_is_width(source, target):
+        rows, columns = columns, rows
+    read, written = row_shape(source), row_shape(target)
+    params = {
+        "row_map_offset": np.array(rows, "<u2").tobytes(),
+        "column_map_offset": np.array(columns, "<u2").tobytes(),
+    }
+    reads = (Read(source.index, read, MappedRow(rows)),)
+    return (RowOp(op.index, OpKind.RESIZE_NEAREST, reads, target.index, written, params),)
+
+
+def nearest(inputs: int, outputs: int, align_corners: bool, half_pixel_centers: bool) -> tuple[int, ...]:
+    """By output index: the input index TFLM picks, all in float32 (GetNearestNeighbor, resize_nearest_neighbor.h)."""
+    last_to_last = align_corners and outputs > 1
+    scale = np.float32(inputs - last_to_last) / np.float32(outputs - last_to_last)
+    offset = np.float32(0.5 if half_pixel_centers else 0.0)
+    found = []
+    for index in range(outputs):
+        position = (np.float32(index) + offset) * scale
+        # Positions are not negative, so halves rounded away from zero are halves rounded up; exact in double.
+        whole = np.floor(np.float64(position) + 0.5) if align_corners else np.floor(position)
+        found.append(min(int(whole), inputs - 1))
+    return tuple(found)
+
+
+def _flag(op: Operator, name: str) -> bool:
+    value = op.options.get(name)
+    need(isinstance(value, bool), "option", f"its option {name} is {value!r}")
+    return bool(value)

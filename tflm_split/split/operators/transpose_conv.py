@@ -1,0 +1,90 @@
+"""TRANSPOSE_CONV by rows: an output row gathers from the few input rows whose kernels reach it.
+
+TFLM scatters every input pixel over an int32 buffer of the whole output. Gathered row by row, the same sums need none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_split.errors import Refusal
+from tflm_split.ir.graph import Graph, Operator
+from tflm_split.program.format import MAX_WINDOW_ROWS, OpKind
+from tflm_split.split.operators.common import activation, constant, need, option_int, option_text, result
+from tflm_split.split.operators.convolution import requantized
+from tflm_split.split.operators.window import Axis, same_pad
+from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.rows import TransposedWindow, row_shape, shared_axis_is_width
+
+
+def split_transpose_conv(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """Operands: output shape, weights [out, height, width, in] int8, input, bias (may be missing).
+
+    TFLM takes the output's size from the output tensor; the shape operand only has to be a constant.
+    """
+    need(len(op.inputs) in (3, 4), "arity", f"it has {len(op.inputs)} inputs")
+    constant(graph, op, 0, "INT32")
+    source, target = activation(graph, op, 2, "INT8"), result(graph, op, "INT8")
+    weights = constant(graph, op, 1, "INT8")
+    need(
+        len(weights.shape) == len(source.shape) == len(target.shape) == 4,
+        "geometry",
+        "its weights, input or output are not 4-dimensional",
+    )
+    channels_out, height, width, channels_in = weights.shape
+    rows = _axis(op, "h", height, target.shape[1])
+    columns = _axis(op, "w", width, target.shape[2])
+    transposed = shared_axis_is_width(source, target)
+    if transposed:
+        rows, columns = columns, rows
+    read, written = row_shape(source), row_shape(target)
+    need(channels_in == read.channels, "geometry", "its weights and input disagree on channels")
+    need(channels_out == written.channels, "geometry", "its weights and output disagree on channels")
+    need(
+        rows.kernel <= MAX_WINDOW_ROWS,
+        "geometry",
+        f"its window spans {rows.kernel} rows, at most {MAX_WINDOW_ROWS} can be read at once",
+    )
+    kernel = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
+    if transposed:
+        kernel = kernel.transpose(0, 2, 1, 3)
+    # Sums of 0 leave the bias as it is: how many taps meet an input differs from pixel to pixel.
+    fields = requantized(graph, op, weights, 0, np.zeros(channels_out, np.int64), source, target, bias_position=3)
+    window = {
+        "kernel_rows": rows.kernel,
+        "kernel_columns": columns.kernel,
+        "stride_rows": rows.stride,
+        "stride_columns": columns.stride,
+        "pad_rows": rows.pad,
+        "pad_columns": columns.pad,
+    }
+    return (
+        RowOp(
+            op.index,
+            OpKind.TRANSPOSE_CONV,
+            (Read(source.index, read, TransposedWindow(rows.kernel, rows.stride, rows.pad)),),
+            target.index,
+            written,
+            {**window, **fields, "weights_offset": kernel.tobytes()},
+            macs_per_step=source.elements * channels_out * height * width // written.rows,
+        ),
+    )
+
+
+def _axis(op: Operator, letter: str, kernel: int, outputs: int) -> Axis:
+    """The window along one axis. Its padding is that of the convolution that reads `outputs` (transpose_conv.cc)."""
+    stride = option_int(op, f"stride_{letter}")
+    need(
+        0 < stride <= 0xFFFF and 0 < kernel <= 0xFFFF, "geometry", "its stride or kernel is not positive, or too large"
+    )
+    match option_text(op, "padding"):
+        case "SAME":
+            pad = same_pad(outputs, -(-outputs // stride), kernel, stride, 1)
+        case "VALID":
+            need(
+                kernel <= outputs + stride, "geometry", f"its output has {outputs} along {letter}, less than its kernel"
+            )
+            pad = 0
+        case other:
+            raise Refusal("padding", f"its padding is {other!r}")
+    return Axis(kernel, stride, 1, pad)
