@@ -78,7 +78,7 @@ class Network(Builder):
         return self._op("EXPAND_DIMS", [middle, axis], self._output(self._values[middle][:, :, None], like=source))
 
     def joined(self, sources: list[int], axis: int) -> int:
-        """CONCATENATION of bytes as they are, however they are quantised; the same tensor may come twice."""
+        """CONCATENATION of tensors that are quantised alike, as TFLM wants; the same one may come twice."""
         values = np.concatenate([self._values[s] for s in sources], axis + 1)
         return self._op("CONCATENATION", sources, self._output(values, like=sources[0]), axis=axis)
 
@@ -229,7 +229,8 @@ def _concat(n: Network) -> int | None:
     axis = n.number(1, len(shape) - 1) if len(shape) > 1 else 0
     fit = [t for t in n.live if len(n.shape(t)) == len(shape) and _without(n.shape(t), axis) == _without(shape, axis)]
     others = [int(n.choose(*fit)) for _ in range(n.number(1, 2))]  # type: ignore[call-overload]
-    return n.concat([first, *others], axis) if n.number(0, 1) else n.joined([first, *others], axis)
+    same = all((n.scale(t), n.tensors[t].zero_point) == (n.scale(first), n.tensors[first].zero_point) for t in others)
+    return n.joined([first, *others], axis) if same else n.concat([first, *others], axis)
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

@@ -73,7 +73,9 @@ def test_no_cut_of_the_order_is_better(model: bytes, in_place: bool) -> None:
     split, step_graph, nodes = prepared(model, in_place)
     assume(0 < len(nodes) <= 8)
     found = best_cuts(step_graph, nodes, split.stock)
-    least = min(simulated_peak_bytes(step_graph, order_of(step_graph, groups)) for groups in every_cut(nodes, split.stock))
+    least = min(
+        simulated_peak_bytes(step_graph, order_of(step_graph, groups)) for groups in every_cut(nodes, split.stock)
+    )
     assert found.live_peak_bytes == least
     assert simulated_peak_bytes(step_graph, found.steps) == least
 

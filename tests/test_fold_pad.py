@@ -77,7 +77,8 @@ def test_padv2_is_folded_when_it_fills_with_the_zero_point() -> None:
 
 
 @pytest.mark.parametrize(
-    "why", ["output", "other reader", "batch or channels", "quantisation", "not accepted", "not the data", "unknown padding"]
+    "why",
+    ["output", "other reader", "batch or channels", "quantisation", "not accepted", "not the data", "unknown padding"],
 )
 def test_a_pad_stays(why: str) -> None:
     n = network()

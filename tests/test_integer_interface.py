@@ -117,4 +117,6 @@ def test_the_stripped_model_computes_between_the_conversions_exactly_what_the_or
         real = ((q[1].astype(np.float64) - entry.zero_point) * entry.scale).astype(np.float32)
         wanted = np.frombuffer(tflm.run(model.original, [[q[0], real]]).outputs[0][0], np.float32)
         found = np.frombuffer(tflm.run(optimized, [q]).outputs[0][0], np.int8)
-        assert ((found.astype(np.float64) - output.zero_point) * output.scale).astype(np.float32).tolist() == wanted.tolist()
+        assert ((found.astype(np.float64) - output.zero_point) * output.scale).astype(
+            np.float32
+        ).tolist() == wanted.tolist()

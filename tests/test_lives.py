@@ -193,7 +193,9 @@ def test_every_living_piece_has_a_place_and_its_bytes_are_covered(model: bytes, 
 @given(networks(), st.booleans())
 def test_without_overlap_the_bodies_live_bytes_are_the_pieces(model: bytes, in_place: bool) -> None:
     step_graph, order, bodies = bodies_of(model, in_place, above=1 << 40)
-    assert live_lower_bound(bodies.bodies) == live_bytes(step_graph, len(order), lives(step_graph, order)).max(initial=0)
+    assert live_lower_bound(bodies.bodies) == live_bytes(step_graph, len(order), lives(step_graph, order)).max(
+        initial=0
+    )
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))

@@ -38,7 +38,9 @@ def many_bodies(draw: st.DrawFn, count: int = 8, sizes: tuple[int, ...] = (4, 8,
             found.append(Body((Span(start, start + life, 0, size), Span(start + life, start + life + 2, 0, size)), 4))
         else:
             stop = start + life
-            found.append(Body((Span(start, stop, 4, size), Span(stop, stop + 2, 0, size), Span(stop, stop + 1, size, 4)), 4))
+            found.append(
+                Body((Span(start, stop, 4, size), Span(stop, stop + 2, 0, size), Span(stop, stop + 1, size, 4)), 4)
+            )
     return found
 
 

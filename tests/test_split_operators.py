@@ -442,7 +442,9 @@ def test_softmax_needs_the_output_quantisation_tflm_insists_on() -> None:
 
 
 def test_a_quantisation_that_is_per_channel_is_refused_for_activations() -> None:
-    graph = read_model(single_op("AVERAGE_POOL_2D", [MAP], act(1, 5, 4, 4), filter_height=2, filter_width=2, **NO_PAD)).graph
+    graph = read_model(
+        single_op("AVERAGE_POOL_2D", [MAP], act(1, 5, 4, 4), filter_height=2, filter_width=2, **NO_PAD)
+    ).graph
     target = replace(graph.tensors[1], quantization=Quantization((0.1, 0.2), (0, 0)))
     assert refusal(replace(graph, tensors=(graph.tensors[0], target)))[0] == "quantization"
 

@@ -1,37 +1,78 @@
-/* AVERAGE_POOL: one output row. Stack: SPLIT_BLOCK_CHANNELS int32 sums, below 250 bytes in all. */
-#include <stddef.h>
-
+/* AVERAGE_POOL: one output row, four channels at a time. Stack: below 150 bytes. */
 #include "split_nn_internal.h"
 #include "split_nn_target.h"
 
 #if defined(SPLIT_NN_DSP)
 
+#include "split_nn_dsp.h"
+
+/* The sum of this many int8 fits an int16. */
+#define MAX_SHORT_TAPS 256
+
+/* The window columns [begin, end) that one output pixel sees. */
+typedef struct reach {
+    const int8_t* const* rows;
+    int32_t row_count;
+    int32_t start; /* bytes from a row's first pixel to column `begin` */
+    int32_t step;  /* from column to column */
+    int32_t count; /* columns; 0: none */
+} reach;
+
+static inline int8_t average(const split_pool* pool, int32_t sum, int32_t taps) {
+    const int32_t nudge = sum > 0 ? taps / 2 : -(taps / 2);
+    return (int8_t)split_clamp((sum + nudge) / taps, pool->min, pool->max);
+}
+
+/* At most MAX_SHORT_TAPS taps. */
+static inline void four_channels(const split_pool* pool, const reach* at, int32_t channel, int32_t taps, int8_t* to) {
+    uint32_t even = 0, odd = 0;
+    for (int32_t k = 0; k < at->row_count; ++k) {
+        if (at->rows[k] != NULL) {
+            const int8_t* row = at->rows[k] + at->start + channel;
+            for (int32_t t = 0; t < at->count; ++t) {
+                const uint32_t word = split_load4(row + t * at->step);
+                even = split_add_even(even, word);
+                odd = split_add_odd(odd, word);
+            }
+        }
+    }
+    to[0] = average(pool, (int16_t)even, taps);
+    to[1] = average(pool, (int16_t)odd, taps);
+    to[2] = average(pool, (int32_t)even >> 16, taps);
+    to[3] = average(pool, (int32_t)odd >> 16, taps);
+}
+
+/* At most 32 rows of 65535 columns: the sum stays within +-2^28. */
+static inline int8_t one_channel(const split_pool* pool, const reach* at, int32_t channel, int32_t taps) {
+    int32_t sum = 0;
+    for (int32_t k = 0; k < at->row_count; ++k) {
+        for (int32_t t = 0; t < at->count && at->rows[k] != NULL; ++t) {
+            sum += at->rows[k][at->start + channel + t * at->step];
+        }
+    }
+    return average(pool, sum, taps);
+}
+
 void split_nn_average_pool_row(const split_pool* pool, const int8_t* const* rows, const split_pixels* in,
                                int8_t* output, const split_pixels* out) {
     const split_window* window = &pool->window;
+    int32_t row_taps = 0;
+    for (int32_t k = 0; k < window->rows; ++k) {
+        row_taps += rows[k] != NULL ? 1 : 0;
+    }
     for (int32_t x = 0; x < out->columns; ++x) {
         const int32_t origin = x * window->stride - window->pad;
-        int32_t begin, end;
-        split_clip_window(window, origin, in->columns, &begin, &end);
         int8_t* pixel = output + x * out->stride;
-        for (int32_t first = 0; first < out->channels; first += SPLIT_BLOCK_CHANNELS) {
-            int32_t sums[SPLIT_BLOCK_CHANNELS] = {0};
-            const int32_t left = out->channels - first;
-            const int32_t count = left < SPLIT_BLOCK_CHANNELS ? left : SPLIT_BLOCK_CHANNELS;
-            int32_t taps = 0; /* at most 32 rows of 65535 columns: sums stay within +-2^28 */
-            for (int32_t k = 0; k < window->rows; ++k) {
-                for (int32_t t = begin; t < end && rows[k] != NULL; ++t, ++taps) {
-                    const int8_t* read = rows[k] + (origin + t * window->dilation) * in->stride + first;
-                    for (int32_t i = 0; i < count; ++i) {
-                        sums[i] += read[i];
-                    }
-                }
-            }
-            taps = taps > 0 ? taps : 1;
-            for (int32_t i = 0; i < count; ++i) {
-                int32_t nudge = sums[i] > 0 ? taps / 2 : -(taps / 2);
-                pixel[first + i] = (int8_t)split_clamp((sums[i] + nudge) / taps, pool->min, pool->max);
-            }
+        int32_t begin, end, channel = 0;
+        split_clip_window(window, origin, in->columns, &begin, &end);
+        const reach at = {rows, window->rows, begin < end ? (origin + begin * window->dilation) * in->stride : 0,
+                          window->dilation * in->stride, end - begin};
+        const int32_t taps = row_taps * at.count > 0 ? row_taps * at.count : 1;
+        for (; taps <= MAX_SHORT_TAPS && channel + 4 <= out->channels; channel += 4) {
+            four_channels(pool, &at, channel, taps, pixel + channel);
+        }
+        for (; channel < out->channels; ++channel) {
+            pixel[channel] = one_channel(pool, &at, channel, taps);
         }
     }
 }

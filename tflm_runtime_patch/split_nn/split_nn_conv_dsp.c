@@ -216,49 +216,6 @@ static NOINLINE void one_window(const layer* on, const reach* at, int8_t* pixel)
     one_pixel(on, at, 0, pixel);
 }
 
-static int8_t* copy(int8_t* to, const int8_t* from, int32_t count) {
-    for (; count >= 4; count -= 4, to += 4, from += 4) {
-        memcpy(to, from, 4);
-    }
-    for (; count > 0; --count) {
-        *to++ = *from++;
-    }
-    return to;
-}
-
-static int8_t* fill(int8_t* to, int32_t value, int32_t count) {
-    for (; count > 0; --count) {
-        *to++ = (int8_t)value;
-    }
-    return to;
-}
-
-/* Copies the window of output pixel x, padding included, into `window`. */
-static void gather(const layer* on, int32_t x, int8_t* window) {
-    const split_window* shape = &on->conv->window;
-    const int32_t padding = on->conv->input_zero_point;
-    const int32_t origin = x * shape->stride - shape->pad;
-    const int32_t step = shape->dilation * on->in->stride;
-    int32_t begin, end;
-    split_clip_window(shape, origin, on->in->columns, &begin, &end);
-    for (int32_t k = 0; k < shape->rows; ++k) {
-        if (on->rows[k] == NULL || begin == end) {
-            window = fill(window, padding, on->row_bytes);
-            continue;
-        }
-        window = fill(window, padding, begin * on->depth);
-        const int8_t* values = on->rows[k] + (origin + begin * shape->dilation) * on->in->stride + on->offset;
-        if (step == on->depth) {
-            window = copy(window, values, (end - begin) * on->depth);
-        } else {
-            for (int32_t tap = 0; tap < end - begin; ++tap) {
-                window = copy(window, values + tap * step, on->depth);
-            }
-        }
-        window = fill(window, padding, (shape->columns - end) * on->depth);
-    }
-}
-
 /* Pixels [begin, end) of a group's output channels, by way of copies of their windows. Two windows are copied
  * before either pixel is written. */
 static void gathered_pixels(const layer* on, int32_t begin, int32_t end, int8_t* output, const split_pixels* out) {
@@ -268,12 +225,12 @@ static void gathered_pixels(const layer* on, int32_t begin, int32_t end, int8_t*
     int32_t x = begin;
     for (; x + 1 < end; x += 2) {
         int8_t* pixel = output + x * out->stride;
-        gather(on, x, windows);
-        gather(on, x + 1, windows + WINDOW_BYTES);
+        split_dsp_gather(on->conv, on->rows, on->in, x, on->offset, on->depth, windows);
+        split_dsp_gather(on->conv, on->rows, on->in, x + 1, on->offset, on->depth, windows + WINDOW_BYTES);
         two_stretches(on, &at, pixel, pixel + out->stride);
     }
     if (x < end) {
-        gather(on, x, windows);
+        split_dsp_gather(on->conv, on->rows, on->in, x, on->offset, on->depth, windows);
         one_stretch(on, &at, output + x * out->stride);
     }
 }

@@ -1,4 +1,4 @@
-/* The rare arguments of the DSP kernels' requantisation. Stack: below 50 bytes. */
+/* What several DSP kernels call: copies of windows, rare requantisations. Stack: below 100 bytes. */
 #include "split_nn_kernels.h"
 #include "split_nn_target.h"
 
@@ -9,6 +9,50 @@
 int32_t split_dsp_requantize_any(uint32_t sum, split_dsp_scale scale, int32_t nudge) {
     const int32_t value = split_requantize((int32_t)sum, scale.multiplier, ~scale.right);
     return split_clamp(split_wrapping_add(value, nudge >> 1), INT8_MIN, INT8_MAX);
+}
+
+static int8_t* copy(int8_t* to, const int8_t* from, int32_t count) {
+    for (; count >= 4; count -= 4, to += 4, from += 4) {
+        memcpy(to, from, 4);
+    }
+    for (; count > 0; --count) {
+        *to++ = *from++;
+    }
+    return to;
+}
+
+static int8_t* fill(int8_t* to, int32_t value, int32_t count) {
+    for (; count > 0; --count) {
+        *to++ = (int8_t)value;
+    }
+    return to;
+}
+
+void split_dsp_gather(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int32_t x,
+                      int32_t channel, int32_t depth, int8_t* window) {
+    const split_window* shape = &conv->window;
+    const int32_t padding = conv->input_zero_point;
+    const int32_t origin = x * shape->stride - shape->pad;
+    const int32_t step = shape->dilation * in->stride;
+    int32_t begin, end;
+    split_clip_window(shape, origin, in->columns, &begin, &end);
+    const int32_t start = (origin + begin * shape->dilation) * in->stride + channel;
+    for (int32_t k = 0; k < shape->rows; ++k) {
+        if (rows[k] == NULL || begin == end) {
+            window = fill(window, padding, shape->columns * depth);
+            continue;
+        }
+        const int8_t* values = rows[k] + start;
+        window = fill(window, padding, begin * depth);
+        if (step == depth) {
+            window = copy(window, values, (end - begin) * depth);
+        } else {
+            for (int32_t t = 0; t < end - begin; ++t) {
+                window = copy(window, values + t * step, depth);
+            }
+        }
+        window = fill(window, padding, (shape->columns - end) * depth);
+    }
 }
 
 #endif /* SPLIT_NN_DSP */

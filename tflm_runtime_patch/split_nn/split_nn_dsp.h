@@ -30,11 +30,23 @@ static inline uint32_t split_add_products(uint32_t pair1, uint32_t pair2, uint32
     return (uint32_t)__smlad((int16x2_t)pair1, (int16x2_t)pair2, (int32_t)sum);
 }
 
-/* The next five have no intrinsic, or one that compilers do not fold into a single instruction. */
+/* The next seven have no intrinsic, or one that compilers do not fold into a single instruction. */
 static inline uint32_t split_odd(uint32_t word) {
     uint32_t pair;
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(word));
     return pair;
+}
+
+/* Two int16 sums, plus elements 0 and 2 or 1 and 3 of a word. */
+static inline uint32_t split_add_even(uint32_t sums, uint32_t word) {
+    uint32_t added;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(added) : "r"(sums), "r"(word));
+    return added;
+}
+static inline uint32_t split_add_odd(uint32_t sums, uint32_t word) {
+    uint32_t added;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(added) : "r"(sums), "r"(word));
+    return added;
 }
 
 /* The lower halves of both; the upper halves of both. */
@@ -77,6 +89,10 @@ static inline int split_dsp_rows_are_apart(const int8_t* const* rows, int32_t ro
     }
     return 1;
 }
+
+/* Copies the window of output pixel x, `depth` channels from `channel` on, padding included, to `window`. */
+void split_dsp_gather(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int32_t x,
+                      int32_t channel, int32_t depth, int8_t* window);
 
 /* How one channel becomes int8. */
 typedef struct split_dsp_scale {

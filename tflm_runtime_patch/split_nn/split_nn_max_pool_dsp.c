@@ -1,37 +1,76 @@
-/* MAX_POOL: one output row. Stack: SPLIT_BLOCK_CHANNELS bytes of maxima, below 150 bytes in all. */
-#include <stddef.h>
-
+/* MAX_POOL: one output row, four channels at a time. Stack: below 150 bytes. */
 #include "split_nn_internal.h"
 #include "split_nn_target.h"
 
 #if defined(SPLIT_NN_DSP)
 
+#include "split_nn_dsp.h"
+
+/* The larger of each of four elements: SSUB8 notes which differences are not negative, SEL picks by that. */
+static inline uint32_t larger(uint32_t a, uint32_t b) {
+    uint32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b) : "cc");
+    return result;
+}
+static inline uint32_t smaller(uint32_t a, uint32_t b) {
+    uint32_t result;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(result) : "r"(a), "r"(b) : "cc");
+    return result;
+}
+
+/* The window columns [begin, end) that one output pixel sees. */
+typedef struct reach {
+    const int8_t* const* rows;
+    int32_t row_count;
+    int32_t start; /* bytes from a row's first pixel to column `begin` */
+    int32_t step;  /* from column to column */
+    int32_t count; /* columns; 0: none */
+} reach;
+
+static inline uint32_t four_channels(const reach* at, int32_t channel, uint32_t maximum) {
+    for (int32_t k = 0; k < at->row_count; ++k) {
+        if (at->rows[k] == NULL || at->count == 0) {
+            continue;
+        }
+        const int8_t* value = at->rows[k] + at->start + channel;
+        maximum = larger(split_load4(value), maximum);
+        for (int32_t t = at->count - 1; t > 0; --t) {
+            value += at->step;
+            maximum = larger(split_load4(value), maximum);
+        }
+    }
+    return maximum;
+}
+
+static inline int32_t one_channel(const reach* at, int32_t channel) {
+    int32_t maximum = INT8_MIN;
+    for (int32_t k = 0; k < at->row_count; ++k) {
+        for (int32_t t = 0; t < at->count && at->rows[k] != NULL; ++t) {
+            const int32_t value = at->rows[k][at->start + channel + t * at->step];
+            maximum = value > maximum ? value : maximum;
+        }
+    }
+    return maximum;
+}
+
 void split_nn_max_pool_row(const split_pool* pool, const int8_t* const* rows, const split_pixels* in, int8_t* output,
                            const split_pixels* out) {
     const split_window* window = &pool->window;
+    const uint32_t lowest = (uint8_t)pool->min * UINT32_C(0x01010101);
+    const uint32_t highest = (uint8_t)pool->max * UINT32_C(0x01010101);
     for (int32_t x = 0; x < out->columns; ++x) {
         const int32_t origin = x * window->stride - window->pad;
-        int32_t begin, end;
-        split_clip_window(window, origin, in->columns, &begin, &end);
         int8_t* pixel = output + x * out->stride;
-        for (int32_t first = 0; first < out->channels; first += SPLIT_BLOCK_CHANNELS) {
-            int8_t maxima[SPLIT_BLOCK_CHANNELS];
-            const int32_t left = out->channels - first;
-            const int32_t count = left < SPLIT_BLOCK_CHANNELS ? left : SPLIT_BLOCK_CHANNELS;
-            for (int32_t i = 0; i < count; ++i) {
-                maxima[i] = INT8_MIN;
-            }
-            for (int32_t k = 0; k < window->rows; ++k) {
-                for (int32_t t = begin; t < end && rows[k] != NULL; ++t) {
-                    const int8_t* read = rows[k] + (origin + t * window->dilation) * in->stride + first;
-                    for (int32_t i = 0; i < count; ++i) {
-                        maxima[i] = read[i] > maxima[i] ? read[i] : maxima[i];
-                    }
-                }
-            }
-            for (int32_t i = 0; i < count; ++i) {
-                pixel[first + i] = (int8_t)split_clamp(maxima[i], pool->min, pool->max);
-            }
+        int32_t begin, end, channel = 0;
+        split_clip_window(window, origin, in->columns, &begin, &end);
+        const reach at = {rows, window->rows, (origin + begin * window->dilation) * in->stride,
+                          window->dilation * in->stride, end - begin};
+        for (; channel + 4 <= out->channels; channel += 4) {
+            const uint32_t maximum = smaller(four_channels(&at, channel, lowest), highest);
+            memcpy(pixel + channel, &maximum, 4);
+        }
+        for (; channel < out->channels; ++channel) {
+            pixel[channel] = (int8_t)split_clamp(one_channel(&at, channel), pool->min, pool->max);
         }
     }
 }

@@ -93,7 +93,9 @@ def emit_region(
     first_piece = piece_index(step_graph)
     inputs, outputs = border(graph, nodes)
     # A reshape and what it reshapes are the same bytes: one input, not two.
-    inputs = tuple({(split.storages.storage_of[t], split.storages.rows_of(t)): t for t in reversed(inputs)}.values())[::-1]
+    inputs = tuple({(split.storages.storage_of[t], split.storages.rows_of(t)): t for t in reversed(inputs)}.values())[
+        ::-1
+    ]
     address = {p: layout.addresses[place.body] + place.offset for p, place in bodies.placements.items()}
     touched = {p for s in steps for p in (*step_graph.steps[s].reads, *step_graph.steps[s].writes)}
     ends = [(address[p], address[p] + step_graph.pieces[p].bytes) for p in touched]

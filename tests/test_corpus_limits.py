@@ -1,0 +1,82 @@
+"""On real models, verified in TFLM: heads stay below the stated limits, nothing is computed twice, nothing comes out worse."""
+
+import pytest
+from tflite_helpers import CORPUS, corpus_files, needs_corpus
+
+import tflm_split
+from tflm_split.cli import main
+
+MAX_HEAD_BYTES = {
+    "mlperf_kws_int8": 4_500,
+    "mlperf_resnet8_int8": 11_300,
+    "mlperf_vww96_int8": 28_900,
+    "mlperf_strww_int8": 4_300,
+    "person_detect": 13_300,
+    "mcunet_vww1_tinyts": 23_300,
+    "mcunet_vww0_tinyts": 17_700,
+    "kws_micronet_l": 29_000,
+    "vww_micronet_vww2": 9_900,
+    "sil_kws_mobilenetv2": 8_300,
+    "seeed_fomo_mbv2_035": 31_500,
+}
+MAX_HEAD_BYTES_INT8_IO = {"mcunet_vww": 23_300, "sil_rock_paper_scissors": 13_000}
+"""With the float conversions at the border stripped: their float inputs alone are larger."""
+
+MAX_TAIL_BYTES = 1_800
+"""Of a model that is one region as a whole."""
+MAX_PROGRAM_BYTES = 6 * 1024
+"""Without constants, for the models of MLPerf Tiny."""
+
+pytestmark = needs_corpus
+
+
+def report_of(name, **options):
+    return tflm_split.optimize(CORPUS / "models" / f"{name}.tflite", **options).report
+
+
+def check(report, max_head_bytes):
+    original, optimized = report["original"], report["optimized"]
+    assert report["verified"]["bit_exact"] is True
+    assert report["verified"]["distinct_outputs"] > 1
+    assert optimized["measured_head_bytes"] == optimized["planned_head_bytes"] <= max_head_bytes
+    assert optimized["measured_arena_bytes"] < original["measured_arena_bytes"]
+    assert optimized["macs"] <= report["model"]["macs"]
+    if optimized["regions"] == 1 and not optimized["stock_ops"]:
+        assert optimized["measured_tail_bytes"] <= MAX_TAIL_BYTES
+
+
+@pytest.mark.parametrize("name", MAX_HEAD_BYTES)
+def test_the_head_stays_below_its_limit(name):
+    report = report_of(name)
+    check(report, MAX_HEAD_BYTES[name])
+    if name.startswith("mlperf_"):
+        assert report["optimized"]["program_bytes"] < MAX_PROGRAM_BYTES
+
+
+@pytest.mark.parametrize("name", MAX_HEAD_BYTES_INT8_IO)
+def test_the_head_stays_below_its_limit_with_an_integer_interface(name):
+    check(report_of(name, int8_io=True), MAX_HEAD_BYTES_INT8_IO[name])
+
+
+@pytest.mark.parametrize("name", ["mlperf_ad01_int8", "mlperf_resnet8_16x8", "micro_speech", "mww_okay_nabu_v2"])
+def test_a_model_with_little_to_gain_is_no_worse_and_says_why(name):
+    report = report_of(name)
+    assert report["verified"]["bit_exact"] is True
+    assert report["optimized"]["measured_arena_bytes"] <= report["original"]["measured_arena_bytes"]
+    assert len(report["refusals"]) == report["optimized"]["stock_ops"]
+
+
+@pytest.mark.parametrize("path", corpus_files("odd"))
+def test_an_odd_file_gets_a_result_or_one_sentence(path, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["optimize", str(path), "--inputs", "2", "-o", str(tmp_path / "out.tflite")])
+    out, err = capsys.readouterr()
+    assert ended.value.code in (0, 2)
+    if ended.value.code == 0:
+        assert out
+        assert err == ""
+    else:
+        assert out == ""
+        assert err.startswith("tflm-split: ")
+        assert err.count("\n") == 1
+    assert (tmp_path / "out.tflite").exists() == (ended.value.code == 0)
