@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from typing import TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
 from tiny_models import Builder, Op, T
 
-Draw = Callable[..., int]
+Choice = TypeVar("Choice")
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 UNARY = ("RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "QUANTIZE")
@@ -21,9 +22,9 @@ UNARY = ("RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "QUANT
 class Network(Builder):
     """Operators the plain builder has no need of, and the random choice among all of them."""
 
-    def __init__(self, shape: tuple[int, ...], draw: Draw, seed: int) -> None:
+    def __init__(self, shape: tuple[int, ...], draw: st.DrawFn | None = None, seed: int = 0) -> None:
         super().__init__(shape, seed=seed)
-        self.draw = draw
+        self._draw = draw
         self.live = [self.input]
         """int8 activations an operator may read."""
 
@@ -84,8 +85,8 @@ class Network(Builder):
 
     def sliced(self, source: int, begin: tuple[int, ...], size: tuple[int, ...], strided: bool) -> int:
         """SLICE or STRIDED_SLICE with strides of 1."""
-        window = tuple(slice(b, b + n) for b, n in zip(begin, size, strict=True))
-        output = self._output(self._values[source][(slice(None), *window)], like=source)
+        window = (slice(None), *(slice(b, b + n) for b, n in zip(begin, size, strict=True)))
+        output = self._output(self._values[source][window], like=source)
         end = tuple(b + n for b, n in zip(begin, size, strict=True))
         kinds = (begin, end, (1,) * len(begin)) if strided else (begin, size)
         operands = [source, *(self.constant(np.array(numbers, np.int32)) for numbers in kinds)]
@@ -100,11 +101,13 @@ class Network(Builder):
 
     # The random choice.
 
-    def choose(self, *choices: object) -> object:
-        return self.draw(st.sampled_from(choices))
+    def choose(self, *choices: Choice) -> Choice:
+        assert self._draw is not None
+        return self._draw(st.sampled_from(choices))
 
     def number(self, low: int, high: int) -> int:
-        return int(self.draw(st.integers(low, high)))
+        assert self._draw is not None
+        return self._draw(st.integers(low, high))
 
     def source(self, rank: int | None = None) -> int | None:
         """A tensor to read, likelier a late one; None when there is none of that rank."""
@@ -124,7 +127,7 @@ class Network(Builder):
     def window(self, source: int) -> tuple[int, int, tuple[int, int], str, tuple[int, int]] | None:
         """(kernel height and width, stride, padding, dilation) of a window that fits; 10x4 and 1xK among them."""
         _, h, w, _ = self.shape(source)
-        kh, kw = self.choose((1, 1), (3, 3), (2, 2), (5, 3), (10, 4), (1, 3), (3, 1), (1, 8), (h, w), (2, 3))  # type: ignore[misc]
+        kh, kw = self.choose((1, 1), (3, 3), (2, 2), (5, 3), (10, 4), (1, 3), (3, 1), (1, 8), (h, w), (2, 3))
         stride = (self.number(1, 3), self.number(1, 3))
         dilation = (1, 1) if self.number(0, 2) else (self.number(1, 3), self.number(1, 2))
         padding = str(self.choose("SAME", "VALID"))
@@ -139,7 +142,7 @@ def _conv(n: Network) -> int | None:
         return None
     kh, kw, stride, padding, dilation = found
     cin = n.shape(source)[3]
-    groups = int(n.choose(*(g for g in (1, 2, 3, 4) if cin % g == 0)))  # type: ignore[call-overload]
+    groups = int(n.choose(*(g for g in (1, 2, 3, 4) if cin % g == 0)))
     return n.conv(
         source, groups * n.number(1, 3), kh, kw, stride, padding, dilation=dilation, groups=groups,
         activation=str(n.choose(*ACTIVATIONS)), per_channel=bool(n.number(0, 1)), bias=bool(n.number(0, 3)),
@@ -169,7 +172,7 @@ def _pool(n: Network) -> int | None:
         return None
     if padding == "SAME" and n.number(0, 1):  # the whole map in one window
         kh, kw, stride, padding = h, w, (1, 1), "VALID"
-    kind = str(n.choose("AVERAGE_POOL_2D", "MAX_POOL_2D"))
+    kind = n.choose("AVERAGE_POOL_2D", "MAX_POOL_2D")
     return n.pool(source, kh, kw, stride, padding, kind=kind, activation=str(n.choose(*ACTIVATIONS)))
 
 
@@ -188,9 +191,9 @@ def _binary(n: Network) -> int | None:
     choices = ["constant", "itself"] + ["same"] * (3 * bool(same)) + ["broadcast"] * (3 * bool(broadcast))
     choice = n.choose(*choices)
     if choice == "same":
-        second = int(n.choose(*same))  # type: ignore[call-overload]
+        second = int(n.choose(*same))
     elif choice == "broadcast":
-        second = int(n.choose(*broadcast))  # type: ignore[call-overload]
+        second = int(n.choose(*broadcast))
     elif choice == "itself":
         second = first
     else:
@@ -218,7 +221,7 @@ def _dequantize(n: Network) -> int | None:
 
 def _softmax(n: Network) -> int | None:
     source = n.source()
-    return None if source is None else n.softmax(source, beta=float(n.choose(1.0, 0.5)))  # type: ignore[arg-type]
+    return None if source is None else n.softmax(source, beta=float(n.choose(1.0, 0.5)))
 
 
 def _concat(n: Network) -> int | None:
@@ -228,7 +231,7 @@ def _concat(n: Network) -> int | None:
     shape = n.shape(first)
     axis = n.number(1, len(shape) - 1) if len(shape) > 1 else 0
     fit = [t for t in n.live if len(n.shape(t)) == len(shape) and _without(n.shape(t), axis) == _without(shape, axis)]
-    others = [int(n.choose(*fit)) for _ in range(n.number(1, 2))]  # type: ignore[call-overload]
+    others = [int(n.choose(*fit)) for _ in range(n.number(1, 2))]
     same = all((n.scale(t), n.tensors[t].zero_point) == (n.scale(first), n.tensors[first].zero_point) for t in others)
     return n.joined([first, *others], axis) if same else n.concat([first, *others], axis)
 
@@ -278,7 +281,7 @@ def _reshape(n: Network) -> int | None:
     choices: list[tuple[int, ...]] = [(1, prod(shape)), (1, rows, shape[-1]), (1, 1, rows, shape[-1])]
     if len(shape) == 4:
         choices += [(1, shape[1], shape[2] * shape[3]), (1, shape[2], shape[1], shape[3])]
-    return n.reshape(source, n.choose(*choices))  # type: ignore[arg-type]
+    return n.reshape(source, n.choose(*choices))
 
 
 def _squeeze(n: Network) -> int | None:
@@ -319,7 +322,7 @@ def _split(n: Network) -> int | None:
     axes = [(a, p) for a, d in enumerate(n.shape(source)) for p in (2, 3) if d % p == 0]
     if not axes:
         return None
-    axis, parts = n.choose(*axes)  # type: ignore[misc]
+    axis, parts = n.choose(*axes)
     *first, last = n.split(source, axis, parts)
     n.live.extend(first)
     return last
@@ -339,7 +342,7 @@ _GROWERS: dict[str, Callable[[Network], int | None]] = {
 
 
 @st.composite
-def networks(draw: Draw, max_operators: int = 9) -> bytes:
+def networks(draw: st.DrawFn, max_operators: int = 9) -> bytes:
     """A network of 1 to `max_operators` draws; its outputs are what nobody reads, and perhaps one more."""
     height = draw(st.sampled_from((1, 5, 8, 11, 12)))
     shape = (1, height, draw(st.integers(1, 9)), draw(st.sampled_from((1, 2, 3, 4, 6))))

@@ -39,9 +39,9 @@ def scheduled(split: Split) -> tuple[StepGraph, Schedule]:
     return step_graph, best_cuts(step_graph, order, split.stock)
 
 
-def planned(graph: Graph, options: SplitOptions = SplitOptions(), effort: int = 5) -> Plan:
+def planned(graph: Graph, options: SplitOptions | None = None, effort: int = 5) -> Plan:
     """One plan, in the file's own order."""
-    split = rewritten_split(graph, options)
+    split = rewritten_split(graph, options or SplitOptions())
     return compile_schedule(split, *scheduled(split), effort)
 
 

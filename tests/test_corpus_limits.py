@@ -69,7 +69,7 @@ def test_a_model_with_little_to_gain_is_no_worse_and_says_why(name):
 @pytest.mark.parametrize("path", corpus_files("odd"))
 def test_an_odd_file_gets_a_result_or_one_sentence(path, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["optimize", str(path), "--inputs", "2", "-o", str(tmp_path / "out.tflite")])
+        main(["optimize", str(path), "-o", str(tmp_path / "out.tflite")])
     out, err = capsys.readouterr()
     assert ended.value.code in (0, 2)
     if ended.value.code == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -53,7 +53,7 @@ def every_cut(nodes: Sequence[int], stock: frozenset[int]) -> Iterator[list[Sequ
     for count in range(len(nodes)):
         for inner in combinations(range(1, len(nodes)), count):
             edges = [0, *inner, len(nodes)]
-            groups = [nodes[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+            groups = [nodes[a:b] for a, b in pairwise(edges)]
             if all(len(g) == 1 or not stock.intersection(g) for g in groups):
                 yield groups
 
@@ -101,7 +101,7 @@ def test_a_schedule_says_what_it_is(model: bytes, in_place: bool) -> None:
         edges = [*found.cuts, len(order)]
         assert edges[0] == 0
         assert edges == sorted(set(edges))
-        groups = [order[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        groups = [order[a:b] for a, b in pairwise(edges)]
         assert all(len(g) == 1 or not split.stock.intersection(g) for g in groups)
         assert list(found.steps) == order_of(step_graph, groups)
         assert sorted(found.steps) == sorted(step_graph.needed)
@@ -120,7 +120,7 @@ def test_a_wide_map_is_streamed_and_a_small_one_is_not() -> None:
 
 
 def test_a_stock_operator_is_a_group_of_its_own() -> None:
-    n = Network((1, 8, 8, 4), lambda strategy: None, 0)
+    n = Network((1, 8, 8, 4))
     last = n.conv(n.conv(n.transposed(n.conv(n.conv(n.input, 4), 4)), 4), 4)
     split, step_graph, nodes = prepared(n.finish(last))
     found = best_cuts(step_graph, nodes, split.stock)

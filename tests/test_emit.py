@@ -13,7 +13,7 @@ from tiny_models import Builder
 from tflm_split.compile import Plan
 from tflm_split.errors import Refusal
 from tflm_split.program.decode import decode
-from tflm_split.program.emit import border, region_runs
+from tflm_split.program.emit import border, piece_index, region_runs, tensor_offset
 from tflm_split.program.encode import encode
 from tflm_split.program.format import OpKind
 from tflm_split.program.types import Io, Program
@@ -24,7 +24,7 @@ from tflm_split.verify.oracle import run_program
 
 
 def network(*shape: int) -> Network:
-    return Network(shape or (1, 8, 8, 4), lambda strategy: None, 0)
+    return Network(shape or (1, 8, 8, 4))
 
 
 def plan_of(model: bytes, in_place: bool = False) -> Plan:
@@ -153,8 +153,6 @@ def test_ops_name_the_operator_they_came_from() -> None:
 
 def test_a_slice_of_a_concatenation_is_never_shown_to_tflm() -> None:
     """Everything that could need it is checked before; this is the last line of defence."""
-    from tflm_split.program.emit import piece_index, tensor_offset
-
     n = network()
     made = n.conv(n.input, 4)
     plan = plan_of(n.finish(n.conv(n.concat([made, n.depthwise(n.input)]), 2)), in_place=True)

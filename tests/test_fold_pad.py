@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_networks import Network
+from split_stages import planned, scheduled
 from tflm_server import TflmServer
 
 from tflm_split.assemble import assemble, region_blobs
@@ -18,14 +20,13 @@ from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.split.operators import split_operator
 from tflm_split.split.regions import SplitOptions, split_graph
 from tflm_split.tflite.reader import read_model
-from split_stages import planned, scheduled
 
 Pads = list[tuple[int, int]]
 AROUND: Pads = [(0, 0), (1, 2), (0, 1), (0, 0)]
 
 
 def network(*shape: int) -> Network:
-    return Network(shape or (1, 8, 6, 4), lambda strategy: None, 0)
+    return Network(shape or (1, 8, 6, 4))
 
 
 def folded(n: Network, *outputs: int, accept: bool = True) -> Graph:
@@ -90,8 +91,6 @@ def test_a_pad_stays(why: str) -> None:
         outputs.append(n.unary("RELU", padded))
     model = read_model(n.finish(*outputs))
     graph = model.graph
-    from dataclasses import replace
-
     if why == "quantisation":
         tensors = list(graph.tensors)
         quantization = tensors[padded].quantization

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from random_networks import Network
+from split_stages import planned
 from tflm_server import TflmServer
 from tiny_models import Op, T, build_model
 
@@ -14,7 +15,6 @@ from tflm_split.assemble import assemble, region_blobs
 from tflm_split.ir.graph import Graph
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
 from tflm_split.tflite.reader import read_model
-from split_stages import planned
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def tflm() -> Iterator[TflmServer]:
 
 def network() -> tuple[Network, int]:
     """A network whose second input is float, and the int8 tensor it becomes."""
-    n = Network((1, 6, 4, 3), lambda strategy: None, 0)
+    n = Network((1, 6, 4, 3))
     return n, n.float_input((1, 6, 4, 3))
 
 
@@ -56,7 +56,7 @@ def test_the_change_is_said_with_scale_and_zero_point() -> None:
 
 
 def test_an_integer_interface_is_left_alone() -> None:
-    n = Network((1, 6, 4, 3), lambda strategy: None, 0)
+    n = Network((1, 6, 4, 3))
     graph = graph_of(n, n.conv(n.input, 2))
     assert strip_float_interface(graph) == (graph, ())
 

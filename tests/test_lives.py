@@ -15,7 +15,7 @@ from tflm_split.compile import visible_storages
 from tflm_split.plan.problem import Body, Span, live_lower_bound
 from tflm_split.program.emit import region_runs
 from tflm_split.schedule.lives import Bodies, live_bytes, lives, make_bodies
-from tflm_split.schedule.step_graph import Overlap, Piece, Step, StepGraph
+from tflm_split.schedule.step_graph import Overlap, Piece, Step, StepGraph, build_step_graph
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 
@@ -211,14 +211,12 @@ def test_in_place_can_be_switched_off() -> None:
     b = Builder((1, 8, 4, 2))
     model = b.finish(b.unary("TANH", b.unary("RELU", b.conv(b.input, 2))))
     split = rewritten_split(read_model(model).graph, SplitOptions())
-    from tflm_split.schedule.step_graph import build_step_graph
-
     assert any(step.overlaps for step in steps_of(split).steps)
     assert not any(step.overlaps for step in build_step_graph(split, in_place=False).steps)
 
 
 def test_what_tflm_sees_is_no_candidate_for_an_overlap() -> None:
-    n = Network((1, 8, 8, 2), lambda strategy: None, 0)
+    n = Network((1, 8, 8, 2))
     model = n.finish(n.unary("TANH", n.transposed(n.unary("RELU", n.input))))
     split = rewritten_split(read_model(model).graph, SplitOptions())
     assert not any(step.overlaps for step in steps_of(split).steps)

@@ -7,6 +7,7 @@ order. Each optimised model must run in TFLM, give the same bytes as the origina
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def rows_keep_their_axis(height: int, width: int, kernel: int, stride: int, dila
 def test_convolutions_of_any_geometry(tflm: TflmServer, drawn: tuple[int, int, Window], kind: str, seed: int) -> None:
     height, width, (kh, kw, sh, sw, dh, dw, padding) = drawn
     b = Builder((1, height, width, 4), seed=seed)
-    window = {"stride": (sh, sw), "padding": padding, "dilation": (dh, dw)}
+    window: dict[str, Any] = {"stride": (sh, sw), "padding": padding, "dilation": (dh, dw)}
     first = b.conv(b.input, 4, 1, 1, activation="RELU6")
     if kind in ("depthwise", "multiplier"):
         last = b.depthwise(first, kh, kw, multiplier=2 if kind == "multiplier" else 1, **window)
@@ -166,14 +167,14 @@ def test_a_dense_layer_fed_row_by_row(tflm: TflmServer, units: int, per_channel:
 
 
 def test_float_at_both_ends(tflm: TflmServer) -> None:
-    n = Network((1, 6, 4, 3), lambda strategy: None, 10)
+    n = Network((1, 6, 4, 3), seed=10)
     other = n.float_input((1, 6, 4, 3))
     made = n.add(n.conv(other, 3), n.through_uint8(n.input))
     check(tflm, n.finish(n.dequantized(made)), all_split=True)
 
 
 def test_several_regions_inputs_and_outputs(tflm: TflmServer) -> None:
-    n = Network((1, 6, 6, 4), lambda strategy: None, 11)
+    n = Network((1, 6, 6, 4), seed=11)
     second = n.add_input((1, 6, 6, 4))
     first = n.conv(n.input, 4)
     turned = n.transposed(n.add(first, second))
@@ -277,7 +278,7 @@ CORNERS = {name.removeprefix("corner_"): build for name, build in list(globals()
 
 @pytest.mark.parametrize("name", CORNERS)
 def test_corner(tflm: TflmServer, name: str) -> None:
-    n = Network((1, 8, 8, 4), lambda strategy: None, 12)
+    n = Network((1, 8, 8, 4), seed=12)
     check(tflm, n.finish(*CORNERS[name](n)))
 
 

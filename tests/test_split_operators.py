@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,8 +36,10 @@ def refusal(model: bytes | Graph) -> tuple[str, str]:
     return refused.value.kind, refused.value.reason
 
 
-def act(*shape: int, dtype: str = "INT8", scale: float | None = 0.05, zero_point: int = 0, **more: bool) -> T:
-    return T(shape, dtype, scale, zero_point, **more)
+def act(
+    *shape: int, dtype: str = "INT8", scale: float | None = 0.05, zero_point: int = 0, is_variable: bool = False
+) -> T:
+    return T(shape, dtype, scale, zero_point, is_variable=is_variable)
 
 
 def numbers(*values: int, dtype: str = "INT32", scale: float | None = None) -> T:
@@ -52,12 +55,12 @@ def weights(*shape: int, scale: float | list[float] = 0.01, zero_point: int = 0,
     return T(shape, "INT8", scale, zero_point, np.ones(shape, np.int8), axis=axis)
 
 
-def changed(model: bytes, **fields: object) -> Graph:
+def changed(model: bytes, **fields: Any) -> Graph:
     """The model's graph, fields of its last operator replaced; `options` are added to the old ones."""
     graph = read_model(model).graph
     op: Operator = graph.operators[-1]
-    options = dict(op.options) | fields.pop("options", {})  # type: ignore[call-overload]
-    op = replace(op, options=options, **fields)  # type: ignore[arg-type]
+    options = dict(op.options) | fields.pop("options", {})
+    op = replace(op, options=options, **fields)
     return replace(graph, operators=(*graph.operators[:-1], op))
 
 
@@ -352,83 +355,367 @@ ONES = weights(4, 1, 1, 4)
 REFUSALS: list[tuple[str, Callable[[], bytes | Graph], str, str]] = [
     ("unknown operator", lambda: single_op("ABS", [MAP], MAP), "operator", "ABS has no row-wise form here"),
     # CONV_2D
-    ("int16 activations", lambda: _conv(act(1, 6, 5, 4, dtype="INT16"), ONES, MAP), "dtype", "its input is INT16, needs INT8"),
-    ("int16 output", lambda: _conv(MAP, ONES, act(1, 6, 5, 4, dtype="INT16")), "dtype", "its output is INT16, needs INT8"),
+    (
+        "int16 activations",
+        lambda: _conv(act(1, 6, 5, 4, dtype="INT16"), ONES, MAP),
+        "dtype",
+        "its input is INT16, needs INT8",
+    ),
+    (
+        "int16 output",
+        lambda: _conv(MAP, ONES, act(1, 6, 5, 4, dtype="INT16")),
+        "dtype",
+        "its output is INT16, needs INT8",
+    ),
     ("constant input", lambda: _conv(weights(1, 6, 5, 4), ONES, MAP), "constant", "its input 0 is a constant"),
-    ("variable input", lambda: _conv(act(1, 6, 5, 4, is_variable=True), ONES, MAP), "variable", "its input 0 is a variable"),
-    ("computed weights", lambda: _conv(MAP, act(4, 1, 1, 4), MAP), "constant", "its input 1 is computed at run time, needs a constant"),
-    ("weights of another rank", lambda: _conv(MAP, weights(4, 4), MAP), "geometry", "its weights are not 4-dimensional"),
+    (
+        "variable input",
+        lambda: _conv(act(1, 6, 5, 4, is_variable=True), ONES, MAP),
+        "variable",
+        "its input 0 is a variable",
+    ),
+    (
+        "computed weights",
+        lambda: _conv(MAP, act(4, 1, 1, 4), MAP),
+        "constant",
+        "its input 1 is computed at run time, needs a constant",
+    ),
+    (
+        "weights of another rank",
+        lambda: _conv(MAP, weights(4, 4), MAP),
+        "geometry",
+        "its weights are not 4-dimensional",
+    ),
     ("batch", lambda: _conv(act(2, 6, 5, 4), ONES, act(2, 6, 5, 4)), "batch", "batch is 2, needs 1"),
-    ("wrong output size", lambda: _conv(MAP, ONES, act(1, 5, 5, 4)), "geometry", "its output has 5 along h, its window gives 6"),
-    ("collapsing rows", lambda: _conv(MAP, weights(4, 6, 1, 4), act(1, 1, 5, 4), padding="VALID"), "geometry", "its input and output are cut along different axes"),
-    ("tall kernel", lambda: _conv(act(1, 40, 5, 4), weights(4, 33, 1, 4), act(1, 40, 5, 4)), "geometry", "its window spans 33 rows, at most 32 can be read at once"),
-    ("output channels", lambda: _conv(MAP, weights(3, 1, 1, 4), MAP), "geometry", "its weights and output disagree on channels"),
-    ("input channels", lambda: _conv(MAP, weights(4, 1, 1, 3), MAP), "geometry", "its weights and input disagree on channels"),
-    ("groups", lambda: _conv(MAP, weights(3, 1, 1, 2), act(1, 6, 5, 3)), "geometry", "its 3 output channels do not divide into 2 groups"),
-    ("input without scale", lambda: _conv(act(1, 6, 5, 4, scale=None), ONES, MAP), "quantization", "tensor 't0' is not quantised with one scale"),
-    ("asymmetric weights", lambda: _conv(MAP, weights(4, 1, 1, 4, zero_point=3), MAP), "quantization", "its weights have a zero point that is not 0"),
-    ("scales for some", lambda: _conv(MAP, weights(4, 1, 1, 4, scale=[0.1, 0.2]), MAP), "quantization", "its weights have neither one scale nor one per channel"),
-    ("scales along another axis", lambda: _conv(MAP, weights(4, 1, 1, 4, scale=[0.1] * 4, axis=3), MAP), "quantization", "its weights are quantised along axis 3"),
-    ("short bias", lambda: _conv(MAP, ONES, MAP, numbers(1, 2)), "geometry", "its bias and output disagree on channels"),
-    ("wide bias", lambda: _conv(MAP, ONES, MAP, numbers(1, 2, 3, 4, dtype="INT64")), "dtype", "its input 2 is INT64, needs INT32"),
-    ("activation", lambda: _conv(MAP, ONES, MAP, fused_activation_function="TANH"), "activation", "its fused activation TANH is not supported"),
+    (
+        "wrong output size",
+        lambda: _conv(MAP, ONES, act(1, 5, 5, 4)),
+        "geometry",
+        "its output has 5 along h, its window gives 6",
+    ),
+    (
+        "collapsing rows",
+        lambda: _conv(MAP, weights(4, 6, 1, 4), act(1, 1, 5, 4), padding="VALID"),
+        "geometry",
+        "its input and output are cut along different axes",
+    ),
+    (
+        "tall kernel",
+        lambda: _conv(act(1, 40, 5, 4), weights(4, 33, 1, 4), act(1, 40, 5, 4)),
+        "geometry",
+        "its window spans 33 rows, at most 32 can be read at once",
+    ),
+    (
+        "output channels",
+        lambda: _conv(MAP, weights(3, 1, 1, 4), MAP),
+        "geometry",
+        "its weights and output disagree on channels",
+    ),
+    (
+        "input channels",
+        lambda: _conv(MAP, weights(4, 1, 1, 3), MAP),
+        "geometry",
+        "its weights and input disagree on channels",
+    ),
+    (
+        "groups",
+        lambda: _conv(MAP, weights(3, 1, 1, 2), act(1, 6, 5, 3)),
+        "geometry",
+        "its 3 output channels do not divide into 2 groups",
+    ),
+    (
+        "input without scale",
+        lambda: _conv(act(1, 6, 5, 4, scale=None), ONES, MAP),
+        "quantization",
+        "tensor 't0' is not quantised with one scale",
+    ),
+    (
+        "asymmetric weights",
+        lambda: _conv(MAP, weights(4, 1, 1, 4, zero_point=3), MAP),
+        "quantization",
+        "its weights have a zero point that is not 0",
+    ),
+    (
+        "scales for some",
+        lambda: _conv(MAP, weights(4, 1, 1, 4, scale=[0.1, 0.2]), MAP),
+        "quantization",
+        "its weights have neither one scale nor one per channel",
+    ),
+    (
+        "scales along another axis",
+        lambda: _conv(MAP, weights(4, 1, 1, 4, scale=[0.1] * 4, axis=3), MAP),
+        "quantization",
+        "its weights are quantised along axis 3",
+    ),
+    (
+        "short bias",
+        lambda: _conv(MAP, ONES, MAP, numbers(1, 2)),
+        "geometry",
+        "its bias and output disagree on channels",
+    ),
+    (
+        "wide bias",
+        lambda: _conv(MAP, ONES, MAP, numbers(1, 2, 3, 4, dtype="INT64")),
+        "dtype",
+        "its input 2 is INT64, needs INT32",
+    ),
+    (
+        "activation",
+        lambda: _conv(MAP, ONES, MAP, fused_activation_function="TANH"),
+        "activation",
+        "its fused activation TANH is not supported",
+    ),
     ("padding", lambda: changed(_conv(MAP, ONES, MAP), options={"padding": "2"}), "padding", "its padding is '2'"),
     ("stride", lambda: _conv(MAP, ONES, MAP, stride_h=0), "geometry", "its stride, dilation or kernel is not positive"),
-    ("missing option", lambda: changed(_conv(MAP, ONES, MAP), options={"stride_w": "x"}), "option", "its option stride_w is 'x'"),
+    (
+        "missing option",
+        lambda: changed(_conv(MAP, ONES, MAP), options={"stride_w": "x"}),
+        "option",
+        "its option stride_w is 'x'",
+    ),
     ("missing weights", lambda: changed(_conv(MAP, ONES, MAP), inputs=(0, -1)), "arity", "it has no input 1"),
     ("too many outputs", lambda: changed(_conv(MAP, ONES, MAP), outputs=(2, 1)), "arity", "it has 2 outputs, needs 1"),
     # DEPTHWISE_CONV_2D
-    ("depthwise weights", lambda: _depthwise(MAP, weights(2, 1, 1, 4), MAP), "geometry", "its weights are not [1, height, width, channels]"),
-    ("depthwise channels", lambda: _depthwise(MAP, weights(1, 1, 1, 6), act(1, 6, 5, 6)), "geometry", "its output channels are no multiple of its input channels"),
-    ("multiplier", lambda: _depthwise(MAP, weights(1, 1, 1, 8), act(1, 6, 5, 8), depth_multiplier=1), "option", "its depth_multiplier is 1, its shapes say 2"),
+    (
+        "depthwise weights",
+        lambda: _depthwise(MAP, weights(2, 1, 1, 4), MAP),
+        "geometry",
+        "its weights are not [1, height, width, channels]",
+    ),
+    (
+        "depthwise channels",
+        lambda: _depthwise(MAP, weights(1, 1, 1, 6), act(1, 6, 5, 6)),
+        "geometry",
+        "its output channels are no multiple of its input channels",
+    ),
+    (
+        "multiplier",
+        lambda: _depthwise(MAP, weights(1, 1, 1, 8), act(1, 6, 5, 8), depth_multiplier=1),
+        "option",
+        "its depth_multiplier is 1, its shapes say 2",
+    ),
     # FULLY_CONNECTED
-    ("dense depth", lambda: _dense(act(1, 7), weights(3, 4), act(1, 3)), "geometry", "its weights and input disagree on depth"),
-    ("dense units", lambda: _dense(act(1, 8), weights(3, 8), act(1, 4)), "geometry", "its output does not fit its weights and input"),
-    ("dense rank", lambda: _dense(act(1, 8), weights(3, 8, 1), act(1, 3)), "geometry", "its weights are not 2-dimensional"),
-    ("dense scales", lambda: _dense(act(1, 8), weights(3, 8, scale=[0.1, 0.2]), act(1, 3)), "quantization", "its weights have neither one scale nor one per unit"),
+    (
+        "dense depth",
+        lambda: _dense(act(1, 7), weights(3, 4), act(1, 3)),
+        "geometry",
+        "its weights and input disagree on depth",
+    ),
+    (
+        "dense units",
+        lambda: _dense(act(1, 8), weights(3, 8), act(1, 4)),
+        "geometry",
+        "its output does not fit its weights and input",
+    ),
+    (
+        "dense rank",
+        lambda: _dense(act(1, 8), weights(3, 8, 1), act(1, 3)),
+        "geometry",
+        "its weights are not 2-dimensional",
+    ),
+    (
+        "dense scales",
+        lambda: _dense(act(1, 8), weights(3, 8, scale=[0.1, 0.2]), act(1, 3)),
+        "quantization",
+        "its weights have neither one scale nor one per unit",
+    ),
     ("dense target batch", lambda: _dense(act(2, 8), weights(3, 8), act(2, 1, 1, 3)), "batch", "batch is 2, needs 1"),
-    ("dense target rank", lambda: _dense(act(2, 8), weights(3, 8), act(1, 2, 1, 1, 3)), "rank", "tensor 't2' has 5 dimensions, at most 4 can be cut into rows"),
-    ("shuffled weights", lambda: _dense(act(1, 8), weights(3, 8), act(1, 3), weights_format="SHUFFLED4x16INT8"), "option", "its weights format is SHUFFLED4x16INT8"),
+    (
+        "dense target rank",
+        lambda: _dense(act(2, 8), weights(3, 8), act(1, 2, 1, 1, 3)),
+        "rank",
+        "tensor 't2' has 5 dimensions, at most 4 can be cut into rows",
+    ),
+    (
+        "shuffled weights",
+        lambda: _dense(act(1, 8), weights(3, 8), act(1, 3), weights_format="SHUFFLED4x16INT8"),
+        "option",
+        "its weights format is SHUFFLED4x16INT8",
+    ),
     # ADD, SUB, MUL
-    ("binary types", lambda: _binary(act(1, 6, 5, 3), act(1, 6, 5, 3, dtype="INT16")), "dtype", "its input 1 is INT16, needs INT8"),
-    ("two constants", lambda: _binary(weights(1, 6, 5, 3), weights(1, 6, 5, 3)), "constant", "all its inputs are constants"),
-    ("no broadcast", lambda: _binary(act(1, 6, 5, 3), act(1, 6, 5, 2)), "broadcast", "its input [1, 6, 5, 2] does not broadcast to [1, 6, 5, 3]"),
-    ("more dimensions", lambda: _binary(act(1, 3), act(1, 1, 1, 3), target=act(1, 3)), "broadcast", "an input has more dimensions than the output"),
-    ("row along columns", lambda: _binary(act(1, 6, 5, 3), act(1, 1, 5, 3)), "broadcast", "a broadcast input is cut along another axis"),
-    ("part of the rows", lambda: _binary(act(2, 5, 3), act(1, 5, 3), target=act(2, 5, 3)), "broadcast", "its input [1, 5, 3] broadcasts along part of the rows"),
-    ("scalar against broadcast", lambda: _binary(act(1, 1, 1, 3), numbers(4, dtype="INT8", scale=0.1)), "geometry", "its input and output differ in shape"),
+    (
+        "binary types",
+        lambda: _binary(act(1, 6, 5, 3), act(1, 6, 5, 3, dtype="INT16")),
+        "dtype",
+        "its input 1 is INT16, needs INT8",
+    ),
+    (
+        "two constants",
+        lambda: _binary(weights(1, 6, 5, 3), weights(1, 6, 5, 3)),
+        "constant",
+        "all its inputs are constants",
+    ),
+    (
+        "no broadcast",
+        lambda: _binary(act(1, 6, 5, 3), act(1, 6, 5, 2)),
+        "broadcast",
+        "its input [1, 6, 5, 2] does not broadcast to [1, 6, 5, 3]",
+    ),
+    (
+        "more dimensions",
+        lambda: _binary(act(1, 3), act(1, 1, 1, 3), target=act(1, 3)),
+        "broadcast",
+        "an input has more dimensions than the output",
+    ),
+    (
+        "row along columns",
+        lambda: _binary(act(1, 6, 5, 3), act(1, 1, 5, 3)),
+        "broadcast",
+        "a broadcast input is cut along another axis",
+    ),
+    (
+        "part of the rows",
+        lambda: _binary(act(2, 5, 3), act(1, 5, 3), target=act(2, 5, 3)),
+        "broadcast",
+        "its input [1, 5, 3] broadcasts along part of the rows",
+    ),
+    (
+        "scalar against broadcast",
+        lambda: _binary(act(1, 1, 1, 3), numbers(4, dtype="INT8", scale=0.1)),
+        "geometry",
+        "its input and output differ in shape",
+    ),
     # pools
     ("pool channels", lambda: _pool(MAP, act(1, 5, 4, 3), 2), "geometry", "its input and output disagree on channels"),
     ("pool rank", lambda: _pool(act(6, 4), act(5, 4), 2), "rank", "its input or output is not 4-dimensional"),
-    ("tall pool", lambda: _pool(act(1, 40, 40, 1), act(1, 2, 2, 1), 39, "MAX_POOL_2D"), "geometry", "its window spans 39 rows, at most 32 can be read at once"),
+    (
+        "tall pool",
+        lambda: _pool(act(1, 40, 40, 1), act(1, 2, 2, 1), 39, "MAX_POOL_2D"),
+        "geometry",
+        "its window spans 39 rows, at most 32 can be read at once",
+    ),
     # MEAN
     ("mean axes", lambda: single_op("MEAN", [MAP, numbers(3)], act(1, 6, 5)), "axes", "it reduces axes [3] of 4"),
     ("mean batch", lambda: single_op("MEAN", [act(2, 6, 4), numbers(1)], act(2, 4)), "batch", "batch is 2, needs 1"),
-    ("mean axes computed", lambda: single_op("MEAN", [MAP, act(2, dtype="INT32")], act(1, 4)), "constant", "its input 1 is computed at run time, needs a constant"),
-    ("mean target", lambda: single_op("MEAN", [MAP, numbers(1, 2)], act(1, 3)), "geometry", "its output does not have one element per channel"),
+    (
+        "mean axes computed",
+        lambda: single_op("MEAN", [MAP, act(2, dtype="INT32")], act(1, 4)),
+        "constant",
+        "its input 1 is computed at run time, needs a constant",
+    ),
+    (
+        "mean target",
+        lambda: single_op("MEAN", [MAP, numbers(1, 2)], act(1, 3)),
+        "geometry",
+        "its output does not have one element per channel",
+    ),
     # unary
-    ("unary shape", lambda: single_op("RELU", [act(4, 3)], act(3, 4)), "geometry", "its input and output differ in shape"),
-    ("float to uint8", lambda: single_op("QUANTIZE", [act(4, 3, dtype="FLOAT32", scale=None)], act(4, 3, dtype="UINT8")), "dtype", "it makes UINT8 of floats, needs INT8"),
-    ("int16 requantised", lambda: single_op("QUANTIZE", [act(4, 3, dtype="INT16")], act(4, 3)), "dtype", "its input is INT16, needs INT8 or UINT8 or FLOAT32"),
+    (
+        "unary shape",
+        lambda: single_op("RELU", [act(4, 3)], act(3, 4)),
+        "geometry",
+        "its input and output differ in shape",
+    ),
+    (
+        "float to uint8",
+        lambda: single_op("QUANTIZE", [act(4, 3, dtype="FLOAT32", scale=None)], act(4, 3, dtype="UINT8")),
+        "dtype",
+        "it makes UINT8 of floats, needs INT8",
+    ),
+    (
+        "int16 requantised",
+        lambda: single_op("QUANTIZE", [act(4, 3, dtype="INT16")], act(4, 3)),
+        "dtype",
+        "its input is INT16, needs INT8 or UINT8 or FLOAT32",
+    ),
     # SOFTMAX
-    ("softmax shape", lambda: single_op("SOFTMAX", [act(4, 3)], act(3, 4, scale=1 / 256, zero_point=-128)), "geometry", "its input and output differ in shape"),
+    (
+        "softmax shape",
+        lambda: single_op("SOFTMAX", [act(4, 3)], act(3, 4, scale=1 / 256, zero_point=-128)),
+        "geometry",
+        "its input and output differ in shape",
+    ),
     # CONCATENATION
-    ("joined activation", lambda: _join(act(1, 3), act(1, 3), target=act(1, 6), axis=1, fused_activation_function="RELU"), "activation", "it has a fused activation"),
-    ("joined batches", lambda: _join(act(1, 6, 5, 4), act(1, 6, 5, 4), target=act(2, 6, 5, 4), axis=0), "batch", "batch is 2, needs 1"),
-    ("joined tokens of batches", lambda: _join(act(2, 3, 4), act(2, 3, 4), target=act(2, 6, 4), axis=1), "batch", "batch is 2, needs 1"),
-    ("joined outer axis", lambda: _join(act(1, 3, 4), act(1, 3, 4), target=act(2, 3, 4), axis=0), "axes", "it joins axis 0 of 3"),
-    ("joined ranks", lambda: _join(act(1, 3), act(3), target=act(1, 6), axis=1), "geometry", "its inputs differ in rank"),
-    ("joined to height 2", lambda: _join(act(1, 1, 5, 4), act(1, 1, 5, 4), target=act(1, 2, 5, 4), axis=1), "geometry", "its inputs differ in row size"),
-    ("joined sizes", lambda: _join(act(1, 3), act(1, 2), target=act(1, 6), axis=1), "geometry", "its inputs do not add up to its output"),
+    (
+        "joined activation",
+        lambda: _join(act(1, 3), act(1, 3), target=act(1, 6), axis=1, fused_activation_function="RELU"),
+        "activation",
+        "it has a fused activation",
+    ),
+    (
+        "joined batches",
+        lambda: _join(act(1, 6, 5, 4), act(1, 6, 5, 4), target=act(2, 6, 5, 4), axis=0),
+        "batch",
+        "batch is 2, needs 1",
+    ),
+    (
+        "joined tokens of batches",
+        lambda: _join(act(2, 3, 4), act(2, 3, 4), target=act(2, 6, 4), axis=1),
+        "batch",
+        "batch is 2, needs 1",
+    ),
+    (
+        "joined outer axis",
+        lambda: _join(act(1, 3, 4), act(1, 3, 4), target=act(2, 3, 4), axis=0),
+        "axes",
+        "it joins axis 0 of 3",
+    ),
+    (
+        "joined ranks",
+        lambda: _join(act(1, 3), act(3), target=act(1, 6), axis=1),
+        "geometry",
+        "its inputs differ in rank",
+    ),
+    (
+        "joined to height 2",
+        lambda: _join(act(1, 1, 5, 4), act(1, 1, 5, 4), target=act(1, 2, 5, 4), axis=1),
+        "geometry",
+        "its inputs differ in row size",
+    ),
+    (
+        "joined sizes",
+        lambda: _join(act(1, 3), act(1, 2), target=act(1, 6), axis=1),
+        "geometry",
+        "its inputs do not add up to its output",
+    ),
     # PAD
-    ("padded rank", lambda: single_op("PAD", [act(5, 4), pads((1, 0), (0, 0))], act(6, 4)), "rank", "its input is not 4-dimensional"),
-    ("padded batch", lambda: single_op("PAD", [MAP, pads((1, 0), (0, 0), (0, 0), (0, 0))], act(2, 6, 5, 4)), "batch", "it pads the batch"),
-    ("negative pad", lambda: single_op("PAD", [MAP, pads((0, 0), (-1, 0), (0, 0), (0, 0))], act(1, 5, 5, 4)), "geometry", "its padding is negative or odd in number"),
-    ("padded shape", lambda: single_op("PAD", [MAP, pads((0, 0), (1, 0), (0, 0), (0, 0))], MAP), "geometry", "its output shape does not fit its padding"),
-    ("padded to height 2", lambda: single_op("PAD", [act(1, 1, 5, 4), pads((0, 0), (1, 0), (0, 0), (0, 0))], act(1, 2, 5, 4)), "geometry", "its input and output are cut along different axes"),
-    ("computed pad", lambda: single_op("PAD", [MAP, act(4, 2, dtype="INT32")], MAP), "constant", "its input 1 is computed at run time, needs a constant"),
-    ("filler", lambda: single_op("PADV2", [MAP, pads((0, 0), (1, 0), (0, 0), (0, 0)), numbers(1, 2, dtype="INT8", scale=0.05)], act(1, 7, 5, 4)), "geometry", "its filler is not one value"),
-]  # fmt: skip
+    (
+        "padded rank",
+        lambda: single_op("PAD", [act(5, 4), pads((1, 0), (0, 0))], act(6, 4)),
+        "rank",
+        "its input is not 4-dimensional",
+    ),
+    (
+        "padded batch",
+        lambda: single_op("PAD", [MAP, pads((1, 0), (0, 0), (0, 0), (0, 0))], act(2, 6, 5, 4)),
+        "batch",
+        "it pads the batch",
+    ),
+    (
+        "negative pad",
+        lambda: single_op("PAD", [MAP, pads((0, 0), (-1, 0), (0, 0), (0, 0))], act(1, 5, 5, 4)),
+        "geometry",
+        "its padding is negative or odd in number",
+    ),
+    (
+        "padded shape",
+        lambda: single_op("PAD", [MAP, pads((0, 0), (1, 0), (0, 0), (0, 0))], MAP),
+        "geometry",
+        "its output shape does not fit its padding",
+    ),
+    (
+        "padded to height 2",
+        lambda: single_op("PAD", [act(1, 1, 5, 4), pads((0, 0), (1, 0), (0, 0), (0, 0))], act(1, 2, 5, 4)),
+        "geometry",
+        "its input and output are cut along different axes",
+    ),
+    (
+        "computed pad",
+        lambda: single_op("PAD", [MAP, act(4, 2, dtype="INT32")], MAP),
+        "constant",
+        "its input 1 is computed at run time, needs a constant",
+    ),
+    (
+        "filler",
+        lambda: single_op(
+            "PADV2",
+            [MAP, pads((0, 0), (1, 0), (0, 0), (0, 0)), numbers(1, 2, dtype="INT8", scale=0.05)],
+            act(1, 7, 5, 4),
+        ),
+        "geometry",
+        "its filler is not one value",
+    ),
+]
 
 
 @pytest.mark.parametrize(("model", "kind", "reason"), [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS])

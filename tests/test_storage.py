@@ -28,7 +28,7 @@ def storage_of(found: Split, tensor: int) -> Storage:
 
 
 def network(*shape: int) -> Network:
-    return Network(shape, lambda strategy: None, 0)
+    return Network(shape)
 
 
 # Cutting.
@@ -202,14 +202,15 @@ def bytes_of(tensor: int, shapes: Mapping[int, Sequence[int]], aliases: Mapping[
         return whole
     stride = alias.pixel_stride_bytes or channels
     r, x, c = np.ogrid[:rows, :columns, :channels]
-    return whole[((alias.first_row + r) * alias.row_bytes + alias.offset_bytes + x * stride + c).reshape(-1)]
+    offsets: np.ndarray = (alias.first_row + r) * alias.row_bytes + alias.offset_bytes + x * stride + c
+    return np.asarray(whole[offsets.reshape(-1)])
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_chain_of_windows_is_one_window(data: st.DataObject) -> None:
     """Slices of slices (a concatenation's part is one, too), each a box inside the last."""
-    shapes = {0: (1, 8, 6, 4)}
+    shapes: dict[int, tuple[int, ...]] = {0: (1, 8, 6, 4)}
     aliases = {}
     for t in range(1, data.draw(st.integers(2, 4), label="length")):
         whole = shapes[t - 1]

@@ -65,13 +65,13 @@ def test_two_ends_advance_together_by_their_share_of_rows() -> None:
 
 
 def test_a_concatenation_at_the_end_copies_its_parts_side_by_side() -> None:
-    n = Network((1, 3, 4, 2), lambda strategy: None, 0)
+    n = Network((1, 3, 4, 2))
     joined = n.joined([n.conv(n.input, 2, 1, 1), n.conv(n.input, 2, 1, 1)], 3)
     assert streamed(n.finish(joined)) == "a0 c0 b0 c0 a1 c1 b1 c1 a2 c2 b2 c2"
 
 
 def test_rows_only_a_later_group_needs_come_last() -> None:
-    n = Network((1, 4, 4, 2), lambda strategy: None, 0)
+    n = Network((1, 4, 4, 2))
     made = n.conv(n.input, 2, 1, 1)
     model = n.finish(n.conv(made, 2, 1, 1, 3), made)
     assert streamed(model) == "a0 b0 a3 b1 a1 a2"

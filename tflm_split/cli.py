@@ -66,7 +66,9 @@ def cli(debug: bool) -> None:
 @click.option("--no-verify", is_flag=True, help="Do not compare the result with the original in TFLM.")
 @click.option("--inputs", type=click.IntRange(min=1), default=8, show_default=True, help="Inputs to verify on.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What they are made from.")
-@click.option("--effort", type=click.IntRange(min=0), help="Rounds the layout search may take.")
+@click.option(
+    "--effort", type=click.IntRange(min=0), help="Thousands of pieces the layout search may place (default: 1500)."
+)
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def optimize(
     model: Path,

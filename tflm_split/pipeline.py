@@ -13,6 +13,7 @@ from tflm_split.assemble import assemble, region_blobs
 from tflm_split.candidates import best_plan, rewritten_split
 from tflm_split.compile import Plan
 from tflm_split.errors import InputError, VerificationError
+from tflm_split.plan.portfolio import DEFAULT_EFFORT
 from tflm_split.report.footprint import Footprint, check_planned_head, footprint
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.summary import summary
@@ -26,9 +27,6 @@ from tflm_split.verify.verification import verify
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
-
-DEFAULT_EFFORT = 40
-"""Rounds of repair the layout search makes on every candidate."""
 
 
 def quiet(stage: str, done: int, total: int) -> None:

@@ -218,7 +218,8 @@ static NOINLINE void one_window(const layer* on, const reach* at, int8_t* pixel)
 
 /* Pixels [begin, end) of a group's output channels, by way of copies of their windows. Two windows are copied
  * before either pixel is written. */
-static void gathered_pixels(const layer* on, int32_t begin, int32_t end, int8_t* output, const split_pixels* out) {
+static NOINLINE void gathered_pixels(const layer* on, int32_t begin, int32_t end, int8_t* output,
+                                     const split_pixels* out) {
     int8_t windows[2 * WINDOW_BYTES];
     const int8_t* const first = windows;
     const reach at = {&first, 1, 0, 1, on->filter, 0, 0, 0, WINDOW_BYTES};
@@ -259,10 +260,13 @@ static reach reach_of(const layer* on, int32_t x) {
 
 /* Pixels [begin, end) of a group's output channels, straight from the input. With `in_pairs` two pixels are
  * taken together where both windows lie inside the input; no pixel may then lie on what the one before reads. */
-static void direct_pixels(const layer* on, int in_pairs, int32_t begin, int32_t end, int8_t* output,
-                          const split_pixels* out) {
+static NOINLINE void direct_pixels(layer* on, int in_pairs, int32_t begin, int32_t end, int8_t* output,
+                                   const split_pixels* out) {
     const split_window* shape = &on->conv->window;
     const int32_t two_columns = (shape->columns - 1) * shape->dilation + 1 + shape->stride;
+    int8_t padding[WINDOW_BYTES];
+    memset(padding, on->conv->input_zero_point, sizeof padding);
+    on->padding = padding;
     int32_t x = begin;
     while (x < end) {
         const int32_t origin = x * shape->stride - shape->pad;
@@ -270,13 +274,22 @@ static void direct_pixels(const layer* on, int in_pairs, int32_t begin, int32_t 
         const int single = at.row_count == 1 && at.parts == 1 && at.part_bytes == on->row_bytes && at.rows[0] != NULL;
         int8_t* pixel = output + x * out->stride;
         if (in_pairs && x + 1 < end && origin >= 0 && origin + two_columns <= on->in->columns) {
-            (single ? two_stretches : two_windows)(on, &at, pixel, pixel + out->stride);
+            if (single) {
+                two_stretches(on, &at, pixel, pixel + out->stride);
+            } else {
+                two_windows(on, &at, pixel, pixel + out->stride);
+            }
             x += 2;
         } else {
-            (single ? one_stretch : one_window)(on, &at, pixel);
+            if (single) {
+                one_stretch(on, &at, pixel);
+            } else {
+                one_window(on, &at, pixel);
+            }
             ++x;
         }
     }
+    on->padding = NULL;
 }
 
 void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
@@ -298,9 +311,6 @@ void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const 
                 0,
                 0,
                 NULL};
-    int8_t padding[WINDOW_BYTES];
-    memset(padding, conv->input_zero_point, sizeof padding);
-    on.padding = padding;
     const int gathers = on.filter <= WINDOW_BYTES && (on.filter > depth || !apart);
     /* Where the output may lie on the input, a pixel must be done with before the next one is written. */
     const int32_t run = apart || conv->groups == 1 ? out->columns : 1;

@@ -10,7 +10,7 @@
 #include "split_nn_dsp.h"
 
 /* With more taps weights are widened where they are used. */
-#define MAX_WIDE_TAPS 32
+#define MAX_WIDE_TAPS 25
 /* A channel that several outputs read is copied, window by window, if it has no more taps than this. */
 #define MAX_COPIED_TAPS 128
 
@@ -292,10 +292,16 @@ static void four_channels(group* at) {
     widen(at);
     for (int32_t x = 0; x < columns; ++x) {
         if (x == begin && begin < end) {
-            (window->columns == 3 && window->rows == 3 ? inner_three : inner_any)(at, begin, end);
+            if (window->columns == 3 && window->rows == 3) {
+                inner_three(at, begin, end);
+            } else {
+                inner_any(at, begin, end);
+            }
             x = end - 1;
+        } else if (window->columns == 3) {
+            outer_three(at, x);
         } else {
-            (window->columns == 3 ? outer_three : narrow_any)(at, x);
+            narrow_any(at, x);
         }
     }
 }
@@ -394,7 +400,11 @@ void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, c
         }
         for (int32_t channel = 0; channel < fours && !along && !multiplied; channel += 4) {
             select_channels(&at, channel);
-            (window->columns == 1 ? narrow_column : narrow_any)(&at, x);
+            if (window->columns == 1) {
+                narrow_column(&at, x);
+            } else {
+                narrow_any(&at, x);
+            }
         }
         for (int32_t channel = fours; channel < out->channels; ++channel) {
             one_channel(&at, x, channel);

@@ -8,6 +8,8 @@
 #ifndef SPLIT_NN_TARGET_H_
 #define SPLIT_NN_TARGET_H_
 
+#include <stdint.h> /* a file that keeps silent must still declare something */
+
 #if defined(SPLIT_NN_PORTABLE)
 /* as asked */
 #elif defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)

@@ -1,0 +1,110 @@
+"""Do the kernels written for a processor compute, on that processor, what the portable ones compute?
+
+Both are linked into one image for an emulated board, which draws random cases and compares all memory afterwards:
+sizes that are no multiple of four, rows at any address, padding on every side, pixels further apart than their
+channels, extreme weights, biases, zero points, multipliers and shifts, and outputs that lie on their own inputs as far
+as `split_nn.h` allows it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tflm_split.board import toolchain
+from tflm_split.board.boards import Board, board_named
+from tflm_split.verify.host_library import executor_sources
+
+TOOLS = (toolchain.COMPILER, toolchain.EMULATOR)
+pytestmark = pytest.mark.skipif(
+    any(shutil.which(tool) is None for tool in TOOLS),
+    reason=f"the cross compiler or the emulator is not installed (Debian: {toolchain.DEBIAN_PACKAGES})",
+)
+
+SPLIT_NN = executor_sources()[0].parent
+BOARDS = SPLIT_NN.parent / "boards"
+TESTS = Path(__file__).parent
+VARIANTS = {"m4": "dsp", "m7": "dsp", "m55": "mve"}
+KERNELS = (
+    "conv_row",
+    "depthwise_row",
+    "average_pool_row",
+    "max_pool_row",
+    "add_row",
+    "mul_row",
+    "sum_row",
+    "sum_finish",
+    "dense_row",
+    "dense_finish",
+)
+PORTABLE = ["-DSPLIT_NN_PORTABLE", *(f"-Dsplit_nn_{name}=portable_{name}" for name in KERNELS)]
+STRICT = ["-Wall", "-Wextra", "-Werror"]
+
+
+def run(command: list[str | Path], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def compile_objects(
+    board: Board, folder: Path, sources: list[Path], flags: list[str], optimization: str = "-O2"
+) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    common = ["-mthumb", "-std=gnu99", optimization, "-ffunction-sections", f"-I{SPLIT_NN}"]
+    include = [f"-I{BOARDS / 'common'}", f"-I{BOARDS / board.folder}"]
+    run([toolchain.COMPILER, *board.target_flags, *common, *include, *flags, "-c", *sources], folder)
+    return [folder / f"{source.stem}.o" for source in sources]
+
+
+def kernel_sources() -> tuple[list[Path], list[Path]]:
+    """Portable files that have variants, and the variants with what they share."""
+    variants = [path for path in executor_sources() if path.stem.endswith(("_dsp", "_mve"))]
+    portable = {re.sub(r"_(dsp|mve)$", "", path.stem) for path in variants}
+    return [path for path in executor_sources() if path.stem in portable], variants
+
+
+def image(board: Board, folder: Path, cases: int, seed: int, optimization: str) -> Path:
+    portable, variants = kernel_sources()
+    objects = compile_objects(board, folder / "portable", portable, PORTABLE)
+    objects += compile_objects(board, folder / "own", [*portable, *variants], STRICT, optimization)
+    objects += compile_objects(board, folder / "main", [TESTS / "runtime_arm_main.c"], [f"-DSEED={seed}", f"-DCASES={cases}"])
+    objects += compile_objects(
+        board, folder / "board", [BOARDS / "common" / "startup.c", BOARDS / "common" / "semihosting.c"], []
+    )
+    link = ["-nostartfiles", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", "-Wl,--defsym=BOARD_STACK_BYTES=4096"]
+    where = [f"-L{BOARDS / 'common'}", f"-T{BOARDS / board.folder / 'memory.ld'}"]
+    run([toolchain.COMPILER, *board.target_flags, "-mthumb", *link, *where, *objects, "-o", "kernels.elf"], folder)
+    return folder / "kernels.elf"
+
+
+def emulate(board: Board, elf: Path) -> str:
+    command = [toolchain.EMULATOR, "-M", board.machine, "-nographic", "-monitor", "none", "-serial", "null"]
+    semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", elf]
+    done = subprocess.run([*command, *semihosting], capture_output=True, text=True, timeout=300, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("name", "optimization"), [("m4", "-Os"), ("m7", "-O2"), ("m55", "-O2")])
+def test_every_variant_equals_the_portable_kernels(name: str, optimization: str, tmp_path: Path) -> None:
+    cases = 4000
+    board = board_named(name)
+    elf = image(board, tmp_path, cases, 1 + sorted(VARIANTS).index(name), optimization)
+    said = emulate(board, elf)
+    found = re.search(rf"cases {cases}\nwrote (\d+)\n", said)
+    assert found is not None, said
+    assert int(found[1]) > cases // 2
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_board_gets_its_own_variant_and_no_other(name: str, tmp_path: Path) -> None:
+    _, variants = kernel_sources()
+    defined = {}
+    for path, out in zip(variants, compile_objects(board_named(name), tmp_path, variants, []), strict=True):
+        defined[path.stem] = run(["arm-none-eabi-nm", "--defined-only", out], tmp_path)
+    for stem, symbols in defined.items():
+        assert (" T " in symbols) == stem.endswith(VARIANTS[name]), stem
