@@ -47,6 +47,7 @@ def optimize(
     would not be the same.
     """
     from tflm_split import pipeline
+    from tflm_split.plan.portfolio import DEFAULT_EFFORT
 
     options = pipeline.Options(
         int8_io=int8_io,
@@ -54,7 +55,7 @@ def optimize(
         verify=verify,
         inputs=inputs,
         seed=seed,
-        effort=pipeline.DEFAULT_EFFORT if effort is None else effort,
+        effort=DEFAULT_EFFORT if effort is None else effort,
     )
     return pipeline.optimize(source, options, progress or pipeline.quiet)
 
