@@ -70,150 +70,144 @@ SPLIT_DSP_INLINE void add_padding(const layer* on, const int8_t* const filters[4
     }
 }
 
-static NOINLINE void store_any(const layer* on, int32_t channel, uint32_t sum, int8_t* pixel) {
-    const split_dsp_scale scale = split_dsp_scale_of(&on->conv->requantization, channel);
-    pixel[channel] = split_dsp_to_int8(sum, scale, &on->target);
-}
-
 /* Two channels of two pixels. */
 SPLIT_DSP_INLINE void store_2x2(const layer* on, int32_t channel, const uint32_t sums[4], int8_t* pixel0,
                                 int8_t* pixel1) {
-    const split_dsp_scale scale0 = split_dsp_scale_of(&on->conv->requantization, channel);
-    const split_dsp_scale scale1 = split_dsp_scale_of(&on->conv->requantization, channel + 1);
+    const split_requantization* const to = &on->conv->requantization;
+    const split_dsp_scale scale0 = split_dsp_scale_of(to, channel);
+    const split_dsp_scale scale1 = split_dsp_scale_of(to, channel + 1);
     const int32_t nudge = on->target.nudge;
     int32_t twice0, twice1, twice2, twice3;
-    if ((scale0.right | scale1.right | -on->target.narrow) >= 0 && split_fits_twice(sums[0], &twice0) &&
+    if ((scale0.right | scale1.right | on->target.narrow) >= 0 && split_fits_twice(sums[0], &twice0) &&
         split_fits_twice(sums[1], &twice1) && split_fits_twice(sums[2], &twice2) &&
         split_fits_twice(sums[3], &twice3)) {
         pixel0[channel] = (int8_t)split_dsp_requantize_twice(twice0, scale0, nudge);
-        pixel0[channel + 1] = (int8_t)split_dsp_requantize_twice(twice1, scale1, nudge);
         pixel1[channel] = (int8_t)split_dsp_requantize_twice(twice2, scale0, nudge);
+        pixel0[channel + 1] = (int8_t)split_dsp_requantize_twice(twice1, scale1, nudge);
         pixel1[channel + 1] = (int8_t)split_dsp_requantize_twice(twice3, scale1, nudge);
     } else {
-        store_any(on, channel, sums[0], pixel0);
-        store_any(on, channel + 1, sums[1], pixel0);
-        store_any(on, channel, sums[2], pixel1);
-        store_any(on, channel + 1, sums[3], pixel1);
+        split_dsp_store_any(to, &on->target, channel, sums[0], pixel0);
+        split_dsp_store_any(to, &on->target, channel, sums[2], pixel1);
+        split_dsp_store_any(to, &on->target, channel + 1, sums[1], pixel0);
+        split_dsp_store_any(to, &on->target, channel + 1, sums[3], pixel1);
     }
 }
 
-/* Four channels of a pixel. */
-SPLIT_DSP_INLINE void store_1x4(const layer* on, int32_t channel, const uint32_t sums[4], int8_t* pixel) {
-    const split_dsp_scale scale0 = split_dsp_scale_of(&on->conv->requantization, channel);
-    const split_dsp_scale scale1 = split_dsp_scale_of(&on->conv->requantization, channel + 1);
-    const split_dsp_scale scale2 = split_dsp_scale_of(&on->conv->requantization, channel + 2);
-    const split_dsp_scale scale3 = split_dsp_scale_of(&on->conv->requantization, channel + 3);
-    const int32_t nudge = on->target.nudge;
-    int32_t twice0, twice1, twice2, twice3;
-    if ((scale0.right | scale1.right | scale2.right | scale3.right | -on->target.narrow) >= 0 &&
-        split_fits_twice(sums[0], &twice0) && split_fits_twice(sums[1], &twice1) &&
-        split_fits_twice(sums[2], &twice2) && split_fits_twice(sums[3], &twice3)) {
-        pixel[channel] = (int8_t)split_dsp_requantize_twice(twice0, scale0, nudge);
-        pixel[channel + 1] = (int8_t)split_dsp_requantize_twice(twice1, scale1, nudge);
-        pixel[channel + 2] = (int8_t)split_dsp_requantize_twice(twice2, scale2, nudge);
-        pixel[channel + 3] = (int8_t)split_dsp_requantize_twice(twice3, scale3, nudge);
-    } else {
-        store_any(on, channel, sums[0], pixel);
-        store_any(on, channel + 1, sums[1], pixel);
-        store_any(on, channel + 2, sums[2], pixel);
-        store_any(on, channel + 3, sums[3], pixel);
-    }
-}
-
-/* Two pixels, whose windows lie inside the input's columns; with `single` they are one stretch each. */
+/* An even number of filters from `first` on with two pixels, whose windows lie inside the input's columns; with
+ * `single` they are one stretch each. */
 SPLIT_DSP_INLINE void two_pixels(const layer* on, const reach* at, int single, int8_t* pixel0, int8_t* pixel1) {
-    const int32_t* const bias = on->conv->bias;
+    const int32_t* bias = on->conv->bias + on->first;
     const int8_t* weights = on->conv->weights + on->first * on->filter;
     const int8_t* const stretch = single ? at->rows[0] + at->start : NULL;
-    for (int32_t channel = on->first; channel < on->end; channel += 2) {
-        const int32_t other = channel + 1 < on->end ? 1 : 0; /* an odd last one is computed twice */
-        const int8_t* filter0 = weights;
-        const int8_t* filter1 = weights + other * on->filter;
-        const uint32_t bias0 = (uint32_t)bias[channel], bias1 = (uint32_t)bias[channel + other];
+    const int8_t* const other_stretch = single ? stretch + at->pixel_step : NULL;
+    const int32_t filter = on->filter;
+    const int32_t last = on->end - 1;
+    for (int32_t channel = on->first; channel < last; channel += 2, weights += 2 * filter) {
+        const uint32_t bias0 = (uint32_t)*bias++, bias1 = (uint32_t)*bias++;
         uint32_t sums[4] = {bias0, bias1, bias0, bias1};
         if (single) {
-            split_dot_2x2(stretch, stretch + at->pixel_step, filter0, filter1, at->part_bytes, sums);
-        }
-        for (int32_t k = 0; k < at->row_count && !single; ++k) {
-            if (at->rows[k] == NULL) {
-                const int8_t* const filters[4] = {filter0, filter1, filter0, filter1};
-                add_padding(on, filters, 0, on->row_bytes, sums);
-                filter0 += on->row_bytes;
-                filter1 += on->row_bytes;
-                continue;
-            }
-            const int8_t* values = at->rows[k] + at->start;
-            for (int32_t part = at->parts; part > 0; --part, values += at->part_step) {
-                split_dot_2x2(values, values + at->pixel_step, filter0, filter1, at->part_bytes, sums);
-                filter0 += at->part_bytes;
-                filter1 += at->part_bytes;
-            }
-        }
-        if (other) {
-            store_2x2(on, channel, sums, pixel0, pixel1);
+            split_dot_2x2(stretch, other_stretch, weights, weights + filter, filter, sums);
         } else {
-            store_any(on, channel, sums[0], pixel0);
-            store_any(on, channel, sums[2], pixel1);
+            const int8_t *filter0 = weights, *filter1 = weights + filter;
+            for (int32_t k = 0; k < at->row_count; ++k) {
+                if (at->rows[k] == NULL) {
+                    const int8_t* const filters[4] = {filter0, filter1, filter0, filter1};
+                    add_padding(on, filters, 0, on->row_bytes, sums);
+                    filter0 += on->row_bytes;
+                    filter1 += on->row_bytes;
+                    continue;
+                }
+                const int8_t* values = at->rows[k] + at->start;
+                for (int32_t part = at->parts; part > 0; --part, values += at->part_step) {
+                    split_dot_2x2(values, values + at->pixel_step, filter0, filter1, at->part_bytes, sums);
+                    filter0 += at->part_bytes;
+                    filter1 += at->part_bytes;
+                }
+            }
         }
-        weights += 2 * on->filter;
+        store_2x2(on, channel, sums, pixel0, pixel1);
     }
 }
 
-/* One pixel, whose window may lie anywhere; with `single` it is one stretch. */
-SPLIT_DSP_INLINE void one_pixel(const layer* on, const reach* at, int single, int8_t* pixel) {
+/* The filters from `first` on with one pixel, whose window may lie anywhere; with `single` it is one stretch. */
+SPLIT_DSP_INLINE void one_pixel(const layer* on, const reach* at, int32_t first, int single, int8_t* pixel) {
     const int32_t* const bias = on->conv->bias;
-    const int8_t* weights = on->conv->weights + on->first * on->filter;
+    const int8_t* weights = on->conv->weights + first * on->filter;
     const int8_t* const stretch = single ? at->rows[0] + at->start : NULL;
-    for (int32_t channel = on->first; channel < on->end; channel += 4) {
+    for (int32_t channel = first; channel < on->end; channel += 4) {
         const int32_t left = on->end - channel; /* spare lanes repeat the last filter */
         const int32_t lane1 = left > 1 ? 1 : 0, lane2 = left > 2 ? 2 : lane1, lane3 = left > 3 ? 3 : lane2;
         const int8_t* const filters[4] = {weights, weights + lane1 * on->filter, weights + lane2 * on->filter,
                                           weights + lane3 * on->filter};
         uint32_t sums[4] = {(uint32_t)bias[channel], (uint32_t)bias[channel + lane1], (uint32_t)bias[channel + lane2],
                             (uint32_t)bias[channel + lane3]};
-        int32_t offset = 0;
         if (single) {
-            split_dot_1x4(stretch, filters[0], filters[1], filters[2], filters[3], at->part_bytes, sums);
-        }
-        for (int32_t k = 0; k < at->row_count && !single; ++k) {
-            if (at->rows[k] == NULL || at->parts == 0) {
-                add_padding(on, filters, offset, on->row_bytes, sums);
-                offset += on->row_bytes;
-                continue;
+            split_dot_1x4(stretch, filters[0], filters[1], filters[2], filters[3], on->filter, sums);
+        } else {
+            int32_t offset = 0;
+            for (int32_t k = 0; k < at->row_count; ++k) {
+                if (at->rows[k] == NULL || at->parts == 0) {
+                    add_padding(on, filters, offset, on->row_bytes, sums);
+                    offset += on->row_bytes;
+                    continue;
+                }
+                add_padding(on, filters, offset, at->before, sums);
+                offset += at->before;
+                const int8_t* values = at->rows[k] + at->start;
+                for (int32_t part = at->parts; part > 0; --part, values += at->part_step) {
+                    split_dot_1x4(values, filters[0] + offset, filters[1] + offset, filters[2] + offset,
+                                  filters[3] + offset, at->part_bytes, sums);
+                    offset += at->part_bytes;
+                }
+                add_padding(on, filters, offset, at->after, sums);
+                offset += at->after;
             }
-            add_padding(on, filters, offset, at->before, sums);
-            offset += at->before;
-            const int8_t* values = at->rows[k] + at->start;
-            for (int32_t part = at->parts; part > 0; --part, values += at->part_step) {
-                split_dot_1x4(values, filters[0] + offset, filters[1] + offset, filters[2] + offset,
-                              filters[3] + offset, at->part_bytes, sums);
-                offset += at->part_bytes;
-            }
-            add_padding(on, filters, offset, at->after, sums);
-            offset += at->after;
         }
         if (left >= 4) {
-            store_1x4(on, channel, sums, pixel);
+            split_dsp_store_four(&on->conv->requantization, &on->target, channel, sums, pixel);
         } else {
-            store_any(on, channel, sums[0], pixel);
-            store_any(on, channel + lane1, sums[1], pixel);
-            store_any(on, channel + lane2, sums[2], pixel);
+            split_dsp_store_any(&on->conv->requantization, &on->target, channel, sums[0], pixel);
+            split_dsp_store_any(&on->conv->requantization, &on->target, channel + lane1, sums[1], pixel);
+            split_dsp_store_any(&on->conv->requantization, &on->target, channel + lane2, sums[2], pixel);
         }
         weights += 4 * on->filter;
     }
 }
 
+static NOINLINE void one_stretch(const layer* on, const reach* at, int32_t first, int8_t* pixel) {
+    one_pixel(on, at, first, 1, pixel);
+}
+static NOINLINE void one_window(const layer* on, const reach* at, int32_t first, int8_t* pixel) {
+    one_pixel(on, at, first, 0, pixel);
+}
 static NOINLINE void two_stretches(const layer* on, const reach* at, int8_t* pixel0, int8_t* pixel1) {
     two_pixels(on, at, 1, pixel0, pixel1);
 }
 static NOINLINE void two_windows(const layer* on, const reach* at, int8_t* pixel0, int8_t* pixel1) {
     two_pixels(on, at, 0, pixel0, pixel1);
 }
-static NOINLINE void one_stretch(const layer* on, const reach* at, int8_t* pixel) {
-    one_pixel(on, at, 1, pixel);
+
+static void any_pixel(const layer* on, const reach* at, int single, int32_t first, int8_t* pixel) {
+    if (single) {
+        one_stretch(on, at, first, pixel);
+    } else {
+        one_window(on, at, first, pixel);
+    }
 }
-static NOINLINE void one_window(const layer* on, const reach* at, int8_t* pixel) {
-    one_pixel(on, at, 0, pixel);
+
+/* All filters with two pixels, an odd last one with each on its own. */
+static void any_two_pixels(const layer* on, const reach* at, int single, int8_t* pixel0, int8_t* pixel1) {
+    if (single) {
+        two_stretches(on, at, pixel0, pixel1);
+    } else {
+        two_windows(on, at, pixel0, pixel1);
+    }
+    if ((on->end - on->first) % 2 != 0) {
+        reach other = *at;
+        other.start += at->pixel_step;
+        any_pixel(on, at, single, on->end - 1, pixel0);
+        any_pixel(on, &other, single, on->end - 1, pixel1);
+    }
 }
 
 /* Pixels [begin, end) of a group's output channels, by way of copies of their windows. Two windows are copied
@@ -228,11 +222,11 @@ static NOINLINE void gathered_pixels(const layer* on, int32_t begin, int32_t end
         int8_t* pixel = output + x * out->stride;
         split_dsp_gather(on->conv, on->rows, on->in, x, on->offset, on->depth, windows);
         split_dsp_gather(on->conv, on->rows, on->in, x + 1, on->offset, on->depth, windows + WINDOW_BYTES);
-        two_stretches(on, &at, pixel, pixel + out->stride);
+        any_two_pixels(on, &at, 1, pixel, pixel + out->stride);
     }
     if (x < end) {
         split_dsp_gather(on->conv, on->rows, on->in, x, on->offset, on->depth, windows);
-        one_stretch(on, &at, output + x * out->stride);
+        one_stretch(on, &at, on->first, output + x * out->stride);
     }
 }
 
@@ -274,18 +268,10 @@ static NOINLINE void direct_pixels(layer* on, int in_pairs, int32_t begin, int32
         const int single = at.row_count == 1 && at.parts == 1 && at.part_bytes == on->row_bytes && at.rows[0] != NULL;
         int8_t* pixel = output + x * out->stride;
         if (in_pairs && x + 1 < end && origin >= 0 && origin + two_columns <= on->in->columns) {
-            if (single) {
-                two_stretches(on, &at, pixel, pixel + out->stride);
-            } else {
-                two_windows(on, &at, pixel, pixel + out->stride);
-            }
+            any_two_pixels(on, &at, single, pixel, pixel + out->stride);
             x += 2;
         } else {
-            if (single) {
-                one_stretch(on, &at, pixel);
-            } else {
-                one_window(on, &at, pixel);
-            }
+            any_pixel(on, &at, single, on->first, pixel);
             ++x;
         }
     }

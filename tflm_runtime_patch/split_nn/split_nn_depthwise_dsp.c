@@ -217,7 +217,7 @@ SPLIT_DSP_INLINE void narrow_pixel(const group* at, int32_t columns, int32_t x) 
             add_narrow_tap(tap, split_load4(weights), sums);
         }
     }
-    store_four(at, sums, pixel_of(at, x));
+    split_dsp_store_four(&at->conv->requantization, &at->target, at->channel, sums, at->output + x * at->out->stride);
 }
 
 static NOINLINE void narrow_column(const group* at, int32_t x) {
@@ -280,7 +280,7 @@ static void select_channels(group* at, int32_t channel) {
         at->scales[i] = split_dsp_scale_of(to, channel + i);
         right |= at->scales[i].right;
     }
-    at->plain = right >= 0 && !at->target.narrow;
+    at->plain = (right | at->target.narrow) >= 0;
 }
 
 /* A whole row of four channels, if their weights may be widened. */
@@ -306,42 +306,77 @@ static void four_channels(group* at) {
     }
 }
 
-/* Every input channel has conv->groups output channels, a multiple of four. One output pixel: its window is
- * copied channel by channel, and four taps and four outputs are taken at a time. */
-static void multiplied_pixel(group* at, int32_t x) {
+/* Adds the products of four taps of one channel and their weights for four outputs, `step` bytes apart. */
+SPLIT_DSP_INLINE const int8_t* add_four_taps(uint32_t taps, const int8_t* weights, int32_t step, uint32_t sums[4]) {
+    const uint32_t even = split_even(taps), odd = split_odd(taps);
+    uint32_t first, upper, second;
+    __asm__ volatile(
+        "ldr %[first], [%[weights]]\n\t"
+        "ldr %[second], [%[weights], %[step], lsl #1]\n\t"
+        "add %[weights], %[step]\n\t"
+        "pkhtb %[upper], %[second], %[first], asr #16\n\t"
+        "pkhbt %[first], %[first], %[second], lsl #16\n\t"
+        "sxtb16 %[second], %[first]\n\t"
+        "sxtb16 %[first], %[first], ror #8\n\t"
+        "smlad %[sum0], %[even], %[second], %[sum0]\n\t"
+        "smlad %[sum1], %[even], %[first], %[sum1]\n\t"
+        "sxtb16 %[second], %[upper]\n\t"
+        "sxtb16 %[upper], %[upper], ror #8\n\t"
+        "smlad %[sum2], %[even], %[second], %[sum2]\n\t"
+        "smlad %[sum3], %[even], %[upper], %[sum3]\n\t"
+        "ldr %[first], [%[weights]]\n\t"
+        "ldr %[second], [%[weights], %[step], lsl #1]\n\t"
+        "add %[weights], %[step]\n\t"
+        "pkhtb %[upper], %[second], %[first], asr #16\n\t"
+        "pkhbt %[first], %[first], %[second], lsl #16\n\t"
+        "sxtb16 %[second], %[first]\n\t"
+        "sxtb16 %[first], %[first], ror #8\n\t"
+        "smlad %[sum0], %[odd], %[second], %[sum0]\n\t"
+        "smlad %[sum1], %[odd], %[first], %[sum1]\n\t"
+        "sxtb16 %[second], %[upper]\n\t"
+        "sxtb16 %[upper], %[upper], ror #8\n\t"
+        "smlad %[sum2], %[odd], %[second], %[sum2]\n\t"
+        "smlad %[sum3], %[odd], %[upper], %[sum3]\n\t"
+        : [first] "=&r"(first), [second] "=&r"(second), [upper] "=&r"(upper), [weights] "+&r"(weights),
+          [sum0] "+&r"(sums[0]), [sum1] "+&r"(sums[1]), [sum2] "+&r"(sums[2]), [sum3] "+&r"(sums[3])
+        : [even] "r"(even), [odd] "r"(odd), [step] "r"(step)
+        : "memory");
+    return weights + 2 * step;
+}
+
+/* And those of a single one. */
+SPLIT_DSP_INLINE void add_one_tap(int32_t tap, const int8_t* weights, uint32_t sums[4]) {
+    const uint32_t word = split_load4(weights);
+    const uint32_t even = split_even(word), odd = split_odd(word);
+    sums[0] += split_product((int16_t)even, tap);
+    sums[1] += split_product((int16_t)odd, tap);
+    sums[2] += split_product((int32_t)even >> 16, tap);
+    sums[3] += split_product((int32_t)odd >> 16, tap);
+}
+
+/* One output pixel where every input channel has `multiplier` output channels, a multiple of four: its window is
+ * copied channel by channel. */
+static NOINLINE void multiplied_pixel(group* at, int32_t multiplier, int32_t x) {
     const split_conv* conv = at->conv;
-    const int32_t taps = conv->window.rows * conv->window.columns;
+    const int32_t tap_count = conv->window.rows * conv->window.columns;
     const int32_t channels = at->out->channels;
-    int8_t* const copy = (int8_t*)at->wide;
-    for (int32_t channel = 0; channel < channels; channel += 4) {
-        if (channel % conv->groups == 0) {
-            split_dsp_gather(conv, at->rows, at->in, x, channel / conv->groups, 1, copy);
-            memset(copy + taps, 0, 3);
+    int8_t* const taps = (int8_t*)at->wide;
+    int32_t channel = 0;
+    for (int32_t input = 0; channel < channels; ++input) {
+        split_dsp_gather(conv, at->rows, at->in, x, input, 1, taps);
+        for (const int32_t end = channel + multiplier; channel < end; channel += 4) {
+            const int8_t* weights = conv->weights + channel;
+            const int32_t* bias = conv->bias + channel;
+            uint32_t sums[4] = {(uint32_t)bias[0], (uint32_t)bias[1], (uint32_t)bias[2], (uint32_t)bias[3]};
+            int32_t t = 0;
+            for (; t + 4 <= tap_count; t += 4) {
+                weights = add_four_taps(split_load4(taps + t), weights, channels, sums);
+            }
+            for (; t < tap_count; ++t, weights += channels) {
+                add_one_tap(taps[t], weights, sums);
+            }
+            split_dsp_store_four(&conv->requantization, &at->target, channel, sums, at->output + x * at->out->stride);
         }
-        const int8_t* weights = conv->weights + channel;
-        const int32_t* bias = conv->bias + channel;
-        uint32_t sums[4] = {(uint32_t)bias[0], (uint32_t)bias[1], (uint32_t)bias[2], (uint32_t)bias[3]};
-        select_channels(at, channel);
-        for (int32_t t = 0; t < taps; t += 4) {
-            const uint32_t word = split_load4(copy + t);
-            const uint32_t even = split_even(word), odd = split_odd(word);
-            const int32_t next = t + 1 < taps ? channels : 0; /* spare taps weigh something, but read 0 */
-            const int32_t after = t + 2 < taps ? 2 * channels : 0, last = t + 3 < taps ? 3 * channels : 0;
-            const uint32_t tap0 = split_load4(weights), tap2 = split_load4(weights + after);
-            const uint32_t lower02 = split_lower_halves(tap0, tap2), upper02 = split_upper_halves(tap0, tap2);
-            sums[0] = split_add_products(even, split_even(lower02), sums[0]);
-            sums[1] = split_add_products(even, split_odd(lower02), sums[1]);
-            sums[2] = split_add_products(even, split_even(upper02), sums[2]);
-            sums[3] = split_add_products(even, split_odd(upper02), sums[3]);
-            const uint32_t tap1 = split_load4(weights + next), tap3 = split_load4(weights + last);
-            const uint32_t lower13 = split_lower_halves(tap1, tap3), upper13 = split_upper_halves(tap1, tap3);
-            sums[0] = split_add_products(odd, split_even(lower13), sums[0]);
-            sums[1] = split_add_products(odd, split_odd(lower13), sums[1]);
-            sums[2] = split_add_products(odd, split_even(upper13), sums[2]);
-            sums[3] = split_add_products(odd, split_odd(upper13), sums[3]);
-            weights += 4 * channels;
-        }
-        store_four(at, sums, pixel_of(at, x));
     }
 }
 
@@ -396,10 +431,10 @@ void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, c
     }
     for (int32_t x = 0; x < out->columns; ++x) {
         if (multiplied) {
-            multiplied_pixel(&at, x);
+            multiplied_pixel(&at, conv->groups, x);
         }
         for (int32_t channel = 0; channel < fours && !along && !multiplied; channel += 4) {
-            select_channels(&at, channel);
+            at.channel = channel;
             if (window->columns == 1) {
                 narrow_column(&at, x);
             } else {

@@ -11,6 +11,11 @@ int32_t split_dsp_requantize_any(uint32_t sum, split_dsp_scale scale, int32_t nu
     return split_clamp(split_wrapping_add(value, nudge >> 1), INT8_MIN, INT8_MAX);
 }
 
+void split_dsp_store_any(const split_requantization* to, const split_dsp_target* target, int32_t channel, uint32_t sum,
+                         int8_t* pixel) {
+    pixel[channel] = split_dsp_to_int8(sum, split_dsp_scale_of(to, channel), target);
+}
+
 static int8_t* copy(int8_t* to, const int8_t* from, int32_t count) {
     for (; count >= 4; count -= 4, to += 4, from += 4) {
         memcpy(to, from, 4);

@@ -105,7 +105,7 @@ typedef struct split_dsp_target {
     int32_t nudge; /* 2 * zero point + 1 */
     int32_t min;
     int32_t max;
-    int32_t narrow; /* is [min, max] less than all of int8? */
+    int32_t narrow; /* -1: [min, max] is less than all of int8; 0: it is not */
 } split_dsp_target;
 
 static inline split_dsp_scale split_dsp_scale_of(const split_requantization* to, int32_t channel) {
@@ -115,7 +115,7 @@ static inline split_dsp_scale split_dsp_scale_of(const split_requantization* to,
 }
 
 static inline split_dsp_target split_dsp_target_of(int32_t zero_point, int32_t min, int32_t max) {
-    split_dsp_target target = {2 * zero_point + 1, min, max, min != INT8_MIN || max != INT8_MAX};
+    split_dsp_target target = {2 * zero_point + 1, min, max, min != INT8_MIN || max != INT8_MAX ? -1 : 0};
     return target;
 }
 
@@ -148,6 +148,31 @@ static inline int8_t split_dsp_to_int8(uint32_t sum, split_dsp_scale scale, cons
         byte = split_clamp(byte, target->min, target->max);
     }
     return (int8_t)byte;
+}
+
+/* One channel's output, for every argument. */
+void split_dsp_store_any(const split_requantization* to, const split_dsp_target* target, int32_t channel, uint32_t sum,
+                         int8_t* pixel);
+
+/* Four channels of a pixel. */
+SPLIT_DSP_INLINE void split_dsp_store_four(const split_requantization* to, const split_dsp_target* target,
+                                           int32_t channel, const uint32_t sums[4], int8_t* pixel) {
+    const split_dsp_scale scale0 = split_dsp_scale_of(to, channel), scale1 = split_dsp_scale_of(to, channel + 1);
+    const split_dsp_scale scale2 = split_dsp_scale_of(to, channel + 2), scale3 = split_dsp_scale_of(to, channel + 3);
+    int32_t twice0, twice1, twice2, twice3;
+    if ((scale0.right | scale1.right | scale2.right | scale3.right | target->narrow) >= 0 &&
+        split_fits_twice(sums[0], &twice0) && split_fits_twice(sums[1], &twice1) &&
+        split_fits_twice(sums[2], &twice2) && split_fits_twice(sums[3], &twice3)) {
+        pixel[channel] = (int8_t)split_dsp_requantize_twice(twice0, scale0, target->nudge);
+        pixel[channel + 1] = (int8_t)split_dsp_requantize_twice(twice1, scale1, target->nudge);
+        pixel[channel + 2] = (int8_t)split_dsp_requantize_twice(twice2, scale2, target->nudge);
+        pixel[channel + 3] = (int8_t)split_dsp_requantize_twice(twice3, scale3, target->nudge);
+    } else {
+        split_dsp_store_any(to, target, channel, sums[0], pixel);
+        split_dsp_store_any(to, target, channel + 1, sums[1], pixel);
+        split_dsp_store_any(to, target, channel + 2, sums[2], pixel);
+        split_dsp_store_any(to, target, channel + 3, sums[3], pixel);
+    }
 }
 
 #endif /* SPLIT_NN_DSP_H_ */
