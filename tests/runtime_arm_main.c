@@ -1,6 +1,7 @@
 /* Runs on a board: the kernels built for its processor and the portable ones, renamed portable_*, on the same
  * random cases in two copies of one memory. Every byte of it must be equal afterwards. Prints the first case
- * that differs. SEED and CASES come from the compiler's command line. */
+ * that differs. In half of the cases the weights, in half the rows, end where RAM ends: a kernel that reads one
+ * byte further faults. SEED, CASES and RAM_END come from the compiler's command line. */
 #include <stdint.h>
 #include <string.h>
 
@@ -21,8 +22,19 @@ __typeof__(split_nn_dense_finish) portable_dense_finish;
 
 enum { ARENA = 24 * 1024, INPUTS = 10 * 1024, OUTPUTS = 20 * 1024, WEIGHTS = 24 * 1024, CHANNELS = 160 };
 
-static int8_t before[ARENA], expected[ARENA], computed[ARENA];
-static int8_t weights[WEIGHTS];
+static int8_t before[ARENA], expected[ARENA], computed_in_the_middle[ARENA], weights_in_the_middle[WEIGHTS];
+static int8_t* computed;
+
+/* Where `bytes` bytes of weights lie. */
+static const int8_t* weights_of(int32_t bytes) {
+    int8_t* const last = (int8_t*)RAM_END - bytes;
+    if (computed != computed_in_the_middle) {
+        return weights_in_the_middle;
+    }
+    memcpy(last, weights_in_the_middle, (size_t)bytes);
+    return last;
+}
+
 static int32_t bias[CHANNELS], multipliers[CHANNELS], sums_expected[CHANNELS], sums_computed[CHANNELS];
 static int8_t shifts[CHANNELS];
 
@@ -119,7 +131,11 @@ static void place(windows* at, int channel_wise) {
         at->rows[k] = one_in(6) ? -1 : between(0, INPUTS - length);
     }
     at->output = between(INPUTS, OUTPUTS - row_bytes(&at->out));
-    if (at->rows[shared] < 0 || !one_in(3)) {
+    if (at->rows[shared] < 0) {
+        return;
+    }
+    if (!one_in(3)) {
+        at->rows[shared] = one_in(2) ? ARENA - length : at->rows[shared];
         return;
     }
     at->rows[shared] = between(OUTPUTS - length, ARENA - length) & ~(one_in(2) ? 3 : 0);
@@ -174,7 +190,7 @@ static void conv_case(void) {
     }
     const split_conv conv = {at.window,
                              requantization(groups * filters, at.window.rows * at.window.columns * depth),
-                             weights,
+                             weights_of(groups * filters * at.window.rows * at.window.columns * depth),
                              bias,
                              between(-128, 127),
                              groups};
@@ -191,7 +207,7 @@ static void depthwise_case(void) {
     const windows at = some_windows(channels, channels * multiplier, multiplier == 1);
     const split_conv conv = {at.window,
                              requantization(channels * multiplier, at.window.rows * at.window.columns),
-                             weights,
+                             weights_of(at.window.rows * at.window.columns * channels * multiplier),
                              bias,
                              between(-128, 127),
                              multiplier};
@@ -221,6 +237,11 @@ static void pool_case(int average) {
     (average ? split_nn_average_pool_row : split_nn_max_pool_row)(&pool, rows, &at.in, computed + at.output, &at.out);
 }
 
+/* Not on the outputs, sometimes right at the end. */
+static int32_t some_input(int32_t bytes) {
+    return one_in(2) && bytes <= ARENA - OUTPUTS ? ARENA - bytes : between(0, INPUTS - bytes);
+}
+
 static int32_t some_shift(int mode, int32_t low, int32_t high) {
     return mode == 0 ? between(-31, 30) : between(low, high);
 }
@@ -238,7 +259,7 @@ static void binary_case(int multiplies) {
     split_operand operands[2];
     for (int32_t i = 0; i < 2; ++i) {
         const int broadcast_columns = one_in(5), broadcast_channels = one_in(5);
-        offsets[i] = between(0, INPUTS - row_bytes(&of));
+        offsets[i] = some_input(row_bytes(&of));
         operands[i] =
             (split_operand){NULL, broadcast_columns ? 0 : of.stride, broadcast_channels ? 0 : 1, between(-128, 127)};
     }
@@ -295,7 +316,7 @@ static void sum_case(void) {
                            between(-128, 127),
                            low,
                            one_in(3) ? between(low, 127) : 127};
-    const int32_t input = between(0, INPUTS - row_bytes(&in)), output = between(INPUTS, OUTPUTS);
+    const int32_t input = some_input(row_bytes(&in)), output = between(INPUTS, OUTPUTS - in.channels);
     fill_sums();
     portable_sum_row(expected + input, &in, sums_expected);
     portable_sum_finish(&sum, sums_expected, in.channels, expected + output);
@@ -307,8 +328,9 @@ static void dense_case(void) {
     split_pixels in = {between(1, 6), between(1, 40), 0};
     in.stride = in.channels + (one_in(3) ? between(1, 3) : 0);
     const int32_t outputs = between(1, 13), elements = in.columns * in.channels;
-    const split_dense dense = {requantization(outputs, elements), weights + between(0, 8), elements * between(1, 2)};
-    const int32_t input = between(0, INPUTS - row_bytes(&in)), output = between(INPUTS, OUTPUTS);
+    const int32_t step = elements * between(1, 2);
+    const split_dense dense = {requantization(outputs, elements), weights_of((outputs - 1) * step + elements), step};
+    const int32_t input = some_input(row_bytes(&in)), output = between(INPUTS, OUTPUTS - outputs);
     fill_sums();
     portable_dense_row(&dense, expected + input, &in, sums_expected, outputs);
     portable_dense_finish(&dense, sums_expected, outputs, expected + output);
@@ -344,13 +366,36 @@ static void run_case(int32_t kernel) {
     }
 }
 
+#ifdef GUARD_BY_MPU
+/* Armv7-M: nobody may touch the 4 KB from RAM_END on; all else is as without the MPU. */
+static void guard_ram_end(void) {
+    volatile uint32_t* const mpu = (volatile uint32_t*)UINT32_C(0xE000ED94);
+    mpu[1] = 0;                            /* RNR */
+    mpu[2] = RAM_END;                      /* RBAR */
+    mpu[3] = (1u << 28) | (11u << 1) | 1u; /* RASR: never executed, no access, 2^12 bytes, enabled */
+    mpu[0] = 5u;                           /* CTRL: enabled, default map for the rest */
+    __asm__ volatile("dsb\n\tisb" ::: "memory");
+}
+#else
+static void guard_ram_end(void) {}
+#endif
+
+#ifdef READ_BEHIND_RAM
+#define FIRST_BYTE_BEHIND 0
+#else
+#define FIRST_BYTE_BEHIND (-1)
+#endif
+
 int main(void) {
+    guard_ram_end();
+    (void)((const volatile int8_t*)RAM_END)[FIRST_BYTE_BEHIND];
     uint32_t different_outputs = 0; /* cases that wrote something: the comparison is not of two idle kernels */
     for (uint32_t i = 0; i < CASES; ++i) {
         const int32_t kernel = ONE_OF(0, 0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7);
         const uint32_t seed = state;
+        computed = one_in(2) ? (int8_t*)RAM_END - ARENA : computed_in_the_middle;
         fill(before, ARENA);
-        fill(weights, WEIGHTS);
+        fill(weights_in_the_middle, WEIGHTS);
         memcpy(expected, before, ARENA);
         memcpy(computed, before, ARENA);
         memset(sums_expected, 0, sizeof sums_expected);

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_models import Builder, Op, T, build_model
 
 from tflm_split.analysis.arena import minimum_x64_arena_bytes, predicted_arm32_arena, predicted_arm32_arena_bytes
 from tflm_split.errors import TflmError
 from tflm_split.verify.tflm import run_in_tflm
-from tiny_models import Builder, Op, T, build_model
 
 CORPUS = Path(__file__).resolve().parents[1].parent / "shared" / "corpus" / "models"
 

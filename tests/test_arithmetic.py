@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tiny_models import T, conv_model, single_op
 
 from tflm_split.arithmetic import gemmlowp
 from tflm_split.arithmetic.fixed_point import (
@@ -41,7 +42,6 @@ from tflm_split.ir.graph import Quantization
 from tflm_split.program.format import BINARY_PARAMS, SUM_PARAMS
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.tflm import interpreter
-from tiny_models import T, conv_model, single_op
 
 Array = NDArray[Any]
 ALL_INT8 = np.arange(256, dtype=np.uint8).view(np.int8)
@@ -342,9 +342,7 @@ def test_round_scales_meet_rounding_ties_where_only_double_multipliers_are_exact
         tensor((256, 256), q),
         fused_activation_function="NONE",
     )
-    np.testing.assert_array_equal(
-        evaluate_binary(kind, add_parameters(q1, q2, q, "NONE"), x, y), in_tflm(model, x, y)
-    )
+    np.testing.assert_array_equal(evaluate_binary(kind, add_parameters(q1, q2, q, "NONE"), x, y), in_tflm(model, x, y))
 
 
 @pytest.mark.parametrize("kind", ["MEAN", "SUM"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_models import Builder, Op, T, build_model, conv_model, single_op
 
 from tflm_split.arithmetic.affine import affine_dequantize, affine_quantize
 from tflm_split.errors import InputError
@@ -13,7 +14,6 @@ from tflm_split.tflite.reader import read_model
 from tflm_split.verify import compare as module
 from tflm_split.verify.compare import compare
 from tflm_split.verify.tflm import interpreter
-from tiny_models import Builder, Op, T, build_model, conv_model, single_op
 
 
 def inputs_for(model: bytes, count: int = 6, seed: int = 0) -> list[tuple[Any, ...]]:

@@ -2,8 +2,8 @@
 
 Both are linked into one image for an emulated board, which draws random cases and compares all memory afterwards:
 sizes that are no multiple of four, rows at any address, padding on every side, pixels further apart than their
-channels, extreme weights, biases, zero points, multipliers and shifts, and outputs that lie on their own inputs as far
-as `split_nn.h` allows it.
+channels, extreme weights, biases, zero points, multipliers and shifts, outputs that lie on their own inputs as far as
+`split_nn.h` allows it, and rows and weights behind which there is no memory.
 """
 
 from __future__ import annotations
@@ -68,11 +68,16 @@ def kernel_sources() -> tuple[list[Path], list[Path]]:
     return [path for path in executor_sources() if path.stem in portable], variants
 
 
-def image(board: Board, folder: Path, cases: int, seed: int, optimization: str) -> Path:
+RAM_ENDS = {"mps2": ["-DRAM_END=0x20400000u", "-DGUARD_BY_MPU"], "mps3_an547": ["-DRAM_END=0x20080000u"]}
+"""The first address behind the RAM. Every access there must fault; where QEMU has something there, the MPU sees to it."""
+
+
+def image(board: Board, folder: Path, cases: int, seed: int, optimization: str = "-O2", more: str = "-DX") -> Path:
     portable, variants = kernel_sources()
     objects = compile_objects(board, folder / "portable", portable, PORTABLE)
     objects += compile_objects(board, folder / "own", [*portable, *variants], STRICT, optimization)
-    objects += compile_objects(board, folder / "main", [TESTS / "runtime_arm_main.c"], [f"-DSEED={seed}", f"-DCASES={cases}"])
+    defines = [f"-DSEED={seed}", f"-DCASES={cases}", *RAM_ENDS[board.folder], more]
+    objects += compile_objects(board, folder / "main", [TESTS / "runtime_arm_main.c"], defines)
     objects += compile_objects(
         board, folder / "board", [BOARDS / "common" / "startup.c", BOARDS / "common" / "semihosting.c"], []
     )
@@ -84,8 +89,8 @@ def image(board: Board, folder: Path, cases: int, seed: int, optimization: str) 
 
 def emulate(board: Board, elf: Path) -> str:
     command = [toolchain.EMULATOR, "-M", board.machine, "-nographic", "-monitor", "none", "-serial", "null"]
-    semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", elf]
-    done = subprocess.run([*command, *semihosting], capture_output=True, text=True, timeout=300, check=False)
+    command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(elf)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     return done.stdout + done.stderr
 
 
@@ -98,6 +103,12 @@ def test_every_variant_equals_the_portable_kernels(name: str, optimization: str,
     found = re.search(rf"cases {cases}\nwrote (\d+)\n", said)
     assert found is not None, said
     assert int(found[1]) > cases // 2
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_reading_behind_the_memory_is_noticed(name: str, tmp_path: Path) -> None:
+    board = board_named(name)
+    assert emulate(board, image(board, tmp_path, 1, 1, more="-DREAD_BEHIND_RAM")) == "fault\n"
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -357,7 +357,7 @@ class _Once:
         self.value = value
         self.offset = None
 
-    def Pack(self, builder):  # noqa: N802 - the object API's name
+    def Pack(self, builder):
         if self.offset is None:
             self.offset = self.value.Pack(builder)
         return self.offset

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_models import Builder, Op, T, build_model, conv_model
 
 from tflm_split.errors import ModelError, TflmError, ToolError
 from tflm_split.verify import tflm
 from tflm_split.verify.tflm import PINNED_TFLM_VERSION, interpreter, run_both_in_tflm, run_in_tflm
-from tiny_models import Builder, Op, T, build_model, conv_model
 
 CORPUS = Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
 

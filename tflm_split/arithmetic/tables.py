@@ -1,9 +1,9 @@
 """What does an element-wise int8 operator give for each of its 256 inputs?
 
-`lut` tabulates operators of one input, `binary_lut` those of one input and one constant. Ratios of scales are doubles:
-TFLM's source of August 2026 has some in float32, the pinned wheel does not, which shows at rounding ties only. Entry i is the output for the
-input byte i, whatever its sign: an int8 input x is looked up at `x & 255`. Every operator follows its reference kernel
-step by step, quirks included, because a table is only used if it is bit-exact.
+`lut` tabulates operators of one input, `binary_lut` those of one input and one constant. Entry i is the output for the
+input byte i, whatever its sign: an int8 input x is looked up at `x & 255`. Ratios of scales are doubles: TFLM's source of
+August 2026 has some in float32, the pinned wheel does not, which shows at rounding ties only. Every operator follows its
+reference kernel step by step, quirks included, because a table is only used if it is bit-exact.
 """
 
 from __future__ import annotations

@@ -143,7 +143,9 @@ class _Decoder:
     ) -> tuple[T, ...]:
         found = []
         for i in range(count):
-            values = {name: int(value) for name, value in record.unpack(self.blob, offset + i * record.size_bytes).items()}
+            values = {
+                name: int(value) for name, value in record.unpack(self.blob, offset + i * record.size_bytes).items()
+            }
             if values.get("reserved", 0):
                 raise ProgramError(f"the reserved field of {record.name} {i} is {values['reserved']}")
             found.append(make(i, values))
