@@ -32,7 +32,7 @@
  * where there is nothing to round. */
 SPLIT_MVE_INLINE int32x4_t split_mve_rounding_shift_right(int32x4_t value, int32x4_t shift) {
     const int32x4_t below_zero = vshrq_n_s32(vandq_s32(value, shift), 31);
-    return vrshlq_s32(vqaddq_s32(value, below_zero), shift);
+    return vrshlq_s32(vaddq_s32(value, below_zero), shift);
 }
 
 /* split_requantize() in every lane. VQRDMULH is split_high_mul(): floor((a*b + 2^30) / 2^31), saturated. */
@@ -45,7 +45,7 @@ SPLIT_MVE_INLINE int32x4_t split_mve_requantize(int32x4_t value, int32x4_t multi
 /* The same where every shift is below 0. */
 SPLIT_MVE_INLINE int32x4_t split_mve_requantize_right(int32x4_t value, int32x4_t multiplier, int32x4_t shift) {
     value = vqrdmulhq_s32(value, multiplier);
-    return vrshlq_s32(vqaddq_s32(value, vshrq_n_s32(value, 31)), shift);
+    return vrshlq_s32(vaddq_s32(value, vshrq_n_s32(value, 31)), shift);
 }
 
 /* The same where all lanes share multiplier and shift. */
