@@ -59,7 +59,8 @@ int case_depthwise(void) {
     scene at = {0};
     split_conv conv;
     conv.groups = random_one_in(3) ? RANDOM_OF(2, 3, 8, 20) : 1;
-    at.in.channels = conv.groups > 1 ? RANDOM_OF(1, 1, 2, 5, 17) : RANDOM_OF(1, 2, 3, 7, 8, 15, 16, 17, 24, 31, 32, 33, 64, 65);
+    at.in.channels =
+        conv.groups > 1 ? RANDOM_OF(1, 1, 2, 5, 17) : RANDOM_OF(1, 2, 3, 7, 8, 15, 16, 17, 24, 31, 32, 33, 64, 65);
     at.out.channels = at.in.channels * conv.groups;
     at.window.rows = random_one_in(2) ? 3 : random_between(1, 6);
     at.window.columns = at.window.rows == 3 && !random_one_in(3) ? 3 : random_between(1, 6);

@@ -5,7 +5,7 @@
 
 typedef struct drawn {
     split_operand operands[2];
-    int32_t offsets[2];       /* in the workspace, */
+    int32_t offsets[2];         /* in the workspace, */
     const int8_t* constants[2]; /* unless it is a constant */
     split_pixels out;
     int32_t output;
@@ -22,7 +22,8 @@ static int draw(drawn* at) {
         operand->channel_stride = !random_one_in(5);
         operand->pixel_stride = random_one_in(5) ? 0 : at->out.channels + RANDOM_OF(0, 0, 1, 2);
         operand->zero_point = random_between(-128, 127);
-        const int32_t bytes = operand->pixel_stride * (at->out.columns - 1) + (operand->channel_stride ? at->out.channels : 1);
+        const int32_t bytes =
+            operand->pixel_stride * (at->out.columns - 1) + (operand->channel_stride ? at->out.channels : 1);
         at->offsets[i] = memory_place(bytes, 0);
         if (at->offsets[i] < 0 || at->output < 0) {
             return 0;

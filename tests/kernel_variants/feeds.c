@@ -44,7 +44,8 @@ int case_dense(void) {
     int8_t* weights = memory_constant(weights_bytes, 1);
     const int32_t input = memory_place(in.columns * in.stride, 0);
     const int32_t sums = memory_place(outputs * 4, 1), output = memory_place(outputs, 0);
-    if (weights == NULL || input < 0 || sums < 0 || output < 0 || !draw_requantization(&dense.requantization, outputs)) {
+    if (weights == NULL || input < 0 || sums < 0 || output < 0 ||
+        !draw_requantization(&dense.requantization, outputs)) {
         return -1;
     }
     random_int8s(weights, weights_bytes);

@@ -28,7 +28,7 @@ uint32_t random_bits(void);
 int32_t random_between(int32_t low, int32_t high); /* both included */
 int random_one_in(int32_t n);
 int32_t random_of(const int32_t* choices, int32_t count);
-#define RANDOM_OF(...)                                                                         \
+#define RANDOM_OF(...) \
     random_of((const int32_t[]){__VA_ARGS__}, (int32_t)(sizeof((const int32_t[]){__VA_ARGS__}) / sizeof(int32_t)))
 
 /* Random bytes; some of the time all the same, or nothing but extremes. */
@@ -81,7 +81,7 @@ typedef struct scene {
     split_window window;
     split_pixels in;
     split_pixels out;
-    int32_t rows[32]; /* offset in the workspace, or -1: padding */
+    int32_t rows[32];     /* offset in the workspace, or -1: padding */
     int32_t constant_row; /* which row lies among the constants instead; or -1 */
     const int8_t* constant;
     int32_t output;

@@ -65,8 +65,7 @@ void split_nn_average_pool_row(const split_pool* pool, const int8_t* const* rows
         const uint32_t factor = (UINT32_C(0x80000000) + (uint32_t)divisor - 1u) / (uint32_t)divisor;
         for (int32_t c = 0; c < channels; c += SPLIT_MVE_WORDS) {
             const mve_pred16_t p = vctp32q((uint32_t)(channels - c));
-            const int32x4_t sum =
-                sum_of(rows, window.rows, offset + c, taps.count, window.dilation * input.stride, p);
+            const int32x4_t sum = sum_of(rows, window.rows, offset + c, taps.count, window.dilation * input.stride, p);
             const int32x4_t value =
                 divisor <= PRODUCT_TAPS ? average(sum, divisor, factor) : average_of_many(sum, divisor);
             vstrbq_p_s32(output + c, vminq_s32(vmaxq_s32(value, low), high), p);

@@ -275,8 +275,8 @@ SPLIT_MVE_CASE void inner_3x3_pixel(const split_conv* conv, const split_mve_scal
     }
 }
 
-SPLIT_MVE_CASE void any_pixel(const split_conv* conv, const split_mve_scales* scales, const place* at,
-                              int32_t channels, int8_t* pixel) {
+SPLIT_MVE_CASE void any_pixel(const split_conv* conv, const split_mve_scales* scales, const place* at, int32_t channels,
+                              int8_t* pixel) {
     int32_t sums[SPLIT_MVE_BATCH];
     tap_list list;
     list.start = -1;

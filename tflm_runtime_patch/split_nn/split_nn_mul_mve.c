@@ -5,8 +5,8 @@
 
 #include "split_nn_mve.h"
 
-void split_nn_mul_row(const split_mul* shared, const split_operand* first, const split_operand* second,
-                      int8_t* output, const split_pixels* out) {
+void split_nn_mul_row(const split_mul* shared, const split_operand* first, const split_operand* second, int8_t* output,
+                      const split_pixels* out) {
     const split_mul mul = *shared;
     const split_operand operand1 = *first, operand2 = *second;
     const split_pixels pixels = *out;

@@ -19,8 +19,7 @@ split_mve_scales split_mve_scales_of(const split_requantization* to, int32_t cha
 }
 
 /* Any shift, any step. */
-static void store(const split_requantization* to, int32_t channel, const int32_t* sums, int32_t count,
-                  int8_t* output) {
+static void store(const split_requantization* to, int32_t channel, const int32_t* sums, int32_t count, int8_t* output) {
     const int32_t step = to->step, zero_point = to->zero_point, low = to->min, high = to->max;
     const int32_t* multipliers = to->multipliers + channel * step;
     const int8_t* shifts = to->shifts + channel * step;
