@@ -3,7 +3,7 @@
  *
  * Stack: split_nn_run() needs SPLIT_MAX_WINDOW_ROWS row pointers, one decoded kernel call and the accumulators
  * of one kernel: below 700 bytes on a 32-bit machine with the portable kernels, below 1000 with those for the
- * DSP extension. split_nn_prepare() needs less than 700.
+ * DSP extension, below 1500 with those for Helium. split_nn_prepare() needs less than 700.
  *
  * A step and its own rows. Rows of different pieces may share addresses as the planner likes; what one step may
  * share with the rows it reads is this, and every variant of a kernel must keep it:
