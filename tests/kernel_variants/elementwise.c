@@ -149,10 +149,11 @@ int case_pad(void) {
     out.channels = in.channels + pad.channels + (is_copy ? 0 : random_between(0, 2) * random_between(0, 9));
     in.stride = (in.channels + RANDOM_OF(0, 0, 1)) * pad.element_bytes;
     out.stride = (out.channels + RANDOM_OF(0, 0, 1)) * pad.element_bytes;
+    memory_place(64, 0);
     const int32_t input = memory_place(in.columns * in.stride, pad.element_bytes == 4);
     int32_t output = memory_place(out.columns * out.stride, pad.element_bytes == 4);
-    if (is_copy && random_one_in(3)) {
-        output = input;
+    if (is_copy && random_one_in(3)) { /* rule 2: in place; or rule 1: on the pixels before */
+        output = random_one_in(2) || pad.element_bytes == 4 ? input : input - in.channels - random_between(0, 20);
         out.stride = in.stride;
     }
     const int is_padding = random_one_in(8);

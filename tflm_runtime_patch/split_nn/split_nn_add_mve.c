@@ -1,4 +1,4 @@
-/* ADD and SUB: one output row on MVE, four elements at a time. Stack: below 250 bytes. */
+/* ADD and SUB: one output row on MVE, four elements at a time. Stack: below 350 bytes. */
 #include "split_nn_target.h"
 
 #if defined(SPLIT_NN_MVE)

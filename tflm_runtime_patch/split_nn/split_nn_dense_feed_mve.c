@@ -1,4 +1,4 @@
-/* DENSE_FEED on MVE: FULLY_CONNECTED fed row by row. Stack: below 150 bytes. */
+/* DENSE_FEED on MVE: FULLY_CONNECTED fed row by row. Stack: below 200 bytes. */
 #include "split_nn_target.h"
 
 #if defined(SPLIT_NN_MVE)

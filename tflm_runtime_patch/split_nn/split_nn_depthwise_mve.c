@@ -1,4 +1,4 @@
-/* DEPTHWISE: one output row on MVE, sixteen channels at a time. Stack: below 700 bytes.
+/* DEPTHWISE: one output row on MVE, sixteen channels at a time. Stack: below 850 bytes.
  *
  * The product of two int8 fits an int16, a sum of them does not, and widening every product would cost more
  * than all the rest. So a sum is kept as two int16: `low`, the sum modulo 2^16, and `high`, an estimate of the
@@ -58,25 +58,19 @@ SPLIT_MVE_INLINE int8x16_t load(layout kind, const int8_t* from, mve_pred16_t p)
     return kind == ALL_16 ? vldrbq_s8(from) : vldrbq_z_s8(from, p);
 }
 
-/* The bias of a block's channels, or, if there are less than 16, a copy of them in `room`, the rest being 0. */
-SPLIT_MVE_INLINE const int32_t* bias_of(layout kind, const int32_t* bias, int32_t count,
-                                        int32_t room[SPLIT_MVE_BYTES]) {
-    if (kind == ALL_16) {
-        return bias;
-    }
-    for (int32_t c = 0; c < SPLIT_MVE_BYTES; c += SPLIT_MVE_WORDS) {
-        const int32_t left = count > c ? count - c : 0;
-        vstrwq_s32(room + c, vldrwq_z_s32(bias + c, vctp32q((uint32_t)left)));
-    }
-    return room;
-}
-
 /* Where even and odd lanes are widened twice, lane i of the vector that comes out for `part` is channel
- * 4 * i + part: sums[those] = bias + sum. */
-SPLIT_MVE_INLINE void put_in_order(int32_t* sums, const int32_t* bias, int32_t part, int32x4_t sum) {
+ * 4 * i + part: sums[those] = bias + sum, for the first `count` channels. */
+SPLIT_MVE_INLINE void put_in_order(layout kind, int32_t* sums, const int32_t* bias, int32_t count, int32_t part,
+                                   int32x4_t sum) {
     const uint32x4_t channels = vidupq_n_u32(0, 4);
-    sum = vaddq_s32(sum, vldrwq_gather_shifted_offset_s32(bias + part, channels));
-    vstrwq_scatter_shifted_offset_s32(sums + part, channels, sum);
+    int32x4_t biases;
+    if (kind == ALL_16) {
+        biases = vldrwq_gather_shifted_offset_s32(bias + part, channels);
+    } else {
+        const mve_pred16_t p = vctp32q((uint32_t)(count + 3 - part) / 4u);
+        biases = vldrwq_gather_shifted_offset_z_s32(bias + part, channels, p);
+    }
+    vstrwq_scatter_shifted_offset_s32(sums + part, channels, vaddq_s32(sum, biases));
 }
 
 /* --- any window ------------------------------------------------------------------------------------------ */
@@ -100,14 +94,15 @@ SPLIT_MVE_INLINE int32x4_t joined(uint32x4_t lacking, int32x4_t high) {
     return vaddq_s32(vreinterpretq_s32_u32(lacking), high);
 }
 
-SPLIT_MVE_INLINE void finish_partial(const partial* sum, int32_t* sums, const int32_t* bias) {
+SPLIT_MVE_INLINE void finish_partial(layout kind, const partial* sum, int32_t* sums, const int32_t* bias,
+                                     int32_t count) {
     const int16x8_t even = sum->high_even, odd = sum->high_odd;
     const uint16x8_t lacking_even = vreinterpretq_u16_s16(vsubq_s16(sum->low_even, vshlq_n_s16(even, 8)));
     const uint16x8_t lacking_odd = vreinterpretq_u16_s16(vsubq_s16(sum->low_odd, vshlq_n_s16(odd, 8)));
-    put_in_order(sums, bias, 0, joined(vmovlbq_u16(lacking_even), vshllbq_n_s16(even, 8)));
-    put_in_order(sums, bias, 2, joined(vmovltq_u16(lacking_even), vshlltq_n_s16(even, 8)));
-    put_in_order(sums, bias, 1, joined(vmovlbq_u16(lacking_odd), vshllbq_n_s16(odd, 8)));
-    put_in_order(sums, bias, 3, joined(vmovltq_u16(lacking_odd), vshlltq_n_s16(odd, 8)));
+    put_in_order(kind, sums, bias, count, 0, joined(vmovlbq_u16(lacking_even), vshllbq_n_s16(even, 8)));
+    put_in_order(kind, sums, bias, count, 2, joined(vmovltq_u16(lacking_even), vshlltq_n_s16(even, 8)));
+    put_in_order(kind, sums, bias, count, 1, joined(vmovlbq_u16(lacking_odd), vshllbq_n_s16(odd, 8)));
+    put_in_order(kind, sums, bias, count, 3, joined(vmovltq_u16(lacking_odd), vshlltq_n_s16(odd, 8)));
 }
 
 /* For each lane, how far its input channel is from that of the block's first. */
@@ -128,24 +123,29 @@ SPLIT_MVE_CASE uint8x16_t repeat(int32_t first, int32_t multiplier) {
 /* Lists the taps from `start` on. */
 SPLIT_MVE_CASE void list_taps(tap_list* list, const split_conv* conv, const place* at, int32_t channels,
                               int32_t start) {
-    const split_window window = conv->window;
-    const int32_t step = window.dilation * at->stride, begin = at->begin, end = at->end;
+    const int32_t columns = conv->window.columns, step = conv->window.dilation * at->stride;
+    const int32_t left = conv->window.rows * columns - start;
+    const int8_t* const* rows = at->rows + start / columns;
     const int8_t* weights = conv->weights + start * channels;
-    int32_t room = LISTED_TAPS;
     tap* inside = list->taps;
     tap* padding = list->taps + LISTED_TAPS;
-    int32_t t = start % window.columns;
-    for (int32_t k = start / window.columns; k < window.rows && room > 0; ++k, t = 0) {
-        const int8_t* row = at->rows[k];
-        for (; t < window.columns && room > 0; ++t, --room, weights += channels) {
-            if (row != NULL && begin <= t && t < end) {
-                inside->from = row + at->origin * at->stride + t * step;
-                inside->weights = weights;
-                ++inside;
-            } else {
-                --padding;
-                padding->weights = weights;
-            }
+    int32_t t = start % columns;
+    for (int32_t room = left < LISTED_TAPS ? left : LISTED_TAPS; room > 0; ++rows, t = 0) {
+        const int32_t stop = t + room < columns ? t + room : columns;
+        const int32_t begin = *rows == NULL ? stop : split_clamp(at->begin, t, stop);
+        const int32_t end = *rows == NULL ? stop : split_clamp(at->end, begin, stop);
+        room -= stop - t;
+        for (; t < begin; ++t, weights += channels) {
+            (--padding)->weights = weights;
+        }
+        for (int32_t offset = at->origin * at->stride + t * step; t < end; ++t, offset += step) {
+            inside->from = *rows + offset;
+            inside->weights = weights;
+            ++inside;
+            weights += channels;
+        }
+        for (; t < stop; ++t, weights += channels) {
+            (--padding)->weights = weights;
         }
     }
     list->start = start;
@@ -175,8 +175,7 @@ SPLIT_MVE_INLINE void block_of_any(layout kind, const split_conv* conv, const ta
             add_product(&sum, padding, load(kind, at->weights + first, p));
         }
     }
-    int32_t room[SPLIT_MVE_BYTES];
-    finish_partial(&sum, sums, bias_of(kind, bias, of->count, room));
+    finish_partial(kind, &sum, sums, bias, of->count);
 }
 
 SPLIT_MVE_CASE void any_block(const split_conv* conv, const tap_list* list, const block* of, const int32_t* bias,
@@ -188,6 +187,36 @@ SPLIT_MVE_CASE void any_block(const split_conv* conv, const tap_list* list, cons
     } else {
         block_of_any(ALL_16, conv, list, of, bias, sums);
     }
+}
+
+/* --- one input channel, which every output channel reads --------------------------------------------------- */
+
+/* Rounding down a product loses less than one unit of 2^8, and of so many products less than 2^16. */
+#define MOST_TAPS 256
+
+/* Padding is read from a byte of its own that does not advance. */
+SPLIT_MVE_CASE void one_channel_block(const split_conv* conv, const place* at, const block* of, int32_t channels,
+                                      int32_t* sums) {
+    const mve_pred16_t p = vctp8q((uint32_t)of->count);
+    const int8_t padding = (int8_t)conv->input_zero_point;
+    const int32_t columns = conv->window.columns, begin = at->begin, end = at->end;
+    const int32_t step = conv->window.dilation * at->stride;
+    const int8_t* weights = conv->weights + of->first;
+    const int16x8_t zero = vdupq_n_s16(0);
+    partial sum = {zero, zero, zero, zero};
+    for (int32_t k = 0; k < conv->window.rows; ++k) {
+        const int8_t* row = at->rows[k];
+        for (int32_t t = 0; t < columns;) {
+            const int is_inside = row != NULL && begin <= t && t < end;
+            const int32_t stop = is_inside ? end : row != NULL && t < begin ? begin : columns;
+            const int8_t* from = is_inside ? row + (at->origin * at->stride + t * step) : &padding;
+            const int32_t advance = is_inside ? step : 0;
+            for (; t < stop; ++t, from += advance, weights += channels) {
+                add_product(&sum, vdupq_n_s8(*from), vldrbq_z_s8(weights, p));
+            }
+        }
+    }
+    finish_partial(SOME, &sum, sums, conv->bias + of->first, of->count);
 }
 
 /* --- 3x3, all of it inside ------------------------------------------------------------------------------- */
@@ -232,15 +261,15 @@ SPLIT_MVE_INLINE void block_of_3x3(layout kind, const split_conv* conv, const pl
     high = vhaddq_s8(high, vhaddq_s8(more, last));
     (void)add_tap(&sum, kind, from2 + step, weights + next, p);
 
-    int32_t room[SPLIT_MVE_BYTES];
-    const int32_t* bias = bias_of(kind, conv->bias + of->first, of->count, room);
+    const int32_t* bias = conv->bias + of->first;
+    const int32_t count = of->count;
     const int16x8_t even = vmovlbq_s8(high), odd = vmovltq_s8(high);
     const int16x8_t lacking_even = vmlaq_n_s16(sum.low_even, even, -2048);
     const int16x8_t lacking_odd = vmlaq_n_s16(sum.low_odd, odd, -2048);
-    put_in_order(sums, bias, 0, vmlaq_n_s32(vmovlbq_s16(lacking_even), vmovlbq_s16(even), 2048));
-    put_in_order(sums, bias, 2, vmlaq_n_s32(vmovltq_s16(lacking_even), vmovltq_s16(even), 2048));
-    put_in_order(sums, bias, 1, vmlaq_n_s32(vmovlbq_s16(lacking_odd), vmovlbq_s16(odd), 2048));
-    put_in_order(sums, bias, 3, vmlaq_n_s32(vmovltq_s16(lacking_odd), vmovltq_s16(odd), 2048));
+    put_in_order(kind, sums, bias, count, 0, vmlaq_n_s32(vmovlbq_s16(lacking_even), vmovlbq_s16(even), 2048));
+    put_in_order(kind, sums, bias, count, 2, vmlaq_n_s32(vmovltq_s16(lacking_even), vmovltq_s16(even), 2048));
+    put_in_order(kind, sums, bias, count, 1, vmlaq_n_s32(vmovlbq_s16(lacking_odd), vmovlbq_s16(odd), 2048));
+    put_in_order(kind, sums, bias, count, 3, vmlaq_n_s32(vmovltq_s16(lacking_odd), vmovltq_s16(odd), 2048));
 }
 
 SPLIT_MVE_CASE void inner_3x3_block(const split_conv* conv, const place* at, const block* of, int32_t channels,
@@ -275,6 +304,16 @@ SPLIT_MVE_CASE void inner_3x3_pixel(const split_conv* conv, const split_mve_scal
     }
 }
 
+SPLIT_MVE_CASE void one_channel_pixel(const split_conv* conv, const split_mve_scales* scales, const place* at,
+                                      int32_t channels, int8_t* pixel) {
+    int32_t sums[SPLIT_MVE_BYTES];
+    for (int32_t first = 0; first < channels; first += SPLIT_MVE_BYTES) {
+        const block of = block_at(first, channels, channels);
+        one_channel_block(conv, at, &of, channels, sums);
+        split_mve_store(scales, first, sums, of.count, pixel + first);
+    }
+}
+
 SPLIT_MVE_CASE void any_pixel(const split_conv* conv, const split_mve_scales* scales, const place* at, int32_t channels,
                               int8_t* pixel) {
     int32_t sums[SPLIT_MVE_BATCH];
@@ -306,6 +345,7 @@ void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, c
                             const split_pixels* out) {
     const split_window window = conv->window;
     const split_mve_scales scales = split_mve_scales_of(&conv->requantization, out->channels);
+    const int one_channel = conv->groups == out->channels && window.rows * window.columns <= MOST_TAPS;
     /* 3x3 windows that start in [0, last] are inside. */
     const int32_t last = is_3x3_inside(conv, rows) ? in->columns - 1 - 2 * window.dilation : -1;
     place at = {rows, -window.pad, 0, 0, in->stride};
@@ -314,7 +354,11 @@ void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, c
             inner_3x3_pixel(conv, &scales, &at, out->channels, output);
         } else {
             split_clip_window(&window, at.origin, in->columns, &at.begin, &at.end);
-            any_pixel(conv, &scales, &at, out->channels, output);
+            if (one_channel) {
+                one_channel_pixel(conv, &scales, &at, out->channels, output);
+            } else {
+                any_pixel(conv, &scales, &at, out->channels, output);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-/* Dot products of a run of bytes with many filters, on MVE. Stack: below 100 bytes. */
+/* Dot products of a run of bytes with many filters, on MVE. Stack: below 150 bytes. */
 #include "split_nn_target.h"
 
 #if defined(SPLIT_NN_MVE)

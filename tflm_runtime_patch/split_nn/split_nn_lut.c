@@ -2,6 +2,9 @@
 #include <string.h>
 
 #include "split_nn_kernels.h"
+#include "split_nn_target.h"
+
+#if !defined(SPLIT_NN_MVE)
 
 void split_nn_lut_row(const uint8_t* table, int32_t element_bytes, const uint8_t* input, const split_pixels* in,
                       uint8_t* output, const split_pixels* out) {
@@ -19,3 +22,5 @@ void split_nn_lut_row(const uint8_t* table, int32_t element_bytes, const uint8_t
         }
     }
 }
+
+#endif /* !SPLIT_NN_MVE */

@@ -15,7 +15,7 @@
 #define SPLIT_MVE_WORDS 4
 
 /* Sums a kernel keeps on its stack until it turns them into int8 together. */
-#define SPLIT_MVE_BATCH 32
+#define SPLIT_MVE_BATCH 64
 
 /* Keeps a kernel's cases in frames of their own, so that its stack is that of one case. */
 #define SPLIT_MVE_CASE __attribute__((noinline)) static

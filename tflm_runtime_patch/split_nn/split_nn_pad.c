@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "split_nn_kernels.h"
+#include "split_nn_target.h"
+
+#if !defined(SPLIT_NN_MVE)
 
 void split_nn_pad_row(const split_pad* pad, const uint8_t* input, const split_pixels* in, uint8_t* output,
                       const split_pixels* out) {
@@ -21,3 +24,5 @@ void split_nn_pad_row(const split_pad* pad, const uint8_t* input, const split_pi
         memset(pixel + before_bytes + copied_bytes, pad->value, pixel_bytes - before_bytes - copied_bytes);
     }
 }
+
+#endif /* !SPLIT_NN_MVE */

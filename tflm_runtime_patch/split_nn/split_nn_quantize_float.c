@@ -3,6 +3,9 @@
 
 #include "split_nn_fixed_point.h"
 #include "split_nn_kernels.h"
+#include "split_nn_target.h"
+
+#if !defined(SPLIT_NN_MVE_FLOAT)
 
 /* To the nearest integer, ties away from zero. TFLM's cast is undefined from 2^31 on and for NaN; here a
  * large value saturates, as Arm's conversion does, well above every output range, and NaN becomes 0. */
@@ -35,3 +38,5 @@ void split_nn_quantize_float_row(const split_quantize* quantize, const uint8_t* 
         }
     }
 }
+
+#endif /* !SPLIT_NN_MVE_FLOAT */

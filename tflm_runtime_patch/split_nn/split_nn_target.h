@@ -14,6 +14,9 @@
 /* as asked */
 #elif defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
 #define SPLIT_NN_MVE 1
+#if (__ARM_FEATURE_MVE & 2)
+#define SPLIT_NN_MVE_FLOAT 1 /* and its floating-point part */
+#endif
 #elif defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32)
 #define SPLIT_NN_DSP 1
 #endif

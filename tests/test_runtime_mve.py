@@ -1,0 +1,119 @@
+"""Do the Helium (MVE) kernels compute, on an emulated Cortex-M55, what the portable ones compute?
+
+One bare-metal image holds both and compares them there: `kernel_variants/` draws the cases (sizes beside multiples of
+16, unaligned rows, padding on every side, gaps between pixels, extreme weights, zero points, multipliers and shifts,
+outputs that lie on their inputs as far as `split_nn.h` allows) and ends tables and rows where the memory ends.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tflm_split.board import toolchain
+from tflm_split.board.boards import board_named
+from tflm_split.verify.host_library import executor_sources
+
+pytestmark = pytest.mark.skipif(
+    any(shutil.which(tool) is None for tool in (toolchain.COMPILER, toolchain.EMULATOR)),
+    reason=f"the cross compiler or the emulator is not installed (Debian: {toolchain.DEBIAN_PACKAGES})",
+)
+
+BOARD = board_named("m55")
+CASES = sorted((Path(__file__).parent / "kernel_variants").glob("*.c"))
+SPLIT_NN = executor_sources()[0].parent
+COMMON = SPLIT_NN.parent / "boards" / "common"
+KERNELS = ("conv", "depthwise", "average_pool", "max_pool", "add", "mul", "lut", "quantize_float", "pad")
+FUNCTIONS = (*(f"{kernel}_row" for kernel in KERNELS), "sum_row", "sum_finish", "dense_row", "dense_finish")
+PORTABLE_FILES = (*KERNELS, "sum_feed", "dense_feed")
+SUITES = (*KERNELS, "sum", "dense", "requantization")
+STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wcast-align", "-Wvla"]
+
+
+def mve_sources() -> list[Path]:
+    return [path for path in executor_sources() if path.stem.endswith("_mve")]
+
+
+def build(folder: Path, sources: list[Path], *flags: str) -> list[Path]:
+    """The objects of `sources`, in a new folder."""
+    folder.mkdir(parents=True)
+    include = [f"-I{SPLIT_NN}", f"-I{COMMON}", f"-I{COMMON.parent / BOARD.folder}"]
+    command = [toolchain.COMPILER, *BOARD.target_flags, "-mthumb", "-O2", "-ffunction-sections", *include, *flags]
+    done = subprocess.run([*command, "-c", *sources], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [folder / f"{source.stem}.o" for source in sources]
+
+
+def image(folder: Path, mve: list[Path]) -> Path:
+    """The MVE kernels, the portable ones under the names portable_*, and what compares them."""
+    renamed = [f"-Dsplit_nn_{name}=portable_{name}" for name in FUNCTIONS]
+    portable = [SPLIT_NN / f"split_nn_{name}.c" for name in PORTABLE_FILES]
+    objects = build(folder / "portable", portable, "-std=c99", "-DSPLIT_NN_PORTABLE", *renamed)
+    objects += build(folder / "mve", mve, "-std=c99")
+    objects += build(folder / "cases", CASES, "-std=gnu99", "-Wall", "-Wextra", "-Werror", "-DVARIANTS_SEED=1")
+    objects += build(folder / "board", [COMMON / "startup.c", COMMON / "semihosting.c"], "-std=c99")
+    script = [f"-L{COMMON}", f"-T{COMMON.parent / BOARD.folder / 'memory.ld'}", "-Wl,--defsym=BOARD_STACK_BYTES=8192"]
+    ram_end = "-Wl,--defsym=board_ram_end=ORIGIN(RAM)+LENGTH(RAM)"
+    link = ["-nostartfiles", "-Wl,--gc-sections", *script, ram_end, "-o", "variants.elf"]
+    command: list[str | Path] = [toolchain.COMPILER, *BOARD.target_flags, "-mthumb", *objects, *link]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "variants.elf"
+
+
+def console(elf: Path) -> str:
+    command = [toolchain.EMULATOR, "-M", BOARD.machine, "-nographic", "-monitor", "none", "-serial", "none"]
+    command += ["-semihosting", "-kernel", str(elf)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Per suite, "agreed 800" or "differs_at_seed 17"; nothing for the suites after a fault."""
+    said = console(image(tmp_path_factory.mktemp("variants") / "image", mve_sources()))
+    return dict(line.split(" ", 1) for line in said.splitlines() if line.count(" ") == 2)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_kernel_equals_the_portable_one(suite: str, verdicts: Mapping[str, str]) -> None:
+    assert re.fullmatch(r"agreed [1-9]\d\d+", verdicts.get(suite, "never finished"))
+
+
+def test_a_kernel_that_reads_behind_a_table_faults(tmp_path: Path) -> None:
+    dots = SPLIT_NN / "split_nn_dots_mve.c"
+    reads_16, of_fewer = "vldrbq_s8(of.weights)", "vldrbq_z_s8(of.weights, p)"
+    assert dots.read_text().count(of_fewer) == 1
+    careless = tmp_path / dots.name
+    careless.write_text(dots.read_text().replace(of_fewer, reads_16))
+    sources = [careless if path == dots else path for path in mve_sources()]
+    assert console(image(tmp_path / "image", sources)) == "fault\n"
+
+
+def test_the_kernels_compile_without_a_warning(tmp_path: Path) -> None:
+    build(tmp_path / "strict", list(executor_sources()), "-std=c99", *STRICT)
+
+
+DEEPEST = {
+    "conv": ("split_nn_conv_row", "large_window", "add_rows", "add_padding", "split_mve_dots"),
+    "depthwise": ("split_nn_depthwise_row", "any_pixel", "any_block", "repeat"),
+}
+
+
+@pytest.mark.parametrize("kernel", DEEPEST)
+def test_the_stack_of_the_deepest_kernels_is_what_they_say(kernel: str, tmp_path: Path) -> None:
+    source = SPLIT_NN / f"split_nn_{kernel}_mve.c"
+    stated = re.search(r"Stack: below (\d+) bytes", source.read_text())
+    build(tmp_path / "su", mve_sources(), "-std=c99", "-fstack-usage")
+    frames: dict[str, int] = {}
+    for name in (source.stem, "split_nn_dots_mve"):
+        text = (tmp_path / "su" / f"{name}.su").read_text()
+        assert "dynamic" not in text
+        frames |= {m[1]: int(m[2]) for m in re.finditer(r":(\w+)\t(\d+)\t", text)}
+    assert stated is not None
+    assert sum(frames[name] for name in DEEPEST[kernel]) < int(stated[1])
