@@ -5,6 +5,13 @@
 
 #include "split_nn_format.h"
 
+/* Which kinds of op this build can run: bit k is kind k. A build for one program may define fewer: the linker drops what
+ * is left out, and prepare refuses a program that has it. */
+#ifndef SPLIT_NN_KINDS
+#define SPLIT_NN_KINDS UINT64_MAX
+#endif
+#define SPLIT_NN_HAS(kind) ((int)(((uint64_t)(SPLIT_NN_KINDS) >> (kind)) & 1u))
+
 /* Where a row without an address lies. */
 #define SPLIT_NOWHERE UINT32_C(0xFFFFFFFF)
 

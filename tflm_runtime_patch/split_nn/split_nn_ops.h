@@ -1,0 +1,32 @@
+/* Every kind of op: its check, which prepare calls once per op, and what the executor calls per step. */
+#ifndef SPLIT_NN_OPS_H_
+#define SPLIT_NN_OPS_H_
+
+#include "split_nn_machine.h"
+#include "split_nn_op_check.h"
+
+/* Do the op's views and parameters fit each other, and do its weights and tables lie in the program? */
+split_status split_check_convolution(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_transpose_conv(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_resize(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_pool(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_binary(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_lut(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_quantize(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_softmax(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_pad(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_sum(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_dense(const uint8_t* program, const split_op* op, const split_op_views* views);
+
+/* Step `row` of the op. */
+void split_run_convolution(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_transpose_conv(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_resize_nearest(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_pool(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_binary(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_element_wise(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_pad(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_sum_feed(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_dense_feed(const split_machine* at, const split_op* op, uint32_t row);
+
+#endif /* SPLIT_NN_OPS_H_ */
