@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import pytest
 
@@ -88,6 +89,17 @@ def test_3_a_constant_has_no_producer() -> None:
     refused(replace(GRAPH, operators=operators), "op 0 ADD writes tensor 1, which is a constant")
 
 
+def test_3_a_variable_has_no_producer() -> None:
+    tensors = (*GRAPH.tensors[:2], replace(tensor(2), is_variable=True), tensor(3))
+    refused(replace(GRAPH, tensors=tensors), "op 0 ADD writes tensor 2, which is a variable")
+
+
+@pytest.mark.parametrize("fields", [{"data": b"abcd"}, {"is_variable": True}])
+def test_3_an_input_is_neither_constant_nor_variable(fields: dict[str, Any]) -> None:
+    tensors = (replace(tensor(0), **fields), *GRAPH.tensors[1:])
+    refused(replace(GRAPH, tensors=tensors), "tensor 0 is an input of the graph, and a constant or a variable")
+
+
 # 4. operators stand in an order in which they can run
 
 
@@ -96,12 +108,40 @@ def test_4_a_reader_stands_behind_the_producer() -> None:
     refused(replace(GRAPH, operators=operators), "op 0 CONV_2D reads tensor 2 before any operator has produced it")
 
 
+def test_4_what_is_read_is_produced_somewhere() -> None:
+    graph = replace(GRAPH, inputs=())
+    refused(graph, "op 0 ADD reads tensor 0, which nothing produces")
+
+
+def test_4_what_is_given_out_is_produced_somewhere() -> None:
+    refused(replace(GRAPH, operators=GRAPH.operators[:1]), "the graph gives out tensor 3, which nothing produces")
+
+
+@pytest.mark.parametrize("fields", [{"data": b"abcd"}, {"is_variable": True}, {"shape": (0,)}])
+def test_4_constants_variables_and_what_has_no_bytes_need_no_producer(fields: dict[str, Any]) -> None:
+    tensors = (*GRAPH.tensors, replace(tensor(4), **fields))
+    operators = (replace(GRAPH.operators[0], inputs=(0, 4)), GRAPH.operators[1])
+    replace(GRAPH, tensors=tensors, operators=operators).checked()
+
+
 # 5. shapes are final
 
 
 def test_5_a_dynamic_shape_is_refused() -> None:
     tensors = (tensor(0, (1, -1)), *GRAPH.tensors[1:])
     refused(replace(GRAPH, tensors=tensors), "tensor 0 't0' has a dynamic shape [1, -1]")
+
+
+@pytest.mark.parametrize(("index", "role"), [(0, "input"), (2, "result of op 0 ADD"), (3, "result of op 1 CONV_2D")])
+def test_5_an_activation_is_not_empty(index: int, role: str) -> None:
+    tensors = (*GRAPH.tensors[:index], tensor(index, (1, 0)), *GRAPH.tensors[index + 1 :])
+    refused(replace(GRAPH, tensors=tensors), f"tensor {index}, {role}, is empty: [1, 0]")
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((2**31,), "INT8"), ((2**15, 2**14), "INT32"), ((2**31,), "RESOURCE")])
+def test_5_a_tensor_fits_32_bits(shape: tuple[int, ...], dtype: str) -> None:
+    tensors = (tensor(0, shape, dtype=dtype), *GRAPH.tensors[1:])
+    refused(replace(GRAPH, tensors=tensors), f"tensor 0 't0' is larger than any arena: {list(shape)}")
 
 
 # Values and questions.

@@ -53,11 +53,6 @@ def test_an_output_nobody_reads_is_live_while_it_is_written():
     assert live_bytes_per_operator(graph) == (111, 1010)
 
 
-def test_a_tensor_read_but_never_written_lives_from_the_start():
-    graph = graph_of([1, 10, 100, 1000], [([0], [1]), ([1, 2], [3])], [0], [3])
-    assert live_bytes_per_operator(graph) == (111, 1110)
-
-
 def test_constants_variables_and_tensors_nobody_names_are_not_counted():
     constant, variable = {"data": bytes(10)}, {"is_variable": True}
     graph = graph_of([1, 10, 100, 1000, 5], [([0, 1, 2, ABSENT], [3])], [0], [3], t1=constant, t2=variable)

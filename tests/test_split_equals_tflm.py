@@ -46,9 +46,11 @@ def inputs_of(model: bytes, count: int = 3) -> list[list[np.ndarray]]:
     return entries
 
 
-def check(tflm: TflmServer, model: bytes, *, all_split: bool = False) -> None:
-    """`all_split`: nothing may be left to a stock operator."""
-    inputs = inputs_of(model)
+def check(
+    tflm: TflmServer, model: bytes, *, all_split: bool = False, inputs: list[list[np.ndarray]] | None = None
+) -> None:
+    """`all_split`: nothing may be left to a stock operator. `inputs`: others than any bytes."""
+    inputs = inputs or inputs_of(model)
     original = tflm.run(model, inputs)
     compiled = list(every_compilation(model))
     assert compiled or not all_split

@@ -83,6 +83,14 @@ _OPTIONS_TABLE = {
     "MAXIMUM": "MaximumMinimumOptions",
     "MINIMUM": "MaximumMinimumOptions",
     "ABS": "AbsOptions",
+    "SQUARED_DIFFERENCE": "SquaredDifferenceOptions",
+    "REDUCE_MAX": "ReducerOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
+    "SPACE_TO_DEPTH": "SpaceToDepthOptions",
+    "DEPTH_TO_SPACE": "DepthToSpaceOptions",
+    "UNPACK": "UnpackOptions",
+    "SLICE": "SliceOptions",
+    "SPLIT_V": "SplitVOptions",
 }
 _ENUM_FIELDS = {
     "padding": "Padding",

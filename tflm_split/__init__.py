@@ -34,6 +34,7 @@ def optimize(
     inputs: int = 8,
     seed: int = 0,
     effort: int | None = None,
+    board: str | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """The model at `source` (a path, or its bytes), split for least arena; nothing is written.
@@ -41,12 +42,14 @@ def optimize(
     `int8_io` strips a float model's QUANTIZE and DEQUANTIZE: its interface changes, and `report["interface_changes"]`
     says how. `max_arena` (bytes, or `"64KB"`) is what the device has; `report["goal"]` says whether it is met, which is
     an answer, not an error. Verification runs both models in TFLM on `inputs` inputs made from `seed`. `effort` is how
-    many rounds the layout search may take. `progress` is called with (stage, done, total).
+    many rounds the layout search may take. `board` (a name of `tflm-split board`; m7 without) is the one that
+    `report["latency"]` predicts instructions for. `progress` is called with (stage, done, total).
 
     Raises subclasses of `errors.TflmSplitError`: InputError for what cannot be used, VerificationError when the result
     would not be the same.
     """
     from tflm_split import pipeline
+    from tflm_split.analysis.latency import DEFAULT_BOARD
     from tflm_split.plan.portfolio import DEFAULT_EFFORT
 
     options = pipeline.Options(
@@ -56,6 +59,7 @@ def optimize(
         inputs=inputs,
         seed=seed,
         effort=DEFAULT_EFFORT if effort is None else effort,
+        board=DEFAULT_BOARD if board is None else board,
     )
     return pipeline.optimize(source, options, progress or pipeline.quiet)
 

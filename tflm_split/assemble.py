@@ -42,9 +42,9 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> bytes:
         if node in region_at:
             r = region_at[node]
             region = plan.regions[r]
-            program = len(graph.tensors) + len(tensors)
+            program = len(model.graph.tensors) + len(tensors)
             tensors.append(NewTensor(f"tflm_split/program_{r}", (len(blobs[r]),), "INT8", blobs[r]))
-            workspace = len(graph.tensors) + len(tensors)
+            workspace = len(model.graph.tensors) + len(tensors)
             tensors.append(NewTensor(f"tflm_split/workspace_{r}", (region.program.workspace_bytes,), "INT8"))
             offsets[workspace] = region.workspace_offset
             operators.append(CustomOperator(CUSTOM_CODE, (*region.inputs, program), (*region.outputs, workspace)))

@@ -19,7 +19,8 @@ import click
 from tqdm import tqdm
 
 import tflm_split
-from tflm_split.board.cli import board
+from tflm_split.board.boards import BOARDS
+from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
 from tflm_split.sizes import SIZE_HELP, parse_bytes
@@ -69,6 +70,9 @@ def cli(debug: bool) -> None:
 @click.option(
     "--effort", type=click.IntRange(min=0), help="Thousands of pieces the layout search may place (default: 1500)."
 )
+@click.option(
+    "--board", metavar="BOARD", help=f"The board to predict instructions for: {', '.join(BOARDS)} (default: m7)."
+)
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def optimize(
     model: Path,
@@ -80,6 +84,7 @@ def optimize(
     inputs: int,
     seed: int,
     effort: int | None,
+    board: str | None,
     force: bool,
 ) -> int:
     """Split MODEL for least arena, verify the result in TFLM, and report."""
@@ -102,6 +107,7 @@ def optimize(
             inputs=inputs,
             seed=seed,
             effort=effort,
+            board=board,
             progress=progress,
         )
     record = _json(result.report)
@@ -196,7 +202,7 @@ def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force:
     return 0
 
 
-cli.add_command(board)
+cli.add_command(board_commands)
 cli.add_command(export)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tflm_split.analysis.latency import DEFAULT_BOARD, board_costs
 from tflm_split.assemble import assemble, region_blobs
 from tflm_split.candidates import best_plan, rewritten_split
 from tflm_split.compile import Plan
@@ -35,7 +36,8 @@ def quiet(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user may ask for. Sizes in bytes; `inputs` is the number of inputs the result is verified on."""
+    """What the user may ask for. Sizes in bytes; `inputs` is the number of inputs the result is verified on; `board` is
+    the one that instructions are predicted for."""
 
     int8_io: bool = False
     max_arena_bytes: int | None = None
@@ -43,6 +45,7 @@ class Options:
     inputs: int = 8
     seed: int = 0
     effort: int = DEFAULT_EFFORT
+    board: str = DEFAULT_BOARD
 
     def __post_init__(self) -> None:
         if self.max_arena_bytes is not None and self.max_arena_bytes <= 0:
@@ -53,6 +56,7 @@ class Options:
             raise InputError(f"the seed is {self.seed}, needs 0 or more")
         if self.effort < 0:
             raise InputError(f"the effort is {self.effort}, needs 0 or more")
+        board_costs(self.board)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,9 @@ def optimize(
     if kept_original:
         optimized, plan, blobs, after, changes = model.original, None, (), before, ()
     outcome = Outcome(
-        model, optimized, split, plan, blobs, before, after, comparison, changes, kept_original, options.max_arena_bytes
-    )
+        model, optimized, split, plan, blobs, before, after, comparison, changes, kept_original, options.max_arena_bytes,
+        options.board,
+    )  # fmt: skip
     return Result(optimized, make_record(outcome), changes, plan, path)
 
 

@@ -12,8 +12,8 @@
  *    read all that the pixels before x read, and reads nothing but the windows of pixel x and of later pixels
  *    from then on. So an output pixel may lie on input bytes that only windows of earlier pixels read.
  *
- * 2. Element-wise kernels (ADD, SUB, MUL, SOFTMAX, LUT with one-byte entries) may write exactly the row they
- *    read: same address, same pixel stride, and for the binary ones an operand that is not broadcast along
+ * 2. Element-wise kernels (ADD, SUB, MUL, MINIMUM, MAXIMUM, SQUARED_DIFFERENCE, PRELU, SOFTMAX, LUT with
+ *    one-byte entries) may write exactly the row they read: same address, same pixel stride, and for the binary ones an operand that is not broadcast along
  *    columns or channels. PAD may do so when it is a plain copy.
  *
  * 3. Channel-wise kernels (DEPTHWISE with multiplier 1, AVERAGE_POOL, MAX_POOL) whose window has one column, and
@@ -22,7 +22,8 @@
  * 4. QUANTIZE_FLOAT may start at the address it reads when its output pixels are not further apart than its
  *    input's.
  *
- * 5. TRANSPOSE_CONV and RESIZE_NEAREST may write on no row they read.
+ * 5. TRANSPOSE_CONV, RESIZE_NEAREST, RESIZE_BILINEAR, GATHER, DEPTH_TO_SPACE and PIXEL_SUM may write on no row
+ *    they read.
  *
  * Anything else a step writes must not overlap what it reads. An accumulator overlaps no other row of its step. */
 #ifndef SPLIT_NN_H_

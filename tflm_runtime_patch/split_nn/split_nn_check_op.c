@@ -28,6 +28,21 @@ split_status split_check_window(const split_window_params* window, const split_o
     return sound ? SPLIT_OK : SPLIT_ERROR_WINDOW;
 }
 
+split_status split_check_groups(uint32_t groups, int depthwise, const split_window_params* window,
+                                const split_op_views* views, uint64_t* weights) {
+    const uint32_t in = views->input->channel_count;
+    const uint32_t out = views->output->channel_count;
+    if (groups == 0) {
+        return SPLIT_ERROR_PARAMS;
+    }
+    *weights = split_capped_product((uint64_t)window->kernel_rows * window->kernel_columns, out);
+    if (depthwise) {
+        return out % groups == 0 && out / groups == in ? SPLIT_OK : SPLIT_ERROR_SHAPE;
+    }
+    *weights = split_capped_product(*weights, in / groups);
+    return in % groups == 0 && out % groups == 0 ? SPLIT_OK : SPLIT_ERROR_SHAPE;
+}
+
 typedef split_status (*kind_check)(const uint8_t* program, const split_op* op, const split_op_views* views);
 
 /* What a kind's record and views must be before its own check may look at them. */
@@ -53,6 +68,23 @@ static const kind_rule* rule_of(uint32_t kind) {
     static const kind_rule transpose_conv = {
         split_check_transpose_conv, sizeof(split_transpose_conv_params), 1, 0, 1, 1};
     static const kind_rule resize = {split_check_resize, sizeof(split_resize_params), 1, 0, 1, 1};
+    static const kind_rule bilinear = {split_check_bilinear, sizeof(split_bilinear_params), 1, 0, 1, 1};
+    static const kind_rule gather = {split_check_gather, sizeof(split_gather_params), 1, 0, 4, 1};
+    static const kind_rule depth_to_space = {split_check_depth_to_space, sizeof(split_block_params), 1, 0, 1, 1};
+    static const kind_rule pixel_sum = {split_check_pixel_sum, sizeof(split_sum_params), 1, 0, 1, 1};
+    static const kind_rule conv_int16 = {split_check_convolution_int16, sizeof(split_conv_int16_params), 1, 0, 2, 2};
+    static const kind_rule pool_int16 = {split_check_pool_int16, sizeof(split_pool_int16_params), 1, 0, 2, 2};
+    static const kind_rule binary_int16 = {split_check_binary_int16, sizeof(split_binary_int16_params), 2, 0, 2, 2};
+    static const kind_rule unary_int16 = {split_check_unary_int16, sizeof(split_unary_int16_params), 1, 0, 0, 0};
+    static const kind_rule softmax_int16 = {split_check_softmax_int16, sizeof(split_softmax_int16_params), 1, 0, 2, 2};
+    static const kind_rule sum_int16 = {split_check_sum_int16, sizeof(split_sum_params), 1, 1, 2, 2};
+    static const kind_rule dense_int16 = {split_check_dense_int16, sizeof(split_dense_int16_params), 1, 1, 2, 2};
+    static const kind_rule conv_float = {split_check_convolution_float, sizeof(split_conv_float_params), 1, 0, 4, 4};
+    static const kind_rule pool_float = {split_check_pool_float, sizeof(split_pool_float_params), 1, 0, 4, 4};
+    static const kind_rule binary_float = {split_check_binary_float, sizeof(split_binary_float_params), 2, 0, 4, 4};
+    static const kind_rule unary_float = {split_check_unary_float, sizeof(split_unary_float_params), 1, 0, 4, 4};
+    static const kind_rule sum_float = {split_check_sum_float, sizeof(split_sum_float_params), 1, 1, 4, 4};
+    static const kind_rule dense_float = {split_check_dense_float, sizeof(split_dense_float_params), 1, 1, 4, 4};
     switch (kind) {
         case SPLIT_OP_CONV:
             return SPLIT_NN_HAS(SPLIT_OP_CONV) ? &convolution : NULL;
@@ -84,6 +116,52 @@ static const kind_rule* rule_of(uint32_t kind) {
             return SPLIT_NN_HAS(SPLIT_OP_TRANSPOSE_CONV) ? &transpose_conv : NULL;
         case SPLIT_OP_RESIZE_NEAREST:
             return SPLIT_NN_HAS(SPLIT_OP_RESIZE_NEAREST) ? &resize : NULL;
+        case SPLIT_OP_MINIMUM:
+            return SPLIT_NN_HAS(SPLIT_OP_MINIMUM) ? &binary : NULL;
+        case SPLIT_OP_MAXIMUM:
+            return SPLIT_NN_HAS(SPLIT_OP_MAXIMUM) ? &binary : NULL;
+        case SPLIT_OP_SQUARED_DIFFERENCE:
+            return SPLIT_NN_HAS(SPLIT_OP_SQUARED_DIFFERENCE) ? &binary : NULL;
+        case SPLIT_OP_PRELU:
+            return SPLIT_NN_HAS(SPLIT_OP_PRELU) ? &binary : NULL;
+        case SPLIT_OP_PIXEL_SUM:
+            return SPLIT_NN_HAS(SPLIT_OP_PIXEL_SUM) ? &pixel_sum : NULL;
+        case SPLIT_OP_RESIZE_BILINEAR:
+            return SPLIT_NN_HAS(SPLIT_OP_RESIZE_BILINEAR) ? &bilinear : NULL;
+        case SPLIT_OP_GATHER:
+            return SPLIT_NN_HAS(SPLIT_OP_GATHER) ? &gather : NULL;
+        case SPLIT_OP_DEPTH_TO_SPACE:
+            return SPLIT_NN_HAS(SPLIT_OP_DEPTH_TO_SPACE) ? &depth_to_space : NULL;
+        case SPLIT_OP_CONV_INT16:
+            return SPLIT_NN_HAS(SPLIT_OP_CONV_INT16) ? &conv_int16 : NULL;
+        case SPLIT_OP_DEPTHWISE_INT16:
+            return SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_INT16) ? &conv_int16 : NULL;
+        case SPLIT_OP_POOL_INT16:
+            return SPLIT_NN_HAS(SPLIT_OP_POOL_INT16) ? &pool_int16 : NULL;
+        case SPLIT_OP_BINARY_INT16:
+            return SPLIT_NN_HAS(SPLIT_OP_BINARY_INT16) ? &binary_int16 : NULL;
+        case SPLIT_OP_UNARY_INT16:
+            return SPLIT_NN_HAS(SPLIT_OP_UNARY_INT16) ? &unary_int16 : NULL;
+        case SPLIT_OP_SOFTMAX_INT16:
+            return SPLIT_NN_HAS(SPLIT_OP_SOFTMAX_INT16) ? &softmax_int16 : NULL;
+        case SPLIT_OP_SUM_FEED_INT16:
+            return SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_INT16) ? &sum_int16 : NULL;
+        case SPLIT_OP_DENSE_FEED_INT16:
+            return SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_INT16) ? &dense_int16 : NULL;
+        case SPLIT_OP_CONV_FLOAT:
+            return SPLIT_NN_HAS(SPLIT_OP_CONV_FLOAT) ? &conv_float : NULL;
+        case SPLIT_OP_DEPTHWISE_FLOAT:
+            return SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_FLOAT) ? &conv_float : NULL;
+        case SPLIT_OP_POOL_FLOAT:
+            return SPLIT_NN_HAS(SPLIT_OP_POOL_FLOAT) ? &pool_float : NULL;
+        case SPLIT_OP_BINARY_FLOAT:
+            return SPLIT_NN_HAS(SPLIT_OP_BINARY_FLOAT) ? &binary_float : NULL;
+        case SPLIT_OP_UNARY_FLOAT:
+            return SPLIT_NN_HAS(SPLIT_OP_UNARY_FLOAT) ? &unary_float : NULL;
+        case SPLIT_OP_SUM_FEED_FLOAT:
+            return SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_FLOAT) ? &sum_float : NULL;
+        case SPLIT_OP_DENSE_FEED_FLOAT:
+            return SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_FLOAT) ? &dense_float : NULL;
         default:
             return NULL;
     }

@@ -34,7 +34,7 @@ split_status split_check_view(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_view* view = split_view_at(program, index);
     if (view->storage >= header->storage_count || view->reserved != 0 || view->row_count == 0 ||
-        view->column_count == 0 || view->channel_count == 0 || (view->element_bytes != 1 && view->element_bytes != 4) ||
+        view->column_count == 0 || view->channel_count == 0 || (view->element_bytes != 1 && view->element_bytes != 2 && view->element_bytes != 4) ||
         view->pixel_stride_bytes > INT32_MAX) {
         return SPLIT_ERROR_VIEW;
     }
@@ -103,7 +103,7 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
         return SPLIT_ERROR_STEP;
     }
     const split_op* op = split_op_at(program, step.op);
-    const int feeds = op->kind == SPLIT_OP_SUM_FEED || op->kind == SPLIT_OP_DENSE_FEED;
+    const int feeds = op->accumulator != SPLIT_NONE; /* split_check_op: the feeds have one, and no other op has */
     if (step.row >= split_view_at(program, feeds ? op->input : op->output)->row_count) {
         return SPLIT_ERROR_STEP;
     }
@@ -113,11 +113,23 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
         case SPLIT_OP_DEPTHWISE:
         case SPLIT_OP_AVERAGE_POOL:
         case SPLIT_OP_MAX_POOL:
+        case SPLIT_OP_CONV_INT16:
+        case SPLIT_OP_DEPTHWISE_INT16:
+        case SPLIT_OP_POOL_INT16:
+        case SPLIT_OP_CONV_FLOAT:
+        case SPLIT_OP_DEPTHWISE_FLOAT:
+        case SPLIT_OP_POOL_FLOAT:
             found = found && window_has_addresses(program, op, step.row);
             break;
         case SPLIT_OP_ADD:
         case SPLIT_OP_SUB:
         case SPLIT_OP_MUL:
+        case SPLIT_OP_BINARY_INT16:
+        case SPLIT_OP_BINARY_FLOAT:
+        case SPLIT_OP_MINIMUM:
+        case SPLIT_OP_MAXIMUM:
+        case SPLIT_OP_SQUARED_DIFFERENCE:
+        case SPLIT_OP_PRELU:
             found = found && operand_has_address(program, op->input, step.row) &&
                     operand_has_address(program, op->input2, step.row);
             break;
@@ -130,6 +142,21 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
             found = found && has_address(program, op->input, row_map[step.row]);
             break;
         }
+        case SPLIT_OP_RESIZE_BILINEAR: {
+            const split_bilinear_params* bilinear =
+                (const split_bilinear_params*)split_at(program, op->params_offset);
+            const uint32_t* rows = (const uint32_t*)split_at(program, bilinear->row_positions_offset);
+            const uint32_t first = rows[step.row] / SPLIT_POSITIONS_PER_PIXEL;
+            const int between = rows[step.row] % SPLIT_POSITIONS_PER_PIXEL > 0;
+            found = found && has_address(program, op->input, first) &&
+                    (!between || has_address(program, op->input, first + 1u));
+            break;
+        }
+        case SPLIT_OP_DEPTH_TO_SPACE: {
+            const split_block_params* params = (const split_block_params*)split_at(program, op->params_offset);
+            found = found && has_address(program, op->input, step.row / params->block);
+            break;
+        }
         case SPLIT_OP_PAD: {
             const split_pad_params* pad = (const split_pad_params*)split_at(program, op->params_offset);
             const uint32_t rows = split_view_at(program, op->input)->row_count;
@@ -139,6 +166,10 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
         }
         case SPLIT_OP_SUM_FEED:
         case SPLIT_OP_DENSE_FEED:
+        case SPLIT_OP_SUM_FEED_INT16:
+        case SPLIT_OP_DENSE_FEED_INT16:
+        case SPLIT_OP_SUM_FEED_FLOAT:
+        case SPLIT_OP_DENSE_FEED_FLOAT:
             found = found && has_address(program, op->accumulator, 0) && has_address(program, op->input, step.row);
             break;
         default: /* element by element */

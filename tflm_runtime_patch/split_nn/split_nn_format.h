@@ -20,6 +20,8 @@ extern "C" {
 #define SPLIT_NO_ADDRESS16 0xFFFFu /* TABLE16: this row has no address */
 #define SPLIT_NO_ADDRESS32 0xFFFFFFFFu /* TABLE32: this row has no address */
 #define SPLIT_MAX_WINDOW_ROWS 32 /* input rows one step may read through a window */
+#define SPLIT_POSITIONS_PER_PIXEL 1024u /* units of a RESIZE_BILINEAR position */
+#define SPLIT_MAX_SUMMED 8388608u /* int8 that may be added up */
 #define SPLIT_TABLE16_UNIT 4u /* bytes per unit of a TABLE16 address */
 
 enum {
@@ -46,6 +48,29 @@ enum {
     SPLIT_OP_DENSE_FEED = 12,
     SPLIT_OP_TRANSPOSE_CONV = 13,
     SPLIT_OP_RESIZE_NEAREST = 14,
+    SPLIT_OP_MINIMUM = 15,
+    SPLIT_OP_MAXIMUM = 16,
+    SPLIT_OP_SQUARED_DIFFERENCE = 17,
+    SPLIT_OP_PRELU = 18,
+    SPLIT_OP_PIXEL_SUM = 19,
+    SPLIT_OP_RESIZE_BILINEAR = 20,
+    SPLIT_OP_GATHER = 21,
+    SPLIT_OP_DEPTH_TO_SPACE = 22,
+    SPLIT_OP_CONV_INT16 = 28,
+    SPLIT_OP_DEPTHWISE_INT16 = 29,
+    SPLIT_OP_POOL_INT16 = 30,
+    SPLIT_OP_BINARY_INT16 = 31,
+    SPLIT_OP_UNARY_INT16 = 32,
+    SPLIT_OP_SUM_FEED_INT16 = 33,
+    SPLIT_OP_SOFTMAX_INT16 = 34,
+    SPLIT_OP_CONV_FLOAT = 35,
+    SPLIT_OP_DEPTHWISE_FLOAT = 36,
+    SPLIT_OP_POOL_FLOAT = 37,
+    SPLIT_OP_BINARY_FLOAT = 38,
+    SPLIT_OP_UNARY_FLOAT = 39,
+    SPLIT_OP_DENSE_FEED_INT16 = 60,
+    SPLIT_OP_SUM_FEED_FLOAT = 61,
+    SPLIT_OP_DENSE_FEED_FLOAT = 62,
 };
 
 /* Bits of `HEADER.flags`. */
@@ -56,12 +81,36 @@ enum {
 /* Bits of `CONV_PARAMS.flags`, `DENSE_PARAMS.flags` and `TRANSPOSE_CONV_PARAMS.flags`. */
 enum {
     SPLIT_WEIGHT_PER_CHANNEL = 1,
+    SPLIT_WEIGHT_SUMS_32 = 2,
 };
 
 /* How `SUM_FEED` turns a sum into the output. */
 enum {
     SPLIT_MEAN_AVERAGE_POOL = 0,
     SPLIT_MEAN_MEAN = 1,
+    SPLIT_MEAN_MAXIMUM = 2,
+};
+
+/* What `POOL_INT16` and `POOL_FLOAT` make of a window. */
+enum {
+    SPLIT_POOL_AVERAGE = 0,
+    SPLIT_POOL_MAXIMUM = 1,
+};
+
+/* What `BINARY_INT16` and `BINARY_FLOAT` make of two numbers. */
+enum {
+    SPLIT_BINARY_ADD = 0,
+    SPLIT_BINARY_SUB = 1,
+    SPLIT_BINARY_MUL = 2,
+};
+
+/* What `UNARY_INT16` (the first three) and `UNARY_FLOAT` (the others) make of one number. */
+enum {
+    SPLIT_UNARY_REQUANTIZE = 0,
+    SPLIT_UNARY_FROM_FLOAT = 1,
+    SPLIT_UNARY_TO_FLOAT = 2,
+    SPLIT_UNARY_CLAMP = 3,
+    SPLIT_UNARY_LEAKY = 4,
 };
 
 /* First bytes of every program. */
@@ -113,7 +162,7 @@ typedef struct split_view {
     uint32_t channel_count; /* elements per pixel */
     uint32_t pixel_stride_bytes;
     uint32_t offset_bytes; /* of pixel 0 within its row */
-    uint16_t element_bytes; /* 1 (int8, uint8) or 4 (int32, float) */
+    uint16_t element_bytes; /* 1 (int8, uint8), 2 (int16) or 4 (int32, float) */
     uint16_t reserved; /* 0 */
 } split_view;
 typedef char split_view_is_24_bytes[sizeof(split_view) == 24 ? 1 : -1];
@@ -175,8 +224,11 @@ typedef struct split_pool_params {
 typedef char split_pool_params_is_24_bytes[sizeof(split_pool_params) == 24 ? 1 : -1];
 
 /* ADD, SUB: out = clamp(MBQM(MBQM((x1 - zp1) << left_shift, m1, s1) +- MBQM((x2 - zp2) << left_shift, m2,
- * s2), mo, so) + zpo). MUL: out = clamp(MBQM((x1 - zp1) * (x2 - zp2), mo, so) + zpo). An operand view with
- * one row, one column or one channel where the output has more is broadcast along that axis. */
+ * s2), mo, so) + zpo). MUL: out = clamp(MBQM((x1 - zp1) * (x2 - zp2), mo, so) + zpo). SQUARED_DIFFERENCE:
+ * as SUB, the difference squared (modulo 2^32) before the last MBQM. PRELU: d = x1 - zp1; out = clamp((d >=
+ * 0 ? MBQM(d, m1, s1) : MBQM(d * (x2 - zp2), m2, s2)) + zpo). MINIMUM, MAXIMUM: the smaller or larger byte,
+ * the rest of the record is 0. An operand view with one row, one column or one channel where the output has
+ * more is broadcast along that axis. */
 typedef struct split_binary_params {
     int32_t zero_point1;
     int32_t zero_point2;
@@ -219,7 +271,7 @@ typedef struct split_softmax_params {
 typedef char split_softmax_params_is_8_bytes[sizeof(split_softmax_params) == 8 ? 1 : -1];
 
 /* PAD, and a copy where every pad is 0: the input lies `pad_*` from the output's start on each axis,
- * `value` around it. */
+ * `value` around it. Elements of more than one byte are padded with 0 only. */
 typedef struct split_pad_params {
     uint16_t pad_rows;
     uint16_t pad_columns;
@@ -228,7 +280,8 @@ typedef struct split_pad_params {
 } split_pad_params;
 typedef char split_pad_params_is_8_bytes[sizeof(split_pad_params) == 8 ? 1 : -1];
 
-/* SUM_FEED: per channel, the sum over all rows and columns of the input view, then `mode`. */
+/* SUM_FEED: per channel, the sum over all rows and columns of the input view, then `mode`. PIXEL_SUM: per
+ * pixel, the sum over its channels, by mode MEAN; the output has one channel. */
 typedef struct split_sum_params {
     int32_t mode; /* MeanMode */
     int32_t count; /* pixels summed */
@@ -285,6 +338,203 @@ typedef struct split_resize_params {
     uint32_t column_map_offset; /* uint16[output columns], each below the input's columns */
 } split_resize_params;
 typedef char split_resize_params_is_8_bytes[sizeof(split_resize_params) == 8 ? 1 : -1];
+
+/* RESIZE_BILINEAR: output pixel (r, c) lies at row_positions[r], column_positions[c] of the input, in
+ * 1/1024 of a pixel. Its four neighbours are weighted by their distances and the sum, in 1/2^20, is rounded
+ * half away from zero. */
+typedef struct split_bilinear_params {
+    uint32_t row_positions_offset; /* uint32[output rows], each at most 1024 * (input rows - 1) */
+    uint32_t column_positions_offset; /* uint32[output columns], each at most 1024 * (input columns - 1) */
+} split_bilinear_params;
+typedef char split_bilinear_params_is_8_bytes[sizeof(split_bilinear_params) == 8 ? 1 : -1];
+
+/* GATHER: output row r is entry x of a constant table, x the one int32 of input row r; 0 below, entry_count
+ * - 1 above. */
+typedef struct split_gather_params {
+    uint32_t table_offset; /* int8[entry_count][output columns * output channels] */
+    uint32_t entry_count; /* >= 1 */
+} split_gather_params;
+typedef char split_gather_params_is_8_bytes[sizeof(split_gather_params) == 8 ? 1 : -1];
+
+/* DEPTH_TO_SPACE: output pixel (r, c) is part (r % block) * block + c % block of the channels of input
+ * pixel (r / block, c / block). */
+typedef struct split_block_params {
+    uint32_t block; /* >= 1 */
+} split_block_params;
+typedef char split_block_params_is_4_bytes[sizeof(split_block_params) == 4 ? 1 : -1];
+
+/* CONV_INT16, DEPTHWISE_INT16: int16 in and out without zero points, int8 weights as for CONV and
+ * DEPTHWISE. acc = bias + sum(w * x) in int64, taps outside the input add nothing; out = clamp(MBQM64(acc,
+ * multiplier, shift)), or with SUMS_32 clamp(MBQM((int32)acc, multiplier, shift)). */
+typedef struct split_conv_int16_params {
+    uint16_t kernel_rows;
+    uint16_t kernel_columns;
+    uint16_t stride_rows;
+    uint16_t stride_columns;
+    uint16_t dilation_rows;
+    uint16_t dilation_columns;
+    /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
+    int16_t pad_rows;
+    int16_t pad_columns;
+    int32_t output_min;
+    int32_t output_max;
+    uint32_t bias_offset; /* int32[2 * channels out]: each int64 as its low half, then its high half */
+    uint32_t multipliers_offset; /* int32[], Q0.31, >= 0 */
+    uint32_t shifts_offset; /* int8[], > 0 is left, <= 7 unless SUMS_32; any alignment */
+    uint32_t weights_offset; /* int8[]; 16-aligned */
+    uint16_t groups; /* as in split_conv_params */
+    uint16_t flags; /* WeightFlags */
+} split_conv_int16_params;
+typedef char split_conv_int16_params_is_44_bytes[sizeof(split_conv_int16_params) == 44 ? 1 : -1];
+
+/* DENSE_FEED_INT16: DENSE_FEED of int16 by the arithmetic of CONV_INT16. An accumulator is an int64, in two
+ * int32 as the bias. */
+typedef struct split_dense_int16_params {
+    int32_t output_min;
+    int32_t output_max;
+    uint32_t bias_offset; /* int32[2 * channels out]: each int64 as its low half, then its high half */
+    uint32_t multipliers_offset; /* int32[], Q0.31, >= 0 */
+    uint32_t shifts_offset; /* int8[], > 0 is left, <= 7 unless SUMS_32; any alignment */
+    uint32_t weights_offset; /* int8[]; 16-aligned */
+    uint32_t flags; /* WeightFlags */
+} split_dense_int16_params;
+typedef char split_dense_int16_params_is_28_bytes[sizeof(split_dense_int16_params) == 28 ? 1 : -1];
+
+/* POOL_INT16: taps outside the input do not count. */
+typedef struct split_pool_int16_params {
+    uint16_t kernel_rows;
+    uint16_t kernel_columns;
+    uint16_t stride_rows;
+    uint16_t stride_columns;
+    uint16_t dilation_rows;
+    uint16_t dilation_columns;
+    /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
+    int16_t pad_rows;
+    int16_t pad_columns;
+    int32_t output_min;
+    int32_t output_max;
+    int32_t mode; /* PoolMode */
+} split_pool_int16_params;
+typedef char split_pool_int16_params_is_28_bytes[sizeof(split_pool_int16_params) == 28 ? 1 : -1];
+
+/* BINARY_INT16: the arithmetic and broadcasting of split_binary_params on int16 without zero points. */
+typedef struct split_binary_int16_params {
+    int32_t mode; /* BinaryMode */
+    int32_t left_shift;
+    int32_t multiplier1;
+    int32_t shift1;
+    int32_t multiplier2;
+    int32_t shift2;
+    int32_t output_multiplier;
+    int32_t output_shift;
+    int32_t output_min;
+    int32_t output_max;
+} split_binary_int16_params;
+typedef char split_binary_int16_params_is_40_bytes[sizeof(split_binary_int16_params) == 40 ? 1 : -1];
+
+/* UNARY_INT16, element by element. REQUANTIZE (int8 or int16 to int8 or int16), with d = x -
+ * input_zero_point: out = clamp(MBQM(d, multiplier, shift) + output_zero_point), by negative_* where d < 0.
+ * FROM_FLOAT: out = clamp(round_half_away(x / scale) + output_zero_point). TO_FLOAT: out = (x -
+ * input_zero_point) * scale. */
+typedef struct split_unary_int16_params {
+    int32_t mode; /* UnaryMode */
+    int32_t input_zero_point;
+    int32_t output_zero_point;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t negative_multiplier;
+    int32_t negative_shift;
+    int32_t output_min;
+    int32_t output_max;
+    float scale; /* finite, > 0 */
+} split_unary_int16_params;
+typedef char split_unary_int16_params_is_40_bytes[sizeof(split_unary_int16_params) == 40 ? 1 : -1];
+
+/* SOFTMAX_INT16 (reference_ops::SoftmaxInt16): d = MBQM(x - max, multiplier, shift) + 32767, saturated to
+ * int16; exp = exps[d], interpolated; out = exp * reciprocals[sum of exps, scaled], clamped to [0, 32767]. */
+typedef struct split_softmax_int16_params {
+    uint32_t exps_table_offset; /* int16[513]: exp(x), x from -10 to 0, Q0.15 */
+    uint32_t reciprocals_table_offset; /* int16[513]: 1 / (1 + x), x from 0 to 1, Q0.15 */
+    int32_t multiplier;
+    int32_t shift;
+} split_softmax_int16_params;
+typedef char split_softmax_int16_params_is_16_bytes[sizeof(split_softmax_int16_params) == 16 ? 1 : -1];
+
+/* CONV_FLOAT, DEPTHWISE_FLOAT: as CONV and DEPTHWISE in float32. total = sum(x * w) over the taps inside
+ * the input by row, column and channel, from 0, each product and each sum rounded; out = min(max(total +
+ * bias, output_min), output_max). */
+typedef struct split_conv_float_params {
+    uint16_t kernel_rows;
+    uint16_t kernel_columns;
+    uint16_t stride_rows;
+    uint16_t stride_columns;
+    uint16_t dilation_rows;
+    uint16_t dilation_columns;
+    /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
+    int16_t pad_rows;
+    int16_t pad_columns;
+    float output_min;
+    float output_max;
+    uint32_t bias_offset; /* float[channels out] */
+    uint32_t weights_offset; /* float[]; 16-aligned */
+    uint16_t groups; /* as in split_conv_params */
+    uint16_t flags; /* 0 */
+} split_conv_float_params;
+typedef char split_conv_float_params_is_36_bytes[sizeof(split_conv_float_params) == 36 ? 1 : -1];
+
+/* DENSE_FEED_FLOAT: DENSE_FEED in float32, products added in the order of the input; bias and limits as
+ * CONV_FLOAT. */
+typedef struct split_dense_float_params {
+    float output_min;
+    float output_max;
+    uint32_t bias_offset; /* float[outputs] */
+    uint32_t weights_offset; /* float[]; 16-aligned */
+} split_dense_float_params;
+typedef char split_dense_float_params_is_16_bytes[sizeof(split_dense_float_params) == 16 ? 1 : -1];
+
+/* POOL_FLOAT: taps outside the input do not count; sums by row and column, then one division. */
+typedef struct split_pool_float_params {
+    uint16_t kernel_rows;
+    uint16_t kernel_columns;
+    uint16_t stride_rows;
+    uint16_t stride_columns;
+    uint16_t dilation_rows;
+    uint16_t dilation_columns;
+    /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
+    int16_t pad_rows;
+    int16_t pad_columns;
+    float output_min;
+    float output_max;
+    int32_t mode; /* PoolMode */
+} split_pool_float_params;
+typedef char split_pool_float_params_is_28_bytes[sizeof(split_pool_float_params) == 28 ? 1 : -1];
+
+/* BINARY_FLOAT: out = min(max(a op b, output_min), output_max), operands broadcast as in
+ * split_binary_params. */
+typedef struct split_binary_float_params {
+    int32_t mode; /* BinaryMode */
+    float output_min;
+    float output_max;
+} split_binary_float_params;
+typedef char split_binary_float_params_is_12_bytes[sizeof(split_binary_float_params) == 12 ? 1 : -1];
+
+/* UNARY_FLOAT, element by element, by mode. */
+typedef struct split_unary_float_params {
+    int32_t mode; /* UnaryMode */
+    float low;
+    float high;
+    float slope;
+} split_unary_float_params;
+typedef char split_unary_float_params_is_16_bytes[sizeof(split_unary_float_params) == 16 ? 1 : -1];
+
+/* SUM_FEED_FLOAT: per channel, the sum over all pixels of the input in order, from 0, divided by `count`,
+ * then limited. */
+typedef struct split_sum_float_params {
+    float count; /* >= 1 */
+    float output_min;
+    float output_max;
+} split_sum_float_params;
+typedef char split_sum_float_params_is_12_bytes[sizeof(split_sum_float_params) == 12 ? 1 : -1];
 
 #ifdef __cplusplus
 }

@@ -72,6 +72,19 @@ void split_nn_transpose_conv_row(const split_conv* conv, const int8_t* const* ro
 void split_nn_resize_nearest_row(const uint16_t* column_map, const int8_t* input, const split_pixels* in,
                                  int8_t* output, const split_pixels* out);
 
+/* Output pixel x lies at column_positions[x] of the input, in 1/SPLIT_POSITIONS_PER_PIXEL of a pixel, and the row
+ * `row_fraction` of them, fewer than one pixel, below `first` towards `second` (the same row when it is 0). */
+void split_nn_resize_bilinear_row(uint32_t row_fraction, const uint32_t* column_positions, const int8_t* first,
+                                  const int8_t* second, const split_pixels* in, int8_t* output,
+                                  const split_pixels* out);
+
+/* The output row is `entry`, whose pixels lie close together, in the program. */
+void split_nn_gather_row(const int8_t* entry, int8_t* output, const split_pixels* out);
+
+/* Output pixel x is the block * part + x % block'th part of the channels of input pixel x / block. */
+void split_nn_depth_to_space_row(int32_t block, int32_t part, const int8_t* input, const split_pixels* in,
+                                 int8_t* output, const split_pixels* out);
+
 typedef struct split_pool {
     split_window window;
     int32_t min;
@@ -108,6 +121,16 @@ typedef struct split_add {
     int32_t subtract; /* 1: operand 1 - operand 2 */
 } split_add;
 
+typedef struct split_prelu {
+    int32_t multiplier; /* from zero up */
+    int32_t shift;
+    int32_t slope_multiplier; /* below, after the product with the slope */
+    int32_t slope_shift;
+    int32_t zero_point;
+    int32_t min;
+    int32_t max;
+} split_prelu;
+
 typedef struct split_mul {
     int32_t multiplier;
     int32_t shift;
@@ -120,6 +143,16 @@ void split_nn_add_row(const split_add* add, const split_operand* first, const sp
                       const split_pixels* out);
 void split_nn_mul_row(const split_mul* mul, const split_operand* first, const split_operand* second, int8_t* output,
                       const split_pixels* out);
+
+/* As ADD with `subtract`, the difference squared modulo 2^32 before the output's multiplier. */
+void split_nn_squared_difference_row(const split_add* add, const split_operand* first, const split_operand* second,
+                                     int8_t* output, const split_pixels* out);
+/* `first` from zero up, its product with `slope` below. */
+void split_nn_prelu_row(const split_prelu* prelu, const split_operand* first, const split_operand* slope,
+                        int8_t* output, const split_pixels* out);
+/* MAXIMUM, or MINIMUM when `maximum` is 0; zero points do not matter. */
+void split_nn_extreme_row(int32_t maximum, const split_operand* first, const split_operand* second, int8_t* output,
+                          const split_pixels* out);
 
 /* output = table[input] with 256 entries of element_bytes (1 or 4). out->stride is in bytes. */
 void split_nn_lut_row(const uint8_t* table, int32_t element_bytes, const uint8_t* input, const split_pixels* in,
@@ -145,8 +178,8 @@ void split_nn_softmax_row(const int32_t* exps, int32_t exp_count, const int8_t* 
 typedef struct split_pad {
     int32_t columns;       /* output pixels before the input's first */
     int32_t channels;      /* output channels before the input's first */
-    int32_t element_bytes; /* of both; 1, or 4 for a plain copy */
-    int8_t value;
+    int32_t element_bytes; /* of both; 1, 2 or 4 */
+    int8_t value;          /* of every byte around it; where an element has several, 0, unless nothing is around it */
 } split_pad;
 
 /* `input` is NULL where the whole row is padding. */
@@ -167,6 +200,13 @@ typedef struct split_sum {
 /* Adds the row's pixels to sums[channels]; `finish` turns the sums into the output pixel. */
 void split_nn_sum_row(const int8_t* input, const split_pixels* in, int32_t* sums);
 void split_nn_sum_finish(const split_sum* sum, const int32_t* sums, int32_t channels, int8_t* output);
+
+/* The sum of each pixel's channels, 2^23 at most, by mode SPLIT_MEAN_MEAN; the output has one channel. */
+void split_nn_pixel_sum_row(const split_sum* sum, const int8_t* input, const split_pixels* in, int8_t* output,
+                            const split_pixels* out);
+/* Mode SPLIT_MEAN_MAXIMUM: largest[channels] takes in the row's pixels; `finish` turns them into the output pixel. */
+void split_nn_max_feed_row(const int8_t* input, const split_pixels* in, int32_t* largest);
+void split_nn_max_feed_finish(int32_t min, int32_t max, const int32_t* largest, int32_t channels, int8_t* output);
 
 typedef struct split_dense {
     split_requantization requantization;

@@ -1,4 +1,4 @@
-/* ADD, SUB, MUL: what prepare checks, and what a step does. */
+/* ADD, SUB, MUL, SQUARED_DIFFERENCE, PRELU, MINIMUM, MAXIMUM: what prepare checks, and what a step does. */
 #include "split_nn_machine.h"
 #include "split_nn_op_check.h"
 #include "split_nn_ops.h"
@@ -45,4 +45,44 @@ void split_run_binary(const split_machine* at, const split_op* op, uint32_t row)
             params->output_min, params->output_max,        op->kind == SPLIT_OP_SUB};
         split_nn_add_row(&add, &first, &second, pixels, &out);
     }
+}
+
+void split_run_extreme(const split_machine* at, const split_op* op, uint32_t row) {
+    const split_view* output = split_view_of(at, op->output);
+    const split_pixels out = split_pixels_of(output);
+    const split_operand first = operand_of(at, op->input, row, 0);
+    const split_operand second = operand_of(at, op->input2, row, 0);
+    split_nn_extreme_row(op->kind == SPLIT_OP_MAXIMUM, &first, &second, (int8_t*)split_write_row(at, output, row),
+                         &out);
+}
+
+void split_run_squared_difference(const split_machine* at, const split_op* op, uint32_t row) {
+    const split_binary_params* params = (const split_binary_params*)split_at(at->program, op->params_offset);
+    const split_view* output = split_view_of(at, op->output);
+    const split_pixels out = split_pixels_of(output);
+    const split_operand first = operand_of(at, op->input, row, params->zero_point1);
+    const split_operand second = operand_of(at, op->input2, row, params->zero_point2);
+    const split_add add = {params->left_shift,
+                           params->multiplier1,
+                           params->shift1,
+                           params->multiplier2,
+                           params->shift2,
+                           params->output_multiplier,
+                           params->output_shift,
+                           params->output_zero_point,
+                           params->output_min,
+                           params->output_max,
+                           1};
+    split_nn_squared_difference_row(&add, &first, &second, (int8_t*)split_write_row(at, output, row), &out);
+}
+
+void split_run_prelu(const split_machine* at, const split_op* op, uint32_t row) {
+    const split_binary_params* params = (const split_binary_params*)split_at(at->program, op->params_offset);
+    const split_view* output = split_view_of(at, op->output);
+    const split_pixels out = split_pixels_of(output);
+    const split_operand first = operand_of(at, op->input, row, params->zero_point1);
+    const split_operand slope = operand_of(at, op->input2, row, params->zero_point2);
+    const split_prelu prelu = {params->multiplier1,       params->shift1,     params->multiplier2, params->shift2,
+                               params->output_zero_point, params->output_min, params->output_max};
+    split_nn_prelu_row(&prelu, &first, &slope, (int8_t*)split_write_row(at, output, row), &out);
 }

@@ -53,4 +53,8 @@ int split_requantization_is_sound(const uint8_t* program, uint32_t multipliers_o
 /* Is every position a window reaches an int32 without overflow? */
 split_status split_check_window(const split_window_params* window, const split_op_views* views);
 
+/* Do `groups` (of a DEPTHWISE: the multiplier) fit the channels? Then *weights is how many weights the op has. */
+split_status split_check_groups(uint32_t groups, int depthwise, const split_window_params* window,
+                                const split_op_views* views, uint64_t* weights);
+
 #endif /* SPLIT_NN_OP_CHECK_H_ */

@@ -5,9 +5,6 @@
 #include "split_nn_op_check.h"
 #include "split_nn_ops.h"
 
-/* Pixels a SUM_FEED may add up: sums of int8 stay below 2^31 by a factor of two. */
-#define MAX_SUMMED_PIXELS (UINT64_C(1) << 23)
-
 static int feeds_one_pixel(const split_op_views* views) {
     return views->output->row_count == 1 && views->output->column_count == 1 &&
            split_same_shape(views->accumulator, views->output);
@@ -16,10 +13,10 @@ static int feeds_one_pixel(const split_op_views* views) {
 split_status split_check_sum(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_sum_params* sum = (const split_sum_params*)split_at(program, op->params_offset);
     if (!feeds_one_pixel(views) || views->input->channel_count != views->output->channel_count ||
-        (uint64_t)views->input->row_count * views->input->column_count > MAX_SUMMED_PIXELS) {
+        (uint64_t)views->input->row_count * views->input->column_count > SPLIT_MAX_SUMMED) {
         return SPLIT_ERROR_SHAPE;
     }
-    const int sound = (sum->mode == SPLIT_MEAN_AVERAGE_POOL || sum->mode == SPLIT_MEAN_MEAN) && sum->count >= 1 &&
+    const int sound = split_in_range(sum->mode, SPLIT_MEAN_AVERAGE_POOL, SPLIT_MEAN_MAXIMUM) && sum->count >= 1 &&
                       split_is_shift(sum->shift) && split_is_zero_point(sum->output_zero_point) &&
                       split_is_int8_range(sum->output_min, sum->output_max);
     return sound ? SPLIT_OK : SPLIT_ERROR_PARAMS;
@@ -48,8 +45,28 @@ split_status split_check_dense(const uint8_t* program, const split_op* op, const
     return SPLIT_OK;
 }
 
+/* Rows go one at a time into the largest value of each channel, as int32 in the accumulator. */
+static void run_max_feed(const split_machine* at, const split_op* op, uint32_t row) {
+    const split_sum_params* params = (const split_sum_params*)split_at(at->program, op->params_offset);
+    const split_view* input = split_view_of(at, op->input);
+    const split_pixels in = split_pixels_of(input);
+    int32_t* largest = (int32_t*)(void*)split_write_row(at, split_view_of(at, op->accumulator), 0);
+    for (int32_t c = 0; row == 0 && c < in.channels; ++c) {
+        largest[c] = INT8_MIN;
+    }
+    split_nn_max_feed_row((const int8_t*)split_read_row(at, input, row), &in, largest);
+    if (row + 1 == input->row_count) {
+        int8_t* output = (int8_t*)split_write_row(at, split_view_of(at, op->output), 0);
+        split_nn_max_feed_finish(params->output_min, params->output_max, largest, in.channels, output);
+    }
+}
+
 void split_run_sum_feed(const split_machine* at, const split_op* op, uint32_t row) {
     const split_sum_params* params = (const split_sum_params*)split_at(at->program, op->params_offset);
+    if (params->mode == SPLIT_MEAN_MAXIMUM) {
+        run_max_feed(at, op, row);
+        return;
+    }
     const split_view* input = split_view_of(at, op->input);
     const split_pixels in = split_pixels_of(input);
     int32_t* sums = (int32_t*)(void*)split_write_row(at, split_view_of(at, op->accumulator), 0);

@@ -26,6 +26,22 @@ static void run_step(const split_machine* at, split_step step) {
                 split_run_binary(at, op, step.row);
             }
             break;
+        case SPLIT_OP_MINIMUM:
+        case SPLIT_OP_MAXIMUM:
+            if (SPLIT_NN_HAS(SPLIT_OP_MINIMUM) || SPLIT_NN_HAS(SPLIT_OP_MAXIMUM)) {
+                split_run_extreme(at, op, step.row);
+            }
+            break;
+        case SPLIT_OP_SQUARED_DIFFERENCE:
+            if (SPLIT_NN_HAS(SPLIT_OP_SQUARED_DIFFERENCE)) {
+                split_run_squared_difference(at, op, step.row);
+            }
+            break;
+        case SPLIT_OP_PRELU:
+            if (SPLIT_NN_HAS(SPLIT_OP_PRELU)) {
+                split_run_prelu(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_LUT:
         case SPLIT_OP_QUANTIZE_FLOAT:
         case SPLIT_OP_SOFTMAX:
@@ -48,6 +64,26 @@ static void run_step(const split_machine* at, split_step step) {
                 split_run_resize_nearest(at, op, step.row);
             }
             break;
+        case SPLIT_OP_RESIZE_BILINEAR:
+            if (SPLIT_NN_HAS(SPLIT_OP_RESIZE_BILINEAR)) {
+                split_run_bilinear(at, op, step.row);
+            }
+            break;
+        case SPLIT_OP_GATHER:
+            if (SPLIT_NN_HAS(SPLIT_OP_GATHER)) {
+                split_run_gather(at, op, step.row);
+            }
+            break;
+        case SPLIT_OP_DEPTH_TO_SPACE:
+            if (SPLIT_NN_HAS(SPLIT_OP_DEPTH_TO_SPACE)) {
+                split_run_depth_to_space(at, op, step.row);
+            }
+            break;
+        case SPLIT_OP_PIXEL_SUM:
+            if (SPLIT_NN_HAS(SPLIT_OP_PIXEL_SUM)) {
+                split_run_pixel_sum(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_SUM_FEED:
             if (SPLIT_NN_HAS(SPLIT_OP_SUM_FEED)) {
                 split_run_sum_feed(at, op, step.row);
@@ -56,6 +92,42 @@ static void run_step(const split_machine* at, split_step step) {
         case SPLIT_OP_DENSE_FEED:
             if (SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED)) {
                 split_run_dense_feed(at, op, step.row);
+            }
+            break;
+        case SPLIT_OP_CONV_INT16:
+        case SPLIT_OP_DEPTHWISE_INT16:
+        case SPLIT_OP_POOL_INT16:
+        case SPLIT_OP_BINARY_INT16:
+        case SPLIT_OP_UNARY_INT16:
+        case SPLIT_OP_SUM_FEED_INT16:
+        case SPLIT_OP_SOFTMAX_INT16:
+        case SPLIT_OP_DENSE_FEED_INT16:
+            if (SPLIT_NN_HAS(SPLIT_OP_CONV_INT16) ||
+                SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_INT16) ||
+                SPLIT_NN_HAS(SPLIT_OP_POOL_INT16) ||
+                SPLIT_NN_HAS(SPLIT_OP_BINARY_INT16) ||
+                SPLIT_NN_HAS(SPLIT_OP_UNARY_INT16) ||
+                SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_INT16) ||
+                SPLIT_NN_HAS(SPLIT_OP_SOFTMAX_INT16) ||
+                SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_INT16)) {
+                split_run_int16(at, op, step.row);
+            }
+            break;
+        case SPLIT_OP_CONV_FLOAT:
+        case SPLIT_OP_DEPTHWISE_FLOAT:
+        case SPLIT_OP_POOL_FLOAT:
+        case SPLIT_OP_BINARY_FLOAT:
+        case SPLIT_OP_UNARY_FLOAT:
+        case SPLIT_OP_SUM_FEED_FLOAT:
+        case SPLIT_OP_DENSE_FEED_FLOAT:
+            if (SPLIT_NN_HAS(SPLIT_OP_CONV_FLOAT) ||
+                SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_FLOAT) ||
+                SPLIT_NN_HAS(SPLIT_OP_POOL_FLOAT) ||
+                SPLIT_NN_HAS(SPLIT_OP_BINARY_FLOAT) ||
+                SPLIT_NN_HAS(SPLIT_OP_UNARY_FLOAT) ||
+                SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_FLOAT) ||
+                SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_FLOAT)) {
+                split_run_float(at, op, step.row);
             }
             break;
         default: /* prepare lets no other kind through */

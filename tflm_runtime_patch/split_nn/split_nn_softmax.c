@@ -55,9 +55,11 @@ static void softmax_pixel(const int32_t* exps, int32_t exp_count, const int8_t* 
     const int32_t scale = reciprocal_of_one_plus((int32_t)((sum << (uint32_t)headroom) - UINT32_C(0x80000000)));
     const int32_t exponent = bits_over_unit + 31 - 8;
     for (int32_t c = 0; c < channels; ++c) {
+        /* Negative only where a hostile program lays the output over input that is still to be read. */
         int32_t below = largest - input[c];
         int32_t value = 0;
-        if (below < exp_count && exponent <= 31) { /* TFLM stops the program above 31; the quotient is 0 there */
+        /* TFLM stops the program above 31; the quotient is 0 there. */
+        if (below >= 0 && below < exp_count && exponent <= 31) {
             value = split_rounding_shift_right(split_high_mul(scale, exps[below]), exponent);
         }
         output[c] = (int8_t)split_clamp(value + INT8_MIN, INT8_MIN, INT8_MAX);

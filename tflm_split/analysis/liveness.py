@@ -27,8 +27,8 @@ def live_bytes_per_operator(graph: Graph, order: Sequence[int] | None = None) ->
     """Bytes of activations live while each operator runs; entry k is about the k-th operator of `order` (or of the file).
 
     A tensor lives from the operator that writes it to the last that reads it, both included. Graph inputs live from the
-    start, graph outputs to the end; so does, from the start, what operators read but none writes. Not counted: constants,
-    variables (they lie in the tail), tensors nobody names, kernel scratch, rounding to 16 bytes.
+    start, graph outputs to the end. Not counted: constants, variables (they lie in the tail), tensors nobody names,
+    kernel scratch, rounding to 16 bytes.
     """
     nodes = range(len(graph.operators)) if order is None else order
     if sorted(nodes) != list(range(len(graph.operators))):

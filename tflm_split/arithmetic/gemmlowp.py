@@ -88,6 +88,29 @@ def tanh(a: int, integer_bits: int) -> int:
     return magnitude if a > 0 else -magnitude
 
 
+_HALF_SQRT_2_Q0 = round(math.sqrt(0.5) * (1 << 31))
+_ONE_Q3 = 1 << 28
+_SQRT_STEPS = 5
+
+
+def inverse_square_root(x: int) -> tuple[int, int]:
+    """(multiplier, shift), shift <= 0, with 1 / sqrt(x) ~ multiplier * 2**(shift - 31), for an integer 0 < x < 2**29.
+
+    Five steps of Newton and Raphson in Q3 from 1 (GetInvSqrtQuantizedMultiplierExp in kernels/internal/common.h).
+    """
+    if x == 1:
+        return ONE_Q0, 0
+    pairs = (31 - x.bit_length()) // 2 - 1
+    right = 11 - pairs
+    half = rounding_divide_by_pot((x << 2 * pairs) >> 1, 1)
+    root = _ONE_Q3
+    for _ in range(_SQRT_STEPS):
+        cube = saturate_int32(multiply(multiply(root, root), root) << 6)
+        root = saturate_int32(wrap_int32(multiply(3 * _ONE_Q3 // 2, root) - multiply(half, cube)) << 3)
+    root = multiply(root, _HALF_SQRT_2_Q0)
+    return (wrap_int32(root << -right), 0) if right < 0 else (root, -right)
+
+
 def reciprocal(x: int, integer_bits: int) -> tuple[int, int]:
     """(scale, bits) with 1 / x ~ scale (Q0) * 2**-bits for x > 0 in Q`integer_bits` (TFLM's GetReciprocal)."""
     headroom_plus_one = 32 - x.bit_length()

@@ -163,6 +163,85 @@ def mul_parameters(
     }
 
 
+SQUARED_DIFFERENCE_LEFT_SHIFT = 7
+"""Bits SQUARED_DIFFERENCE shifts int8 operands up: 255**2 * 2**14 is the most an int32 holds."""
+
+
+def squared_difference_parameters(
+    input1: Quantization | None, input2: Quantization | None, output: Quantization | None
+) -> dict[str, int]:
+    """The fields of BINARY_PARAMS for an int8 SQUARED_DIFFERENCE (PrepareQuantized in squared_difference.cc)."""
+    scale1, zero_point1 = scale_and_zero_point(input1, "first input")
+    scale2, zero_point2 = scale_and_zero_point(input2, "second input")
+    scale, zero_point = scale_and_zero_point(output, "output")
+    twice_max = 2 * max(scale1, scale2)
+    (q1, shift1), (q2, shift2) = (quantize_multiplier_smaller_than_one(s / twice_max) for s in (scale1, scale2))
+    q, shift = quantize_multiplier(twice_max * twice_max / ((1 << 2 * SQUARED_DIFFERENCE_LEFT_SHIFT) * scale))
+    return {
+        **_WHOLE_RANGE,
+        "zero_point1": zero_point1,
+        "zero_point2": zero_point2,
+        "output_zero_point": zero_point,
+        "left_shift": SQUARED_DIFFERENCE_LEFT_SHIFT,
+        "multiplier1": q1,
+        "shift1": shift1,
+        "multiplier2": q2,
+        "shift2": shift2,
+        "output_multiplier": q,
+        "output_shift": shift,
+    }
+
+
+def prelu_parameters(
+    input: Quantization | None, slope: Quantization | None, output: Quantization | None
+) -> dict[str, int]:
+    """The fields of BINARY_PARAMS for an int8 PRELU (CalculatePreluParams)."""
+    input_scale, input_zero_point = scale_and_zero_point(input, "input")
+    slope_scale, slope_zero_point = scale_and_zero_point(slope, "slope")
+    scale, zero_point = scale_and_zero_point(output, "output")
+    q1, shift1 = quantize_multiplier(input_scale / scale)
+    q2, shift2 = quantize_multiplier(input_scale * slope_scale / scale)
+    return {
+        **_WHOLE_RANGE,
+        "zero_point1": input_zero_point,
+        "zero_point2": slope_zero_point,
+        "output_zero_point": zero_point,
+        "multiplier1": q1,
+        "shift1": shift1,
+        "multiplier2": q2,
+        "shift2": shift2,
+    }
+
+
+_WHOLE_RANGE = dict.fromkeys(
+    (
+        "zero_point1", "zero_point2", "output_zero_point", "left_shift", "multiplier1", "shift1", "multiplier2",
+        "shift2", "output_multiplier", "output_shift",
+    ),
+    0,
+) | {"output_min": -128, "output_max": 127}  # fmt: skip
+"""The fields of BINARY_PARAMS for MINIMUM and MAXIMUM, which compare bytes and look at no quantisation."""
+
+
+def binary_parameters(
+    kind: str, input1: Quantization | None, input2: Quantization | None, output: Quantization | None, activation: str
+) -> dict[str, int]:
+    """The fields of BINARY_PARAMS for an int8 operator of two operands; raises Refusal for one not known."""
+    if kind in ("ADD", "SUB"):
+        return add_parameters(input1, input2, output, activation)
+    if kind == "MUL":
+        return mul_parameters(input1, input2, output, activation)
+    if activation != "NONE":
+        raise Refusal("activation", f"{kind} has no fused activation")
+    if kind == "SQUARED_DIFFERENCE":
+        return squared_difference_parameters(input1, input2, output)
+    if kind == "PRELU":
+        return prelu_parameters(input1, input2, output)
+    if kind in ("MINIMUM", "MAXIMUM"):
+        return dict(_WHOLE_RANGE)
+    raise Refusal("operator", f"{kind} is not an operator of two operands")
+
+
 def mean_parameters(input: Quantization | None, output: Quantization | None, count: int) -> dict[str, int]:
     """The fields of SUM_PARAMS for an int8 MEAN over `count` elements: 1 / count goes into the multiplier.
 
@@ -192,6 +271,12 @@ def sum_parameters(input: Quantization | None, output: Quantization | None, coun
         "output_min": -128,
         "output_max": 127,
     }
+
+
+def reduce_max_parameters(count: int) -> dict[str, int]:
+    """The fields of SUM_PARAMS for an int8 REDUCE_MAX, which compares bytes."""
+    fields = dict.fromkeys(("bias", "multiplier", "shift", "output_zero_point"), 0)
+    return fields | {"mode": int(MeanMode.MAXIMUM), "count": count, "output_min": -128, "output_max": 127}
 
 
 def average_pool_sum_parameters(output: Quantization | None, activation: str, count: int) -> dict[str, int]:

@@ -23,9 +23,8 @@ from tflm_split.arithmetic.fixed_point import (
     rounding_divide_by_pot,
 )
 from tflm_split.arithmetic.requantize import (
-    add_parameters,
+    binary_parameters,
     dtype_range,
-    mul_parameters,
     scale_and_zero_point,
 )
 from tflm_split.errors import Refusal
@@ -99,13 +98,8 @@ def binary_lut(
     constant: int,
     constant_is_first: bool,
 ) -> bytes:
-    """The table of an int8 ADD, SUB or MUL one of whose operands is the scalar int8 `constant`."""
-    if kind == "MUL":
-        fields = mul_parameters(input1, input2, output, activation)
-    elif kind in ("ADD", "SUB"):
-        fields = add_parameters(input1, input2, output, activation)
-    else:
-        raise Refusal("operator", f"{kind} is not an operator with a table")
+    """The table of an int8 operator of two operands, one of which is the scalar int8 `constant`."""
+    fields = binary_parameters(kind, input1, input2, output, activation)
 
     def scaled(value: int, which: int) -> int:
         shifted = (value - fields[f"zero_point{which}"]) << fields["left_shift"]
@@ -113,10 +107,19 @@ def binary_lut(
 
     def function(x: int) -> int:
         first, second = (constant, x) if constant_is_first else (x, constant)
+        if kind in ("MINIMUM", "MAXIMUM"):
+            return (min if kind == "MINIMUM" else max)(first, second)
+        if kind == "PRELU":
+            centred, slope = first - fields["zero_point1"], second - fields["zero_point2"]
+            which, value = ("1", centred) if centred >= 0 else ("2", centred * slope)
+            result = multiply_by_quantized_multiplier(value, fields[f"multiplier{which}"], fields[f"shift{which}"])
+            return min(max(result + fields["output_zero_point"], -128), 127)
         if kind == "MUL":
             raw = (first - fields["zero_point1"]) * (second - fields["zero_point2"])
         else:
             raw = scaled(first, 1) + (1 if kind == "ADD" else -1) * scaled(second, 2)
+        if kind == "SQUARED_DIFFERENCE":
+            raw *= raw
         result = multiply_by_quantized_multiplier(raw, fields["output_multiplier"], fields["output_shift"])
         return min(max(result + fields["output_zero_point"], fields["output_min"]), fields["output_max"])
 
@@ -326,6 +329,31 @@ def _abs(operator: _Operator) -> Function:
     return function
 
 
+_RSQRT_EXTRA_BITS = 20
+"""Fraction bits RSQRT keeps between its two multiplications."""
+
+
+def _rsqrt(operator: _Operator) -> Function:
+    """elementwise.cc: 0 gives the largest output. TFLM stops the inference at an input below its zero point."""
+    if operator.input_zero_point > -128:
+        zero_point = operator.input_zero_point
+        raise Refusal("quantization", f"its input zero point is {zero_point}, and TFLM stops at inputs below it")
+    root = np.float32(np.sqrt(operator.input_scale))
+    q, shift = quantize_multiplier(1.0 / float(root * operator.output_scale))
+    if not -31 <= shift - _RSQRT_EXTRA_BITS:
+        raise Refusal("quantization", "its output scale is too coarse for TFLM's RSQRT")
+    input_zero_point, output_zero_point = operator.input_zero_point, operator.output_zero_point
+
+    def function(x: int) -> int:
+        if x == input_zero_point:
+            return 127
+        root, right = gemmlowp.inverse_square_root(x - input_zero_point)
+        fine = multiply_by_quantized_multiplier(1, root, right + _RSQRT_EXTRA_BITS)
+        return multiply_by_quantized_multiplier(fine, q, shift - _RSQRT_EXTRA_BITS) + output_zero_point
+
+    return function
+
+
 _FUNCTIONS: Mapping[str, Callable[[_Operator], Function]] = {
     "RELU": _relu,
     "RELU6": _relu6,
@@ -335,6 +363,7 @@ _FUNCTIONS: Mapping[str, Callable[[_Operator], Function]] = {
     "HARD_SWISH": _hard_swish,
     "ELU": _elu,
     "ABS": _abs,
+    "RSQRT": _rsqrt,
 }
 
 TABLE_KINDS = frozenset(_FUNCTIONS) | {"QUANTIZE", "DEQUANTIZE"}

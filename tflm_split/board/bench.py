@@ -9,6 +9,7 @@ from math import exp, log
 from pathlib import Path
 from typing import Any
 
+from tflm_split.analysis.latency import Prediction, predict
 from tflm_split.board.boards import board_named
 from tflm_split.board.firmware import describe_compiler
 from tflm_split.board.layer_wise import layer_wise_model
@@ -29,6 +30,8 @@ class Row:
     model: str
     layer_wise: BoardRun | str
     split: BoardRun | str
+    prediction: Prediction | None = None
+    """For the split model; None where it did not run, and with portable kernels on a board that has its own."""
 
     @property
     def instruction_ratio(self) -> float | None:
@@ -36,6 +39,13 @@ class Row:
         if isinstance(self.split, str) or isinstance(self.layer_wise, str):
             return None
         return self.split.instructions / self.layer_wise.instructions
+
+    @property
+    def prediction_error(self) -> float | None:
+        """Predicted over measured instructions of the split model, less 1; None unless there are both."""
+        if isinstance(self.split, str) or self.prediction is None:
+            return None
+        return self.prediction.instructions / self.split.instructions - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +60,26 @@ class Bench:
         ratios = [r.instruction_ratio for r in self.rows if r.instruction_ratio is not None]
         return exp(sum(map(log, ratios)) / len(ratios)) if ratios else None
 
+    @property
+    def largest_prediction_error(self) -> float | None:
+        """The largest in magnitude; None when nothing was predicted."""
+        errors = [r.prediction_error for r in self.rows if r.prediction_error is not None]
+        return max(errors, key=abs) if errors else None
+
     def record(self) -> dict[str, Any]:
         """The JSON of `board bench`."""
         return {
             "board": self.board,
             "compiler": self.compiler,
             "geometric_mean_instruction_ratio": self.geometric_mean_ratio,
+            "largest_prediction_error": self.largest_prediction_error,
             "models": [
                 {
                     "model": row.model,
                     "instruction_ratio": row.instruction_ratio,
+                    "predicted_instructions": row.prediction.instructions if row.prediction else None,
+                    "prediction_error": row.prediction_error,
+                    "unmeasured_kinds": list(row.prediction.unmeasured_kinds) if row.prediction else [],
                     "layer_wise": _side(row.layer_wise),
                     "split": _side(row.split),
                 }
@@ -74,6 +94,8 @@ class Bench:
             "layer-wise instr",
             "split instr",
             "ratio",
+            "predicted",
+            "error",
             "layer-wise RAM",
             "split RAM",
             "stack",
@@ -90,6 +112,8 @@ class Bench:
                     *_cells(whole, "instructions"),
                     *_cells(split, "instructions"),
                     "-" if row.instruction_ratio is None else f"{row.instruction_ratio:.3f}",
+                    "-" if row.prediction is None else f"{row.prediction.instructions:,}",
+                    "-" if row.prediction_error is None else f"{row.prediction_error:+.1%}",
                     *_cells(whole, "ram_bytes"),
                     *_cells(split, "ram_bytes", "stack_bytes", "flash_bytes", "executor_bytes"),
                 )
@@ -104,6 +128,8 @@ class Bench:
         ]
         mean = self.geometric_mean_ratio
         summary = [] if mean is None else [f"split / layer-wise instructions, geometric mean: {mean:.3f}"]
+        if self.largest_prediction_error is not None:
+            summary.append(f"predicted instructions, largest error: {self.largest_prediction_error:+.1%}")
         return "\n".join([f"{self.board}: {self.compiler}", *text, *summary, *notes]) + "\n"
 
 
@@ -136,7 +162,11 @@ def _rows(
         split = _measured(path, board, int8_io, portable, inputs, split=True)
         if isinstance(whole, BoardRun) and isinstance(split, BoardRun) and whole.outputs != split.outputs:
             raise VerificationError(f"{path}: split and layer-wise give different outputs on {board}")
-        yield Row(Path(path).stem, whole, split)
+        yield Row(Path(path).stem, whole, split, None if portable else _predicted(split, board))
+
+
+def _predicted(run: BoardRun | str, board: str) -> Prediction | None:
+    return None if isinstance(run, str) else predict(run.program, board)
 
 
 def _measured(

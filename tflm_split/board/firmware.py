@@ -7,6 +7,7 @@ import hashlib
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -37,12 +38,18 @@ KERNELS: dict[OpKind, tuple[str, ...]] = {
     OpKind.QUANTIZE_FLOAT: ("split_nn_quantize_float_row",),
     OpKind.SOFTMAX: ("split_nn_softmax_row",),
     OpKind.PAD: ("split_nn_pad_row",),
-    OpKind.SUM_FEED: ("split_nn_sum_row", "split_nn_sum_finish"),
+    OpKind.SUM_FEED: ("split_nn_sum_row", "split_nn_sum_finish", "split_nn_max_feed_row", "split_nn_max_feed_finish"),
     OpKind.DENSE_FEED: ("split_nn_dense_row", "split_nn_dense_finish"),
     OpKind.TRANSPOSE_CONV: ("split_nn_transpose_conv_row",),
     OpKind.RESIZE_NEAREST: ("split_nn_resize_nearest_row",),
-    OpKind.TRANSPOSE_CONV: ("split_nn_transpose_conv_row",),
-    OpKind.RESIZE_NEAREST: ("split_nn_resize_nearest_row",),
+    OpKind.MINIMUM: ("split_nn_extreme_row",),
+    OpKind.MAXIMUM: ("split_nn_extreme_row",),
+    OpKind.SQUARED_DIFFERENCE: ("split_nn_squared_difference_row",),
+    OpKind.PRELU: ("split_nn_prelu_row",),
+    OpKind.PIXEL_SUM: ("split_nn_pixel_sum_row",),
+    OpKind.RESIZE_BILINEAR: ("split_nn_resize_bilinear_row",),
+    OpKind.GATHER: ("split_nn_gather_row",),
+    OpKind.DEPTH_TO_SPACE: ("split_nn_depth_to_space_row",),
 }
 """The functions of `split_nn_kernels.h` that each kind of step calls."""
 
@@ -64,27 +71,43 @@ def build_firmware(board: Board, blob: bytes, program: Program, folder: Path, *,
     `portable` leaves the processor's own kernels out. Raises ToolError when a tool is missing or fails, InputError when
     the firmware does not fit the board's memories.
     """
+    (folder / "program.bin").write_bytes(blob)
+    common = runtime_folder() / "boards" / "common"
+    defines = (f"-DBOARD_WORKSPACE_BYTES={max(program.workspace_bytes, 1)}", '-DBOARD_PROGRAM_FILE="program.bin"')
+    sources = (common / "main.c", common / "program.S")
+    return build_image(board, sources, defines, folder, absent=absent_kernels(program), portable=portable)
+
+
+def build_image(
+    board: Board,
+    sources: Sequence[Path],
+    defines: Sequence[str],
+    folder: Path,
+    *,
+    absent: Sequence[str] = (),
+    portable: bool = False,
+) -> Path:
+    """`sources`, compiled with `defines`, linked with what all firmware shares and with all kernels but `absent` ones.
+
+    Raises as `build_firmware` does.
+    """
     objects = _objects(board, portable)
     boards = runtime_folder() / "boards"
-    (folder / "program.bin").write_bytes(blob)
     image = folder / "firmware.elf"
     compiler = find_tool(COMPILER)
-    sources = [str(boards / "common" / name) for name in ("main.c", "program.S")]
-    defines = (f"-DBOARD_WORKSPACE_BYTES={max(program.workspace_bytes, 1)}", '-DBOARD_PROGRAM_FILE="program.bin"')
     flags = (*board.target_flags, *_COMMON_FLAGS, *defines, *_include_flags(board))
     failure = f"the firmware cannot be built for {board.name}"
-    run_tool([compiler, "-c", *flags, *sources], folder, failure)
+    run_tool([compiler, "-c", *flags, *map(str, sources)], folder, failure)
     command = [
         compiler,
         *board.target_flags,
         *_COMMON_FLAGS,
         *_LINK_FLAGS,
         f"-Wl,--defsym=BOARD_STACK_BYTES={STACK_BYTES}",
-        *(f"-Wl,--defsym={name}=board_absent_kernel" for name in absent_kernels(program)),
+        *(f"-Wl,--defsym={name}=board_absent_kernel" for name in absent),
         f"-L{boards / 'common'}",
         f"-T{boards / board.folder / 'memory.ld'}",
-        "main.o",
-        "program.o",
+        *(source.stem + ".o" for source in sources),
         str(objects / "startup.o"),
         str(objects / "split_nn.a"),
         str(objects / "board.a"),

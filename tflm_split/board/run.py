@@ -18,6 +18,7 @@ from tflm_split.board.firmware import build_firmware, describe_compiler
 from tflm_split.board.one_region import OneRegion, one_region
 from tflm_split.board.toolchain import EMULATOR, find_tool, require_tools
 from tflm_split.errors import InputError, ToolError
+from tflm_split.program.types import Program
 from tflm_split.tflite.reader import read_model
 
 DEFAULT_TIMEOUT_S = 300.0
@@ -50,6 +51,8 @@ class BoardRun:
     sizes: ElfSizes = field(repr=False)
     elf: bytes = field(repr=False)
     """The firmware image."""
+    program: Program = field(repr=False)
+    """What ran."""
 
     @property
     def ram_bytes(self) -> int:
@@ -106,7 +109,7 @@ def run_on_board(
         sizes = elf_sizes(image)
         elf = image.read_bytes()
         (folder / "inputs.bin").write_bytes(packed)
-        console = _emulate(target, image, folder, timeout_s)
+        console = emulate(target, image, folder, timeout_s)
         raw = (folder / "outputs.bin").read_bytes()
     counted = _counters(target, console, len(inputs))
     outputs = _unpacked(target, region, raw, len(inputs))
@@ -126,6 +129,7 @@ def run_on_board(
         run_stack_bytes=max(counted["run_stack_bytes"]),
         sizes=sizes,
         elf=elf,
+        program=region.program,
     )
 
 
@@ -160,7 +164,7 @@ def _unpacked(board: Board, region: OneRegion, raw: bytes, count: int) -> tuple[
     return tuple(found)
 
 
-def _emulate(board: Board, image: Path, folder: Path, timeout_s: float) -> str:
+def emulate(board: Board, image: Path, folder: Path, timeout_s: float) -> str:
     """What the firmware printed. One instruction is one nanosecond of the board's time (`-icount shift=0`)."""
     command = [
         find_tool(EMULATOR), "-M", board.machine, "-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none",

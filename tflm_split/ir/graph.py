@@ -4,9 +4,9 @@ A frozen graph of tensors and operators. Invariants (tests/test_ir.py has one te
 
 1. `graph.tensors[i].index == i`; `graph.operators[k].index == k` after `Graph.checked()`.
 2. Every index in `op.inputs` is a tensor or `ABSENT`; every index in `op.outputs` is a tensor.
-3. A tensor has at most one producer; a constant, a variable and a graph input have none.
-4. Operators stand in an order in which they can run.
-5. Shapes are final: no negative, no zero dimension on an activation.
+3. A tensor has at most one producer; a constant, a variable and a graph input have none, and are not each other.
+4. Operators stand in an order in which they can run: what they read, and what the graph gives out, is there by then.
+5. Shapes are final: no negative dimension, no zero dimension on an activation, and no tensor of `MAX_TENSOR_BYTES`.
 
 Rewrites and splits are functions Graph -> value; nothing here is ever mutated.
 """
@@ -14,6 +14,7 @@ Rewrites and splits are functions Graph -> value; nothing here is ever mutated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from math import prod
 from types import MappingProxyType
@@ -30,6 +31,9 @@ ELEMENT_BYTES: Mapping[str, int] = MappingProxyType(
     }
 )  # fmt: skip
 """Bytes of one element by TFLite type name; sub-byte and string/resource types are absent on purpose."""
+
+MAX_TENSOR_BYTES = 2**31
+"""TFLM counts an arena in 32 bits, as do the microcontrollers it runs on."""
 
 Option = bool | int | float | str
 
@@ -133,9 +137,15 @@ class Graph:
                 raise ModelError(f"tensor {i} carries the index {tensor.index}")
             if any(d < 0 for d in tensor.shape):
                 raise ModelError(f"tensor {i} {tensor.name!r} has a dynamic shape {list(tensor.shape)}")
+            if max(tensor.bytes, tensor.elements) >= MAX_TENSOR_BYTES:
+                raise ModelError(f"tensor {i} {tensor.name!r} is larger than any arena: {list(tensor.shape)}")
         for t in self.inputs + self.outputs:
             if not 0 <= t < count:
                 raise ModelError(f"the graph's interface names tensor {t}, but there are {count} tensors")
+        for t in self.inputs:
+            self._check_filled(t, "input")
+            if self.tensors[t].is_constant or self.tensors[t].is_variable:
+                raise ModelError(f"tensor {t} is an input of the graph, and a constant or a variable")
         written = set(self.inputs)
         produced = {t for op in self.operators for t in op.outputs}
         for k, op in enumerate(self.operators):
@@ -148,6 +158,8 @@ class Graph:
                     raise ModelError(f"op {k} {op.kind} reads tensor {t}, but there are {count} tensors")
                 if t in produced and t not in written:
                     raise ModelError(f"op {k} {op.kind} reads tensor {t} before any operator has produced it")
+                if not self._has_value(t, written) and self.tensors[t].elements:
+                    raise ModelError(f"op {k} {op.kind} reads tensor {t}, which nothing produces")
             for t in op.outputs:
                 if not 0 <= t < count:
                     raise ModelError(f"op {k} {op.kind} writes tensor {t}, but there are {count} tensors")
@@ -155,8 +167,23 @@ class Graph:
                     raise ModelError(f"op {k} {op.kind} writes tensor {t}, which already has a value")
                 if self.tensors[t].is_constant:
                     raise ModelError(f"op {k} {op.kind} writes tensor {t}, which is a constant")
+                if self.tensors[t].is_variable:
+                    raise ModelError(f"op {k} {op.kind} writes tensor {t}, which is a variable")
+                self._check_filled(t, f"result of op {k} {op.kind}")
                 written.add(t)
+        for t in self.outputs:
+            if not self._has_value(t, written):
+                raise ModelError(f"the graph gives out tensor {t}, which nothing produces")
         return self
+
+    def _has_value(self, tensor: int, written: AbstractSet[int]) -> bool:
+        value = self.tensors[tensor]
+        return tensor in written or value.is_constant or value.is_variable
+
+    def _check_filled(self, tensor: int, role: str) -> None:
+        """TFLM gives an empty tensor no memory, and its kernels do not ask."""
+        if not self.tensors[tensor].elements:
+            raise ModelError(f"tensor {tensor}, {role}, is empty: {list(self.tensors[tensor].shape)}")
 
 
 @dataclass(frozen=True, slots=True)

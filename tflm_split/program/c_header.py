@@ -24,6 +24,9 @@ _ENUMS: tuple[tuple[str, type[IntEnum]], ...] = (
     ("FLAG", fmt.Flags),
     ("WEIGHT", fmt.WeightFlags),
     ("MEAN", fmt.MeanMode),
+    ("POOL", fmt.PoolMode),
+    ("BINARY", fmt.BinaryMode),
+    ("UNARY", fmt.UnaryMode),
 )
 
 _TOP = """\
@@ -66,6 +69,8 @@ def _constants() -> str:
         ("SPLIT_NO_ADDRESS16", f"0x{fmt.NO_ADDRESS16:04X}u", "TABLE16: this row has no address"),
         ("SPLIT_NO_ADDRESS32", f"0x{fmt.NO_ADDRESS32:08X}u", "TABLE32: this row has no address"),
         ("SPLIT_MAX_WINDOW_ROWS", f"{fmt.MAX_WINDOW_ROWS}", "input rows one step may read through a window"),
+        ("SPLIT_POSITIONS_PER_PIXEL", f"{fmt.POSITIONS_PER_PIXEL}u", "units of a RESIZE_BILINEAR position"),
+        ("SPLIT_MAX_SUMMED", f"{fmt.MAX_SUMMED}u", "int8 that may be added up"),
         ("SPLIT_TABLE16_UNIT", f"{fmt.TABLE16_UNIT}u", "bytes per unit of a TABLE16 address"),
     )
     return "\n".join(f"#define {name} {value}" + (f" /* {note} */" if note else "") for name, value, note in rows)

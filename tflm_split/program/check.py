@@ -14,15 +14,32 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from tflm_split.errors import ProgramError
-from tflm_split.program.constants import constant_bytes, constant_fields
+from tflm_split.program.check_types import (
+    FLOAT_KINDS,
+    INT16_KINDS,
+    TYPED_BINARY,
+    TYPED_CONVOLUTIONS,
+    TYPED_FEEDS,
+    TYPED_POOLS,
+    TYPED_WINDOWED,
+    element_bytes_of,
+    typed_fault,
+    wide_shift_fault,
+)
+from tflm_split.program.check_maps import position_fault, shape_fault, u32s
+from tflm_split.program.constants import DEPTHWISE_KINDS, constant_bytes, constant_fields
 from tflm_split.program.format import MAX_WINDOW_ROWS, NONE, PARAMS_OF, MeanMode, OpKind, StorageKind, WeightFlags
 from tflm_split.program.types import Op, Program, Storage, View
 
 Params = Mapping[str, int | float]
 
-WINDOWED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL)
-BINARY = (OpKind.ADD, OpKind.SUB, OpKind.MUL)
-FEEDS = (OpKind.SUM_FEED, OpKind.DENSE_FEED)
+WINDOWED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL, *TYPED_WINDOWED)
+BINARY = (
+    OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.MINIMUM, OpKind.MAXIMUM, OpKind.SQUARED_DIFFERENCE, OpKind.PRELU,
+    *TYPED_BINARY,
+)  # fmt: skip
+FEEDS = (OpKind.SUM_FEED, OpKind.DENSE_FEED, *TYPED_FEEDS)
+TYPED = INT16_KINDS | FLOAT_KINDS
 
 MAX_BYTES = 2**31 - 1
 """Of the workspace: the executor computes addresses in int32."""
@@ -94,6 +111,11 @@ def _check_addresses(program: Program, index: int, row: int) -> None:
             touched += [(op.input, tap)] if rest == 0 and 0 <= tap < source.row_count else []
     elif op.kind is OpKind.RESIZE_NEAREST:
         touched.append((op.input, u16s(program, op, "row_map_offset")[row]))
+    elif op.kind is OpKind.RESIZE_BILINEAR:
+        tap, rest = divmod(u32s(program, op, "row_positions_offset")[row], POSITIONS_PER_PIXEL)
+        touched += [(op.input, tap), *([(op.input, tap + 1)] if rest else [])]
+    elif op.kind is OpKind.DEPTH_TO_SPACE:
+        touched.append((op.input, row // int(op.params["block"])))
     elif op.kind is OpKind.PAD:
         tap = row - int(op.params["pad_rows"])
         touched += [(op.input, tap)] if 0 <= tap < source.row_count else []
@@ -142,8 +164,8 @@ def _check_view(program: Program, name: str, view: View) -> None:
             f"{name} sees rows {view.first_row} to {view.first_row + view.row_count} of storage {view.storage}, "
             f"which has {storage.row_count}"
         )
-    if view.element_bytes not in (1, 4):
-        raise ProgramError(f"{name} has elements of {view.element_bytes} bytes, needs 1 or 4")
+    if view.element_bytes not in (1, 2, 4):
+        raise ProgramError(f"{name} has elements of {view.element_bytes} bytes, needs 1, 2 or 4")
     if not 1 <= view.column_count <= 0xFFFF or view.channel_count < 1:
         raise ProgramError(f"{name} has {view.column_count} columns of {view.channel_count} channels")
     pixel_bytes = view.channel_count * view.element_bytes
@@ -158,13 +180,14 @@ def _check_view(program: Program, name: str, view: View) -> None:
         )
     if view.element_bytes > 1:
         if view.pixel_stride_bytes % view.element_bytes:
-            raise ProgramError(f"{name} has pixels {view.pixel_stride_bytes} bytes apart, not a multiple of 4")
+            raise ProgramError(f"{name} has pixels {view.pixel_stride_bytes} bytes apart, not a multiple of {view.element_bytes}")
         if storage.kind is StorageKind.CONSTANT:
             starts: list[int] = [r * storage.row_bytes for r in range(storage.row_count)]
         else:
             starts = [a for a in storage.addresses[view.first_row : view.first_row + view.row_count] if a is not None]
         if any((start + view.offset_bytes) % view.element_bytes for start in starts):
-            raise ProgramError(f"{name} has 4-byte elements at an address that is not a multiple of 4")
+            size = view.element_bytes
+            raise ProgramError(f"{name} has {size}-byte elements at an address that is not a multiple of {size}")
 
 
 class _OpCheck:
@@ -201,8 +224,15 @@ class _OpCheck:
         if kind in FEEDS:
             accumulator = self.view(op.accumulator, "accumulator")
             self._in_memory(accumulator, "accumulator")
-            self._feed(params, output, source, accumulator)
+            if kind not in TYPED:
+                self._feed(params, output, source, accumulator)
+        if kind in TYPED:
+            second = None if op.input2 is None else self.program.views[op.input2]
+            fed = None if op.accumulator is None else self.program.views[op.accumulator]
+            self._no_fault(typed_fault(op, output, source, second, fed))
         match kind:
+            case kind if kind in TYPED_CONVOLUTIONS:
+                self._convolution(params, output, source)
             case OpKind.CONV | OpKind.DEPTHWISE:
                 self._convolution(params, output, source)
             case OpKind.LUT | OpKind.QUANTIZE_FLOAT | OpKind.SOFTMAX:
@@ -213,12 +243,23 @@ class _OpCheck:
                 self._transpose_conv(params, output, source)
             case OpKind.RESIZE_NEAREST:
                 self._resize(output, source)
+            case OpKind.RESIZE_BILINEAR | OpKind.GATHER | OpKind.DEPTH_TO_SPACE | OpKind.PIXEL_SUM:
+                self._no_fault(shape_fault(kind, params, output, source))
             case _:
                 pass
-        self._ranges(params)
+        if kind not in TYPED:
+            self._ranges(params)
         self._constants(params, output, source)
+        if kind in INT16_KINDS:
+            self._no_fault(wide_shift_fault(self.program, op))
         if kind is OpKind.RESIZE_NEAREST:
             self._maps(source)
+        if kind is OpKind.RESIZE_BILINEAR:
+            self._no_fault(position_fault(self.program, op, source))
+
+    def _no_fault(self, fault: str | None) -> None:
+        if fault:
+            self.fail(fault)
 
     def _in_memory(self, view: View, role: str) -> None:
         if self.program.storages[view.storage].kind is StorageKind.CONSTANT:
@@ -229,8 +270,8 @@ class _OpCheck:
             self.fail(f"its {role} has elements of {view.element_bytes} bytes")
 
     def _window(self, params: Params, output: View, source: View) -> None:
-        self._elements(output, "output", (1,))
-        self._elements(source, "input", (1,))
+        self._elements(output, "output", (element_bytes_of(self.op.kind),))
+        self._elements(source, "input", (element_bytes_of(self.op.kind),))
         for name in (
             "kernel_rows",
             "kernel_columns",
@@ -250,7 +291,7 @@ class _OpCheck:
         for name in ("pad_rows", "pad_columns"):
             if not -0x8000 <= params[name] <= 0x7FFF:
                 self.fail(f"its {name} is {params[name]}")
-        if self.op.kind in (OpKind.AVERAGE_POOL, OpKind.MAX_POOL):
+        if self.op.kind in (OpKind.AVERAGE_POOL, OpKind.MAX_POOL, *TYPED_POOLS):
             if output.channel_count != source.channel_count:
                 self.fail(f"it pools {source.channel_count} channels into {output.channel_count}")
             for axis, outputs, inputs in (
@@ -273,7 +314,7 @@ class _OpCheck:
         groups = int(params["groups"])
         if groups < 1:
             self.fail("it has no groups")
-        if self.op.kind is OpKind.DEPTHWISE:
+        if self.op.kind in DEPTHWISE_KINDS:
             if output.channel_count != groups * source.channel_count:
                 self.fail(f"multiplier {groups} makes no {output.channel_count} of {source.channel_count} channels")
         elif source.channel_count % groups or output.channel_count % groups:
@@ -304,11 +345,13 @@ class _OpCheck:
 
     def _binary(self, params: Params, output: View, first: View, second: View) -> None:
         for role, view in (("output", output), ("input", first), ("second input", second)):
-            self._elements(view, role, (1,))
+            self._elements(view, role, (element_bytes_of(self.op.kind),))
         for role, view in (("input", first), ("second input", second)):
             shape, wanted = _shape(view), _shape(output)
             if any(have not in (1, want) for have, want in zip(shape, wanted, strict=True)):
                 self.fail(f"its {role} of shape {list(shape)} does not broadcast to {list(wanted)}")
+        if self.op.kind in TYPED:
+            return
         if not 0 <= params["left_shift"] <= 20:
             self.fail(f"its left_shift is {params['left_shift']}")
         for name in ("zero_point1", "zero_point2"):
@@ -338,8 +381,8 @@ class _OpCheck:
                 self.fail(f"its input of shape {list(_shape(source))} at {pads} leaves {list(_shape(output))}")
         if output.element_bytes != source.element_bytes:
             self.fail(f"it copies elements of {source.element_bytes} bytes to {output.element_bytes}")
-        if output.element_bytes != 1 and _shape(output) != _shape(source):
-            self.fail("it pads elements of 4 bytes; it can only copy them")
+        if output.element_bytes != 1 and params["value"] != 0 and _shape(output) != _shape(source):
+            self.fail(f"it pads elements of {output.element_bytes} bytes with bytes of {params['value']}, can only with 0")
         if not -128 <= params["value"] <= 127:
             self.fail(f"its value is {params['value']}")
 

@@ -34,6 +34,10 @@ MAX_WINDOW_ROWS = 32
 """Input rows one step may read through a window (the executor keeps that many row pointers on its stack)."""
 TABLE16_UNIT = 4
 """Bytes per unit of a `TABLE16` address."""
+POSITIONS_PER_PIXEL = 1024
+"""Units of a `RESIZE_BILINEAR` position."""
+MAX_SUMMED = 2**23
+"""More int8 could overflow the int32 sum of `SUM_FEED` or `PIXEL_SUM`."""
 NO_ADDRESS16 = 0xFFFF
 NO_ADDRESS32 = 0xFFFFFFFF
 """Table entries of a row that has no address: no step may read or write it."""
@@ -64,6 +68,32 @@ class OpKind(IntEnum):
     DENSE_FEED = 12
     TRANSPOSE_CONV = 13
     RESIZE_NEAREST = 14
+    MINIMUM = 15
+    MAXIMUM = 16
+    SQUARED_DIFFERENCE = 17
+    PRELU = 18
+    PIXEL_SUM = 19
+    RESIZE_BILINEAR = 20
+    GATHER = 21
+    DEPTH_TO_SPACE = 22
+    # int16 activations with int8 weights
+    CONV_INT16 = 28
+    DEPTHWISE_INT16 = 29
+    POOL_INT16 = 30
+    BINARY_INT16 = 31
+    UNARY_INT16 = 32
+    SUM_FEED_INT16 = 33
+    SOFTMAX_INT16 = 34
+    # float32, summed in the order of TFLM's reference kernels
+    CONV_FLOAT = 35
+    DEPTHWISE_FLOAT = 36
+    POOL_FLOAT = 37
+    BINARY_FLOAT = 38
+    UNARY_FLOAT = 39
+    # the rest of both: op kinds before 60 had all been given out
+    DENSE_FEED_INT16 = 60
+    SUM_FEED_FLOAT = 61
+    DENSE_FEED_FLOAT = 62
 
 
 class Flags(IntEnum):
@@ -76,6 +106,7 @@ class WeightFlags(IntEnum):
     """Bits of `CONV_PARAMS.flags`, `DENSE_PARAMS.flags` and `TRANSPOSE_CONV_PARAMS.flags`."""
 
     PER_CHANNEL = 1  # multipliers and shifts hold one entry per output channel; otherwise one entry in all
+    SUMS_32 = 2  # int16 kinds only: sums wrap at 32 bits and are scaled as int32 (TFLM's choice when the bias is int32)
 
 
 class MeanMode(IntEnum):
@@ -83,6 +114,32 @@ class MeanMode(IntEnum):
 
     AVERAGE_POOL = 0  # (sum + count/2) / count away from zero, clamp (reference_integer_ops::AveragePool)
     MEAN = 1  # MBQM(sum - bias, multiplier, shift) + output zero point, clamp (reference_ops::QuantizedMeanOrSum)
+    MAXIMUM = 2  # SUM_FEED only: no sum but the largest, clamp (REDUCE_MAX)
+
+
+class PoolMode(IntEnum):
+    """What `POOL_INT16` and `POOL_FLOAT` make of a window."""
+
+    AVERAGE = 0
+    MAXIMUM = 1
+
+
+class BinaryMode(IntEnum):
+    """What `BINARY_INT16` and `BINARY_FLOAT` make of two numbers."""
+
+    ADD = 0
+    SUB = 1
+    MUL = 2
+
+
+class UnaryMode(IntEnum):
+    """What `UNARY_INT16` (the first three) and `UNARY_FLOAT` (the others) make of one number."""
+
+    REQUANTIZE = 0  # to another scale, with a slope of its own below the zero point
+    FROM_FLOAT = 1  # float32 to int16
+    TO_FLOAT = 2  # int16 to float32
+    CLAMP = 3  # x > high ? high : x < low ? low : x
+    LEAKY = 4  # x > 0 ? x : x * slope
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +239,7 @@ VIEW = Record(
         Field("channel_count", "uint32_t", "elements per pixel"),
         Field("pixel_stride_bytes", "uint32_t"),
         Field("offset_bytes", "uint32_t", "of pixel 0 within its row"),
-        Field("element_bytes", "uint16_t", "1 (int8, uint8) or 4 (int32, float)"),
+        Field("element_bytes", "uint16_t", "1 (int8, uint8), 2 (int16) or 4 (int32, float)"),
         Field("reserved", "uint16_t", "0"),
     ),
 )
@@ -252,8 +309,11 @@ POOL_PARAMS = Record(
 BINARY_PARAMS = Record(
     "split_binary_params",
     "ADD, SUB: out = clamp(MBQM(MBQM((x1 - zp1) << left_shift, m1, s1) +- MBQM((x2 - zp2) << left_shift, m2, s2), mo, so) + zpo). "
-    "MUL: out = clamp(MBQM((x1 - zp1) * (x2 - zp2), mo, so) + zpo). An operand view with one row, one column or one "
-    "channel where the output has more is broadcast along that axis.",
+    "MUL: out = clamp(MBQM((x1 - zp1) * (x2 - zp2), mo, so) + zpo). "
+    "SQUARED_DIFFERENCE: as SUB, the difference squared (modulo 2^32) before the last MBQM. "
+    "PRELU: d = x1 - zp1; out = clamp((d >= 0 ? MBQM(d, m1, s1) : MBQM(d * (x2 - zp2), m2, s2)) + zpo). "
+    "MINIMUM, MAXIMUM: the smaller or larger byte, the rest of the record is 0. An operand view with one row, one "
+    "column or one channel where the output has more is broadcast along that axis.",
     (
         Field("zero_point1", "int32_t"),
         Field("zero_point2", "int32_t"),
@@ -300,7 +360,8 @@ SOFTMAX_PARAMS = Record(
 
 PAD_PARAMS = Record(
     "split_pad_params",
-    "PAD, and a copy where every pad is 0: the input lies `pad_*` from the output's start on each axis, `value` around it.",
+    "PAD, and a copy where every pad is 0: the input lies `pad_*` from the output's start on each axis, `value` around it. "
+    "Elements of more than one byte are padded with 0 only.",
     (
         Field("pad_rows", "uint16_t"),
         Field("pad_columns", "uint16_t"),
@@ -311,7 +372,8 @@ PAD_PARAMS = Record(
 
 SUM_PARAMS = Record(
     "split_sum_params",
-    "SUM_FEED: per channel, the sum over all rows and columns of the input view, then `mode`.",
+    "SUM_FEED: per channel, the sum over all rows and columns of the input view, then `mode`. PIXEL_SUM: per pixel, the "
+    "sum over its channels, by mode MEAN; the output has one channel.",
     (
         Field("mode", "int32_t", "MeanMode"),
         Field("count", "int32_t", "pixels summed"),
@@ -364,6 +426,174 @@ RESIZE_PARAMS = Record(
     ),
 )
 
+BILINEAR_PARAMS = Record(
+    "split_bilinear_params",
+    "RESIZE_BILINEAR: output pixel (r, c) lies at row_positions[r], column_positions[c] of the input, in 1/1024 of a pixel. "
+    "Its four neighbours are weighted by their distances and the sum, in 1/2^20, is rounded half away from zero.",
+    (
+        Field("row_positions_offset", "uint32_t", "uint32[output rows], each at most 1024 * (input rows - 1)"),
+        Field("column_positions_offset", "uint32_t", "uint32[output columns], each at most 1024 * (input columns - 1)"),
+    ),
+)
+
+GATHER_PARAMS = Record(
+    "split_gather_params",
+    "GATHER: output row r is entry x of a constant table, x the one int32 of input row r; 0 below, entry_count - 1 above.",
+    (
+        Field("table_offset", "uint32_t", "int8[entry_count][output columns * output channels]"),
+        Field("entry_count", "uint32_t", ">= 1"),
+    ),
+)
+
+BLOCK_PARAMS = Record(
+    "split_block_params",
+    "DEPTH_TO_SPACE: output pixel (r, c) is part (r % block) * block + c % block of the channels of input pixel "
+    "(r / block, c / block).",
+    (Field("block", "uint32_t", ">= 1"),),
+)
+
+_SCALE_INT16 = (
+    Field("output_min", "int32_t"),
+    Field("output_max", "int32_t"),
+    Field("bias_offset", "uint32_t", "int32[2 * channels out]: each int64 as its low half, then its high half"),
+    Field("multipliers_offset", "uint32_t", "int32[], Q0.31, >= 0"),
+    Field("shifts_offset", "uint32_t", "int8[], > 0 is left, <= 7 unless SUMS_32; any alignment"),
+    Field("weights_offset", "uint32_t", "int8[]; 16-aligned"),
+)
+
+CONV_INT16_PARAMS = Record(
+    "split_conv_int16_params",
+    "CONV_INT16, DEPTHWISE_INT16: int16 in and out without zero points, int8 weights as for CONV and DEPTHWISE. "
+    "acc = bias + sum(w * x) in int64, taps outside the input add nothing; out = clamp(MBQM64(acc, multiplier, shift)), "
+    "or with SUMS_32 clamp(MBQM((int32)acc, multiplier, shift)).",
+    (
+        *_WINDOW,
+        *_SCALE_INT16,
+        Field("groups", "uint16_t", "as in split_conv_params"),
+        Field("flags", "uint16_t", "WeightFlags"),
+    ),
+)
+
+DENSE_INT16_PARAMS = Record(
+    "split_dense_int16_params",
+    "DENSE_FEED_INT16: DENSE_FEED of int16 by the arithmetic of CONV_INT16. An accumulator is an int64, in two int32 as the bias.",
+    (*_SCALE_INT16, Field("flags", "uint32_t", "WeightFlags")),
+)
+
+POOL_INT16_PARAMS = Record(
+    "split_pool_int16_params",
+    "POOL_INT16: taps outside the input do not count.",
+    (
+        *_WINDOW,
+        Field("output_min", "int32_t"),
+        Field("output_max", "int32_t"),
+        Field("mode", "int32_t", "PoolMode"),
+    ),
+)
+
+BINARY_INT16_PARAMS = Record(
+    "split_binary_int16_params",
+    "BINARY_INT16: the arithmetic and broadcasting of split_binary_params on int16 without zero points.",
+    (
+        Field("mode", "int32_t", "BinaryMode"),
+        Field("left_shift", "int32_t"),
+        Field("multiplier1", "int32_t"),
+        Field("shift1", "int32_t"),
+        Field("multiplier2", "int32_t"),
+        Field("shift2", "int32_t"),
+        Field("output_multiplier", "int32_t"),
+        Field("output_shift", "int32_t"),
+        Field("output_min", "int32_t"),
+        Field("output_max", "int32_t"),
+    ),
+)
+
+UNARY_INT16_PARAMS = Record(
+    "split_unary_int16_params",
+    "UNARY_INT16, element by element. REQUANTIZE (int8 or int16 to int8 or int16), with d = x - input_zero_point: "
+    "out = clamp(MBQM(d, multiplier, shift) + output_zero_point), by negative_* where d < 0. "
+    "FROM_FLOAT: out = clamp(round_half_away(x / scale) + output_zero_point). TO_FLOAT: out = (x - input_zero_point) * scale.",
+    (
+        Field("mode", "int32_t", "UnaryMode"),
+        Field("input_zero_point", "int32_t"),
+        Field("output_zero_point", "int32_t"),
+        Field("multiplier", "int32_t"),
+        Field("shift", "int32_t"),
+        Field("negative_multiplier", "int32_t"),
+        Field("negative_shift", "int32_t"),
+        Field("output_min", "int32_t"),
+        Field("output_max", "int32_t"),
+        Field("scale", "float", "finite, > 0"),
+    ),
+)
+
+SOFTMAX_INT16_PARAMS = Record(
+    "split_softmax_int16_params",
+    "SOFTMAX_INT16 (reference_ops::SoftmaxInt16): d = MBQM(x - max, multiplier, shift) + 32767, saturated to int16; "
+    "exp = exps[d], interpolated; out = exp * reciprocals[sum of exps, scaled], clamped to [0, 32767].",
+    (
+        Field("exps_table_offset", "uint32_t", "int16[513]: exp(x), x from -10 to 0, Q0.15"),
+        Field("reciprocals_table_offset", "uint32_t", "int16[513]: 1 / (1 + x), x from 0 to 1, Q0.15"),
+        Field("multiplier", "int32_t"),
+        Field("shift", "int32_t"),
+    ),
+)
+
+CONV_FLOAT_PARAMS = Record(
+    "split_conv_float_params",
+    "CONV_FLOAT, DEPTHWISE_FLOAT: as CONV and DEPTHWISE in float32. total = sum(x * w) over the taps inside the input by "
+    "row, column and channel, from 0, each product and each sum rounded; out = min(max(total + bias, output_min), output_max).",
+    (
+        *_WINDOW,
+        Field("output_min", "float"),
+        Field("output_max", "float"),
+        Field("bias_offset", "uint32_t", "float[channels out]"),
+        Field("weights_offset", "uint32_t", "float[]; 16-aligned"),
+        Field("groups", "uint16_t", "as in split_conv_params"),
+        Field("flags", "uint16_t", "0"),
+    ),
+)
+
+DENSE_FLOAT_PARAMS = Record(
+    "split_dense_float_params",
+    "DENSE_FEED_FLOAT: DENSE_FEED in float32, products added in the order of the input; bias and limits as CONV_FLOAT.",
+    (
+        Field("output_min", "float"),
+        Field("output_max", "float"),
+        Field("bias_offset", "uint32_t", "float[outputs]"),
+        Field("weights_offset", "uint32_t", "float[]; 16-aligned"),
+    ),
+)
+
+POOL_FLOAT_PARAMS = Record(
+    "split_pool_float_params",
+    "POOL_FLOAT: taps outside the input do not count; sums by row and column, then one division.",
+    (*_WINDOW, Field("output_min", "float"), Field("output_max", "float"), Field("mode", "int32_t", "PoolMode")),
+)
+
+BINARY_FLOAT_PARAMS = Record(
+    "split_binary_float_params",
+    "BINARY_FLOAT: out = min(max(a op b, output_min), output_max), operands broadcast as in split_binary_params.",
+    (Field("mode", "int32_t", "BinaryMode"), Field("output_min", "float"), Field("output_max", "float")),
+)
+
+UNARY_FLOAT_PARAMS = Record(
+    "split_unary_float_params",
+    "UNARY_FLOAT, element by element, by mode.",
+    (
+        Field("mode", "int32_t", "UnaryMode"),
+        Field("low", "float"),
+        Field("high", "float"),
+        Field("slope", "float"),
+    ),
+)
+
+SUM_FLOAT_PARAMS = Record(
+    "split_sum_float_params",
+    "SUM_FEED_FLOAT: per channel, the sum over all pixels of the input in order, from 0, divided by `count`, then limited.",
+    (Field("count", "float", ">= 1"), Field("output_min", "float"), Field("output_max", "float")),
+)
+
 PARAMS_OF = {
     OpKind.CONV: CONV_PARAMS,
     OpKind.DEPTHWISE: CONV_PARAMS,
@@ -380,9 +610,36 @@ PARAMS_OF = {
     OpKind.DENSE_FEED: DENSE_PARAMS,
     OpKind.TRANSPOSE_CONV: TRANSPOSE_CONV_PARAMS,
     OpKind.RESIZE_NEAREST: RESIZE_PARAMS,
+    OpKind.MINIMUM: BINARY_PARAMS,
+    OpKind.MAXIMUM: BINARY_PARAMS,
+    OpKind.SQUARED_DIFFERENCE: BINARY_PARAMS,
+    OpKind.PRELU: BINARY_PARAMS,
+    OpKind.PIXEL_SUM: SUM_PARAMS,
+    OpKind.RESIZE_BILINEAR: BILINEAR_PARAMS,
+    OpKind.GATHER: GATHER_PARAMS,
+    OpKind.DEPTH_TO_SPACE: BLOCK_PARAMS,
+    OpKind.CONV_INT16: CONV_INT16_PARAMS,
+    OpKind.DEPTHWISE_INT16: CONV_INT16_PARAMS,
+    OpKind.POOL_INT16: POOL_INT16_PARAMS,
+    OpKind.BINARY_INT16: BINARY_INT16_PARAMS,
+    OpKind.UNARY_INT16: UNARY_INT16_PARAMS,
+    OpKind.SUM_FEED_INT16: SUM_PARAMS,
+    OpKind.SOFTMAX_INT16: SOFTMAX_INT16_PARAMS,
+    OpKind.CONV_FLOAT: CONV_FLOAT_PARAMS,
+    OpKind.DEPTHWISE_FLOAT: CONV_FLOAT_PARAMS,
+    OpKind.POOL_FLOAT: POOL_FLOAT_PARAMS,
+    OpKind.BINARY_FLOAT: BINARY_FLOAT_PARAMS,
+    OpKind.UNARY_FLOAT: UNARY_FLOAT_PARAMS,
+    OpKind.DENSE_FEED_INT16: DENSE_INT16_PARAMS,
+    OpKind.SUM_FEED_FLOAT: SUM_FLOAT_PARAMS,
+    OpKind.DENSE_FEED_FLOAT: DENSE_FLOAT_PARAMS,
 }
 
 RECORDS = (
     HEADER, IO, STORAGE, VIEW, OP, CONV_PARAMS, POOL_PARAMS, BINARY_PARAMS, LUT_PARAMS, QUANTIZE_PARAMS, SOFTMAX_PARAMS,
-    PAD_PARAMS, SUM_PARAMS, DENSE_PARAMS, TRANSPOSE_CONV_PARAMS, RESIZE_PARAMS,
+    PAD_PARAMS, SUM_PARAMS, DENSE_PARAMS, TRANSPOSE_CONV_PARAMS, RESIZE_PARAMS, BILINEAR_PARAMS, GATHER_PARAMS,
+    BLOCK_PARAMS,
+    CONV_INT16_PARAMS, DENSE_INT16_PARAMS, POOL_INT16_PARAMS,
+    BINARY_INT16_PARAMS, UNARY_INT16_PARAMS, SOFTMAX_INT16_PARAMS, CONV_FLOAT_PARAMS, DENSE_FLOAT_PARAMS,
+    POOL_FLOAT_PARAMS, BINARY_FLOAT_PARAMS, UNARY_FLOAT_PARAMS, SUM_FLOAT_PARAMS,
 )  # fmt: skip

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import tflm_split
+from tflm_split.analysis.latency import DEFAULT_BOARD, board_costs, predict
 from tflm_split.analysis.liveness import live_peak_bytes
 from tflm_split.analysis.macs import graph_macs, macs
 from tflm_split.compile import Plan
@@ -52,6 +53,7 @@ class Outcome:
     changes: tuple[InterfaceChange, ...]
     kept_original: str | None
     max_arena_bytes: int | None
+    board: str = DEFAULT_BOARD
 
 
 def make_record(outcome: Outcome) -> dict[str, Any]:
@@ -66,6 +68,7 @@ def make_record(outcome: Outcome) -> dict[str, Any]:
         "model": model_identity(model),
         "original": {"live_peak_bytes": live_peak_bytes(graph), **before},
         "optimized": {**after, **_program(outcome)},
+        "latency": _latency(outcome),
         "verified": _verified(outcome.comparison),
         "goal": _goal(outcome.max_arena_bytes, after[BUDGET_KEY]),
         "refusals": _refusals(outcome.split),
@@ -131,6 +134,23 @@ def _program(outcome: Outcome) -> dict[str, Any]:
         "split_ops": sum(len(op.source) for op in split.graph.operators if op.index not in split.stock),
         "stock_ops": len(split.stock),
         "layout": plan.layout.technique,
+    }
+
+
+def _latency(outcome: Outcome) -> dict[str, Any]:
+    """Instructions of one inference on the board asked for: of the split operators, and only where something is split.
+
+    `layer_wise` is what the same operators would take whole, on the same kernels.
+    """
+    costs = board_costs(outcome.board)
+    found = [predict(region.program, outcome.board) for region in (outcome.plan.regions if outcome.plan else ())]
+    return {
+        "board": outcome.board,
+        "compiler": costs.compiler,
+        "predicted_instructions": sum(p.instructions for p in found) if found else None,
+        "predicted_layer_wise_instructions": sum(p.layer_wise_instructions for p in found) if found else None,
+        "unmeasured_kinds": sorted({kind for p in found for kind in p.unmeasured_kinds}),
+        "stock_ops_not_counted": len(outcome.plan.split.stock) if outcome.plan else len(outcome.model.graph.operators),
     }
 
 

@@ -56,6 +56,8 @@ def _lines(record: Record) -> Iterator[str]:
             f"{_count(optimized['steps'], 'step')} in {_count(optimized['regions'], 'region')}, programs of "
             f"{format_bytes(optimized['program_bytes'])} without constants."
         )
+    if record["latency"]["predicted_instructions"] is not None:
+        yield from _wrapped(latency_sentence(record["latency"]))
     if record["refusals"]:
         yield f"Stock operators, {len(record['refusals'])}:"
     yield from _refusals(record)
@@ -111,6 +113,20 @@ def bottleneck_sentence(bottleneck: Mapping[str, Any]) -> str:
         f"Tightest at step {bottleneck['step']}, row {bottleneck['row']} of {operator}: "
         f"{format_bytes(bottleneck['live_bytes'])} live in {pieces}, above all {what}."
     )
+
+
+def latency_sentence(latency: Mapping[str, Any]) -> str:
+    """How many instructions the split operators will take, and how far that can be trusted."""
+    predicted, whole = latency["predicted_instructions"], latency["predicted_layer_wise_instructions"]
+    stock = latency["stock_ops_not_counted"]
+    text = (
+        f"Predicted for board {latency['board']}: {predicted:,} instructions per inference, {predicted / whole:.3f} of what "
+        "the same kernels take layer by layer"
+    )
+    text += f"; {_count(stock, 'stock operator')} not counted." if stock else "."
+    if latency["unmeasured_kinds"]:
+        text += f" Only a rough estimate: {', '.join(latency['unmeasured_kinds'])} were never measured."
+    return text
 
 
 def next_steps(record: Record, output: Path | None) -> str:

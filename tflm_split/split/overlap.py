@@ -11,8 +11,9 @@ from __future__ import annotations
 from tflm_split.program.format import OpKind
 from tflm_split.split.row_op import Read, RowOp
 
-_WINDOWED = frozenset({OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL})
-_CHANNEL_WISE = frozenset({OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL})
+_DEPTHWISE = frozenset({OpKind.DEPTHWISE, OpKind.DEPTHWISE_INT16, OpKind.DEPTHWISE_FLOAT})
+_CHANNEL_WISE = _DEPTHWISE | {OpKind.AVERAGE_POOL, OpKind.MAX_POOL, OpKind.POOL_INT16, OpKind.POOL_FLOAT}
+_WINDOWED = _CHANNEL_WISE | {OpKind.CONV, OpKind.CONV_INT16, OpKind.CONV_FLOAT}
 
 
 def overlap_distance(op: RowOp, read: Read, align: int) -> int | None:
@@ -27,7 +28,7 @@ def overlap_distance(op: RowOp, read: Read, align: int) -> int | None:
     if op.kind in _WINDOWED:
         stride, pad = _number(op, "stride_columns"), _number(op, "pad_columns")
         single_column = _number(op, "kernel_columns") == 1 and stride == 1 and pad == 0
-        multiplier = _number(op, "groups") if op.kind is OpKind.DEPTHWISE else 1
+        multiplier = _number(op, "groups") if op.kind in _DEPTHWISE else 1
         if op.kind in _CHANNEL_WISE and single_column and multiplier == 1 and source.row_bytes == target.row_bytes:
             return 0
     elif op.kind is OpKind.PAD:

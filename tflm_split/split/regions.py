@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
+from tflm_split.split.channel_groups import Sizes, group_channels
 from tflm_split.split.crossing import may_cross
-from tflm_split.split.operators import RESHAPES, split_operator
+from tflm_split.split.operators import is_reshape, split_operator
 from tflm_split.split.operators.dense import fed_dense, is_dense
 from tflm_split.split.operators.slices import SLICES, slice_aliases
-from tflm_split.split.row_op import RowOp
+from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import RowShape, row_shape
 from tflm_split.split.storage import Alias, StorageMap, map_storages
 
@@ -34,14 +36,21 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class SplitOptions:
-    """`concatenate_in_place`: let producers write into a concatenation. `feed_dense`: FULLY_CONNECTED takes pieces."""
+    """`concatenate_in_place`: let producers write into a concatenation. `feed_dense`: FULLY_CONNECTED takes pieces.
+
+    `channel_groups`: tensors to cut along channels too, with the channels of each group (`channel_groups.py`).
+    """
 
     concatenate_in_place: bool = False
     feed_dense: bool = True
+    channel_groups: Mapping[int, Sizes] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
-    """Everything that can be cut, cut; operators whose neighbours' rows do not fit theirs are left out, until all fit."""
+    """Everything that can be cut, cut; operators whose neighbours' rows do not fit theirs are left out, until all fit.
+
+    Raises Refusal when `options.channel_groups` asks for what cannot be done.
+    """
     refusals: dict[int, Refusal] = {}
     pieces: dict[int, tuple[RowOp, ...]] = {}
     reshapes: set[int] = set()
@@ -51,15 +60,17 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
         try:
             if interface_overlap.intersection(op.inputs):
                 raise Refusal("interface", "its input is an input and an output of the model at once")
-            if op.kind in RESHAPES:
+            if is_reshape(op):
                 _check_reshape(graph, op)
                 reshapes.add(op.index)
-            elif op.kind in SLICES:
-                slices[op.index] = slice_aliases(graph, op)
+            elif op.kind in SLICES and (windows := _windows(graph, op)):
+                slices[op.index] = windows
             else:
                 pieces[op.index] = split_operator(graph, op)
         except Refusal as refusal:
             refusals[op.index] = refusal
+    grouped = group_channels(graph, pieces, options.channel_groups)
+    graph, pieces = grouped.graph, dict(grouped.row_ops)
     while True:
         while True:  # what one of the two drops may be what the other relied on
             aliased_before = len(reshapes) + len(slices)
@@ -67,8 +78,11 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
             _keep_inner_reshapes(graph, set(pieces) | set(slices), reshapes, refusals)
             if len(reshapes) + len(slices) == aliased_before:
                 break
+        if _copy_outer_slices(graph, pieces, reshapes | set(slices), refusals):
+            continue
         aliases = _reshape_aliases(graph, reshapes)
         aliases.update({alias.tensor: alias for found in slices.values() for alias in found})
+        aliases.update(grouped.aliases)
         row_ops = dict(pieces)
         if options.concatenate_in_place:
             _write_concatenations_in_place(graph, row_ops, aliases, reshapes | set(slices))
@@ -78,12 +92,48 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
         refused = _misfits(graph, row_ops, storages, options)
         if not refused:
             break
+        if grouped.touched & refused.keys():
+            raise Refusal("channels", "a slice of channels does not fit the rows of its tensor")
         for k, reason in refused.items():
             refusals[k] = reason
             del pieces[k]
     stock = frozenset(op.index for op in graph.operators if op.index not in covered)
+    crossing = may_cross(graph, stock)
+    if any(t in crossing for t in options.channel_groups):
+        raise Refusal("channels", "a tensor cut along channels would cross from one region into another")
     aliased = frozenset(k for k in covered if not row_ops.get(k))
     return Split(graph, tuple(r for k in sorted(row_ops) for r in row_ops[k]), stock, aliased, storages, refusals)
+
+
+def _windows(graph: Graph, op: Operator) -> tuple[Alias, ...]:
+    """The slices of `op` as windows onto its input; none when they are not."""
+    try:
+        return slice_aliases(graph, op)
+    except Refusal:
+        return ()
+
+
+def _copy_outer_slices(
+    graph: Graph, pieces: dict[int, tuple[RowOp, ...]], aliased: AbstractSet[int], refusals: dict[int, Refusal]
+) -> bool:
+    """Turn slices that cannot be windows (`_keep_inner_slices`) into copies next to other row ops; whether it found any."""
+    producers, consumers = graph.producers(), graph.consumers()
+    outer = [k for k, refusal in refusals.items() if refusal is OUTER_SLICE]
+    for k in outer:
+        op = graph.operators[k]
+        makers = {producers[t] for t in op.inputs if t in producers}
+        readers = {c for t in op.outputs for c in consumers.get(t, ())}
+        if not (makers | readers) & (set(pieces) | aliased):
+            continue
+        try:
+            pieces[k] = split_operator(graph, op)
+            del refusals[k]
+        except Refusal as refusal:
+            refusals[k] = refusal
+    return any(k in pieces for k in outer)
+
+
+OUTER_SLICE = Refusal("neighbours", "its output is reshaped, or read outside the region")
 
 
 def _check_reshape(graph: Graph, op: Operator) -> None:
@@ -153,7 +203,7 @@ def _keep_inner_slices(
             return
         for k in outer:
             del slices[k]
-            refusals[k] = Refusal("neighbours", "its output is reshaped, or read outside the region")
+            refusals[k] = OUTER_SLICE
 
 
 def _reshape_aliases(graph: Graph, reshapes: set[int]) -> dict[int, Alias]:
@@ -247,17 +297,18 @@ def _fit(graph: Graph, op: RowOp, storages: StorageMap, options: SplitOptions) -
         except Refusal:
             if not options.feed_dense or not is_dense(op):
                 raise
-            pieces = _pieces_of(graph, storages, read.tensor)
+            pieces = _pieces_of(graph, storages, read)
             if pieces is None or pieces.bytes != read.shape.bytes:
                 raise
             return fed_dense(op, pieces)
     return op
 
 
-def _pieces_of(graph: Graph, storages: StorageMap, tensor: int) -> RowShape | None:
-    """The tensor as its storage's rows, when it covers them wholly."""
-    storage = storages.storages[storages.storage_of[tensor]]
-    if storages.windows[tensor].pixel_stride_bytes:
+def _pieces_of(graph: Graph, storages: StorageMap, read: Read) -> RowShape | None:
+    """What is read as its storage's rows, when it covers them wholly and they are made of whole elements."""
+    storage = storages.storages[storages.storage_of[read.tensor]]
+    element_bytes = read.shape.element_bytes
+    if storages.windows[read.tensor].pixel_stride_bytes or storage.row_bytes % element_bytes:
         return None
-    rows = graph.tensors[tensor].bytes // storage.row_bytes
-    return RowShape(rows, 1, storage.row_bytes)
+    rows = graph.tensors[read.tensor].bytes // storage.row_bytes
+    return RowShape(rows, 1, storage.row_bytes // element_bytes, element_bytes)

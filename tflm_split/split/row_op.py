@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tflm_split.program.format import OpKind
-from tflm_split.split.rows import SAME_ROW, MappedRow, RowShape, TransposedWindow, Window
+from tflm_split.split.rows import SAME_ROW, Between, MappedRow, RowShape, TransposedWindow, Window
+
+
+FEEDS = frozenset(
+    {
+        OpKind.SUM_FEED, OpKind.DENSE_FEED, OpKind.SUM_FEED_INT16, OpKind.DENSE_FEED_INT16, OpKind.SUM_FEED_FLOAT,
+        OpKind.DENSE_FEED_FLOAT,
+    }
+)  # fmt: skip
+"""Kinds that take their input in row by row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +28,7 @@ class Read:
 
     tensor: int
     shape: RowShape
-    window: Window | TransposedWindow | MappedRow = SAME_ROW
+    window: Window | TransposedWindow | MappedRow | Between = SAME_ROW
     may_be_overwritten: bool = False
     """Whether the output row may take the very address of this row when it is read for the last time (element-wise)."""
 
@@ -53,7 +62,7 @@ class RowOp:
 
     @property
     def accumulates(self) -> bool:
-        return self.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED)
+        return self.kind in FEEDS
 
     @property
     def steps(self) -> int:

@@ -87,6 +87,18 @@ class MappedRow:
         return range(self.row_map[row], self.row_map[row] + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Output row r reads input row `first[r]`, and the next one where `both[r]`."""
+
+    first: tuple[int, ...]
+    both: tuple[bool, ...]
+
+    def rows(self, row: int, available_rows: int) -> range:
+        """The one or two input rows output row `row` touches."""
+        return range(self.first[row], self.first[row] + 1 + self.both[row])
+
+
 SAME_ROW = Window()
 ROW_ZERO = Window(stride=0)
 

@@ -15,6 +15,7 @@ import numpy as np
 from tflm_split.errors import InputError, ModelError
 from tflm_split.ir.graph import ABSENT, ELEMENT_BYTES, Graph, Model, Operator, Quantization, Tensor
 from tflm_split.tflite import bounds, offline_plan, schema
+from tflm_split.tflite.operands import check_operands
 from tflm_split.tflite.options import read_options
 
 MAX_FILE_BYTES = 2**31 - 1
@@ -114,9 +115,11 @@ def _model(tree: Any, data: bytes, name: str) -> Model:
         inputs=_indices(main.inputs),
         outputs=_indices(main.outputs),
     )
+    graph = graph.checked()
+    check_operands(graph)
     return Model(
         name=name,
-        graph=graph.checked(),
+        graph=graph,
         original=data,
         subgraph_count=len(tree.subgraphs),
         metadata=tuple(_text(entry.name) for entry in tree.metadata or []),

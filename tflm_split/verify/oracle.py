@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tflm_split.errors import InputError
-from tflm_split.program.format import MeanMode, OpKind, WeightFlags
+from tflm_split.program.format import MeanMode, OpKind, UnaryMode, WeightFlags
 from tflm_split.program.types import Op, Program, View
+from tflm_split.verify import oracle_float as of32
+from tflm_split.verify import oracle_int16 as i16
 from tflm_split.verify.fixed_point import divide_to_zero, multiply, softmax_from_exps, wrap32
 
 Row = npt.NDArray[np.int64]
@@ -47,6 +49,9 @@ def run_program(program: Program, inputs: Sequence[bytes | npt.NDArray[np.generi
     return [workspace[io.address : io.address + io.bytes].tobytes() for io in program.outputs]
 
 
+_INTEGERS: Mapping[int, type[np.signedinteger]] = {1: np.int8, 2: np.int16, 4: np.int32}
+
+
 class _Machine:
     def __init__(self, program: Program, workspace: Bytes) -> None:
         self.program = program
@@ -60,18 +65,41 @@ class _Machine:
             OpKind.ADD: self._binary,
             OpKind.SUB: self._binary,
             OpKind.MUL: self._binary,
+            OpKind.MINIMUM: self._extreme,
+            OpKind.MAXIMUM: self._extreme,
+            OpKind.SQUARED_DIFFERENCE: self._binary,
+            OpKind.PRELU: self._prelu,
+            OpKind.PIXEL_SUM: self._pixel_sum,
             OpKind.LUT: self._lut,
             OpKind.QUANTIZE_FLOAT: self._quantize_float,
             OpKind.SOFTMAX: self._softmax,
             OpKind.PAD: self._pad,
             OpKind.TRANSPOSE_CONV: self._transpose_conv,
             OpKind.RESIZE_NEAREST: self._resize,
+            OpKind.RESIZE_BILINEAR: self._bilinear,
+            OpKind.GATHER: self._gather,
+            OpKind.DEPTH_TO_SPACE: self._depth_to_space,
+            OpKind.CONV_INT16: self._conv_int16,
+            OpKind.DEPTHWISE_INT16: self._conv_int16,
+            OpKind.POOL_INT16: self._pool_int16,
+            OpKind.BINARY_INT16: self._binary_int16,
+            OpKind.UNARY_INT16: self._unary_int16,
+            OpKind.SOFTMAX_INT16: self._softmax_int16,
+            OpKind.CONV_FLOAT: self._conv_float,
+            OpKind.DEPTHWISE_FLOAT: self._conv_float,
+            OpKind.POOL_FLOAT: self._pool_float,
+            OpKind.BINARY_FLOAT: self._binary_float,
+            OpKind.UNARY_FLOAT: self._unary_float,
         }
 
     def step(self, index: int, row: int) -> None:
         op = self.program.ops[index]
         if op.kind is OpKind.SUM_FEED or op.kind is OpKind.DENSE_FEED:
             self._feed(index, op, row)
+        elif op.kind is OpKind.SUM_FEED_INT16 or op.kind is OpKind.DENSE_FEED_INT16:
+            self._feed_int16(op, row)
+        elif op.kind is OpKind.SUM_FEED_FLOAT or op.kind is OpKind.DENSE_FEED_FLOAT:
+            self._feed_float(op, row)
         else:
             self._write(op.output, row, self.rows[op.kind](index, op, row))
 
@@ -98,19 +126,19 @@ class _Machine:
         )
 
     def _read(self, view_index: int | None, row: int) -> Row:
-        """The row as int8 or int32 numbers, by the view's element size."""
+        """The row as int8, int16 or int32 numbers, by the view's element size."""
         assert view_index is not None
         view = self.program.views[view_index]
-        elements = self._bytes(view, row).copy().view(np.int8 if view.element_bytes == 1 else np.int32)
+        elements = self._bytes(view, row).copy().view(_INTEGERS[view.element_bytes])
         widened: Row = elements.astype(np.int64)
         return widened
 
     def _write(self, view_index: int | None, row: int, values: npt.NDArray[np.generic]) -> None:
-        """Puts numbers (the low byte or the low four of each) or float32 elements into a row."""
+        """Puts numbers (the low bytes of each) or float32 elements into a row."""
         assert view_index is not None
         view = self.program.views[view_index]
         if values.dtype != np.float32:
-            values = values.astype(np.uint8 if view.element_bytes == 1 else np.int32)
+            values = values.astype(_INTEGERS[view.element_bytes])
         shape = (view.column_count, view.channel_count * view.element_bytes)
         self._bytes(view, row)[:] = np.ascontiguousarray(values).view(np.uint8).reshape(shape)
 
@@ -199,13 +227,29 @@ class _Machine:
 
     # Element by element.
 
+    def _operands(self, op: Op, row: int) -> tuple[Row, Row]:
+        """Both operands of a binary op, as broadcast over the output's row."""
+        output = self.program.views[op.output]
+        assert op.input2 is not None
+        shape = (output.column_count, output.channel_count)
+        a, b = (self._read(v, 0 if self.program.views[v].row_count == 1 else row) for v in (op.input, op.input2))
+        return np.broadcast_to(a, shape), np.broadcast_to(b, shape)
+
+    def _extreme(self, index: int, op: Op, row: int) -> Row:
+        a, b = self._operands(op, row)
+        return np.asarray((np.minimum if op.kind is OpKind.MINIMUM else np.maximum)(a, b))
+
+    def _prelu(self, index: int, op: Op, row: int) -> Row:
+        p, (a, b) = _integers(op), self._operands(op, row)
+        a, b = a - p["zero_point1"], b - p["zero_point2"]
+        result = np.where(
+            a >= 0, multiply(a, p["multiplier1"], p["shift1"]), multiply(a * b, p["multiplier2"], p["shift2"])
+        )
+        return _clamp(result + p["output_zero_point"], p)
+
     def _binary(self, index: int, op: Op, row: int) -> Row:
         p, output = _integers(op), self.program.views[op.output]
-        a, b = (
-            self._read(v, 0 if self.program.views[v].row_count == 1 else row)
-            for v in (op.input, op.input2)
-            if v is not None
-        )
+        a, b = self._operands(op, row)
         a, b = a - p["zero_point1"], b - p["zero_point2"]
         if op.kind is OpKind.MUL:
             result = wrap32(a * b)
@@ -213,6 +257,8 @@ class _Machine:
             a = multiply(a << p["left_shift"], p["multiplier1"], p["shift1"])
             b = multiply(b << p["left_shift"], p["multiplier2"], p["shift2"])
             result = wrap32(a + b if op.kind is OpKind.ADD else a - b)
+            if op.kind is OpKind.SQUARED_DIFFERENCE:
+                result = wrap32(result * result)
         result = multiply(result, p["output_multiplier"], p["output_shift"]) + p["output_zero_point"]
         return np.broadcast_to(_clamp(result, p), (output.column_count, output.channel_count))
 
@@ -250,12 +296,155 @@ class _Machine:
         rows, columns = (self._constant(op, f"{axis}_map_offset", np.uint16) for axis in ("row", "column"))
         return self._read(op.input, int(rows[row]))[columns]
 
+    def _bilinear(self, index: int, op: Op, row: int) -> Row:
+        """Weights in 1/1024 along each axis; the four products are added up before the one rounding."""
+        (low, high), up = self._neighbours(self._constant(op, "row_positions_offset", np.uint32)[row])
+        (left, right), along = self._neighbours(self._constant(op, "column_positions_offset", np.uint32))
+        a, b = self._read(op.input, int(low)), self._read(op.input, int(high))
+        mixed = a * (1024 - up) + b * up
+        along = along[:, None]
+        total = mixed[left] * (1024 - along) + mixed[right] * along
+        return np.asarray(np.sign(total) * ((np.abs(total) + (1 << 19)) >> 20))
+
+    @staticmethod
+    def _neighbours(positions: Row) -> tuple[tuple[Row, Row], Row]:
+        """(the pixels before and after each position), and how far beyond the first it lies."""
+        low, rest = positions // 1024, positions % 1024
+        return (low, low + (rest > 0)), rest
+
+    def _gather(self, index: int, op: Op, row: int) -> Row:
+        output, count = self.program.views[op.output], int(op.params["entry_count"])
+        entry = min(max(int(self._read(op.input, row)[0, 0]), 0), count - 1)
+        table = self._constant(op, "table_offset", np.int8)
+        return table.reshape(count, output.column_count, output.channel_count)[entry]
+
+    def _depth_to_space(self, index: int, op: Op, row: int) -> Row:
+        block, output = int(op.params["block"]), self.program.views[op.output]
+        whole = self._read(op.input, row // block)
+        parts = whole.reshape(len(whole), block, block, output.channel_count)
+        return parts[:, row % block].reshape(output.column_count, output.channel_count)
+
+    def _pixel_sum(self, index: int, op: Op, row: int) -> Row:
+        return self._mean(op, wrap32(self._read(op.input, row).sum(axis=1, keepdims=True)))
+
+    # int16 and float32: the arithmetic is in `oracle_int16.py` and `oracle_float.py`.
+
+    def _read_floats(self, view_index: int | None, row: int) -> of32.Floats:
+        assert view_index is not None
+        return self._bytes(self.program.views[view_index], row).copy().view(np.float32)
+
+    def _floats(self, op: Op, name: str) -> of32.Floats:
+        return np.frombuffer(self.program.constants[int(op.params[name])], np.float32)
+
+    def _scale_int16(self, op: Op, sums: Row) -> Row:
+        sums = sums + i16.int64_bias(self.program.constants[int(op.params["bias_offset"])])
+        multipliers = self._constant(op, "multipliers_offset", np.int32)
+        return i16.scale(op.params, sums, multipliers, self._constant(op, "shifts_offset", np.int8))
+
+    def _conv_int16(self, index: int, op: Op, row: int) -> Row:
+        taps, _ = self._window(op, row, 0)
+        weights = self._constant(op, "weights_offset", np.int8)
+        groups, channels = int(op.params["groups"]), self.program.views[op.output].channel_count
+        if op.kind is OpKind.DEPTHWISE_INT16:
+            sums = i16.depthwise(taps, weights.reshape(*taps.shape[:2], channels), groups)
+        else:
+            sums = i16.convolution(taps, weights.reshape(channels, *taps.shape[:2], -1), groups)
+        return self._scale_int16(op, sums)
+
+    def _pool_int16(self, index: int, op: Op, row: int) -> Row:
+        return i16.pool(op.params, *self._window(op, row, 0))
+
+    def _binary_int16(self, index: int, op: Op, row: int) -> Row:
+        return i16.binary(op.params, *self._operands(op, row))
+
+    def _unary_int16(self, index: int, op: Op, row: int) -> npt.NDArray[np.generic]:
+        if op.params["mode"] == UnaryMode.FROM_FLOAT:
+            return i16.from_float(op.params, self._read_floats(op.input, row))
+        x = self._read(op.input, row)
+        return i16.to_float(op.params, x) if op.params["mode"] == UnaryMode.TO_FLOAT else i16.requantize(op.params, x)
+
+    def _softmax_int16(self, index: int, op: Op, row: int) -> Row:
+        exps, reciprocals = (self._constant(op, f"{name}_table_offset", np.int16) for name in ("exps", "reciprocals"))
+        return i16.softmax(op.params, self._read(op.input, row), exps, reciprocals)
+
+    def _feed_int16(self, op: Op, row: int) -> None:
+        x, view = self._read(op.input, row), self.program.views[op.input]
+        last = row == view.row_count - 1
+        if op.kind is OpKind.SUM_FEED_INT16:
+            total = wrap32(x.sum(axis=0, keepdims=True) + (self._read(op.accumulator, 0) if row else 0))
+            self._write(op.accumulator, 0, total)
+            if last:
+                self._write(op.output, 0, i16.finish_sum(op.params, total))
+            return
+        assert op.accumulator is not None
+        weights = self._constant(op, "weights_offset", np.int8).reshape(-1, view.row_count, x.size)
+        held = self._bytes(self.program.views[op.accumulator], 0)
+        sums = held.reshape(-1).copy().view(np.int64) if row else np.zeros(len(weights), np.int64)
+        sums = sums + weights[:, row] @ x.reshape(-1)
+        held[:] = sums.view(np.uint8).reshape(held.shape)
+        if last:
+            self._write(op.output, 0, self._scale_int16(op, sums[None, :]))
+
+    def _taps_float(self, op: Op, row: int) -> of32.Taps:
+        p, source, output = _integers(op, without_floats=True), self.program.views[op.input], self.program.views[op.output]
+        taps: of32.Taps = []
+        for k in range(p["kernel_rows"]):
+            read = row * p["stride_rows"] - p["pad_rows"] + k * p["dilation_rows"]
+            if not 0 <= read < source.row_count:
+                continue
+            pixels = self._read_floats(op.input, read)
+            for t in range(p["kernel_columns"]):
+                columns = np.arange(output.column_count) * p["stride_columns"] - p["pad_columns"]
+                columns = columns + t * p["dilation_columns"]
+                inside = (columns >= 0) & (columns < source.column_count)
+                taps.append((k, t, pixels[np.where(inside, columns, 0)], inside))
+        nothing = np.zeros((output.column_count, source.channel_count), np.float32)
+        return taps or [(0, 0, nothing, np.zeros(output.column_count, np.bool_))]
+
+    def _conv_float(self, index: int, op: Op, row: int) -> of32.Floats:
+        weights, bias = self._floats(op, "weights_offset"), self._floats(op, "bias_offset")
+        kernel = int(op.params["kernel_rows"]), int(op.params["kernel_columns"])
+        if op.kind is OpKind.DEPTHWISE_FLOAT:
+            return of32.depthwise(op.params, self._taps_float(op, row), weights.reshape(*kernel, -1), bias)
+        return of32.convolution(op.params, self._taps_float(op, row), weights.reshape(len(bias), *kernel, -1), bias)
+
+    def _pool_float(self, index: int, op: Op, row: int) -> of32.Floats:
+        return of32.pool(op.params, self._taps_float(op, row))
+
+    def _binary_float(self, index: int, op: Op, row: int) -> of32.Floats:
+        output, views = self.program.views[op.output], self.program.views
+        shape = (output.column_count, output.channel_count)
+        assert op.input2 is not None
+        a, b = (self._read_floats(v, 0 if views[v].row_count == 1 else row) for v in (op.input, op.input2))
+        return of32.binary(op.params, np.broadcast_to(a, shape), np.broadcast_to(b, shape))
+
+    def _unary_float(self, index: int, op: Op, row: int) -> of32.Floats:
+        return of32.unary(op.params, self._read_floats(op.input, row))
+
+    def _feed_float(self, op: Op, row: int) -> None:
+        x, view = self._read_floats(op.input, row), self.program.views[op.input]
+        outputs = self.program.views[op.output].channel_count
+        sums = self._read_floats(op.accumulator, 0)[0] if row else np.zeros(outputs, np.float32)
+        if op.kind is OpKind.SUM_FEED_FLOAT:
+            sums = of32.add_pixels(sums, x)
+            result = sums / np.float32(op.params["count"])
+        else:
+            weights = self._floats(op, "weights_offset").reshape(outputs, view.row_count, x.size)
+            sums = of32.add_products(sums, weights[:, row], x)
+            result = sums + self._floats(op, "bias_offset")
+        self._write(op.accumulator, 0, sums)
+        if row == view.row_count - 1:
+            self._write(op.output, 0, of32.limited(op.params, result))
+
     # Accumulators.
 
     def _feed(self, index: int, op: Op, row: int) -> None:
         x = self._read(op.input, row)
         before = self._read(op.accumulator, 0) if row > 0 else np.int64(0)
-        if op.kind is OpKind.SUM_FEED:
+        if op.kind is OpKind.SUM_FEED and op.params["mode"] == MeanMode.MAXIMUM:
+            largest = x.max(axis=0, initial=-128)
+            added = np.maximum(largest, before) - before if row > 0 else largest
+        elif op.kind is OpKind.SUM_FEED:
             added = x.sum(axis=0)
         else:
             source = self.program.views[op.input]
@@ -271,6 +460,8 @@ class _Machine:
     @staticmethod
     def _mean(op: Op, total: Row) -> Row:
         p = _integers(op)
+        if p["mode"] == MeanMode.MAXIMUM:
+            return _clamp(total, p)
         if p["mode"] == MeanMode.AVERAGE_POOL:
             return _clamp(_rounded_mean(total, np.int64(p["count"])), p)
         return _clamp(multiply(wrap32(total - p["bias"]), p["multiplier"], p["shift"]) + p["output_zero_point"], p)
@@ -286,5 +477,5 @@ def _clamp(values: Row, p: Mapping[str, int]) -> Row:
     return np.clip(values, p["output_min"], p["output_max"])
 
 
-def _integers(op: Op) -> dict[str, int]:
-    return {name: int(value) for name, value in op.params.items()}
+def _integers(op: Op, without_floats: bool = False) -> dict[str, int]:
+    return {name: int(value) for name, value in op.params.items() if not (without_floats and isinstance(value, float))}

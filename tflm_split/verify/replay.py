@@ -10,11 +10,13 @@ What one step may share with the rows it reads is the kernels' promise in `split
 
 1. Kernels go through the pixels of the output row in increasing order and may write any part of a pixel before they
    have read all of its window. So an output pixel may lie on input that only windows of earlier pixels read.
-2. `ADD, SUB, MUL, SOFTMAX`, `LUT` with one-byte entries and `PAD` as a plain copy may write exactly the row they read.
+2. `ADD, SUB, MUL, MINIMUM, MAXIMUM, SQUARED_DIFFERENCE, PRELU, SOFTMAX`, `LUT` with one-byte entries and `PAD` as a
+   plain copy may write exactly the row they read.
 3. `DEPTHWISE` with multiplier 1, `AVERAGE_POOL` and `MAX_POOL` whose window has one column, without stride or padding
    along columns, may write exactly one of the rows they read.
 4. `QUANTIZE_FLOAT` may start at the address it reads if its output pixels are not further apart than its input's.
-5. `TRANSPOSE_CONV` and `RESIZE_NEAREST` may write on no row they read.
+5. `TRANSPOSE_CONV`, `RESIZE_NEAREST`, `RESIZE_BILINEAR`, `GATHER`, `DEPTH_TO_SPACE` and `PIXEL_SUM` may write on no row
+   they read.
 
 An accumulator overlaps no other row of its step, and a feed's output does not overlap the row it takes in.
 """
@@ -37,10 +39,21 @@ Int64s = npt.NDArray[np.int64]
 NOTHING = -1
 """The tag of a byte that holds nothing a step may read."""
 
-_BINARY = (OpKind.ADD, OpKind.SUB, OpKind.MUL)
-_WINDOWS = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL)
-_APART = (OpKind.TRANSPOSE_CONV, OpKind.RESIZE_NEAREST)
-_FEEDS = (OpKind.SUM_FEED, OpKind.DENSE_FEED)
+_BINARY = (
+    OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.MINIMUM, OpKind.MAXIMUM, OpKind.SQUARED_DIFFERENCE, OpKind.PRELU,
+    OpKind.BINARY_INT16, OpKind.BINARY_FLOAT,
+)  # fmt: skip
+_DEPTHWISE = (OpKind.DEPTHWISE, OpKind.DEPTHWISE_INT16, OpKind.DEPTHWISE_FLOAT)
+_POOLS = (OpKind.AVERAGE_POOL, OpKind.MAX_POOL, OpKind.POOL_INT16, OpKind.POOL_FLOAT)
+_WINDOWS = (OpKind.CONV, OpKind.CONV_INT16, OpKind.CONV_FLOAT, *_DEPTHWISE, *_POOLS)
+_APART = (
+    OpKind.TRANSPOSE_CONV, OpKind.RESIZE_NEAREST, OpKind.RESIZE_BILINEAR, OpKind.GATHER, OpKind.DEPTH_TO_SPACE,
+    OpKind.PIXEL_SUM,
+)  # fmt: skip
+_FEEDS = (
+    OpKind.SUM_FEED, OpKind.DENSE_FEED, OpKind.SUM_FEED_INT16, OpKind.DENSE_FEED_INT16, OpKind.SUM_FEED_FLOAT,
+    OpKind.DENSE_FEED_FLOAT,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +347,14 @@ def _rows_read(program: Program, op: Op, row: int) -> Iterator[tuple[int, int]]:
     elif op.kind is OpKind.RESIZE_NEAREST:
         row_map = program.constants[int(op.params["row_map_offset"])]
         yield op.input, int.from_bytes(row_map[2 * row : 2 * row + 2], "little")
+    elif op.kind is OpKind.RESIZE_BILINEAR:
+        positions = program.constants[int(op.params["row_positions_offset"])]
+        position = int.from_bytes(positions[4 * row : 4 * row + 4], "little")
+        yield op.input, position >> 10
+        if position & 1023:
+            yield op.input, (position >> 10) + 1
+    elif op.kind is OpKind.DEPTH_TO_SPACE:
+        yield op.input, row // int(op.params["block"])
     elif op.kind in _WINDOWS:
         first = row * int(op.params["stride_rows"]) - int(op.params["pad_rows"])
         for k in range(int(op.params["kernel_rows"])):
@@ -363,13 +384,15 @@ def _may_share(op: Op, output: _Access, read: _Access) -> bool:
         == (source.column_count, source.channel_count, source.element_bytes)
     ) and (out.column_count == 1 or out.pixel_stride_bytes == source.pixel_stride_bytes)
     match op.kind:
-        case OpKind.ADD | OpKind.SUB | OpKind.MUL | OpKind.SOFTMAX | OpKind.LUT:
+        case OpKind.SOFTMAX | OpKind.LUT | OpKind.SOFTMAX_INT16 | OpKind.UNARY_INT16 | OpKind.UNARY_FLOAT:
+            return same_row
+        case kind if kind in _BINARY:
             return same_row
         case OpKind.PAD:
             return same_row and params["pad_columns"] == params["pad_channels"] == 0
-        case OpKind.DEPTHWISE if params["groups"] != 1:
+        case kind if kind in _DEPTHWISE and params["groups"] != 1:
             return False
-        case OpKind.DEPTHWISE | OpKind.AVERAGE_POOL | OpKind.MAX_POOL:
+        case kind if kind in _DEPTHWISE or kind in _POOLS:
             one_column = params["kernel_columns"] == params["stride_columns"] == 1 and params["pad_columns"] == 0
             return same_row and one_column
         case _:

@@ -11,14 +11,20 @@ from types import MappingProxyType
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.split.operators.binary import split_binary
-from tflm_split.split.operators.concatenation import split_concatenation
+from tflm_split.split.operators.binary import BINARY_KINDS, split_binary
+from tflm_split.split.operators.blocks import split_depth_to_space, split_space_to_depth
+from tflm_split.split.operators.concatenation import split_concatenation, split_pack
 from tflm_split.split.operators.convolution import split_convolution, split_depthwise
+from tflm_split.split.operators.copied_slices import split_slice
 from tflm_split.split.operators.dense import split_dense
+from tflm_split.split.operators.float32 import FLOAT_SPLITTERS
+from tflm_split.split.operators.gather import split_gather
+from tflm_split.split.operators.int16 import INT16_SPLITTERS
 from tflm_split.split.operators.mean import split_mean
 from tflm_split.split.operators.pad import split_pad
 from tflm_split.split.operators.pooling import split_pool
-from tflm_split.split.operators.resize import split_resize_nearest
+from tflm_split.split.operators.resize import split_resize_bilinear, split_resize_nearest
+from tflm_split.split.operators.slices import SLICES
 from tflm_split.split.operators.softmax import split_softmax
 from tflm_split.split.operators.transpose_conv import split_transpose_conv
 from tflm_split.split.operators.unary import UNARY_KINDS, split_unary
@@ -29,6 +35,13 @@ Splitter = Callable[[Graph, Operator], tuple[RowOp, ...]]
 RESHAPES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """Kinds whose output is its input's bytes: no step at all (`regions.py` turns them into aliases)."""
 
+
+def is_reshape(op: Operator) -> bool:
+    """Whether the output is the input's bytes, whatever the kind: also a PACK of one tensor, an UNPACK into one."""
+    alone = (op.kind == "PACK" and len(op.inputs) == 1) or (op.kind == "UNPACK" and len(op.outputs) == 1)
+    return op.kind in RESHAPES or alone
+
+
 SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
     {
         "CONV_2D": split_convolution,
@@ -38,22 +51,37 @@ SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
         "MAX_POOL_2D": split_pool,
         "TRANSPOSE_CONV": split_transpose_conv,
         "RESIZE_NEAREST_NEIGHBOR": split_resize_nearest,
+        "RESIZE_BILINEAR": split_resize_bilinear,
         "MEAN": split_mean,
-        "ADD": split_binary,
-        "SUB": split_binary,
-        "MUL": split_binary,
+        "SUM": split_mean,
+        "REDUCE_MAX": split_mean,
         "SOFTMAX": split_softmax,
+        "GATHER": split_gather,
         "CONCATENATION": split_concatenation,
+        "PACK": split_pack,
+        "SPACE_TO_DEPTH": split_space_to_depth,
+        "DEPTH_TO_SPACE": split_depth_to_space,
         "PAD": split_pad,
         "PADV2": split_pad,
+        **dict.fromkeys(BINARY_KINDS, split_binary),
         **dict.fromkeys(UNARY_KINDS, split_unary),
+        **dict.fromkeys(sorted(SLICES), split_slice),
     }
 )
 
 
+def typed_splitters(graph: Graph, op: Operator) -> Mapping[str, Splitter]:
+    """The splitters of an operator's element type, where it has some of its own: int16, or float32 throughout."""
+    touched = [t for t in (*op.inputs[:1], *op.outputs[:1]) if t >= 0]
+    dtypes = {graph.tensors[t].dtype for t in touched}
+    if "INT16" in dtypes:
+        return INT16_SPLITTERS
+    return FLOAT_SPLITTERS if dtypes == {"FLOAT32"} else {}
+
+
 def split_operator(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """The row ops `op` becomes; raises Refusal, with the reason, when it must stay a stock operator."""
-    splitter = SPLITTERS.get(op.kind)
+    splitter = typed_splitters(graph, op).get(op.kind) or SPLITTERS.get(op.kind)
     if splitter is None:
         raise Refusal("operator", f"{op.kind} has no row-wise form here")
     return splitter(graph, op)

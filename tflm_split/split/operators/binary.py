@@ -1,4 +1,4 @@
-"""ADD, SUB and MUL by rows, with broadcasting; one operand may be a constant.
+"""Element-wise operators of two operands by rows, with broadcasting; one operand may be a constant.
 
 With one constant scalar the operator is a function of one byte and becomes a table (`unary.py` does the same for
 activations).
@@ -6,7 +6,7 @@ activations).
 
 from __future__ import annotations
 
-from tflm_split.arithmetic.requantize import add_parameters, mul_parameters
+from tflm_split.arithmetic.requantize import binary_parameters
 from tflm_split.arithmetic.tables import binary_lut
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
@@ -15,8 +15,18 @@ from tflm_split.split.operators.common import need, operand, option_text, per_te
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import ROW_ZERO, SAME_ROW, RowShape, row_shape, rows_run_along_width
 
-_KINDS = {"ADD": OpKind.ADD, "SUB": OpKind.SUB, "MUL": OpKind.MUL}
-_PARAMETERS = {"ADD": add_parameters, "SUB": add_parameters, "MUL": mul_parameters}
+_KINDS = {
+    "ADD": OpKind.ADD,
+    "SUB": OpKind.SUB,
+    "MUL": OpKind.MUL,
+    "MINIMUM": OpKind.MINIMUM,
+    "MAXIMUM": OpKind.MAXIMUM,
+    "SQUARED_DIFFERENCE": OpKind.SQUARED_DIFFERENCE,
+    "PRELU": OpKind.PRELU,
+}
+BINARY_KINDS = tuple(_KINDS)
+_ACTIVATED = ("ADD", "SUB", "MUL")
+"""Those whose options name a fused activation."""
 
 
 def split_binary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
@@ -28,15 +38,15 @@ def split_binary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
         need(not tensor.is_variable, "variable", f"its input {position} is a variable")
     need(not all(t.is_constant for t in operands), "constant", "all its inputs are constants")
     shape = row_shape(target)
-    activation = option_text(op, "fused_activation_function")
+    activation = option_text(op, "fused_activation_function") if op.kind in _ACTIVATED else "NONE"
     for position, tensor in enumerate(operands):
         if tensor.is_constant and tensor.elements == 1:
             return (_table(op, operands, position, target, shape, activation),)
-    reads = tuple(_read(tensor, target, shape) for tensor in operands)
+    reads = tuple(broadcast_read(tensor, target, shape) for tensor in operands)
     for tensor in (*operands, target):
         per_tensor(tensor)
     first, second = operands
-    params = _PARAMETERS[op.kind](first.quantization, second.quantization, target.quantization, activation)
+    params = binary_parameters(op.kind, first.quantization, second.quantization, target.quantization, activation)
     return (RowOp(op.index, _KINDS[op.kind], reads, target.index, shape, params),)
 
 
@@ -54,7 +64,7 @@ def _table(
     return RowOp(op.index, OpKind.LUT, reads, target.index, shape, {"table_offset": table})
 
 
-def _read(tensor: Tensor, target: Tensor, shape: RowShape) -> Read:
+def broadcast_read(tensor: Tensor, target: Tensor, shape: RowShape) -> Read:
     """The operand as rows of the output, axes of 1 broadcast; raises Refusal when its rows lie along another axis."""
     if tensor.shape == target.shape:
         return Read(tensor.index, shape, SAME_ROW, may_be_overwritten=not tensor.is_constant)
@@ -67,12 +77,12 @@ def _read(tensor: Tensor, target: Tensor, shape: RowShape) -> Read:
     )
     if len(padded) == 4:
         rows, columns = (padded[2], padded[1]) if rows_run_along_width(target) else (padded[1], padded[2])
-        wanted = RowShape(rows, columns, padded[3])
+        wanted = RowShape(rows, columns, padded[3], shape.element_bytes)
     elif all(a == 1 or a == b for a, b in zip(padded[:-1], target.shape[:-1], strict=True)) and (
         padded[:-1] in (target.shape[:-1], (1,) * len(padded[:-1]))
     ):
         rows = shape.rows if padded[:-1] == target.shape[:-1] else 1
-        wanted = RowShape(rows, 1, padded[-1] if padded else 1)
+        wanted = RowShape(rows, 1, padded[-1] if padded else 1, shape.element_bytes)
     else:
         raise Refusal("broadcast", f"its input {list(tensor.shape)} broadcasts along part of the rows")
     if not tensor.is_constant:

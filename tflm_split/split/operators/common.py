@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import ABSENT, Graph, Operator, Tensor
+
+_VALUES = {"INT8": (-128, 127), "UINT8": (0, 255), "INT16": (-32768, 32767)}
+"""What an element, and so a zero point, can be; other types have none but 0."""
 
 
 def need(condition: bool, kind: str, reason: str) -> None:
@@ -54,8 +59,11 @@ def per_tensor(tensor: Tensor) -> tuple[float, int]:
         f"tensor {tensor.name!r} is not quantised with one scale",
     )
     assert quantization is not None
-    need(quantization.scales[0] > 0, "quantization", f"tensor {tensor.name!r} has a scale that is not positive")
-    return quantization.scales[0], quantization.zero_points[0]
+    scale, zero_point = quantization.scales[0], quantization.zero_points[0]
+    need(0 < scale < inf, "quantization", f"tensor {tensor.name!r} has a scale that is not positive")
+    low, high = _VALUES.get(tensor.dtype, (0, 0))
+    need(low <= zero_point <= high, "quantization", f"tensor {tensor.name!r} has the zero point {zero_point}")
+    return scale, zero_point
 
 
 def option_int(op: Operator, name: str, default: int | None = None) -> int:

@@ -1,9 +1,12 @@
-"""CONCATENATION: one copy per input, into its place. `regions.py` drops a copy whose producer can write there itself."""
+"""CONCATENATION and PACK: one copy per input, into its place. `regions.py` drops a copy whose producer can write there itself."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from tflm_split.errors import Refusal
-from tflm_split.ir.graph import Graph, Operator
+from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.program.format import OpKind
 from tflm_split.split.operators.common import activation, need, option_int, option_text, result
 from tflm_split.split.operators.pad import COPY
@@ -13,18 +16,32 @@ from tflm_split.split.rows import row_shape, rows_run_along_width
 
 def split_concatenation(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """Any axis of a tensor cut into rows; TFLM copies bytes and does not requantise, so neither does this."""
-    target = result(graph, op, "INT8")
+    target = result(graph, op, "INT8", "INT16", "FLOAT32")
     need(option_text(op, "fused_activation_function") == "NONE", "activation", "it has a fused activation")
+    need(len(target.shape) > 0, "rank", "it joins scalars")
+    sources = [activation(graph, op, i, target.dtype) for i in range(len(op.inputs))]
+    return _joined(op, sources, target, option_int(op, "axis") % len(target.shape))
+
+
+def split_pack(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """A concatenation of its inputs, each with one more axis of one element."""
+    target = result(graph, op, "INT8")
+    axis = option_int(op, "axis", 0) % max(len(target.shape), 1)
+    sources = []
+    for i in range(len(op.inputs)):
+        source = activation(graph, op, i, "INT8")
+        sources.append(replace(source, shape=(*source.shape[:axis], 1, *source.shape[axis:])))
+    return _joined(op, sources, target, axis)
+
+
+def _joined(op: Operator, sources: Sequence[Tensor], target: Tensor, axis: int) -> tuple[RowOp, ...]:
     shape = row_shape(target)
     rank = len(target.shape)
-    need(rank > 0, "rank", "it joins scalars")
-    axis = option_int(op, "axis") % rank
     along = _along(axis, rank, rows_run_along_width(target))
     need(rank != 3 or along != "rows" or target.shape[0] == 1, "batch", f"batch is {target.shape[0]}, needs 1")
     parts = []
     position = 0
-    for i in range(len(op.inputs)):
-        source = activation(graph, op, i, "INT8")
+    for source in sources:
         part = row_shape(source)
         need(len(source.shape) == rank, "geometry", "its inputs differ in rank")
         need(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,10 +15,24 @@ from tflm_split.split.operators.window import SlidingWindow, sliding_window
 from tflm_split.split.row_op import Read, RowOp
 
 
-def split_convolution(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """Weights [out, height, width, in / groups] int8; groups are read off the shapes, as TFLM does."""
-    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
-    weights = constant(graph, op, 1, "INT8")
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """What a convolution of any type is: its window, its groups (of a depthwise one the multiplier), MACs per row.
+
+    `turn` reorders the weights for maps whose rows run along W.
+    """
+
+    window: SlidingWindow
+    groups: int
+    macs_per_row: int
+
+    def turn(self, kernel: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        """`kernel` [.., height, width, channels] as [.., rows, columns, channels]."""
+        return kernel.swapaxes(-3, -2) if self.window.transposed else kernel
+
+
+def conv_geometry(op: Operator, source: Tensor, target: Tensor, weights: Tensor) -> Geometry:
+    """Weights [out, height, width, in / groups]; groups are read off the shapes, as TFLM does."""
     need(len(weights.shape) == 4, "geometry", "its weights are not 4-dimensional")
     channels_out, height, width, channels_per_group = weights.shape
     window = sliding_window(op, source, target, (height, width), dilated=True)
@@ -32,29 +48,11 @@ def split_convolution(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     need(
         channels_out % groups == 0, "geometry", f"its {channels_out} output channels do not divide into {groups} groups"
     )
-    kernel = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
-    if window.transposed:
-        kernel = kernel.transpose(0, 2, 1, 3)
-    sums = kernel.astype(np.int64).sum(axis=(1, 2, 3))
-    params = requantized(graph, op, weights, 0, sums, source, target)
-    macs = window.target.columns * channels_out * height * width * channels_per_group
-    return (
-        _row_op(
-            op,
-            OpKind.CONV,
-            source,
-            target,
-            window,
-            params | {"groups": groups, "weights_offset": kernel.tobytes()},
-            macs,
-        ),
-    )
+    return Geometry(window, groups, window.target.columns * channels_out * height * width * channels_per_group)
 
 
-def split_depthwise(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """Weights [1, height, width, out] int8; output channel c reads input channel c // multiplier."""
-    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
-    weights = constant(graph, op, 1, "INT8")
+def depthwise_geometry(op: Operator, source: Tensor, target: Tensor, weights: Tensor) -> Geometry:
+    """Weights [1, height, width, out]; output channel c reads input channel c // multiplier."""
     need(
         len(weights.shape) == 4 and weights.shape[0] == 1,
         "geometry",
@@ -72,27 +70,48 @@ def split_depthwise(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
         "option",
         f"its depth_multiplier is {op.options.get('depth_multiplier')}, its shapes say {multiplier}",
     )
-    kernel = np.frombuffer(weights.data or b"", np.int8).reshape(height, width, channels_out)
-    if window.transposed:
-        kernel = kernel.transpose(1, 0, 2)
-    sums = kernel.astype(np.int64).sum(axis=(0, 1))
-    params = requantized(graph, op, weights, 3, sums, source, target)
-    macs = window.target.columns * channels_out * height * width
-    fields = params | {"groups": multiplier, "weights_offset": kernel.tobytes()}
-    return (_row_op(op, OpKind.DEPTHWISE, source, target, window, fields, macs),)
+    return Geometry(window, multiplier, window.target.columns * channels_out * height * width)
 
 
-def _row_op(
+def split_convolution(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """int8 throughout."""
+    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
+    weights = constant(graph, op, 1, "INT8")
+    geometry = conv_geometry(op, source, target, weights)
+    kernel = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
+    sums = kernel.astype(np.int64).sum(axis=(1, 2, 3))
+    fields = requantized(graph, op, weights, 0, sums, source, target)
+    fields["weights_offset"] = geometry.turn(kernel).tobytes()
+    return (convolution_row_op(op, OpKind.CONV, source, target, geometry, fields),)
+
+
+def split_depthwise(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """int8 throughout."""
+    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
+    weights = constant(graph, op, 1, "INT8")
+    geometry = depthwise_geometry(op, source, target, weights)
+    kernel = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
+    sums = kernel.astype(np.int64).sum(axis=(0, 1, 2))
+    fields = requantized(graph, op, weights, 3, sums, source, target)
+    fields["weights_offset"] = geometry.turn(kernel).tobytes()
+    return (convolution_row_op(op, OpKind.DEPTHWISE, source, target, geometry, fields),)
+
+
+def convolution_row_op(
     op: Operator,
     kind: OpKind,
     source: Tensor,
     target: Tensor,
-    window: SlidingWindow,
-    params: dict[str, int | float | bytes],
-    macs: int,
+    geometry: Geometry,
+    fields: dict[str, int | float | bytes],
 ) -> RowOp:
+    """The row op of a convolution whose parameters are its window, its groups and `fields`."""
+    window = geometry.window
     reads = (Read(source.index, window.source, window.row_window),)
-    return RowOp(op.index, kind, reads, target.index, window.target, window.params() | params, macs_per_step=macs)
+    params = {**window.params(), "groups": geometry.groups, **fields}
+    return RowOp(
+        op.index, kind, reads, target.index, window.target, params, macs_per_step=geometry.macs_per_row
+    )
 
 
 def requantized(

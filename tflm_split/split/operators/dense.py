@@ -5,18 +5,33 @@ from __future__ import annotations
 import numpy as np
 
 from tflm_split.arithmetic.requantize import activation_range, dense_requantization
-from tflm_split.ir.graph import Graph, Operator
-from tflm_split.program.format import OpKind, WeightFlags
+from tflm_split.ir.graph import ELEMENT_BYTES, Graph, Operator, Tensor
+from tflm_split.program.format import PARAMS_OF, OpKind, WeightFlags
 from tflm_split.split.operators.common import activation, constant, need, option_text, per_tensor, result
 from tflm_split.split.operators.convolution import folded_bias
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, RowShape, row_shape
 
 
-def split_dense(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """Weights [out, depth] int8. The input is flattened to [batch, depth]; each batch row is an output row."""
-    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
-    weights = constant(graph, op, 1, "INT8")
+POINTWISE: dict[str, int | float | bytes] = {
+    "kernel_rows": 1,
+    "kernel_columns": 1,
+    "stride_rows": 1,
+    "stride_columns": 1,
+    "dilation_rows": 1,
+    "dilation_columns": 1,
+    "pad_rows": 0,
+    "pad_columns": 0,
+    "groups": 1,
+}
+"""Window and groups of a FULLY_CONNECTED seen as a convolution."""
+
+
+def dense_geometry(op: Operator, source: Tensor, target: Tensor, weights: Tensor) -> tuple[RowShape, RowShape]:
+    """(input, output) as rows: the input is flattened to [batch, depth], each batch row is an output row.
+
+    Weights [out, depth], of any type.
+    """
     need(len(weights.shape) == 2, "geometry", "its weights are not 2-dimensional")
     need(
         option_text(op, "weights_format") == "DEFAULT",
@@ -31,6 +46,18 @@ def split_dense(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     need(target.elements == batch * units, "geometry", "its output does not fit its weights and input")
     need(batch <= MAX_COUNT, "geometry", f"its batch is {batch}")
     row_shape(target)  # its rows are what is stored
+    return (
+        RowShape(batch, 1, depth, ELEMENT_BYTES[source.dtype]),
+        RowShape(batch, 1, units, ELEMENT_BYTES[target.dtype]),
+    )
+
+
+def split_dense(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """int8 throughout."""
+    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
+    weights = constant(graph, op, 1, "INT8")
+    read, written = dense_geometry(op, source, target, weights)
+    units, depth = weights.shape
     kernel = np.frombuffer(weights.data or b"", np.int8).reshape(units, depth).astype(np.int64)
     source_scale, source_zero = per_tensor(source)
     target_scale, target_zero = per_tensor(target)
@@ -42,15 +69,7 @@ def split_dense(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     low, high = activation_range(option_text(op, "fused_activation_function"), target_scale, target_zero, target.dtype)
     multipliers, shifts = dense_requantization(source_scale, quantization.scales, target_scale, units)
     params: dict[str, int | float | bytes] = {
-        "kernel_rows": 1,
-        "kernel_columns": 1,
-        "stride_rows": 1,
-        "stride_columns": 1,
-        "dilation_rows": 1,
-        "dilation_columns": 1,
-        "pad_rows": 0,
-        "pad_columns": 0,
-        "groups": 1,
+        **POINTWISE,
         "input_zero_point": source_zero,
         "output_zero_point": target_zero,
         "output_min": low,
@@ -61,25 +80,27 @@ def split_dense(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
         "weights_offset": weights.data or b"",
         "flags": int(WeightFlags.PER_CHANNEL) if len(multipliers) > 1 else 0,
     }
-    reads = (Read(source.index, RowShape(batch, 1, depth)),)
     return (
         RowOp(
-            op.index, OpKind.CONV, reads, target.index, RowShape(batch, 1, units), params, macs_per_step=units * depth
+            op.index, OpKind.CONV, (Read(source.index, read),), target.index, written, params,
+            macs_per_step=units * depth,
         ),
-    )
+    )  # fmt: skip
 
 
-_FED_FIELDS = (
-    "input_zero_point", "output_zero_point", "output_min", "output_max", "bias_offset", "multipliers_offset",
-    "shifts_offset", "weights_offset", "flags",
-)  # fmt: skip
+_FED_KINDS = {
+    OpKind.CONV: (OpKind.DENSE_FEED, 4),
+    OpKind.CONV_INT16: (OpKind.DENSE_FEED_INT16, 8),
+    OpKind.CONV_FLOAT: (OpKind.DENSE_FEED_FLOAT, 4),
+}
+"""The feed each kind of convolution becomes, and the bytes of one accumulator."""
 
 
 def is_dense(op: RowOp) -> bool:
     """Whether a row op is one product of a matrix with its whole input: FULLY_CONNECTED of batch 1, or a convolution like it."""
     shape = op.reads[0].shape
     return (
-        op.kind is OpKind.CONV
+        op.kind in _FED_KINDS
         and shape.rows == shape.columns == 1
         and op.params["kernel_rows"] == op.params["kernel_columns"] == op.params["groups"] == 1
         and op.params["pad_rows"] == op.params["pad_columns"] == 0
@@ -87,15 +108,16 @@ def is_dense(op: RowOp) -> bool:
 
 
 def fed_dense(op: RowOp, pieces: RowShape) -> RowOp:
-    """The same FULLY_CONNECTED of batch 1, taking in its input as `pieces` into int32 accumulators."""
+    """The same FULLY_CONNECTED of batch 1, taking in its input as `pieces` into accumulators."""
     units = op.output_shape.channels
+    kind, accumulator_bytes = _FED_KINDS[op.kind]
     return RowOp(
         op.source,
-        OpKind.DENSE_FEED,
+        kind,
         (Read(op.reads[0].tensor, pieces),),
         op.output,
         op.output_shape,
-        {name: op.params[name] for name in _FED_FIELDS},
-        accumulator_bytes=4 * units,
-        macs_per_step=units * pieces.row_bytes,
+        {field.name: op.params[field.name] for field in PARAMS_OF[kind].fields},
+        accumulator_bytes=accumulator_bytes * units,
+        macs_per_step=units * pieces.columns * pieces.channels,
     )

@@ -20,19 +20,28 @@ def pad_amounts(graph: Graph, op: Operator) -> tuple[tuple[int, int], ...]:
 
 
 def pad_value(graph: Graph, op: Operator) -> int:
-    """The filler as int8: PADV2's constant, else the output's zero point."""
+    """The filler as int8: PADV2's constant, else the output's zero point.
+
+    int16 and float32 are padded with 0, the only filler whose bytes are all alike; TFLM takes 0 whatever the zero point.
+    """
+    target = result(graph, op, "INT8", "INT16", "FLOAT32")
+    if target.dtype != "INT8":
+        filler = constant(graph, op, 2, target.dtype).data if op.kind == "PADV2" and len(op.inputs) > 2 else b""
+        need(not any(filler or b""), "padding", f"it pads {target.dtype} with another value than 0")
+        return 0
     if op.kind == "PADV2" and len(op.inputs) > 2 and op.inputs[2] != ABSENT:
         value = constant(graph, op, 2, "INT8")
         need(value.elements == 1, "geometry", "its filler is not one value")
         return int(np.frombuffer(value.data or b"", np.int8)[0])
-    return per_tensor(result(graph, op, "INT8"))[1]
+    return per_tensor(target)[1]
 
 
 def split_pad(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """Padding of rows, columns and channels of a 4-D tensor; not of the batch."""
-    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
+    target = result(graph, op, "INT8", "INT16", "FLOAT32")
+    source = activation(graph, op, 0, target.dtype)
     amounts = pad_amounts(graph, op)
-    need(len(source.shape) == 4 and len(amounts) == 4, "rank", "its input is not 4-dimensional")
+    need(len(source.shape) == len(target.shape) == len(amounts) == 4, "rank", "its input is not 4-dimensional")
     need(amounts[0] == (0, 0), "batch", "it pads the batch")
     need(
         all(t == s + a + b for s, t, (a, b) in zip(source.shape, target.shape, amounts, strict=True)),

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 from tflm_split.arithmetic.requantize import activation_range, average_pool_sum_parameters
-from tflm_split.ir.graph import Graph, Operator
+from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.program.format import OpKind
 from tflm_split.split.operators.common import activation, need, option_int, option_text, per_tensor, result
-from tflm_split.split.operators.window import sliding_window
+from tflm_split.split.operators.window import SlidingWindow, sliding_window
 from tflm_split.split.row_op import Read, RowOp
+
+
+def pool_window(op: Operator, source: Tensor, target: Tensor) -> SlidingWindow:
+    """The window of a pool of any type."""
+    kernel = (option_int(op, "filter_height"), option_int(op, "filter_width"))
+    window = sliding_window(op, source, target, kernel, dilated=False)
+    need(window.source.channels == window.target.channels, "geometry", "its input and output disagree on channels")
+    return window
+
+
+def covers_input(window: SlidingWindow) -> bool:
+    """Whether the only output pixel sees every input pixel."""
+    return (
+        window.target.rows == window.target.columns == 1
+        and window.rows.kernel - window.rows.pad >= window.source.rows
+        and window.columns.kernel - window.columns.pad >= window.source.columns
+    )
 
 
 def split_pool(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """Same quantisation in and out (TFLM does not requantise a pool)."""
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
-    kernel = (option_int(op, "filter_height"), option_int(op, "filter_width"))
-    window = sliding_window(op, source, target, kernel, dilated=False)
-    need(window.source.channels == window.target.channels, "geometry", "its input and output disagree on channels")
+    window = pool_window(op, source, target)
     scale, zero_point = per_tensor(target)
     activation_name = option_text(op, "fused_activation_function")
     low, high = activation_range(activation_name, scale, zero_point, target.dtype)
     limits = {"output_min": low, "output_max": high}
     shape = window.source
-    covers_input = (
-        window.target.rows == window.target.columns == 1
-        and window.rows.kernel - window.rows.pad >= shape.rows
-        and window.columns.kernel - window.columns.pad >= shape.columns
-    )
-    if op.kind == "AVERAGE_POOL_2D" and covers_input and shape.rows > 1:
+    if op.kind == "AVERAGE_POOL_2D" and covers_input(window) and shape.rows > 1:
         count = shape.rows * shape.columns
         need(count < 2**23, "overflow", "its sum could leave 32 bits")
         params = average_pool_sum_parameters(target.quantization, activation_name, count)

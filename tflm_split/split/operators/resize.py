@@ -1,24 +1,19 @@
-"""RESIZE_NEAREST_NEIGHBOR by rows: an output row is picked from one input row, by maps computed here."""
+"""RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR by rows: an output row is picked from one input row, or mixed of two."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tflm_split.ir.graph import Graph, Operator
-from tflm_split.program.format import OpKind
+from tflm_split.ir.graph import Graph, Operator, Tensor
+from tflm_split.program.format import POSITIONS_PER_PIXEL, OpKind
 from tflm_split.split.operators.common import activation, constant, need, result
 from tflm_split.split.row_op import Read, RowOp
-from tflm_split.split.rows import MappedRow, row_shape, shared_axis_is_width
+from tflm_split.split.rows import Between, MappedRow, row_shape, shared_axis_is_width
 
 
 def split_resize_nearest(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """int8 only; the size operand must be a constant that says what the output tensor says. Nothing is requantised."""
-    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
-    size = constant(graph, op, 1, "INT32")
-    need(len(source.shape) == len(target.shape) == 4, "rank", "its input or output is not 4-dimensional")
-    wanted = tuple(np.frombuffer(size.data or b"", "<i4").tolist())
-    need(wanted == target.shape[1:3], "geometry", f"its size is {list(wanted)}, its output is {list(target.shape)}")
-    need(source.shape[3] == target.shape[3], "geometry", "its input and output disagree on channels")
+    source, target = _maps(graph, op)
     align, centers = _flag(op, "align_corners"), _flag(op, "half_pixel_centers")
     rows, columns = (nearest(source.shape[axis], target.shape[axis], align, centers) for axis in (1, 2))
     if shared_axis_is_width(source, target):
@@ -30,6 +25,52 @@ def split_resize_nearest(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     }
     reads = (Read(source.index, read, MappedRow(rows)),)
     return (RowOp(op.index, OpKind.RESIZE_NEAREST, reads, target.index, written, params),)
+
+
+def split_resize_bilinear(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """int8 only, in TFLM's steps of 1/1024 of a pixel. Nothing is requantised."""
+    source, target = _maps(graph, op)
+    align, centers = _flag(op, "align_corners"), _flag(op, "half_pixel_centers")
+    need(not (align and centers), "option", "it aligns corners and centers at once, which TFLM refuses")
+    rows, columns = (between(source.shape[axis], target.shape[axis], align, centers) for axis in (1, 2))
+    if shared_axis_is_width(source, target):
+        rows, columns = columns, rows
+    params = {
+        "row_positions_offset": np.array(rows, "<u4").tobytes(),
+        "column_positions_offset": np.array(columns, "<u4").tobytes(),
+    }
+    window = Between(tuple(divmod(r, POSITIONS_PER_PIXEL)[0] for r in rows), tuple(r % POSITIONS_PER_PIXEL > 0 for r in rows))
+    reads = (Read(source.index, row_shape(source), window),)
+    return (RowOp(op.index, OpKind.RESIZE_BILINEAR, reads, target.index, row_shape(target), params),)
+
+
+def _maps(graph: Graph, op: Operator) -> tuple[Tensor, Tensor]:
+    """Input and output, if they fit each other and the size operand."""
+    source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
+    size = constant(graph, op, 1, "INT32")
+    need(len(source.shape) == len(target.shape) == 4, "rank", "its input or output is not 4-dimensional")
+    wanted = tuple(np.frombuffer(size.data or b"", "<i4").tolist())
+    need(wanted == target.shape[1:3], "geometry", f"its size is {list(wanted)}, its output is {list(target.shape)}")
+    need(source.shape[3] == target.shape[3], "geometry", "its input and output disagree on channels")
+    return source, target
+
+
+def between(inputs: int, outputs: int, align_corners: bool, half_pixel_centers: bool) -> tuple[int, ...]:
+    """By output index: its position in the input in 1/1024 of a pixel (ResizeBilinearInteger, resize_bilinear.h).
+
+    Where TFLM mixes a pixel with itself (before the first, beyond the last) this gives that pixel. Raises Refusal where
+    rounding takes TFLM to a pixel beyond the last.
+    """
+    last_to_last = align_corners and outputs > 1
+    spans, gaps = inputs - last_to_last, outputs - last_to_last
+    scale = (POSITIONS_PER_PIXEL * spans + gaps // 2) // gaps
+    found = []
+    for index in range(outputs):
+        position = index * scale + (scale // 2 - POSITIONS_PER_PIXEL // 2 if half_pixel_centers else 0)
+        need(position < 2**31, "overflow", "its positions leave 32 bits")
+        need(position < inputs * POSITIONS_PER_PIXEL, "geometry", "TFLM reads beyond its input")
+        found.append(min(max(position, 0), (inputs - 1) * POSITIONS_PER_PIXEL))
+    return tuple(found)
 
 
 def nearest(inputs: int, outputs: int, align_corners: bool, half_pixel_centers: bool) -> tuple[int, ...]:

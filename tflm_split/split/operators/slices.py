@@ -1,9 +1,13 @@
-"""STRIDED_SLICE, SLICE, SPLIT and SPLIT_V as windows onto their input's storage: no step, no copy.
+"""STRIDED_SLICE, SLICE, SPLIT, SPLIT_V and UNPACK: what do they take of their input, and when is that a window onto it?
 
-Only steps of 1 along each axis; a slice of rows is some of the rows, a slice of columns or channels part of each row.
+A window needs no step and no copy. Only steps of 1 along each axis make one: a slice of rows is some of the rows, a slice
+of columns or channels part of each row. What is no window can still be copied (`copied_slices.py`).
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
@@ -11,7 +15,10 @@ from tflm_split.split.operators.common import constant, need, operand, option_in
 from tflm_split.split.rows import row_shape, rows_run_along_width
 from tflm_split.split.storage import Alias
 
-SLICES = frozenset({"STRIDED_SLICE", "SLICE", "SPLIT", "SPLIT_V"})
+SLICES = frozenset({"STRIDED_SLICE", "SLICE", "SPLIT", "SPLIT_V", "UNPACK"})
+
+Taken = tuple[range, ...]
+"""By axis of the input: the indices one output takes, in its order."""
 
 
 def sliced_input(op: Operator) -> int:
@@ -21,45 +28,93 @@ def sliced_input(op: Operator) -> int:
 
 def slice_aliases(graph: Graph, op: Operator) -> tuple[Alias, ...]:
     """What each output is of the input; raises Refusal when some output is not a window."""
-    source = operand(graph, op, 1 if op.kind == "SPLIT" else 0)
-    need(not source.is_constant and not source.is_variable, "constant", "its input is not an activation")
+    source = _source(graph, op)
+    targets = [graph.tensors[t] for t in op.outputs]
+    return tuple(_window(source, t, taken) for t, taken in zip(targets, slices_taken(graph, op), strict=True))
+
+
+def slices_taken(graph: Graph, op: Operator) -> tuple[Taken, ...]:
+    """What each output takes; raises Refusal when that is not known, or does not fit the output."""
+    source = _source(graph, op)
     targets = [graph.tensors[t] for t in op.outputs]
     if op.kind in ("SPLIT", "SPLIT_V"):
-        begins = _split_begins(graph, op, source, targets)
+        found = _split(graph, op, source, targets)
+    elif op.kind == "UNPACK":
+        found = _unpacked(op, source, targets)
     else:
         need(len(targets) == 1, "arity", f"it has {len(targets)} outputs, needs 1")
-        begins = [_slice_begin(graph, op, source)]
-    return tuple(_window(source, target, begin) for target, begin in zip(targets, begins, strict=True))
+        found = [_sliced(graph, op, source, targets[0])]
+    for target, taken in zip(targets, found, strict=True):
+        need(source.dtype == target.dtype, "dtype", "its input and output differ in type")
+        inside = all(r and min(r) >= 0 and max(r) < size for r, size in zip(taken, source.shape, strict=True))
+        need(inside, "geometry", "its output does not lie inside its input")
+        need(target.elements == prod(map(len, taken)), "geometry", "its output is not what its bounds say")
+    return tuple(found)
 
 
-def _split_begins(graph: Graph, op: Operator, source: Tensor, targets: list[Tensor]) -> list[tuple[int, ...]]:
+def _source(graph: Graph, op: Operator) -> Tensor:
+    source = operand(graph, op, 1 if op.kind == "SPLIT" else 0)
+    need(not source.is_constant and not source.is_variable, "constant", "its input is not an activation")
+    return source
+
+
+def _split(graph: Graph, op: Operator, source: Tensor, targets: list[Tensor]) -> list[Taken]:
     rank = len(source.shape)
     (axis,) = _integers(graph, op, 0 if op.kind == "SPLIT" else 2, 1)
     need(-rank <= axis < rank, "axes", f"it splits axis {axis} of {rank}")
     axis %= rank
-    begins, position = [], 0
+    found, position = [], 0
     for target in targets:
         need(len(target.shape) == rank, "geometry", "its outputs differ in rank from its input")
-        begins.append(tuple(position if a == axis else 0 for a in range(rank)))
-        position += target.shape[axis]
+        size = target.shape[axis]
+        found.append(_along(source, axis, range(position, position + size)))
+        position += size
     need(position == source.shape[axis], "geometry", "its outputs do not add up to its input")
-    return begins
+    return found
 
 
-def _slice_begin(graph: Graph, op: Operator, source: Tensor) -> tuple[int, ...]:
+def _unpacked(op: Operator, source: Tensor, targets: list[Tensor]) -> list[Taken]:
+    rank = len(source.shape)
+    axis = option_int(op, "axis", 0)
+    need(-rank <= axis < rank, "axes", f"it unpacks axis {axis} of {rank}")
+    axis %= rank
+    need(len(targets) == source.shape[axis], "geometry", "it does not have an output for each index of its axis")
+    return [_along(source, axis, range(k, k + 1)) for k in range(len(targets))]
+
+
+def _along(source: Tensor, axis: int, indices: range) -> Taken:
+    return tuple(indices if a == axis else range(size) for a, size in enumerate(source.shape))
+
+
+def _sliced(graph: Graph, op: Operator, source: Tensor, target: Tensor) -> Taken:
     rank = len(source.shape)
     begin = _integers(graph, op, 1, rank)
     if op.kind == "SLICE":
-        return begin
-    strides = _integers(graph, op, 3, rank)
-    need(all(s == 1 for s in strides), "geometry", f"its strides are {list(strides)}, needs 1")
-    for mask in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask"):
+        need(len(target.shape) == rank, "geometry", "its output differs in rank from its input")
+        return tuple(range(b, b + size) for b, size in zip(begin, target.shape, strict=True))
+    end, strides = _integers(graph, op, 2, rank), _integers(graph, op, 3, rank)
+    need(all(strides), "geometry", "it has a stride of 0")
+    for mask in ("ellipsis_mask", "new_axis_mask"):
         need(option_int(op, mask) == 0, "option", f"it has a {mask}")
-    masked = option_int(op, "begin_mask")
+    bits = [option_int(op, f"{name}_mask") for name in ("begin", "end", "shrink_axis")]
     return tuple(
-        0 if masked >> a & 1 else min(b + size if b < 0 else b, size)
-        for a, (b, size) in enumerate(zip(begin, source.shape, strict=True))
+        _strided(size, *bounds, *(bool(b >> axis & 1) for b in bits))
+        for axis, (size, *bounds) in enumerate(zip(source.shape, begin, end, strides, strict=True))
     )
+
+
+def _strided(size: int, begin: int, end: int, stride: int, from_start: bool, to_end: bool, one: bool) -> range:
+    """The indices of one axis; a bound beyond the axis means its end (StridedSlice in strided_slice_logic.h)."""
+    low, high = (0, size) if stride > 0 else (-1, size - 1)
+    first = min(max(begin + size if begin < 0 else begin, low), high)
+    if from_start:
+        first = low if stride > 0 else high
+    if one:
+        return range(first, first + 1)
+    last = min(max(end + size if end < 0 else end, low), high)
+    if to_end:
+        last = high if stride > 0 else low
+    return range(first, last, stride)
 
 
 def _integers(graph: Graph, op: Operator, position: int, count: int) -> tuple[int, ...]:
@@ -70,24 +125,23 @@ def _integers(graph: Graph, op: Operator, position: int, count: int) -> tuple[in
     return tuple(int.from_bytes(data[i : i + width], "little", signed=True) for i in range(0, width * count, width))
 
 
-def _window(source: Tensor, target: Tensor, begin: tuple[int, ...]) -> Alias:
-    need(source.dtype == target.dtype, "dtype", "its input and output differ in type")
-    inside = len(target.shape) == len(source.shape) and all(
-        b >= 0 and b + t <= s for b, t, s in zip(begin, target.shape, source.shape, strict=True)
-    )
-    need(inside, "geometry", "its output does not lie inside its input")
-    whole, part = row_shape(source), row_shape(target)
+def _window(source: Tensor, target: Tensor, taken: Taken) -> Alias:
+    need(all(r.step == 1 for r in taken), "geometry", f"its strides are {[r.step for r in taken]}, needs 1")
+    begin = tuple(r.start for r in taken)
+    part_of = replace(target, shape=tuple(map(len, taken)))  # `target` may have lost an axis of one index
+    whole, part = row_shape(source), row_shape(part_of)
     if len(source.shape) == 4:
         along_width = rows_run_along_width(source)
-        if along_width != rows_run_along_width(target):
+        if along_width != rows_run_along_width(part_of):
             raise Refusal("geometry", "its input and output are cut along different axes")
         first_row, first_column = (begin[2], begin[1]) if along_width else (begin[1], begin[2])
     else:
         outer = [a for a in range(len(source.shape) - 1) if source.shape[a] > 1]
         need(len(outer) <= 1 or not any(begin[:-1]), "axes", "it slices one of several outer axes")
-        need(len(outer) <= 1 or source.shape[:-1] == target.shape[:-1], "axes", "it slices one of several outer axes")
+        need(len(outer) <= 1 or source.shape[:-1] == part_of.shape[:-1], "axes", "it slices one of several outer axes")
         first_row, first_column = max(begin[:-1], default=0), 0
     channel = begin[-1] if begin else 0
     offset = first_column * whole.pixel_bytes + channel * whole.element_bytes
     stride = 0 if part.row_bytes == whole.row_bytes else whole.pixel_bytes
+    need(stride == 0 or part == row_shape(target), "rows", "its output is cut along another axis than its input")
     return Alias(target.index, source.index, first_row, offset, stride, whole.row_bytes)

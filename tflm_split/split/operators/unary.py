@@ -11,7 +11,9 @@ from tflm_split.split.operators.common import activation, need, per_tensor, resu
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import SAME_ROW, RowShape, row_shape
 
-UNARY_KINDS = ("RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "QUANTIZE", "DEQUANTIZE")
+UNARY_KINDS = (
+    "RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "ELU", "ABS", "RSQRT", "QUANTIZE", "DEQUANTIZE",
+)  # fmt: skip
 
 _TYPES = {
     "QUANTIZE": (("INT8", "UINT8", "FLOAT32"), ("INT8", "UINT8")),

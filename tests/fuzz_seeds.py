@@ -1,0 +1,78 @@
+"""What do the fuzzers start from? Small files of every kind: random networks, control flow, state, what is already split."""
+
+from __future__ import annotations
+
+from functools import cache
+from random import Random
+
+from random_networks import Network
+from sample_programs import small_network
+from test_runtime_refusals import every_op
+from tflite_helpers import CORPUS, ROOT, chain_bytes
+
+import tflm_split
+from tflm_split.errors import TflmSplitError
+from tflm_split.program.encode import encode
+from tflm_split.report.programs import programs_of
+from tflm_split.tflite.reader import read_model
+
+MAX_SEED_BYTES = 40_000
+"""Larger files cost more time per mutation and hold nothing else."""
+NETWORKS = 24
+
+
+class _Drawn(Network):
+    """A random network whose choices come from a plain random generator, not from hypothesis."""
+
+    def __init__(self, shape: tuple[int, ...], random: Random) -> None:
+        super().__init__(shape, seed=random.randrange(1 << 16))
+        self._random = random
+
+    def choose(self, *choices):
+        return self._random.choice(choices)
+
+    def number(self, low: int, high: int) -> int:
+        return self._random.randint(low, high)
+
+
+def drawn_network(random: Random) -> bytes:
+    """A network of up to nine random operators."""
+    network = _Drawn((1, random.choice((1, 5, 8)), random.randint(1, 6), random.choice((1, 2, 3, 4))), random)
+    for _ in range(random.randint(2, 9)):
+        network.grow()
+    if not network.operators:
+        network.unary("RELU", network.input)
+    read = {t for op in network.operators for t in op.inputs}
+    outputs = [t for op in network.operators for t in op.outputs if t not in read]
+    return network.finish(*outputs)
+
+
+@cache
+def model_seeds() -> tuple[bytes, ...]:
+    """Small models, in a fixed order; those of the corpus only where there is one."""
+    random = Random(0)
+    networks = [drawn_network(random) for _ in range(NETWORKS)]
+    folders = (ROOT / "models", CORPUS / "models", CORPUS / "odd")
+    paths = [path for folder in folders for path in sorted(folder.glob("*.tflite"))]
+    files = [path.read_bytes() for path in paths if path.stat().st_size <= MAX_SEED_BYTES]
+    return (chain_bytes(), *networks, *(_split(network) for network in networks[:6]), *files)
+
+
+def _split(model: bytes) -> bytes:
+    """The model as the tool would write it, or as it is when there is nothing to gain."""
+    try:
+        return tflm_split.optimize(model, verify=False, effort=0).model
+    except TflmSplitError:
+        return model
+
+
+@cache
+def program_seeds() -> tuple[bytes, ...]:
+    """Encoded programs: one of every kind of op, one that streams, and those of random networks and of `models/`."""
+    random = Random(1)
+    models = [drawn_network(random) for _ in range(60)]
+    models += [path.read_bytes() for path in sorted((ROOT / "models").glob("*.tflite"))]
+    found = [encode(every_op()), encode(small_network())]
+    for model in models:
+        found += programs_of(read_model(_split(model))).values()
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,261 @@
+"""How many instructions does a program take on this board?
+
+Each kernel's loops are counted for a row's geometry (`latency_portable.py`, `latency_dsp.py`, `latency_mve.py`), and what
+one turn of each costs was measured on the emulated boards: `instructions.json`, written by `scripts/measure_kernels.py`
+with the compiler and the flags it names. Instructions, not cycles: no wait states, no dual issue.
+
+What the values decide is left out: a little in SOFTMAX, clamping on cores without saturating instructions. A kind of
+step that was not measured gets a generic estimate, fitted to all kinds together (so much per step, output element and
+multiply-accumulate); it may be off by a factor of two or three, and every answer names such kinds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from math import fsum
+from pathlib import Path
+
+from tflm_split.analysis import latency_dsp, latency_mve, latency_portable
+from tflm_split.analysis.latency_call import Counts, Edge, Geometry, Row
+from tflm_split.errors import InputError
+from tflm_split.program.constants import constant_fields
+from tflm_split.program.format import OpKind
+from tflm_split.program.types import Op, Program, View
+from tflm_split.split.row_op import FEEDS, RowOp
+from tflm_split.split.rows import RowShape
+
+TABLE_PATH = Path(__file__).with_name("instructions.json")
+TABLE_SCHEMA = 1
+DEFAULT_BOARD = "m7"
+GENERIC = "generic"
+"""The table's entry for kinds without one of their own."""
+MEASURED_AS = {OpKind.SUB: OpKind.ADD}
+"""Kinds that run on another kind's kernel."""
+
+Counter = Callable[[Geometry, Edge], Counts]
+
+_PORTABLE: Mapping[OpKind, Counter] = {
+    OpKind.CONV: latency_portable.conv,
+    OpKind.DEPTHWISE: latency_portable.depthwise,
+    OpKind.AVERAGE_POOL: latency_portable.pool,
+    OpKind.MAX_POOL: latency_portable.pool,
+    OpKind.ADD: latency_portable.add,
+    OpKind.MUL: latency_portable.mul,
+    OpKind.LUT: latency_portable.lut,
+    OpKind.QUANTIZE_FLOAT: latency_portable.quantize_float,
+    OpKind.SOFTMAX: latency_portable.softmax,
+    OpKind.PAD: latency_portable.pad,
+    OpKind.SUM_FEED: latency_portable.sum_feed,
+    OpKind.DENSE_FEED: latency_portable.dense_feed,
+    OpKind.TRANSPOSE_CONV: latency_portable.transpose_conv,
+    OpKind.RESIZE_NEAREST: latency_portable.resize_nearest,
+}
+COUNTERS: Mapping[str, Mapping[OpKind, Counter]] = {
+    "portable": _PORTABLE,
+    "dsp": {
+        **_PORTABLE,
+        OpKind.CONV: latency_dsp.conv,
+        OpKind.DEPTHWISE: latency_dsp.depthwise,
+        OpKind.AVERAGE_POOL: latency_dsp.pool,
+        OpKind.MAX_POOL: latency_dsp.pool,
+        OpKind.ADD: latency_dsp.add,
+        OpKind.SUM_FEED: latency_dsp.sum_feed,
+        OpKind.DENSE_FEED: latency_dsp.dense_feed,
+    },
+    "mve": {
+        **_PORTABLE,
+        OpKind.CONV: latency_mve.conv,
+        OpKind.DEPTHWISE: latency_mve.depthwise,
+        OpKind.AVERAGE_POOL: latency_mve.average_pool,
+        OpKind.MAX_POOL: latency_mve.max_pool,
+        OpKind.ADD: latency_mve.add,
+        OpKind.MUL: latency_mve.mul,
+        OpKind.LUT: latency_mve.lut,
+        OpKind.QUANTIZE_FLOAT: latency_mve.quantize_float,
+        OpKind.PAD: latency_mve.pad,
+        OpKind.SUM_FEED: latency_mve.sum_feed,
+        OpKind.DENSE_FEED: latency_mve.dense_feed,
+    },
+}
+"""For each set of kernels (`split_nn_target.h`), what counts the loops of each kind."""
+
+_ELEMENT_BYTES: Mapping[OpKind, frozenset[tuple[int, int]]] = {
+    OpKind.LUT: frozenset({(1, 1), (1, 4)}),
+    OpKind.QUANTIZE_FLOAT: frozenset({(4, 1)}),
+    OpKind.PAD: frozenset({(1, 1), (4, 4)}),
+}
+_BYTES = frozenset({(1, 1)})
+"""Bytes of an input and of an output element that the measured kernels have."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardCosts:
+    """`instructions[kind][feature]`: of one turn of that part of the kernel; `kernels` names the set of kernels."""
+
+    board: str
+    kernels: str
+    compiler: str
+    instructions: Mapping[str, Mapping[str, float]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """`instructions_of[k]` are those of all steps of op k. Of `unmeasured_kinds` there is only a generic estimate.
+
+    `layer_wise_instructions`: what the same steps would take, each once, where no row lies on another, as if every
+    operator ran whole. The difference is the price of the order and of its layout.
+    """
+
+    board: str
+    instructions: int
+    layer_wise_instructions: int
+    unmeasured_kinds: tuple[str, ...]
+    instructions_of: tuple[int, ...] = field(repr=False)
+
+
+@cache
+def _table() -> Mapping[str, BoardCosts]:
+    data = json.loads(TABLE_PATH.read_text())
+    return {
+        name: BoardCosts(name, entry["kernels"], entry["compiler"], data["instructions"][entry["measured_on"]])
+        for name, entry in data["boards"].items()
+    }
+
+
+def board_costs(board: str) -> BoardCosts:
+    """What was measured for `board`; raises InputError with the names of boards that were."""
+    if board not in _table():
+        raise InputError(f"there are no instruction counts for a board {board!r}; there are for: {', '.join(_table())}")
+    return _table()[board]
+
+
+def boards_with_costs() -> tuple[str, ...]:
+    """The boards that a prediction can be made for."""
+    return tuple(_table())
+
+
+class OpCost:
+    """What each step of one op costs on one board. A row's cost is worked out once per kind of edge: ask away."""
+
+    __slots__ = ("_by_edge", "_by_row", "_costs", "_counter", "at")
+
+    def __init__(self, at: Geometry, board: str) -> None:
+        costs = board_costs(board)
+        self.at = at
+        self._by_edge: dict[Edge, float] = {}
+        self._by_row: dict[tuple[int, bool], float] = {}
+        self._counter: Counter = generic_counts
+        self._costs = costs.instructions[GENERIC]
+        kind = MEASURED_AS.get(at.kind, at.kind)
+        counter = COUNTERS[costs.kernels].get(kind)
+        bytes_of = (at.input.element_bytes, at.output.element_bytes)
+        if counter and kind.name in costs.instructions and bytes_of in _ELEMENT_BYTES.get(kind, _BYTES):
+            self._counter, self._costs = counter, costs.instructions[kind.name]
+
+    @property
+    def measured(self) -> bool:
+        """Whether kernels of this kind were measured; otherwise the generic estimate is given."""
+        return self._counter is not generic_counts
+
+    def step(self, row: int, apart: bool = True) -> float:
+        """Instructions of the step for row `row`; `apart`: its output row lies on none of its input rows."""
+        key = (row, apart)
+        if key not in self._by_row:
+            self._by_row[key] = self.at_edge(self.at.edge(row, apart))
+        return self._by_row[key]
+
+    def at_edge(self, edge: Edge) -> float:
+        """Instructions of a step with this edge."""
+        if edge not in self._by_edge:
+            counts = self._counter(self.at, edge)
+            self._by_edge[edge] = fsum(self._costs.get(name, 0.0) * times for name, times in counts.items())
+        return self._by_edge[edge]
+
+
+def generic_counts(at: Geometry, edge: Edge) -> Counts:
+    """What any kernel does: a step, output elements, taps. Weights tell the multiply-accumulates of those that have any."""
+    to = Counts()
+    feeds = at.kind in FEEDS
+    weights = len(at.constant("weights_offset")) / (4 if at.output.element_bytes == 4 else 1)
+    taps = at.kernel[0] * at.kernel[1] * at.output.elements if "kernel_rows" in at.params else 0
+    to.add("step", 1)
+    to.add("element", at.input.elements if feeds else at.output.elements)
+    to.add("mac", weights * (1 / at.input.rows if feeds else at.output.columns) if weights else taps)
+    return to
+
+
+def op_geometry(program: Program, op: Op) -> Geometry:
+    """An op of a program as its kernel sees it."""
+    views = program.views
+    constants = constant_fields(op.kind)
+    params = {n: program.constants[int(value)] if n in constants else value for n, value in op.params.items()}
+    second = None if op.input2 is None else _row_of_view(views[op.input2])
+    return Geometry(op.kind, params, _row_of_view(views[op.input]), _row_of_view(views[op.output]), second)
+
+
+def _row_of_view(view: View) -> Row:
+    return Row(view.column_count, view.channel_count, view.pixel_stride_bytes, view.element_bytes, view.row_count)
+
+
+def _row_of_shape(shape: RowShape, stride_bytes: int = 0) -> Row:
+    return Row(shape.columns, shape.channels, stride_bytes or shape.pixel_bytes, shape.element_bytes, shape.rows)
+
+
+def row_op_cost(op: RowOp, board: str) -> OpCost:
+    """The costs of a row op's steps, before there is a program: pixels of its inputs are taken to lie without gaps."""
+    rows = [_row_of_shape(read.shape) for read in op.reads]
+    output = _row_of_shape(op.output_shape, op.output_pixel_stride_bytes)
+    return OpCost(Geometry(OpKind(op.kind), op.params, rows[0], output, rows[1] if len(rows) > 1 else None), board)
+
+
+def step_instructions(at: Geometry, row: int, board: str, *, apart: bool = True) -> float:
+    """Instructions of one step. To ask for many steps of an op, keep its `OpCost`."""
+    return OpCost(at, board).step(row, apart)
+
+
+def predict(program: Program, board: str) -> Prediction:
+    """The instructions of one run of `program` on `board`, and which kinds in it were not measured.
+
+    Raises InputError for a board that was not measured.
+    """
+    costs = [OpCost(op_geometry(program, op), board) for op in program.ops]
+    overlaps = board_costs(board).kernels == "dsp"
+    totals = [0.0] * len(costs)
+    for step in program.steps:
+        op = program.ops[step.op]
+        apart = not (overlaps and op.kind in (OpKind.CONV, OpKind.DEPTHWISE) and _overlap(program, op, step.row))
+        totals[step.op] += costs[step.op].step(step.row, apart)
+    once = fsum(costs[step.op].step(step.row) for step in dict.fromkeys(program.steps))
+    unmeasured = {op.kind.name for op, cost in zip(program.ops, costs, strict=True) if not cost.measured}
+    return Prediction(board, round(fsum(totals)), round(once), tuple(sorted(unmeasured)), tuple(map(round, totals)))
+
+
+def predicted_instructions(program: Program, board: str) -> int:
+    """The instructions of one run of `program` on `board`; raises InputError for a board that was not measured."""
+    return predict(program, board).instructions
+
+
+def _overlap(program: Program, op: Op, row: int) -> bool:
+    """Does the output row of a window op's step lie on an input row it reads?"""
+    written = _span(program, program.views[op.output], row)
+    view = program.views[op.input]
+    origin = row * int(op.params["stride_rows"]) - int(op.params["pad_rows"])
+    for k in range(int(op.params["kernel_rows"])):
+        at = origin + k * int(op.params["dilation_rows"])
+        read = _span(program, view, at) if 0 <= at < view.row_count else None
+        if written and read and written[0] < read[1] and read[0] < written[1]:
+            return True
+    return False
+
+
+def _span(program: Program, view: View, row: int) -> tuple[int, int] | None:
+    """Where a row of a view lies in the workspace."""
+    storage = program.storages[view.storage]
+    address = storage.addresses[view.first_row + row] if storage.addresses else None
+    if address is None:
+        return None
+    start = address + view.offset_bytes
+    return start, start + (view.column_count - 1) * view.pixel_stride_bytes + view.channel_count * view.element_bytes

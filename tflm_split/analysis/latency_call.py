@@ -1,0 +1,147 @@
+"""What does one step ask of its kernel? The numbers that decide how often each of a kernel's loops turns.
+
+Kernels see one row at a time, so a step is told by its op's geometry and by how many rows of its window lie inside the
+input. What a row costs depends on nothing else; rows of the same op with the same `Edge` cost the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tflm_split.program.format import OpKind
+
+
+class Counts(dict[str, float]):
+    """How often each part of a kernel runs in one step: the feature's name -> times."""
+
+    def add(self, name: str, times: float) -> None:
+        """Counts `name` `times` more; nothing that never happens is named."""
+        if times:
+            self[name] = self.get(name, 0) + times
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of pixels: `channels` elements each, `stride_bytes` from one to the next."""
+
+    columns: int
+    channels: int
+    stride_bytes: int
+    element_bytes: int = 1
+    rows: int = 1
+    """Rows of the whole view: an operand with one is broadcast, and a feeding op ends with the last."""
+
+    @property
+    def elements(self) -> int:
+        return self.columns * self.channels
+
+    @property
+    def gapless(self) -> bool:
+        """Whether its pixels follow each other without a gap."""
+        return self.stride_bytes == self.channels * self.element_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What sets rows of one op apart. `rows_inside` of the window's rows exist, `rows_outside` are padding.
+
+    `apart` says that the output row lies on none of the input rows: some kernels then take several pixels at once.
+    `first` and `last` are those of a feeding op: it clears its sums, it writes its output.
+    """
+
+    rows_inside: int = 1
+    rows_outside: int = 0
+    apart: bool = True
+    first: bool = False
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """An op as its kernel sees it; `params` as in `program.types.Op`, but `*_offset` fields hold the constant's bytes."""
+
+    kind: OpKind
+    params: Mapping[str, int | float | bytes]
+    input: Row
+    output: Row
+    input2: Row | None = None
+
+    def number(self, name: str, default: int = 0) -> int:
+        """A parameter that is a number; `default` where the kind has no such parameter."""
+        value = self.params.get(name, default)
+        return int(value) if isinstance(value, (int, float)) else default
+
+    def constant(self, name: str) -> bytes:
+        """A parameter that is a constant; empty where there is none."""
+        value = self.params.get(name, b"")
+        return value if isinstance(value, bytes) else b""
+
+    @property
+    def groups(self) -> int:
+        return max(1, self.number("groups", 1))
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Rows and columns of the window."""
+        return self.number("kernel_rows", 1), self.number("kernel_columns", 1)
+
+    @property
+    def padding_counts(self) -> bool:
+        """Whether a tap outside the input adds anything."""
+        return self.number("input_zero_point") != 0
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the output's range is less than all of int8."""
+        return self.number("output_min", -128) != -128 or self.number("output_max", 127) != 127
+
+    def edge(self, row: int, apart: bool = True) -> Edge:
+        """The edge of the step that computes output row `row` (of a feeding op: that takes in input row `row`)."""
+        if self.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED):
+            return Edge(first=row == 0, last=row == self.input.rows - 1)
+        if self.kind == OpKind.PAD:
+            is_inside = 0 <= row - self.number("pad_rows") < self.input.rows
+            return Edge(int(is_inside), int(not is_inside))
+        if self.kind == OpKind.TRANSPOSE_CONV:
+            reach = [row + self.number("pad_rows") - k for k in range(self.kernel[0])]
+            stride = max(1, self.number("stride_rows", 1))
+            inside = sum(r % stride == 0 and 0 <= r // stride < self.input.rows for r in reach)
+            return Edge(inside, self.kernel[0] - inside)
+        if "kernel_rows" not in self.params:
+            return Edge(apart=apart)
+        origin = row * self.number("stride_rows", 1) - self.number("pad_rows")
+        dilation = self.number("dilation_rows", 1)
+        inside = sum(0 <= origin + k * dilation < self.input.rows for k in range(self.kernel[0]))
+        return Edge(inside, self.kernel[0] - inside, apart)
+
+    def spans(self) -> Mapping[tuple[int, int], int]:
+        """How many output pixels have just the window columns [begin, end) inside the input (`split_clip_window`)."""
+        found: dict[tuple[int, int], int] = {}
+        stride, dilation = self.number("stride_columns", 1), self.number("dilation_columns", 1)
+        columns, pad = self.kernel[1], self.number("pad_columns")
+        for x in range(self.output.columns):
+            origin = x * stride - pad
+            first = -(origin // dilation) if origin < 0 else 0
+            last = -((origin - self.input.columns) // dilation) if origin < self.input.columns else 0
+            end = max(min(last, columns), 0)
+            span = (min(first, end), end)
+            found[span] = found.get(span, 0) + 1
+        return found
+
+    def slow_blocks(self, size: int) -> float:
+        """In how many blocks of `size` output channels does a shift not go to the right by one bit at least?
+
+        Kernels for a processor have a short way for blocks where all do.
+        """
+        channels = self.output.channels
+        shifts = self.constant("shifts_offset")
+        if not self.number("flags") & 1 or len(shifts) < channels:
+            shifts = shifts[:1] * channels
+        slow = [s < 128 for s in shifts]
+        return sum(any(slow[c : c + size]) for c in range(0, channels // size * size, size))
+
+    @property
+    def slow_channels(self) -> int:
+        """Channels with a shift that does not go right."""
+        return int(self.slow_blocks(1))

@@ -1,0 +1,290 @@
+"""How often do the loops of the kernels for the DSP extension turn? One function per kernel file `split_nn_*_dsp.c`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tflm_split.analysis.latency_call import Counts, Edge, Geometry
+from tflm_split.program.format import OpKind
+
+_WINDOW_BYTES = 64
+_MAX_WIDE_TAPS = 25
+_MAX_COPIED_TAPS = 128
+
+
+def _dots(to: Counts, kind: str, length: int, times: float) -> None:
+    """`times` dot products of `length` elements (`split_nn_dot_dsp.h`): sixteen, four and the rest at a time."""
+    if length < 4:
+        to.add(f"{kind} few", times)
+        to.add(f"{kind} element", times * length)
+    else:
+        to.add(f"{kind}", times)
+        to.add(f"{kind} sixteen", times * (length // 16))
+        to.add(f"{kind} four", times * (length // 4 % 4))
+        to.add(f"{kind} tail", times * (length % 4 != 0))
+
+
+def _padding(to: Counts, at: Geometry, length: int, times: float) -> None:
+    if length > 0 and at.padding_counts:
+        to.add("padding", times)
+        to.add("padding piece", times * -(-length // _WINDOW_BYTES))
+        for done in range(0, length, _WINDOW_BYTES):
+            _dots(to, "1x4", min(length - done, _WINDOW_BYTES), times)
+
+
+def _stores(to: Counts, at: Geometry, kind: str, size: int, pixels: float) -> None:
+    """Blocks of `size` channels that take the long way: all, where the range is narrow, or those with a slow shift."""
+    blocks = at.output.channels // size
+    to.add(f"{kind} long store", pixels * (blocks if at.narrow else at.slow_blocks(size)))
+    to.add(f"{kind} slow output", pixels * at.slow_channels)
+
+
+class _Window:
+    """The stretches of a window of one pixel (or of two that are alike): rows inside, each of `parts` stretches."""
+
+    def __init__(self, at: Geometry, edge: Edge, span: tuple[int, int], depth: int) -> None:
+        begin, end = span
+        columns = at.kernel[1]
+        step = at.number("dilation_columns", 1) * at.input.stride_bytes
+        joined = step == depth and begin < end
+        self.rows, self.rows_outside = edge.rows_inside, edge.rows_outside
+        self.parts = 1 if joined else end - begin
+        self.part_bytes = (end - begin) * depth if joined else depth
+        self.before, self.after, self.row_bytes = begin * depth, (columns - end) * depth, columns * depth
+        rows = at.kernel[0]
+        self.single = rows == 1 and self.parts == 1 and self.part_bytes == self.row_bytes and edge.rows_inside == 1
+        self.outside = not self.parts
+
+
+def _add_window(to: Counts, at: Geometry, window: _Window, kind: str, blocks: float) -> None:
+    """The dot products of `blocks` blocks of filters with one window."""
+    if window.single:
+        to.add(f"{kind} stretch block", blocks)
+        _dots(to, kind, window.row_bytes, blocks)
+        return
+    to.add(f"{kind} window block", blocks)
+    rows_outside = window.rows_outside + (window.rows if window.outside else 0)
+    to.add(f"{kind} padding row", blocks * rows_outside)
+    _padding(to, at, window.row_bytes, blocks * rows_outside)
+    if not window.outside:
+        to.add(f"{kind} row", blocks * window.rows)
+        to.add(f"{kind} part", blocks * window.rows * window.parts)
+        _dots(to, kind, window.part_bytes, blocks * window.rows * window.parts)
+        _padding(to, at, window.before, blocks * window.rows)
+        _padding(to, at, window.after, blocks * window.rows)
+
+
+def _one_pixel(to: Counts, at: Geometry, window: _Window, filters: int, pixels: float) -> None:
+    """One pixel, four filters at a time."""
+    blocks = -(-filters // 4)
+    to.add("pixel", pixels)
+    _add_window(to, at, window, "1x4", pixels * blocks)
+    if filters >= 4:
+        _stores(to, at, "1x4", 4, pixels * (filters // 4) / max(1, at.output.channels // 4))
+    to.add("rest block", pixels * (filters % 4 != 0))
+    to.add("rest block clamp", pixels * (filters % 4 != 0) * at.narrow)
+    if filters < 4:
+        to.add("rest slow output", pixels * at.slow_channels * 3 / max(1, at.output.channels))
+
+
+def _two_pixels(to: Counts, at: Geometry, window: _Window, filters: int, pairs: float) -> None:
+    """Two pixels, two filters at a time; an odd last one with each pixel on its own."""
+    to.add("pixel pair", pairs)
+    _add_window(to, at, window, "2x2", pairs * (filters // 2))
+    if filters >= 2:
+        _stores(to, at, "2x2", 2, pairs * (filters // 2) / max(1, at.output.channels // 2))
+    if filters % 2:
+        _one_pixel(to, at, window, 1, 2 * pairs)
+
+
+def _gather(to: Counts, at: Geometry, edge: Edge, depth: int, spans: Iterable[tuple[tuple[int, int], int]]) -> None:
+    """Copies of windows (`split_dsp_gather`)."""
+    rows, columns = at.kernel
+    joined = at.number("dilation_columns", 1) * at.input.stride_bytes == depth
+    for (begin, end), pixels in spans:
+        inside = edge.rows_inside if begin < end else 0
+        to.add("gather", pixels)
+        to.add("gather row", pixels * inside)
+        to.add("gather padding row", pixels * (rows - inside))
+        taps = inside * (end - begin)
+        copies, length = (inside, (end - begin) * depth) if joined else (taps, depth)
+        to.add("gather copy", pixels * copies)
+        to.add("gather word", pixels * copies * (length // 4))
+        to.add("gather byte", pixels * copies * (length % 4))
+        to.add("gather padding", pixels * (rows * columns - taps) * depth)
+
+
+def conv(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_conv_dsp.c`."""
+    to = Counts()
+    to.add("step", 1)
+    to.add("window row", sum(at.kernel[:1]))
+    groups, width = at.groups, at.output.columns
+    depth, filters = at.input.channels // groups, at.output.channels // groups
+    rows, columns = at.kernel
+    filter_bytes = rows * columns * depth
+    together = edge.apart or groups == 1
+    to.add("group", groups * (1 if together else width))
+    spans = at.spans()
+    if filter_bytes <= _WINDOW_BYTES and (filter_bytes > depth or not edge.apart):
+        pairs, singles = (width // 2, width % 2) if together else (0, width)
+        _gather(to, at, edge, depth, [(span, pixels * groups) for span, pixels in spans.items()])
+        window = _Window(at, Edge(), (0, columns), depth)
+        window.single, window.row_bytes = True, filter_bytes
+        _two_pixels(to, at, window, filters, pairs * groups)
+        _one_pixel(to, at, window, filters, singles * groups)
+        return to
+    for span, pixels in spans.items():
+        window = _Window(at, edge, span, depth)
+        inner = span == (0, columns) and edge.apart
+        _two_pixels(to, at, window, filters, groups * (pixels // 2 if inner else 0))
+        _one_pixel(to, at, window, filters, groups * (pixels % 2 if inner else pixels))
+        to.add("outer pixel", 0 if inner else pixels * groups)
+    return to
+
+
+def depthwise(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_depthwise_dsp.c`."""
+    to = Counts()
+    rows, columns = at.kernel
+    to.add("step", 1)
+    to.add("window row", rows)
+    taps, width, channels, multiplier = rows * columns, at.output.columns, at.output.channels, at.groups
+    spans = at.spans()
+    inner = spans.get((0, columns), 0)
+    multiplied = multiplier != 1 and multiplier % 4 == 0 and taps <= _MAX_COPIED_TAPS
+    fours = channels // 4 if multiplier == 1 else channels // 4 if multiplied else 0
+    along = multiplier == 1 and taps <= _MAX_WIDE_TAPS and width > 1 and edge.rows_inside > 0 and edge.apart
+    if along:
+        _along(to, at, edge, fours, inner)
+    elif multiplied:
+        _multiplied(to, at, edge, spans)
+    else:
+        kind = "narrow column" if columns == 1 else "narrow"
+        to.add(f"{kind} pixel", width * fours)
+        to.add(f"{kind} row", width * fours * rows)
+        to.add(f"{kind} tap", width * fours * taps)
+        _stores(to, at, "narrow", 4, width)
+    to.add("pixel", width)
+    singles = channels - 4 * fours
+    inside = sum((end - begin) * pixels for (begin, end), pixels in spans.items()) * edge.rows_inside
+    to.add("single", width * singles)
+    to.add("single row", width * singles * rows)
+    to.add("single tap", width * singles * taps)
+    to.add("single tap inside", inside * singles)
+    to.add("single clamp", width * singles * at.narrow)
+    if not fours:
+        to.add("single slow output", width * at.slow_channels)
+    return to
+
+
+def _along(to: Counts, at: Geometry, edge: Edge, fours: int, inner: int) -> None:
+    """Four channels at a time all along the row."""
+    rows, columns = at.kernel
+    pairs, odd, outer = columns // 2, columns % 2, at.output.columns - inner
+    to.add("four", fours)
+    to.add("widen row", fours * edge.rows_inside)
+    to.add("widen pair", fours * edge.rows_inside * pairs)
+    to.add("widen odd", fours * edge.rows_inside * odd)
+    to.add("fold tap", fours * edge.rows_outside * columns)
+    if rows == columns == 3:
+        to.add("inner 3x3 run", fours * (inner > 0))
+        to.add("inner 3x3", fours * inner)
+    else:
+        to.add("inner run", fours * (inner > 0))
+        to.add("inner", fours * inner)
+        to.add("inner row", fours * inner * rows)
+        to.add("inner pair", fours * inner * rows * pairs)
+        to.add("inner odd", fours * inner * rows * odd)
+    if columns == 3:
+        to.add("outer 3", fours * outer)
+        to.add("outer 3 row", fours * outer * rows)
+    else:
+        to.add("narrow pixel", fours * outer)
+        to.add("narrow row", fours * outer * rows)
+        to.add("narrow tap", fours * outer * rows * columns)
+    _stores(to, at, "wide", 4, at.output.columns)
+
+
+def _multiplied(to: Counts, at: Geometry, edge: Edge, spans: Mapping[tuple[int, int], int]) -> None:
+    """Several output channels per input channel, a multiple of four."""
+    width, taps = at.output.columns, at.kernel[0] * at.kernel[1]
+    _gather(to, at, edge, 1, [(span, pixels * at.input.channels) for span, pixels in spans.items()])
+    fours = at.output.channels // 4
+    to.add("multiplied four", width * fours)
+    to.add("multiplied taps", width * fours * (taps // 4))
+    to.add("multiplied tap", width * fours * (taps % 4))
+    _stores(to, at, "multiplied", 4, width)
+
+
+def pool(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_average_pool_dsp.c`, `split_nn_max_pool_dsp.c`."""
+    to = Counts()
+    rows = at.kernel[0]
+    to.add("step", 1)
+    to.add("window row", rows)
+    for (begin, end), pixels in at.spans().items():
+        taps = end - begin
+        divisor = edge.rows_inside * taps
+        in_fours = at.kind == OpKind.MAX_POOL or divisor <= 256
+        fours = at.output.channels // 4 if in_fours else 0
+        singles = at.output.channels - 4 * fours
+        to.add("pixel", pixels)
+        to.add("four", pixels * fours)
+        to.add("four row", pixels * fours * rows)
+        to.add("four row inside", pixels * fours * edge.rows_inside * (taps > 0))
+        to.add("four tap", pixels * fours * divisor)
+        to.add("single", pixels * singles)
+        to.add("single row", pixels * singles * rows)
+        to.add("single tap", pixels * singles * divisor)
+    return to
+
+
+def add(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_add_dsp.c`: the short way needs shifts to the right."""
+    to = Counts()
+    plain = at.number("shift1") <= 0 and at.number("shift2") <= 0 and at.number("output_shift") < 0
+    kind = "plain" if plain else "any"
+    to.add("step", 1)
+    to.add(f"{kind} pixel", at.output.columns)
+    to.add(f"{kind} element", at.output.elements)
+    return to
+
+
+def sum_feed(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_sum_feed_dsp.c`."""
+    to = Counts()
+    fours, singles, columns = at.input.channels // 4, at.input.channels % 4, at.input.columns
+    runs = -(-columns // 256)
+    to.add("step", 1)
+    to.add("clear element", at.input.channels * edge.first)
+    to.add("clear", edge.first)
+    to.add("four", fours * runs)
+    to.add("four pixel", fours * columns)
+    to.add("single", singles)
+    to.add("single pixel", singles * columns)
+    kind = "average" if at.number("mode") == 0 else "mean"
+    to.add(f"{kind}", edge.last)
+    to.add(f"{kind} channel", at.input.channels * edge.last)
+    return to
+
+
+def dense_feed(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_dense_feed_dsp.c`."""
+    to = Counts()
+    outputs = at.output.channels
+    runs, run = (1, at.input.elements) if at.input.gapless else (at.input.columns, at.input.channels)
+    blocks = -(-outputs // 4)
+    to.add("step", 1)
+    to.add("first", edge.first)
+    to.add("first output", outputs * edge.first)
+    to.add("block", blocks)
+    to.add("block run", outputs // 4 * runs)
+    to.add("rest block run", (outputs % 4 != 0) * runs)
+    to.add("rest output run", outputs % 4 * runs)
+    _dots(to, "1x4", run, blocks * runs)
+    to.add("last", edge.last)
+    to.add("last output", outputs * edge.last)
+    to.add("clamp", edge.last * outputs * at.narrow)
+    to.add("slow output", edge.last * at.slow_channels)
+    return to

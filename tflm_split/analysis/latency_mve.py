@@ -1,0 +1,325 @@
+"""How often do the loops of the Helium kernels turn? One function per kernel file `split_nn_*_mve.c`."""
+
+from __future__ import annotations
+
+from tflm_split.analysis.latency_call import Counts, Edge, Geometry
+
+_BYTES = 16
+_WORDS = 4
+_BATCH = 64
+_GATHERED_BYTES = 160
+_PADDING_BYTES = 64
+_LISTED_TAPS = 25
+_MOST_TAPS = 256
+
+
+def _vectors(length: int, size: int) -> int:
+    return -(-length // size)
+
+
+def _dots(to: Counts, length: int, filters: int, times: float) -> None:
+    """`split_nn_dots_mve.c`: `filters` dot products of `length` bytes, in runs that are held in registers."""
+    to.add("dots", times)
+    while length > 0:
+        if length >= 64:
+            run = 96 if length >= 96 else 64
+        else:
+            run = length
+        kind = f"{run}" if run in (16, 32, 48, 64, 96) else f"below {-(-run // 16) * 16}"
+        to.add("dots run", times)
+        to.add(f"dots of {kind}", times * filters)
+        length -= run
+
+
+def _store(to: Counts, at: Geometry, count: int, times: float) -> None:
+    """`split_nn_store_mve.c`: four channels at a time; the long way for all if a shift does not go right."""
+    to.add("store", times)
+    short = bool(at.number("flags") & 1) and at.slow_channels == 0
+    to.add("store four", times * (count // _WORDS if short else 0))
+    left = count % _WORDS if short else count
+    to.add("store long", times * (left > 0))
+    to.add("store long four", times * _vectors(left, _WORDS))
+
+
+def _batches(channels: int) -> list[int]:
+    return [min(_BATCH, channels - first) for first in range(0, channels, _BATCH)]
+
+
+def _copies(to: Counts, length: int, times: float) -> None:
+    to.add("copy", times)
+    to.add("copy vector", times * (length // _BYTES))
+    to.add("copy rest", times * (length % _BYTES != 0))
+
+
+def _fills(to: Counts, length: int, times: float) -> None:
+    to.add("fill", times)
+    to.add("fill vector", times * _vectors(length, _BYTES))
+
+
+def _run_window(to: Counts, at: Geometry, length: int, filters: int, times: float) -> None:
+    to.add("run window", times)
+    for count in _batches(filters):
+        to.add("batch", times)
+        _dots(to, length, count, times)
+        _store(to, at, count, times)
+
+
+def conv(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_conv_mve.c`."""
+    to = Counts()
+    rows, columns = at.kernel
+    groups = at.groups
+    depth, filters = at.input.channels // groups, at.output.channels // groups
+    step = at.number("dilation_columns", 1) * at.input.stride_bytes
+    filter_bytes = rows * columns * depth
+    to.add("step", 1)
+    to.add("window row", rows)
+    to.add("scales vector", at.output.channels // _BYTES * (at.number("flags") & 1))
+    runs = step == depth or columns <= 1
+    for (begin, end), pixels in at.spans().items():
+        is_inner = runs and edge.rows_outside == 0 and (begin, end) == (0, columns)
+        to.add("inner pixel" if is_inner else "outer pixel", pixels)
+        windows = pixels * groups
+        if is_inner and rows == 1:
+            _run_window(to, at, filter_bytes, filters, windows)
+            continue
+        inside = end - begin
+        joined = step == depth or inside <= 1
+        rows_inside = edge.rows_inside if inside > 0 else 0
+        taps, tap_bytes = (1, inside * depth) if joined else (inside, depth)
+        if filter_bytes <= _GATHERED_BYTES:
+            to.add("gathered", windows)
+            if is_inner:
+                to.add("gathered row", windows * rows)
+                if columns * depth > _BYTES:
+                    _copies(to, columns * depth, windows * rows)
+            else:
+                to.add("gathered outer", windows)
+                to.add("gathered outer row", windows * rows_inside)
+                _copies(to, tap_bytes, windows * rows_inside * taps)
+                for length in (begin * depth, (columns - end) * depth):
+                    _fills(to, length, windows * rows_inside)
+                _fills(to, columns * depth, windows * (rows - rows_inside))
+            _run_window(to, at, filter_bytes, filters, windows)
+            continue
+        for count in _batches(filters):
+            to.add("large batch", windows)
+            to.add("large bias", windows * count)
+            to.add("large row", windows * rows_inside)
+            to.add("large padding row", windows * (rows - rows_inside))
+            to.add("large part", windows * rows_inside * taps)
+            _dots(to, tap_bytes, count, windows * rows_inside * taps)
+            _store(to, at, count, windows)
+            for length in (begin * depth, (columns - end) * depth):
+                _padding(to, at, length, count, windows * rows_inside)
+            _padding(to, at, columns * depth, count, windows * (rows - rows_inside))
+    return to
+
+
+def _padding(to: Counts, at: Geometry, length: int, filters: int, times: float) -> None:
+    to.add("padding", times)
+    if not at.padding_counts:
+        return
+    _fills(to, min(length, _PADDING_BYTES), times)
+    for done in range(0, length, _PADDING_BYTES):
+        _dots(to, min(_PADDING_BYTES, length - done), filters, times)
+
+
+def _blocks(channels: int) -> tuple[int, int]:
+    """Blocks of sixteen channels, and of less."""
+    return channels // _BYTES, int(channels % _BYTES > 0)
+
+
+def depthwise(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_depthwise_mve.c`."""
+    to = Counts()
+    rows, columns = at.kernel
+    taps, channels = rows * columns, at.output.channels
+    whole, part = _blocks(channels)
+    to.add("step", 1)
+    to.add("window row", rows)
+    to.add("scales vector", channels // _BYTES * (at.number("flags") & 1))
+    is_3x3 = rows == columns == 3 and at.groups == 1 and edge.rows_outside == 0
+    one_channel = at.groups == channels and taps <= _MOST_TAPS
+    for (begin, end), pixels in at.spans().items():
+        inside = (end - begin) * edge.rows_inside
+        if is_3x3 and (begin, end) == (0, 3):
+            to.add("3x3 pixel", pixels)
+            to.add("3x3 block", pixels * whole)
+            to.add("3x3 part block", pixels * part)
+            for count in _batches(channels):
+                to.add("3x3 batch", pixels)
+                _store(to, at, count, pixels)
+        elif one_channel:
+            rows_inside = edge.rows_inside if end > begin else 0
+            blocks = pixels * (whole + part)
+            to.add("one channel pixel", pixels)
+            to.add("one channel block", blocks)
+            to.add("one channel row", blocks * rows)
+            to.add("one channel stretch", blocks * rows_inside * ((begin > 0) + (end < columns)))
+            to.add("one channel tap", blocks * taps)
+            for first in range(0, channels, _BYTES):
+                _store(to, at, min(_BYTES, channels - first), pixels)
+        else:
+            batches = _batches(channels)
+            lists = -(-taps // _LISTED_TAPS) * (1 if taps <= _LISTED_TAPS else len(batches))
+            to.add("any pixel", pixels)
+            to.add("list", pixels * lists)
+            relisted = 1 if taps <= _LISTED_TAPS else len(batches)
+            to.add("list row", pixels * relisted * rows)
+            to.add("list tap inside", pixels * relisted * inside)
+            to.add("list tap outside", pixels * relisted * (taps - inside))
+            counted = inside + (taps - inside) * at.padding_counts
+            passes = -(-taps // _LISTED_TAPS)
+            if at.groups > 1:
+                kinds: tuple[tuple[str, int], ...] = (("repeated", whole + part),)
+            else:
+                kinds = (("any", whole), ("any part", part))
+            for kind, blocks in kinds:
+                to.add(f"{kind} block", pixels * blocks * passes)
+                to.add(f"{kind} tap", pixels * blocks * inside)
+                to.add(f"{kind} padding", pixels * blocks * (counted - inside))
+            for count in batches:
+                to.add("any batch", pixels)
+                _store(to, at, count, pixels)
+    return to
+
+
+def average_pool(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_average_pool_mve.c`: four channels at a time."""
+    return _pool(at, edge, _WORDS)
+
+
+def max_pool(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_max_pool_mve.c`: sixteen channels at a time."""
+    return _pool(at, edge, _BYTES)
+
+
+def _pool(at: Geometry, edge: Edge, size: int) -> Counts:
+    to = Counts()
+    rows, columns = at.kernel
+    vectors = _vectors(at.output.channels, size)
+    to.add("step", 1)
+    to.add("window row", rows)
+    for (begin, end), pixels in at.spans().items():
+        taps = end - begin
+        to.add("pixel", pixels)
+        to.add("outer pixel", pixels * (taps != columns))
+        to.add("vector", pixels * vectors)
+        to.add("vector row", pixels * vectors * rows * (taps > 0))
+        to.add("vector row inside", pixels * vectors * edge.rows_inside * (taps > 0))
+        to.add("vector tap", pixels * vectors * edge.rows_inside * taps)
+        to.add("many", pixels * vectors * (size == _WORDS and edge.rows_inside * taps > 4000))
+    return to
+
+
+def _broadcast(at: Geometry) -> tuple[bool, bool]:
+    """Whether an operand is one element for a pixel's channels, and whether all three rows are one run of bytes.
+
+    The executor gives an operand of one column or of one channel a stride of 0, as if it were broadcast.
+    """
+    operands = [at.input] + ([at.input2] if at.input2 else [])
+    by_channel = any(o.channels == 1 for o in operands)
+    run = at.output.gapless and not by_channel and all(o.gapless and o.columns > 1 for o in operands)
+    return by_channel, run
+
+
+def add(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_add_mve.c`."""
+    to = Counts()
+    by_channel, run = _broadcast(at)
+    right = at.number("shift1") <= 0 and at.number("shift2") <= 0 and at.number("output_shift") <= 0
+    pixels, channels = (1, at.output.elements) if run else (at.output.columns, at.output.channels)
+    fours = channels // _WORDS if right and not by_channel else 0
+    kind = "right" if right else "any"
+    to.add("step", 1)
+    to.add(f"{kind} pixel", pixels)
+    to.add("four", pixels * fours)
+    to.add(f"{kind} part", pixels * _vectors(channels - fours * _WORDS, _WORDS))
+    return to
+
+
+def mul(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_mul_mve.c`."""
+    to = Counts()
+    by_channel, _ = _broadcast(at)
+    to.add("step", 1)
+    to.add("pixel", at.output.columns)
+    kind = "broadcast four" if by_channel else "four"
+    to.add(kind, at.output.columns * _vectors(at.output.channels, _WORDS))
+    return to
+
+
+def lut(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_lut_mve.c`."""
+    to = Counts()
+    kind, size = ("word", _WORDS) if at.output.element_bytes == 4 else ("byte", _BYTES)
+    to.add("step", 1)
+    to.add(f"{kind} pixel", at.output.columns)
+    to.add(f"{kind} vector", at.output.columns * _vectors(at.output.channels, size))
+    return to
+
+
+def quantize_float(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_quantize_float_mve.c`."""
+    to = Counts()
+    run = at.input.gapless and at.output.gapless
+    pixels, channels = (1, at.output.elements) if run else (at.output.columns, at.output.channels)
+    to.add("step", 1)
+    to.add("pixel", pixels)
+    to.add("four", pixels * (channels // _WORDS))
+    to.add("rest", pixels * (channels % _WORDS != 0))
+    return to
+
+
+def pad(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_pad_mve.c`: a whole row is one copy where no channel is added."""
+    to = Counts()
+    copied, pixel = at.input.channels * at.input.element_bytes, at.output.channels * at.output.element_bytes
+    columns = at.input.columns * edge.rows_inside
+    to.add("step", 1)
+    to.add("filled pixel", at.output.columns - columns)
+    to.add("filled vector", (at.output.columns - columns) * _vectors(pixel, _BYTES))
+    if copied == pixel and at.input.gapless and at.output.gapless:
+        to.add("run", columns > 0)
+        _copies(to, columns * pixel, columns > 0)
+        return to
+    to.add("pixel", columns)
+    _copies(to, copied, columns)
+    to.add("border vector", columns * _vectors(pixel - copied, _BYTES))
+    return to
+
+
+def sum_feed(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_sum_feed_mve.c`: eight channels at a time."""
+    to = Counts()
+    eights, columns = _vectors(at.input.channels, 8), at.input.columns
+    to.add("step", 1)
+    to.add("clear", edge.first)
+    to.add("clear element", at.input.channels * edge.first)
+    to.add("run", -(-columns // 256))
+    to.add("eight", eights * -(-columns // 256))
+    to.add("eight pixel", eights * columns)
+    if at.number("mode") == 0:
+        to.add("average", edge.last)
+        to.add("average channel", at.input.channels * edge.last)
+    else:
+        to.add("mean", edge.last)
+        to.add("mean four", _vectors(at.input.channels, _WORDS) * edge.last)
+    return to
+
+
+def dense_feed(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_dense_feed_mve.c`."""
+    to = Counts()
+    outputs = at.output.channels
+    runs, run = (1, at.input.elements) if at.input.gapless else (at.input.columns, at.input.channels)
+    to.add("step", 1)
+    to.add("first", edge.first)
+    to.add("first output", outputs * edge.first)
+    to.add("run", runs)
+    _dots(to, run, outputs, runs)
+    to.add("last", edge.last)
+    to.add("scales vector", outputs // _BYTES * edge.last * (at.number("flags") & 1))
+    _store(to, at, outputs, int(edge.last))
+    return to

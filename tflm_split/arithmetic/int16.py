@@ -1,0 +1,118 @@
+"""Which integers does TFLM compute for int16 activations before the first inference?
+
+No int16 tensor of these operators has a zero point. Sources: kernels/kernel_util.cc, micro/kernels/add_common.cc,
+mul_common.cc, softmax_common.cc, activations_common.cc, leaky_relu_common.cc, and LUTPopulate in internal/common.h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tflm_split.arithmetic.fixed_point import (
+    quantize_multiplier,
+    quantize_multiplier_smaller_than_one,
+    round_half_away,
+)
+from tflm_split.arithmetic.requantize import activation_range
+from tflm_split.errors import Refusal
+from tflm_split.program.format import BinaryMode
+
+LEFT_SHIFT = 15
+"""Bits ADD and SUB shift int16 operands up before they scale them."""
+MAX_WIDE_SHIFT = 7
+"""The largest left shift TFLM can scale an int64 by."""
+LARGEST, SMALLEST = 32767, -32768
+SOFTMAX_OUTPUT_SCALE = 1 / 32768
+_SOFTMAX_TOLERANCE = 0.001 / 32768
+_EXP_RANGE = 10.0
+_TABLE_STEPS = 512
+
+Fields = dict[str, int | float | bytes]
+
+
+def check_wide_shifts(shifts: tuple[int, ...]) -> None:
+    """Promises that an int64 sum can be scaled by `shifts`; raises Refusal if not."""
+    if max(shifts) > MAX_WIDE_SHIFT:
+        raise Refusal("quantization", f"its scales give a left shift of {max(shifts)}, and TFLM needs at most 7")
+
+
+def binary_parameters(kind: str, scale1: float, scale2: float, scale: float, activation: str) -> Fields:
+    """The fields of BINARY_INT16_PARAMS for ADD, SUB or MUL."""
+    low, high = activation_range(activation, scale, 0, "INT16")
+    if kind == "MUL":
+        inputs = ((0, 0), (0, 0))
+        q, shift = quantize_multiplier(scale1 * scale2 / scale)
+    else:
+        # In double for both, as for int8 (`requantize.add_parameters`).
+        twice_max = 2 * max(scale1, scale2)
+        inputs = (
+            quantize_multiplier_smaller_than_one(scale1 / twice_max),
+            quantize_multiplier_smaller_than_one(scale2 / twice_max),
+        )
+        q, shift = quantize_multiplier_smaller_than_one(twice_max / ((1 << LEFT_SHIFT) * scale))
+    return {
+        "mode": int(BinaryMode[kind]),
+        "left_shift": 0 if kind == "MUL" else LEFT_SHIFT,
+        "multiplier1": inputs[0][0],
+        "shift1": inputs[0][1],
+        "multiplier2": inputs[1][0],
+        "shift2": inputs[1][1],
+        "output_multiplier": q,
+        "output_shift": shift,
+        "output_min": low,
+        "output_max": high,
+    }
+
+
+def softmax_parameters(input_scale: float, beta: float, output_scale: float, output_zero_point: int) -> Fields:
+    """The fields of SOFTMAX_INT16_PARAMS; raises Refusal where TFLM refuses the output's quantisation."""
+    if output_zero_point != 0 or abs(output_scale - SOFTMAX_OUTPUT_SCALE) > _SOFTMAX_TOLERANCE:
+        raise Refusal("quantization", "its output is not quantised with scale 1/32768 and zero point 0")
+    q, shift = quantize_multiplier(input_scale * float(np.float32(beta)) / (_EXP_RANGE / 65535.0))
+    return {
+        "exps_table_offset": interpolated_table(_EXP_RANGE, LARGEST, _exp),
+        "reciprocals_table_offset": interpolated_table(1.0, SMALLEST, _reciprocal_of_one_plus),
+        "multiplier": q,
+        "shift": shift,
+    }
+
+
+def _exp(x: np.float32) -> np.float32:
+    """Worked out in double and rounded: what a correctly rounded expf gives."""
+    return np.float32(np.exp(np.float64(x)))
+
+
+def _reciprocal_of_one_plus(x: np.float32) -> np.float32:
+    return np.float32(1) / (np.float32(1) + x)
+
+
+def interpolated_table(
+    input_range: float, input_zero_point: int, function: Callable[[np.float32], np.float32]
+) -> bytes:
+    """int16[513]: `function` over `input_range`, cut at 512 steps, in Q0.15; each point moved half the error at midstep.
+
+    All in float32, as TFLM (LUTPopulateInt16).
+    """
+    one = np.float32
+    steps = one(65535)
+    input_scale, output_scale = one(input_range) / steps, one(2.0) / steps
+    first = input_scale * one(SMALLEST - input_zero_point)
+    last = input_scale * one(LARGEST - input_zero_point)
+    step = (last - first) / one(_TABLE_STEPS)
+    half = step / one(2)
+    per_unit = one(65536) / (output_scale * one(LARGEST) - output_scale * one(SMALLEST))
+
+    def rounded(x: np.float32) -> np.float32:
+        return one(round_half_away(float(x)))
+
+    table = []
+    for i in range(_TABLE_STEPS):
+        here, after = function(first + one(i) * step), function(first + one(i + 1) * step)
+        between = function(first + one(i) * step + half)
+        sample = rounded(here * per_unit)
+        error = rounded((after * per_unit + sample) / one(2)) - rounded(between * per_unit)
+        table.append(sample - rounded(error / one(2)))
+    table.append(rounded(function(last) * per_unit))
+    return np.clip(table, SMALLEST, LARGEST).astype("<i2").tobytes()

@@ -1,0 +1,35 @@
+"""Sums over all pixels, row by row into one accumulator per channel: what MEAN and a global average pool have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tflm_split.ir.graph import Graph, Operator, Tensor
+from tflm_split.program.format import OpKind
+from tflm_split.split.operators.common import constant, need
+from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.rows import RowShape, row_shape
+
+
+def pixels_reduced(graph: Graph, op: Operator, source: Tensor) -> int:
+    """How many pixels a MEAN takes in; raises Refusal unless it reduces [1, H, W, C] or [1, T, C] to C."""
+    rank = len(source.shape)
+    given = np.frombuffer(constant(graph, op, 1, "INT32").data or b"", "<i4").tolist()
+    axes = {int(a) % rank for a in given} if rank else set()
+    need(rank in (3, 4) and axes == set(range(1, rank - 1)), "axes", f"it reduces axes {sorted(axes)} of {rank}")
+    need(source.shape[0] == 1, "batch", f"batch is {source.shape[0]}, needs 1")
+    shape = row_shape(source)
+    return shape.rows * shape.columns
+
+
+def summed_over_pixels(
+    op: Operator, kind: OpKind, source: Tensor, target: Tensor, params: Mapping[str, int | float | bytes]
+) -> RowOp:
+    """The feed of a whole map into one pixel, with accumulators of 4 bytes."""
+    shape = row_shape(source)
+    need(target.elements == shape.channels, "geometry", "its output does not have one element per channel")
+    written = RowShape(1, 1, shape.channels, row_shape(target).element_bytes)
+    reads = (Read(source.index, shape),)
+    return RowOp(op.index, kind, reads, target.index, written, params, accumulator_bytes=4 * shape.channels)

@@ -1,0 +1,77 @@
+"""Does every operator have the operands its kind cannot do without?
+
+What TFLM's kernels insist on while they prepare (NumInputs, NumOutputs, ranks), for the kinds TFLM runs: whatever looks
+at an operator afterwards may index these without asking. Optional operands, such as a bias, are not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tflm_split.errors import ModelError
+from tflm_split.ir.graph import ABSENT, Graph, Operator
+
+_ONE_INPUT = (
+    "ABS", "AVERAGE_POOL_2D", "CAST", "CEIL", "CONCATENATION", "COS", "DEPTH_TO_SPACE", "DEQUANTIZE", "ELU", "EXP", "FLOOR",
+    "GELU", "HARD_SWISH", "L2_NORMALIZATION", "L2_POOL_2D", "LEAKY_RELU", "LOG", "LOGICAL_NOT", "LOGISTIC", "LOG_SOFTMAX",
+    "MAX_POOL_2D", "NEG", "PACK", "QUANTIZE", "READ_VARIABLE", "RELU", "RELU6", "RELU_N1_TO_1", "RESHAPE", "ROUND",
+    "RSQRT", "SHAPE", "SIN", "SOFTMAX", "SPACE_TO_DEPTH", "SQRT", "SQUARE", "SQUEEZE", "TANH", "UNPACK", "ZEROS_LIKE",
+)  # fmt: skip
+_TWO_INPUTS = (
+    "ADD", "ADD_N", "ARG_MAX", "ARG_MIN", "BATCH_MATMUL", "BROADCAST_TO", "CONV_2D", "CUMSUM", "DEPTHWISE_CONV_2D", "DIV",
+    "EMBEDDING_LOOKUP", "EQUAL", "EXPAND_DIMS", "FILL", "FLOOR_DIV", "FLOOR_MOD", "FULLY_CONNECTED", "GATHER", "GATHER_ND",
+    "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "LOGICAL_AND", "LOGICAL_OR", "MAXIMUM", "MEAN", "MINIMUM",
+    "MIRROR_PAD", "MUL", "NOT_EQUAL", "PAD", "POW", "PRELU", "REDUCE_ALL", "REDUCE_MAX", "REDUCE_MIN", "RESIZE_BILINEAR",
+    "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SPLIT", "SQUARED_DIFFERENCE", "SUB", "SUM", "TRANSPOSE",
+)  # fmt: skip
+_THREE_INPUTS = (
+    "BATCH_TO_SPACE_ND", "DYNAMIC_UPDATE_SLICE", "PADV2", "SELECT", "SELECT_V2", "SLICE", "SPACE_TO_BATCH_ND", "SPLIT_V",
+    "SVDF", "TRANSPOSE_CONV",
+)  # fmt: skip
+
+_LEAST_INPUTS: Mapping[str, int] = MappingProxyType(
+    {
+        **dict.fromkeys(_ONE_INPUT, 1),
+        **dict.fromkeys(_TWO_INPUTS, 2),
+        **dict.fromkeys(_THREE_INPUTS, 3),
+        "STRIDED_SLICE": 4,
+        "IF": 1,
+        "ASSIGN_VARIABLE": 2,
+    }
+)
+_NO_OUTPUT = frozenset({"ASSIGN_VARIABLE", "CALL_ONCE", "IF", "WHILE"})
+"""Kinds that may do without an output; of all others in the table the kernel writes output 0."""
+_RANKS: Mapping[str, Mapping[int, int]] = MappingProxyType(
+    {
+        "CONV_2D": {0: 4, 1: 4},
+        "DEPTHWISE_CONV_2D": {0: 4, 1: 4},
+        "TRANSPOSE_CONV": {1: 4, 2: 4},
+        "AVERAGE_POOL_2D": {0: 4},
+        "MAX_POOL_2D": {0: 4},
+    }
+)
+"""Dimensions an operand must have, by its position."""
+
+
+def check_operands(graph: Graph) -> None:
+    """Raise ModelError for the first operator that lacks an operand, an output or dimensions its kernel needs.
+
+    Kinds not in the table, custom operators among them, may have any.
+    """
+    for op in graph.operators:
+        least = _LEAST_INPUTS.get(op.kind)
+        if least is not None:
+            _check(graph, op, least)
+
+
+def _check(graph: Graph, op: Operator, least: int) -> None:
+    present = next((k for k, t in enumerate(op.inputs[:least]) if t == ABSENT), min(least, len(op.inputs)))
+    if present < least:
+        raise ModelError(f"op {op.index} {op.kind} lacks its input {present}")
+    if not op.outputs and op.kind not in _NO_OUTPUT:
+        raise ModelError(f"op {op.index} {op.kind} has no output")
+    for position, rank in _RANKS.get(op.kind, {}).items():
+        shape = graph.tensors[op.inputs[position]].shape
+        if len(shape) != rank:
+            raise ModelError(f"input {position} of op {op.index} {op.kind} is {list(shape)}, needs {rank} dimensions")
