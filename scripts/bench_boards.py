@@ -30,7 +30,7 @@ CORPUS = (
     "mlperf_vww96_int8", "mlperf_kws_int8", "mlperf_resnet8_int8", "mlperf_strww_int8", "mlperf_ad01_int8", "person_detect",
     "micro_speech", "sil_rock_paper_scissors", "sil_kws_mobilenetv2", "sil_kws_on_off_v3", "mcunet_vww0_tinyts",
     "mcunet_vww1_tinyts", "mcunet_person_det", "seeed_fomo_mbv2_035", "vww_micronet_vww2", "kws_micronet_l",
-    "ad_micronet_large", "gen_mbv3s_035_96",
+    "ad_micronet_large", "gen_mbv3s_035_96", "coral_tf2_mbv2_100_224_ptq",
 )  # fmt: skip
 DEFAULT_BOARDS = ("m4", "m7", "m55")
 STOCK_PATH = Path(__file__).with_name("stock_instructions.csv")

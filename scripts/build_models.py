@@ -31,6 +31,12 @@ BATCH = 32
 LABEL_SMOOTHING = 0.1
 """Keeps the softmax away from 0 and 1, where int8 outputs of different images would all be the same."""
 
+QUANTIZED = {
+    "int8": (tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.int8),
+    "int16": (tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8, tf.int16),
+}
+"""Recipe types -> the operators the converter may use, and the type of input and output."""
+
 MODELS = Path(__file__).resolve().parent.parent / "models"
 
 Samples = npt.NDArray[np.float32]
@@ -38,7 +44,7 @@ Labels = npt.NDArray[np.uint8]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Build the small int8 models this project's tests and README use.")
+    parser = argparse.ArgumentParser(description="Build the small models this project's tests and README use.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"what to build; all by default: {', '.join(RECIPES)}")
     parser.add_argument("--output", type=Path, default=MODELS, help="directory to write to (default: models/)")
     arguments = parser.parse_args()
@@ -108,7 +114,7 @@ def _shared(shift: int, size: int) -> slice:
 
 
 def converted(recipe: Recipe, model: Any, samples: Samples) -> bytes:
-    """The trained model as a .tflite file, int8 throughout, activation ranges taken from 200 training samples.
+    """The trained model as a .tflite file of the recipe's types, activation ranges taken from 200 training samples.
 
     Fully connected weights get one scale per tensor: older TFLM kernels know no other.
     """
@@ -121,11 +127,13 @@ def converted(recipe: Recipe, model: Any, samples: Samples) -> bytes:
             yield [sample[None]]
 
     converter = tf.lite.TFLiteConverter.from_keras_model(single)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    if recipe.types != "float32":
+        builtins, activations = QUANTIZED[recipe.types]
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = representative
+        converter.target_spec.supported_ops = [builtins]
+        converter.inference_input_type = converter.inference_output_type = activations
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     with contextlib.redirect_stdout(io.StringIO()):  # the converter lists every variable
         return bytes(converter.convert())
 

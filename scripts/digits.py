@@ -78,13 +78,16 @@ def _moved_right(images: Floats, pixels: int) -> Floats:
     return moved
 
 
-def quantized(values: Floats, scale: float, zero_point: int) -> npt.NDArray[np.int8]:
-    """Real values as int8, rounded to nearest (ties to even) and clamped, as the model's quantisation says."""
-    return np.clip(np.round(values / scale) + zero_point, -128, 127).astype(np.int8)
+def quantized(
+    values: Floats, scale: float, zero_point: int, dtype: type[np.signedinteger] = np.int8
+) -> npt.NDArray[np.signedinteger]:
+    """Real values as integers, rounded to nearest (ties to even) and clamped, as the model's quantisation says."""
+    limits = np.iinfo(dtype)
+    return np.clip(np.round(values / scale) + zero_point, limits.min, limits.max).astype(dtype)
 
 
-def dequantized(values: npt.NDArray[np.int8], scale: float, zero_point: int) -> Floats:
-    """int8 values as the real numbers they stand for."""
+def dequantized(values: npt.NDArray[np.signedinteger], scale: float, zero_point: int) -> Floats:
+    """Integers as the real numbers they stand for."""
     return (values.astype(np.float64) - zero_point) * scale
 
 

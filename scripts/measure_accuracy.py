@@ -20,6 +20,9 @@ from tflm_split import tflm
 from tflm_split.errors import InputError, TflmSplitError
 
 MODELS = digits.TEST_FILE.parent
+TYPES = (np.int8, np.int16, np.float32)
+Numbers = Any
+"""An array of one of `TYPES`."""
 
 
 def main() -> None:
@@ -58,15 +61,15 @@ def measure(path: Path, count: int = digits.TEST_COUNT) -> dict[str, Any]:
     interpreter = tflm.interpreter(content)
     source, sink = interpreter.get_input_details(0), interpreter.get_output_details(0)
     features = int(np.prod(sink["shape"]))
-    if source["dtype"] is not np.int8 or sink["dtype"] is not np.int8:
-        raise InputError(f"{path}: input and output must be int8")
+    if source["dtype"] is not sink["dtype"] or source["dtype"] not in TYPES:
+        raise InputError(f"{path}: input and output must both be int8, int16 or float32")
     if features not in (digits.CLASSES, int(np.prod(source["shape"]))):
         raise InputError(f"{path}: neither tells ten digits apart nor rebuilds its input")
     try:
         samples = digits.as_input(images, tuple(int(d) for d in source["shape"][1:]))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
-    inputs = digits.quantized(samples, *_affine(source))
+    inputs = _as_type_of(samples, source)
     outputs = np.stack([_invoked(interpreter, sample) for sample in inputs])
     record: dict[str, Any] = {
         "model_sha256": hashlib.sha256(content).hexdigest(),
@@ -83,13 +86,27 @@ def measure(path: Path, count: int = digits.TEST_COUNT) -> dict[str, Any]:
             "correct": correct,
             "predictions": "".join(map(str, predictions)),
         }
-    rebuilt = digits.dequantized(outputs, *_affine(sink))
-    seen = digits.dequantized(inputs, *_affine(source)).reshape(rebuilt.shape)
+    rebuilt = _as_numbers(outputs, sink)
+    seen = _as_numbers(inputs, source).reshape(rebuilt.shape)
     try:
         auc = digits.anomaly_auc(seen, rebuilt, labels)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
     return record | {"metric": "auc", "value": round(auc, 4)}
+
+
+def _as_type_of(values: digits.Floats, details: dict[str, Any]) -> Numbers:
+    """Real values as a tensor holds them."""
+    if details["dtype"] is np.float32:
+        return values.astype(np.float32)
+    return digits.quantized(values, *_affine(details), details["dtype"])
+
+
+def _as_numbers(values: Numbers, details: dict[str, Any]) -> digits.Floats:
+    """What a tensor holds as real values."""
+    if details["dtype"] is np.float32:
+        return values.astype(np.float64)
+    return digits.dequantized(values, *_affine(details))
 
 
 def _affine(details: dict[str, Any]) -> tuple[float, int]:
@@ -98,11 +115,11 @@ def _affine(details: dict[str, Any]) -> tuple[float, int]:
     return float(parameters["scales"][0]), int(parameters["zero_points"][0])
 
 
-def _invoked(interpreter: Any, sample: np.typing.NDArray[np.int8]) -> np.typing.NDArray[np.int8]:
-    """The output bytes, flat, for one int8 sample without its batch dimension."""
+def _invoked(interpreter: Any, sample: Numbers) -> Numbers:
+    """The output, flat, for one sample without its batch dimension."""
     interpreter.set_input(sample[None], 0)
     interpreter.invoke()
-    return np.asarray(interpreter.get_output(0), np.int8).reshape(-1)
+    return np.array(interpreter.get_output(0)).reshape(-1)
 
 
 if __name__ == "__main__":

@@ -133,12 +133,14 @@ def _classifier(image: Tensor, flat: Tensor, name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one model is trained: passes over the augmented training set, and the largest learning rate."""
+    """How one model is trained, passes over the augmented training set and the largest learning rate, and converted."""
 
     network: Network
     epochs: int
     learning_rate: float
     reconstructs: bool = False
+    types: str = "int8"
+    """Of the file's numbers: "int8", "int16" (activations; weights are int8) or "float32"."""
 
 
 RECIPES: dict[str, Recipe] = {
@@ -147,5 +149,8 @@ RECIPES: dict[str, Recipe] = {
     "digits_mobilenet_v1_025_96": Recipe(mobilenet_v1, epochs=20, learning_rate=3e-3),
     "digits_mobilenet_v2": Recipe(mobilenet_v2, epochs=25, learning_rate=3e-3),
     "digits_autoencoder": Recipe(autoencoder, epochs=150, learning_rate=2e-3, reconstructs=True),
+    "digits_dscnn_16x8": Recipe(dscnn, epochs=40, learning_rate=2e-3, types="int16"),
+    "digits_dscnn_float": Recipe(dscnn, epochs=40, learning_rate=2e-3, types="float32"),
+    "digits_mobilenet_v2_float": Recipe(mobilenet_v2, epochs=25, learning_rate=3e-3, types="float32"),
 }
 """File stem -> recipe; the order of the table in models/README.md."""

@@ -212,7 +212,7 @@ def test_mean(axes: tuple[int, ...], out: tuple[int, ...], scale: float) -> None
 EVERY_VALUE = (1, 16, 16)
 
 
-@pytest.mark.parametrize("kind", ["RELU", "RELU6", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "TANH"])
+@pytest.mark.parametrize("kind", ["RELU", "RELU6", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "TANH", "ABS"])
 @pytest.mark.parametrize("scale", [0.02, 0.0471, 0.15, 0.7])
 @pytest.mark.parametrize("zero_point", [-128, -3, 60])
 def test_activations_on_every_value(kind: str, scale: float, zero_point: int) -> None:
@@ -227,6 +227,71 @@ def test_activations_on_every_value(kind: str, scale: float, zero_point: int) ->
     tflm.set_input(every, 0)
     tflm.invoke()
     np.testing.assert_array_equal(run_graph_outputs(read_model(model).graph, [every])[0], tflm.get_output(0))
+
+
+@pytest.mark.parametrize("scale", [0.001, 0.02, 0.3, 7.0])
+@pytest.mark.parametrize("out_scale", [0.004, 0.05, 1.0])
+def test_rsqrt_on_every_value(scale: float, out_scale: float) -> None:
+    tensors = [T(EVERY_VALUE, scale=scale, zero_point=-128), T(EVERY_VALUE, scale=out_scale, zero_point=-90)]
+    assert_equals_tflm(tensors, Op("RSQRT", (0,), (1,)))
+
+
+@pytest.mark.parametrize("kind", ["MINIMUM", "MAXIMUM", "SQUARED_DIFFERENCE", "PRELU"])
+@pytest.mark.parametrize("second", [(1, 4, 5, 3), (1, 1, 1, 3), (1, 4, 1, 1)])
+def test_other_operators_of_two_operands(kind: str, second: tuple[int, ...]) -> None:
+    tensors = [
+        T((1, 4, 5, 3), scale=0.05, zero_point=-7),
+        T(second, scale=0.021, zero_point=30),
+        T((1, 4, 5, 3), scale=0.09, zero_point=-60),
+    ]
+    assert_equals_tflm(tensors, Op(kind, (0, 1), (2,)))
+
+
+@pytest.mark.parametrize(("kind", "scale"), [("SUM", 0.4), ("SUM", 0.03), ("REDUCE_MAX", 0.04)])
+@pytest.mark.parametrize(("axes", "out"), [((1, 2), (1, 5)), ((-1,), (1, 6, 7))])
+def test_sum_and_maximum(kind: str, scale: float, axes: tuple[int, ...], out: tuple[int, ...]) -> None:
+    tensors = [T((1, 6, 7, 5), scale=0.04, zero_point=11), T(out, scale=scale, zero_point=11), constant(*axes)]
+    assert_equals_tflm(tensors, Op(kind, (0, 2), (1,), {"keep_dims": False}))
+
+
+@pytest.mark.parametrize("out", [(1, 1), (3, 9), (8, 10), (7, 2)])
+@pytest.mark.parametrize(("align", "centers"), [(False, False), (True, False), (False, True)])
+def test_resize_bilinear(out: tuple[int, int], align: bool, centers: bool) -> None:
+    tensors = [T((1, 4, 5, 3), scale=0.1), T((1, *out, 3), scale=0.1), constant(*out)]
+    op = Op("RESIZE_BILINEAR", (0, 2), (1,), {"align_corners": align, "half_pixel_centers": centers})
+    assert_equals_tflm(tensors, op)
+
+
+@pytest.mark.parametrize("kind", ["SPACE_TO_DEPTH", "DEPTH_TO_SPACE"])
+@pytest.mark.parametrize("block", [1, 2, 3])
+def test_blocks(kind: str, block: int) -> None:
+    maps = [T((1, 2, 3, 2 * block**2), scale=0.1), T((1, 2 * block, 3 * block, 2), scale=0.1)]
+    tensors = maps if kind == "DEPTH_TO_SPACE" else maps[::-1]
+    assert_equals_tflm(tensors, Op(kind, (0,), (1,), {"block_size": block}))
+
+
+def test_gather_and_pack() -> None:
+    table = T((5, 3), scale=0.1, data=weights(np.random.default_rng(0), 5, 3))
+    indices = T((1, 4), "INT32", data=np.array([[4, 0, 2, 4]], np.int32))
+    assert_equals_tflm([table, indices, T((1, 4, 3), scale=0.1)], Op("GATHER", (0, 1), (2,), {"axis": 0}))
+    parts = [T((4, 3), scale=0.1), T((4, 3), scale=0.1), T((4, 2, 3), scale=0.1)]
+    assert_equals_tflm(parts, Op("PACK", (0, 1), (2,), {"axis": 1, "values_count": 2}))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "masks", "out"),
+    [
+        (((0, 1, -3), (1, 6, 5), (1, 2, 1)), (0, 0, 0), (1, 3, 3)),
+        (((0, 5, 0), (1, 0, 5), (1, -1, 1)), (0, 2, 0), (1, 6, 5)),
+        (((0, 2, 0), (1, 3, 9), (1, 1, 3)), (0, 0, 2), (1, 2)),
+    ],
+)
+def test_strided_slice(
+    bounds: tuple[tuple[int, ...], ...], masks: tuple[int, ...], out: tuple[int, ...]
+) -> None:
+    tensors = [T((1, 6, 5), scale=0.1), *(constant(*b) for b in bounds), T(out, scale=0.1)]
+    options = dict(zip(("begin_mask", "end_mask", "shrink_axis_mask"), masks, strict=True))
+    assert_equals_tflm(tensors, Op("STRIDED_SLICE", (0, 1, 2, 3), (4,), options))
 
 
 @pytest.mark.parametrize("scale", [0.003, 0.05, 0.2, 1.5])
@@ -314,7 +379,7 @@ def test_every_activation_is_given_by_its_index() -> None:
 @pytest.mark.parametrize(
     ("tensors", "op", "kind", "reason"),
     [
-        ([T((1, 4), scale=0.1), T((1, 4), scale=0.1)], Op("ABS", (0,), (1,)), "operator", "op 0 ABS .* does not know"),
+        ([T((1, 4), scale=0.1), T((1, 4), scale=0.1)], Op("NEG", (0,), (1,)), "operator", "op 0 NEG .* does not know"),
         ([T((1, 4), "INT16", 0.1), T((1, 4), "INT16", 0.1)], Op("RELU", (0,), (1,)), "dtype", "takes INT16 to INT16"),
         ([T((1, 4)), T((1, 4), scale=0.1)], Op("RELU", (0,), (1,)), "quantization", "tensor 0 needs one scale"),
     ],

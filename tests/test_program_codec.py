@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sample_programs import CONV1, INPUT, LUT, MIDDLE, OUTPUT, SUM, one_op, small_network, window, with_addresses
 
 from tflm_split.errors import InternalError, ProgramError
-from tflm_split.program.check import check_program
+from tflm_split.program.check import BINARY, check_program
 from tflm_split.program.constants import ALIGNMENT, constant_bytes, constant_fields
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode, wide_steps
@@ -92,7 +92,13 @@ def programs(draw: st.DrawFn) -> Program:
         shape = (rows, columns, channels)
         extra: dict[str, int] = {}
         second = accumulator = None
-        element = 4 if kind is OpKind.QUANTIZE_FLOAT else 1
+        if kind is OpKind.GATHER:
+            columns = channels = 1
+            shape = (rows, 1, 1)
+        if kind is OpKind.DEPTH_TO_SPACE:
+            channels *= 4
+            shape = (rows, columns, channels)
+        element = 4 if kind in (OpKind.QUANTIZE_FLOAT, OpKind.GATHER) else 1
         source = view(*shape, element, constant_allowed=True)
         out_shape, out_element = shape, 1
         match kind:
@@ -107,11 +113,20 @@ def programs(draw: st.DrawFn) -> Program:
                 extra = {name: value for name, value in extra.items() if not name.startswith("dilation")}
                 extra["flags"] = draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)]))
                 out_shape = (2 * rows, columns + 1, draw(st.integers(1, 5)))
-            case OpKind.RESIZE_NEAREST:
+            case OpKind.RESIZE_NEAREST | OpKind.RESIZE_BILINEAR:
                 out_shape = (2 * rows, columns + 1, channels)
+            case OpKind.GATHER:
+                extra = {"entry_count": draw(st.integers(1, 9))}
+                out_shape = (rows, draw(st.integers(1, 3)), draw(st.integers(1, 5)))
+            case OpKind.DEPTH_TO_SPACE:
+                extra = {"block": 2}
+                out_shape = (2 * rows, 2 * columns, channels // 4)
+            case OpKind.PIXEL_SUM:
+                extra = {"mode": int(MeanMode.MEAN), "count": draw(st.integers(1, 99)), "bias": -5}
+                out_shape = (rows, columns, 1)
             case OpKind.AVERAGE_POOL | OpKind.MAX_POOL:
                 extra = window(3, pad=1)
-            case OpKind.ADD | OpKind.SUB | OpKind.MUL:
+            case kind if kind in BINARY:
                 second = view(*(draw(st.sampled_from([1, n])) for n in shape), constant_allowed=True)
             case OpKind.LUT:
                 out_element = draw(st.sampled_from([1, 4]))
@@ -376,7 +391,7 @@ def test_a_record_that_is_wrong_is_refused(
         (CONV1, {"weights_offset": 2}, "its weights_offset needs 36 bytes and names a constant of 8"),
         (CONV1, {"bias_offset": 99}, "its bias_offset names constant 99, but there are 8"),
         (CONV1, {"shifts_offset": 8}, "a shift is 31"),
-        (SUM, {"mode": 2}, "its mode is 2"),
+        (SUM, {"mode": 3}, "its mode is 3"),
         (SUM, {"count": 0}, "its count is 0"),
         (SUM, {"shift": -32}, "its shift is -32"),
     ],

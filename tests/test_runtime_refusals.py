@@ -39,9 +39,14 @@ WINDOW = {"kernel_rows": 3, "kernel_columns": 2, "stride_rows": 1, "stride_colum
 WINDOW |= {"dilation_rows": 1, "dilation_columns": 1, "pad_rows": 1, "pad_columns": 1}
 
 
+BINARY = (
+    OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.MINIMUM, OpKind.MAXIMUM, OpKind.SQUARED_DIFFERENCE, OpKind.PRELU,
+)  # fmt: skip
+
+
 @functools.cache
 def every_op() -> Program:
-    """Op k has kind k; maps of 4 rows, 3 columns and 2 channels, in every layout."""
+    """Op k has kind KINDS[k]; maps of 4 rows, 3 columns and 2 channels, in every layout."""
     scene = Scene(np.random.default_rng(0))
     rng = scene.rng
     maps = [scene.image((4, 3, 2), gap=1, layout=layout) for layout in ("affine", "table16", "table32", "affine")]
@@ -66,6 +71,10 @@ def every_op() -> Program:
     sum_params = {"mode": 1, "count": 12, "bias": 60, "multiplier": 1 << 30, "shift": -3, "output_zero_point": 0}
     undilated = {name: value for name, value in WINDOW.items() if not name.startswith("dilation")}
     row_map, column_map = (scene.constant(np.arange(n, dtype=np.uint16)) for n in (4, 3))
+    indices = scene.image((4, 1, 1), dtype="int32")
+    single = scene.image((4, 3, 1))
+    entries = scene.constant(rng.integers(-128, 128, 4 * 6, dtype=np.int8))
+    positions = [scene.constant(np.array(p, np.uint32)) for p in ((0, 512, 2048, 3072), (1, 1024, 2047))]
     a, b, c, d = maps
     described: dict[OpKind, tuple[Image, Image, dict[str, Any]]] = {
         OpKind.CONV: (b, a, {**convolution, "weights_offset": weights[0]}),
@@ -83,7 +92,17 @@ def every_op() -> Program:
         OpKind.DENSE_FEED: (pixel, c, {**requantize, "weights_offset": weights[2]}),
         OpKind.TRANSPOSE_CONV: (d, c, {**undilated, **requantize, "weights_offset": weights[0]}),
         OpKind.RESIZE_NEAREST: (b, c, {"row_map_offset": row_map, "column_map_offset": column_map}),
-    }
+        OpKind.MINIMUM: (c, b, binary),
+        OpKind.MAXIMUM: (d, c, binary),
+        OpKind.SQUARED_DIFFERENCE: (c, d, binary),
+        OpKind.PRELU: (b, c, binary),
+        OpKind.PIXEL_SUM: (single, c, {**sum_params, **limits}),
+        OpKind.RESIZE_BILINEAR: (
+            d, b, {"row_positions_offset": positions[0], "column_positions_offset": positions[1]}
+        ),
+        OpKind.GATHER: (b, indices, {"table_offset": entries, "entry_count": 4}),
+        OpKind.DEPTH_TO_SPACE: (c, d, {"block": 1}),
+    }  # fmt: skip
     feeds = (OpKind.SUM_FEED, OpKind.DENSE_FEED)
     ops = [
         Op(
@@ -91,7 +110,7 @@ def every_op() -> Program:
             output.view,
             source.view,
             params,
-            constant.view if kind in (OpKind.ADD, OpKind.SUB, OpKind.MUL) else None,
+            constant.view if kind in BINARY else None,
             sums.view if kind in feeds else None,
         )
         for kind, (output, source, params) in described.items()
@@ -102,6 +121,9 @@ def every_op() -> Program:
         end, (Io(0, 40),), (Io(end - 4, 4),), program.storages, program.views, program.ops, program.steps,
         program.constants,
     )  # fmt: skip
+
+
+KINDS = tuple(op.kind for op in every_op().ops)
 
 
 def place(blob: bytes, record: Record, index: int) -> int:
@@ -132,7 +154,7 @@ def changed(record: Record, index: int, **fields: int | float) -> bytes:
 
 
 def changed_params(kind: OpKind, **fields: int | float) -> bytes:
-    return changed(PARAMS_OF[kind], int(kind), **fields)
+    return changed(PARAMS_OF[kind], KINDS.index(kind), **fields)
 
 
 def test_the_untouched_program_is_accepted() -> None:
@@ -235,7 +257,7 @@ def test_a_step_must_not_touch_a_row_without_an_address(index: int, layout: str,
 
 TOUCHED = [
     (kind, role)
-    for kind in OpKind
+    for kind in KINDS
     for role in ("output", "input", *(("accumulator",) if kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED) else ()))
 ]
 
@@ -245,7 +267,7 @@ def test_each_kind_of_step_is_checked_for_rows_without_address(kind: OpKind, rol
     """One op alone, its rows in a table of no addresses; the other views keep theirs."""
     blob = bytearray(encode(every_op()))
     header = HEADER.unpack(bytes(blob), 0)
-    view = int(OP.unpack(bytes(blob), place(bytes(blob), OP, int(kind)))[role])
+    view = int(OP.unpack(bytes(blob), place(bytes(blob), OP, KINDS.index(kind)))[role])
     storage = int(VIEW.unpack(bytes(blob), place(bytes(blob), VIEW, view))["storage"])
     record = place(bytes(blob), STORAGE, storage)
     nowhere = len(blob)
@@ -255,9 +277,9 @@ def test_each_kind_of_step_is_checked_for_rows_without_address(kind: OpKind, rol
     blob[: HEADER.size_bytes] = HEADER.pack(**header | {"total_bytes": len(blob), "step_count": 1})
     steps = int(header["steps_offset"])
     for row in range(4):
-        blob[steps : steps + 2] = bytes([int(kind), row])
+        blob[steps : steps + 2] = bytes([KINDS.index(kind), row])
         assert prepare(bytes(blob)) == ROW_FAULT
-    blob[steps : steps + 2] = bytes([int(kind), 4])
+    blob[steps : steps + 2] = bytes([KINDS.index(kind), 4])
     assert prepare(bytes(blob)) == STEP_FAULT
 
 
@@ -305,13 +327,13 @@ def test_four_byte_elements_are_4_aligned(fields: dict[str, int]) -> None:
     assert prepare(changed(VIEW, 4, **fields)) == VIEW_FAULT
 
 
-@pytest.mark.parametrize("kind", OpKind)
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_op_names_the_views_its_kind_has(kind: OpKind) -> None:
-    binary = kind in (OpKind.ADD, OpKind.SUB, OpKind.MUL)
+    binary = kind in BINARY
     feeds = kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED)
     for fields in (
-        {"kind": len(OpKind)},
-        {"output": 8},
+        {"kind": 0xFFFF},
+        {"output": 99},
         {"input": 0xFFFF},
         {"input2": 0xFFFF if binary else 0},
         {"accumulator": 0xFFFF if feeds else 0},
@@ -319,9 +341,9 @@ def test_an_op_names_the_views_its_kind_has(kind: OpKind) -> None:
         {"output": CONSTANT},
         {"accumulator": 0} if feeds else {"reserved": 2},
     ):
-        assert prepare(changed(OP, int(kind), **fields)) == OP_FAULT
+        assert prepare(changed(OP, KINDS.index(kind), **fields)) == OP_FAULT
     for offset in (2, 0, 0xFFFFFFFC):
-        assert prepare(changed(OP, int(kind), params_offset=offset)) == PARAMS_FAULT
+        assert prepare(changed(OP, KINDS.index(kind), params_offset=offset)) == PARAMS_FAULT
 
 
 FLOATS, PIXEL = 4, 5
@@ -330,7 +352,7 @@ FLOATS, PIXEL = 4, 5
 @pytest.mark.parametrize(
     ("kind", "fields", "fault"),
     [
-        *((kind, {"input": FLOATS}, OP_FAULT) for kind in OpKind if kind not in (OpKind.QUANTIZE_FLOAT, OpKind.PAD)),
+        *((kind, {"input": FLOATS}, OP_FAULT) for kind in KINDS if kind not in (OpKind.QUANTIZE_FLOAT, OpKind.PAD, OpKind.GATHER)),
         (OpKind.QUANTIZE_FLOAT, {"input": 0}, OP_FAULT),
         (OpKind.QUANTIZE_FLOAT, {"output": FLOATS}, OP_FAULT),
         (OpKind.PAD, {"input": FLOATS}, SHAPE_FAULT),
@@ -340,17 +362,22 @@ FLOATS, PIXEL = 4, 5
         (OpKind.DENSE_FEED, {"output": 0}, SHAPE_FAULT),
         (OpKind.RESIZE_NEAREST, {"input": PIXEL}, CONSTANT_FAULT),
         (OpKind.LUT, {"output": FLOATS}, CONSTANT_FAULT),
+        (OpKind.PIXEL_SUM, {"output": 0}, SHAPE_FAULT),
+        (OpKind.RESIZE_BILINEAR, {"input": PIXEL}, CONSTANT_FAULT),
+        (OpKind.GATHER, {"input": 0}, OP_FAULT),
+        (OpKind.GATHER, {"input": FLOATS}, SHAPE_FAULT),
+        (OpKind.DEPTH_TO_SPACE, {"input": PIXEL}, SHAPE_FAULT),
     ],
 )
 def test_views_of_the_wrong_type_or_shape(kind: OpKind, fields: dict[str, int], fault: str) -> None:
     if kind is OpKind.LUT and fault == CONSTANT_FAULT:  # a table of 256 floats would reach beyond the constants
         end = len(encode(every_op()))
-        params = bytearray(changed(OP, int(kind), **fields))
-        at = place(bytes(params), PARAMS_OF[kind], int(kind))
+        params = bytearray(changed(OP, KINDS.index(kind), **fields))
+        at = place(bytes(params), PARAMS_OF[kind], KINDS.index(kind))
         params[at : at + 4] = (end - 256).to_bytes(4, "little")
         assert prepare(bytes(params)) == fault
     else:
-        assert prepare(changed(OP, int(kind), **fields)) == fault
+        assert prepare(changed(OP, KINDS.index(kind), **fields)) == fault
 
 
 WINDOWED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL)
@@ -395,6 +422,16 @@ def test_a_transposed_window_is_not_empty_and_not_too_tall(name: str) -> None:
         ((OpKind.RESIZE_NEAREST,), {"row_map_offset": 0x7FFFFFF0}, CONSTANT_FAULT),
         ((OpKind.RESIZE_NEAREST,), {"row_map_offset": 1}, CONSTANT_FAULT),
         ((OpKind.RESIZE_NEAREST,), {"column_map_offset": 0}, CONSTANT_FAULT),
+        ((OpKind.RESIZE_BILINEAR,), {"row_positions_offset": 0x7FFFFFF0}, CONSTANT_FAULT),
+        ((OpKind.RESIZE_BILINEAR,), {"column_positions_offset": 2}, CONSTANT_FAULT),
+        ((OpKind.GATHER,), {"entry_count": 0}, PARAMS_FAULT),
+        ((OpKind.GATHER,), {"entry_count": 0xFFFFFFFF}, CONSTANT_FAULT),
+        ((OpKind.GATHER,), {"table_offset": 0}, CONSTANT_FAULT),
+        ((OpKind.DEPTH_TO_SPACE,), {"block": 0}, PARAMS_FAULT),
+        ((OpKind.DEPTH_TO_SPACE,), {"block": 2}, SHAPE_FAULT),
+        ((OpKind.PIXEL_SUM,), {"mode": 0}, PARAMS_FAULT),
+        ((OpKind.PIXEL_SUM, OpKind.SUM_FEED), {"count": 0}, PARAMS_FAULT),
+        ((OpKind.SUM_FEED,), {"mode": 3}, PARAMS_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE), {"groups": 0}, PARAMS_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE), {"groups": 3}, SHAPE_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE), {"flags": 2}, PARAMS_FAULT),
@@ -407,13 +444,13 @@ def test_a_transposed_window_is_not_empty_and_not_too_tall(name: str) -> None:
         ((OpKind.CONV, OpKind.DEPTHWISE, OpKind.DENSE_FEED), {"shifts_offset": 0xFFFFFFFF}, CONSTANT_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE), {"kernel_columns": 0xFFFF}, CONSTANT_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE, OpKind.DENSE_FEED, OpKind.SUM_FEED), {"output_zero_point": 128}, PARAMS_FAULT),
-        ((OpKind.ADD, OpKind.SUB, OpKind.MUL), {"zero_point1": -129}, PARAMS_FAULT),
-        ((OpKind.ADD, OpKind.SUB, OpKind.MUL), {"zero_point2": 128}, PARAMS_FAULT),
-        ((OpKind.ADD, OpKind.SUB, OpKind.MUL), {"left_shift": 21}, PARAMS_FAULT),
-        ((OpKind.ADD, OpKind.SUB, OpKind.MUL), {"left_shift": -1}, PARAMS_FAULT),
-        ((OpKind.ADD, OpKind.SUB, OpKind.MUL), {"shift1": 31}, PARAMS_FAULT),
-        ((OpKind.ADD, OpKind.SUB, OpKind.MUL), {"shift2": -32}, PARAMS_FAULT),
-        ((OpKind.ADD, OpKind.SUB, OpKind.MUL), {"output_shift": 31}, PARAMS_FAULT),
+        (BINARY, {"zero_point1": -129}, PARAMS_FAULT),
+        (BINARY, {"zero_point2": 128}, PARAMS_FAULT),
+        (BINARY, {"left_shift": 21}, PARAMS_FAULT),
+        (BINARY, {"left_shift": -1}, PARAMS_FAULT),
+        (BINARY, {"shift1": 31}, PARAMS_FAULT),
+        (BINARY, {"shift2": -32}, PARAMS_FAULT),
+        (BINARY, {"output_shift": 31}, PARAMS_FAULT),
         ((OpKind.LUT,), {"table_offset": 0x7FFFFFFC}, CONSTANT_FAULT),
         ((OpKind.LUT,), {"table_offset": 56}, CONSTANT_FAULT),
         ((OpKind.QUANTIZE_FLOAT,), {"scale": 0.0}, PARAMS_FAULT),
@@ -532,7 +569,7 @@ def scalar_mutations(blob: bytes) -> list[bytes]:
         (VIEW, int(header["views_offset"]), int(header["view_count"])),
         (OP, int(header["ops_offset"]), int(header["op_count"])),
     ]
-    tables += [(PARAMS_OF[kind], place(blob, PARAMS_OF[kind], int(kind)), 1) for kind in OpKind]
+    tables += [(PARAMS_OF[kind], place(blob, PARAMS_OF[kind], KINDS.index(kind)), 1) for kind in KINDS]
     mutated = []
     for record, start, count in tables:
         for index in range(count):
@@ -579,8 +616,8 @@ def test_sums_that_overflow_wrap(tmp_path: Path) -> None:
         copy = blob[:constants] + value.to_bytes(4, "little") * ((len(blob) - constants) // 4)
         for shift in (shifts, bytes([30, 30]), bytes([0xE1, 0xE1])):
             copy[kept : kept + 2] = shift
-            for kind in (OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.SUM_FEED):
-                at = place(bytes(copy), PARAMS_OF[kind], int(kind))
+            for kind in (*BINARY, OpKind.SUM_FEED, OpKind.PIXEL_SUM):
+                at = place(bytes(copy), PARAMS_OF[kind], KINDS.index(kind))
                 fields = PARAMS_OF[kind].unpack(bytes(copy), at)
                 high = value - (1 << 32) if value >> 31 else value
                 hostile_fields = {n: high for n in fields if "multiplier" in n or n == "bias"}
@@ -593,5 +630,9 @@ def test_sums_that_overflow_wrap(tmp_path: Path) -> None:
             for name, entries in (("row_map_offset", 4), ("column_map_offset", 3)):
                 at = int(resize.unpack(bytes(copy), place(bytes(copy), resize, OpKind.RESIZE_NEAREST))[name])
                 copy[at : at + 2 * entries] = bytes(2 * entries)
+            bilinear = PARAMS_OF[OpKind.RESIZE_BILINEAR]
+            for name, entries in (("row_positions_offset", 4), ("column_positions_offset", 3)):
+                at = int(bilinear.unpack(bytes(copy), place(bytes(copy), bilinear, OpKind.RESIZE_BILINEAR))[name])
+                copy[at : at + 4 * entries] = bytes(4 * entries)
             hostile.append(bytes(copy))
     assert set(drive(tmp_path, hostile)) == {0}

@@ -79,6 +79,8 @@ _OPTIONS_TABLE = {
     "PACK": "PackOptions",
     "GATHER": "GatherOptions",
     "TRANSPOSE": "TransposeOptions",
+    "BATCH_MATMUL": "BatchMatMulOptions",
+    "NEG": "NegOptions",
     "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
     "MAXIMUM": "MaximumMinimumOptions",
     "MINIMUM": "MaximumMinimumOptions",
@@ -506,6 +508,18 @@ class Builder:
         values = reduce(self._values[source], axis=tuple(a + 1 for a in axes), keepdims=keep_dims)
         axis = self.constant(np.asarray(axes, np.int32))
         return self._op(kind, [source, axis], self._output(values), keep_dims=keep_dims)
+
+    def matmul(self, left: int, right: int, *, transposed: bool = False) -> int:
+        """BATCH_MATMUL; `transposed` is its adj_y. Either operand may be a constant."""
+        rank = max(len(self.shape(left)), len(self.shape(right)))
+        a, b = (
+            np.broadcast_to(self._values[t], (_SAMPLES, *self.shape(t))).reshape(
+                _SAMPLES, *(1,) * (rank - len(self.shape(t))), *self.shape(t)
+            )
+            for t in (left, right)
+        )
+        values = np.matmul(a, np.swapaxes(b, -1, -2) if transposed else b)
+        return self._op("BATCH_MATMUL", [left, right], self._output(values), adj_x=False, adj_y=transposed)
 
     def softmax(self, source: int, *, beta: float = 1.0) -> int:
         """SOFTMAX over the last axis."""

@@ -19,10 +19,10 @@ from tflm_split.sizes import parse_bytes
 
 if TYPE_CHECKING:
     from tflm_split import tflm
-    from tflm_split.pipeline import Progress, Result
+    from tflm_split.pipeline import Options, Progress, Result
 
 __version__ = "0.1.0"
-__all__ = ["Result", "__version__", "errors", "optimize", "tflm"]
+__all__ = ["Result", "__version__", "errors", "optimize", "pareto", "tflm"]
 
 
 def optimize(
@@ -35,6 +35,7 @@ def optimize(
     seed: int = 0,
     effort: int | None = None,
     board: str | None = None,
+    max_slowdown: float | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """The model at `source` (a path, or its bytes), split for least arena; nothing is written.
@@ -43,25 +44,82 @@ def optimize(
     says how. `max_arena` (bytes, or `"64KB"`) is what the device has; `report["goal"]` says whether it is met, which is
     an answer, not an error. Verification runs both models in TFLM on `inputs` inputs made from `seed`. `effort` is how
     many rounds the layout search may take. `board` (a name of `tflm-split board`; m7 without) is the one that
-    `report["latency"]` predicts instructions for. `progress` is called with (stage, done, total).
+    `report["latency"]` predicts instructions for; the result may take `max_slowdown` times those of rows alone (1.05
+    without; 1.0 is none, and only above 1.05 are multiply-accumulates done twice). With `max_arena`, the fastest result
+    that fits is the one you get. `progress` is called with (stage, done, total).
 
     Raises subclasses of `errors.TflmSplitError`: InputError for what cannot be used, VerificationError when the result
     would not be the same.
     """
     from tflm_split import pipeline
-    from tflm_split.analysis.latency import DEFAULT_BOARD
-    from tflm_split.plan.portfolio import DEFAULT_EFFORT
 
-    options = pipeline.Options(
+    options = _options(
+        int8_io=int8_io,
+        max_arena=max_arena,
+        verify=verify,
+        inputs=inputs,
+        seed=seed,
+        effort=effort,
+        board=board,
+        max_slowdown=max_slowdown,
+    )
+    return pipeline.optimize(source, options, progress or pipeline.quiet)
+
+
+def pareto(
+    source: os.PathLike[str] | str | bytes,
+    *,
+    int8_io: bool = False,
+    verify: bool = True,
+    inputs: int = 8,
+    seed: int = 0,
+    effort: int | None = None,
+    board: str | None = None,
+    max_slowdown: float | None = 2.0,
+    progress: Progress | None = None,
+) -> tuple[Result, ...]:
+    """What less memory costs in time: results none of which another beats in both, fastest first.
+
+    Parameters and errors are those of `optimize`; with a `max_slowdown` above 1.05, multiply-accumulates may be done
+    twice. Empty when nothing of the model can be split.
+    """
+    from tflm_split import pipeline
+
+    options = _options(
+        int8_io=int8_io,
+        verify=verify,
+        inputs=inputs,
+        seed=seed,
+        effort=effort,
+        board=board,
+        max_slowdown=max_slowdown,
+    )
+    return pipeline.pareto(source, options, progress or pipeline.quiet)
+
+
+def _options(
+    *,
+    int8_io: bool,
+    verify: bool,
+    inputs: int,
+    seed: int,
+    effort: int | None,
+    board: str | None,
+    max_slowdown: float | None,
+    max_arena: int | str | None = None,
+) -> Options:
+    """What the user said, the rest at its defaults."""
+    from tflm_split import pipeline
+
+    said = {"effort": effort, "board": board, "max_slowdown": max_slowdown}
+    return pipeline.Options(
         int8_io=int8_io,
         max_arena_bytes=None if max_arena is None else parse_bytes(max_arena),
         verify=verify,
         inputs=inputs,
         seed=seed,
-        effort=DEFAULT_EFFORT if effort is None else effort,
-        board=DEFAULT_BOARD if board is None else board,
+        **{name: value for name, value in said.items() if value is not None},  # type: ignore[arg-type]
     )
-    return pipeline.optimize(source, options, progress or pipeline.quiet)
 
 
 def __getattr__(name: str) -> Any:

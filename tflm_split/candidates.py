@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tflm_split.compile import Plan, compile_schedule
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.refine import Refined, refine
+from tflm_split.analysis.latency import DEFAULT_BOARD
+from tflm_split.refine import Limits, Refined, Search
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
+from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
 from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.step_graph import build_step_graph
@@ -21,21 +24,24 @@ Progress = Callable[[str, int, int], None]
 
 
 def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
-    """`graph` with PADs folded and everything split that can be; a fold whose convolution stays stock is undone."""
+    """`graph` rewritten and everything split that can be; what was rewritten and stays stock is left as it was.
+
+    PADs are folded into convolutions, chains of functions of one byte into one.
+    """
     graph = drop_dead(graph, SPLITTERS.keys() | RESHAPES)
-    unfolded: set[tuple[int, ...]] = set()
+    left: set[tuple[int, ...]] = set()
     while True:
-        folded = fold_pad(graph, partial(_can_be_folded, frozenset(unfolded)))
-        split = split_graph(folded, options)
+        accept = partial(_can_be_split, frozenset(left))
+        split = split_graph(fuse_byte_functions(fold_pad(graph, accept), accept), options)
         stuck = {split.graph.operators[k].source[-1:] for k in split.stock if len(split.graph.operators[k].source) > 1}
         if not stuck:
             return split
-        unfolded |= stuck
+        left |= stuck
 
 
-def _can_be_folded(unfolded: frozenset[tuple[int, ...]], graph: Graph, op: Operator) -> bool:
-    """Whether a convolution that has taken in a PAD can be split; those in `unfolded` turned out not to."""
-    if op.source[-1:] in unfolded:
+def _can_be_split(left: frozenset[tuple[int, ...]], graph: Graph, op: Operator) -> bool:
+    """Whether an operator made of several can be split; those in `left` turned out not to."""
+    if op.source[-1:] in left:
         return False
     try:
         split_operator(graph, op)
@@ -49,7 +55,20 @@ WORTH_TRYING = 0.98
 
 
 REFINE_STEPS_PER_EFFORT = 30
-"""Steps of schedules that the search for channel groups may try per unit of effort: small models get many tries."""
+"""Steps of schedules that the search may try per unit of effort: small models get many tries."""
+EFFORT_PER_BEAM = 3000
+"""Effort that makes the search go on from one more state at a time."""
+DEFAULT_SLOWDOWN = 1.05
+"""How much slower than rows alone a plan may be, predicted; only above it are multiply-accumulates done twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asks of a plan: `effort` to spend, and how slow it may be on `board` (`refine.Limits`)."""
+
+    effort: int
+    board: str = DEFAULT_BOARD
+    max_slowdown: float = DEFAULT_SLOWDOWN
 
 
 def _candidates(graph: Graph, progress: Progress) -> list[Refined]:
@@ -72,36 +91,66 @@ def _candidates(graph: Graph, progress: Progress) -> list[Refined]:
     return found
 
 
-def _refined(graph: Graph, candidates: Sequence[Refined], effort: int, progress: Progress) -> list[Refined]:
-    """`candidates`, and the one of least live peak with channels grouped where that lowers it."""
+def _refined(graph: Graph, candidates: Sequence[Refined], wish: Wish, progress: Progress) -> list[Refined]:
+    """`candidates`, and what the search from the one of least live peak kept, if that is less."""
     start = min(candidates, key=lambda c: c.live_peak_bytes)
-    tries = effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1)
-    progress("refine", 0, 1)
-    better = refine(start, partial(rewritten_split, graph), tries)
-    progress("refine", 1, 1)
-    return [*candidates, better] if better is not start else list(candidates)
+    limits = Limits(
+        wish.effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1),
+        wish.board,
+        wish.max_slowdown,
+        1 + wish.effort // EFFORT_PER_BEAM,
+        allow_extra_macs=wish.max_slowdown > DEFAULT_SLOWDOWN,
+    )
+    progress("search", 0, 1)
+    search = Search(start, partial(rewritten_split, graph), limits)
+    front = search.run()
+    progress("search", 1, 1)
+    return [*(replace(c, instructions=search.instructions(c)) for c in candidates if c is not start), *front]
 
 
-def best_plan(graph: Graph, effort: int, progress: Progress) -> Plan | None:
+def best_plan(graph: Graph, wish: Wish, progress: Progress) -> Plan | None:
     """The plan of least head, the first of equals; None when nothing of the model can be split.
 
     Candidates are placed in the order of their live peaks. One whose live peak is about the smallest head so far cannot
     do better and is not placed at all.
     """
-    best: Plan | None = None
-    found = _candidates(graph, progress)
-    if not found:
+    candidates = _candidates(graph, progress)
+    if not candidates:
         return None
-    candidates = sorted(_refined(graph, found, effort, progress), key=lambda c: c.live_peak_bytes)
+    best: Plan | None = None
+    candidates = sorted(_refined(graph, candidates, wish, progress), key=lambda c: c.live_peak_bytes)
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if best and candidate.live_peak_bytes >= WORTH_TRYING * best.planned_head_bytes:
             break
-        try:
-            plan = compile_schedule(candidate.split, candidate.step_graph, candidate.schedule, effort)
-        except Refusal:  # a concatenation's slice is needed outside its region
-            continue
-        if best is None or plan.planned_head_bytes < best.planned_head_bytes:
+        plan = _placed(candidate, wish.effort)
+        if plan and (best is None or plan.planned_head_bytes < best.planned_head_bytes):
             best = plan
     progress("plan", len(candidates), len(candidates))
     return best
+
+
+def pareto_plans(graph: Graph, wish: Wish, progress: Progress) -> tuple[Plan, ...]:
+    """Plans none of which another beats in both head and predicted instructions; fastest first."""
+    candidates = _candidates(graph, progress)
+    if not candidates:
+        return ()
+    kept: list[Plan] = []
+    candidates = sorted(_refined(graph, candidates, wish, progress), key=lambda c: (c.instructions, c.live_peak_bytes))
+    for k, candidate in enumerate(candidates):
+        progress("plan", k, len(candidates))
+        if kept and candidate.live_peak_bytes >= WORTH_TRYING * kept[-1].planned_head_bytes:
+            continue
+        plan = _placed(candidate, wish.effort)
+        if plan and (not kept or plan.planned_head_bytes < kept[-1].planned_head_bytes):
+            kept.append(plan)
+    progress("plan", len(candidates), len(candidates))
+    return tuple(kept)
+
+
+def _placed(candidate: Refined, effort: int) -> Plan | None:
+    """The candidate with addresses; None when a concatenation's slice is needed outside its region."""
+    try:
+        return compile_schedule(candidate.split, candidate.step_graph, candidate.schedule, effort)
+    except Refusal:
+        return None

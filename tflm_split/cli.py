@@ -73,6 +73,12 @@ def cli(debug: bool) -> None:
 @click.option(
     "--board", metavar="BOARD", help=f"The board to predict instructions for: {', '.join(BOARDS)} (default: m7)."
 )
+@click.option(
+    "--max-slowdown",
+    type=click.FloatRange(min=1.0),
+    help="How many times the instructions of rows alone a result may take (default: 1.05); above 1.05 rows may be "
+    "computed twice.",
+)
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def optimize(
     model: Path,
@@ -85,6 +91,7 @@ def optimize(
     seed: int,
     effort: int | None,
     board: str | None,
+    max_slowdown: float | None,
     force: bool,
 ) -> int:
     """Split MODEL for least arena, verify the result in TFLM, and report."""
@@ -108,6 +115,7 @@ def optimize(
             seed=seed,
             effort=effort,
             board=board,
+            max_slowdown=max_slowdown,
             progress=progress,
         )
     record = _json(result.report)
@@ -122,6 +130,62 @@ def optimize(
         click.echo("")
         click.echo(next_steps(result.report, output))
     return 0 if result.report["goal"]["met"] else LIMIT_NOT_MET
+
+
+@cli.command()
+@click.argument("model", type=_MODEL)
+@click.option("--json", "json_path", type=_OUTPUT, help="Where to write the front as JSON; - prints it instead of text.")
+@click.option("-o", "--output", "folder", type=_OUTPUT, help="An existing folder to write the models of the front to.")
+@click.option("--int8-io", is_flag=True, help="Strip float conversions at inputs and outputs: the interface changes.")
+@click.option("--no-verify", is_flag=True, help="Do not compare the results with the original in TFLM.")
+@click.option("--effort", type=click.IntRange(min=0), help="As for optimize.")
+@click.option("--board", metavar="BOARD", help=f"The board to predict instructions for: {', '.join(BOARDS)}.")
+@click.option(
+    "--max-slowdown", type=click.FloatRange(min=1.0), default=2.0, show_default=True, help="As for optimize."
+)
+@click.option("--force", is_flag=True, help="Overwrite existing output files.")
+def pareto(
+    model: Path,
+    json_path: Path | None,
+    folder: Path | None,
+    int8_io: bool,
+    no_verify: bool,
+    effort: int | None,
+    board: str | None,
+    max_slowdown: float,
+    force: bool,
+) -> int:
+    """What less memory of MODEL costs in time: the results none of which another beats in both."""
+    from tflm_split.report.front import front_record, front_text
+    from tflm_split.tflite.save import NewFile, check_writable, save_together
+
+    to_stdout = json_path == Path("-")
+    if json_path and not to_stdout:
+        check_writable(json_path, force=force, input_path=model)
+    if folder and not folder.is_dir():
+        raise InputError(f"{folder}: is no folder to write models to")
+    with _progress_bar() as progress:
+        results = tflm_split.pareto(
+            model,
+            int8_io=int8_io,
+            verify=not no_verify,
+            effort=effort,
+            board=board,
+            max_slowdown=max_slowdown,
+            progress=progress,
+        )
+    record = front_record(model.name, [r.report for r in results])
+    files = []
+    if folder:
+        files = [
+            NewFile(folder / f"{model.stem}_{point['planned_head_bytes']}.tflite", result.model, force)
+            for point, result in zip(record["points"], results, strict=True)
+        ]
+    if json_path and not to_stdout:
+        files.append(NewFile(json_path, _json(record).encode(), force))
+    save_together(files, input_path=model)
+    click.echo(_json(record) if to_stdout else front_text(record), nl=False)
+    return 0
 
 
 @cli.command()

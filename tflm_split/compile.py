@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tflm_split.plan.portfolio import plan
+from tflm_split.plan.portfolio import Start, plan
 from tflm_split.plan.problem import Layout
 from tflm_split.program.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
 from tflm_split.schedule.cuts import Schedule
+from tflm_split.schedule.leeways import leeways
 from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies, live_bytes, lives, make_bodies
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.split.regions import Split
@@ -98,10 +99,8 @@ def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, ef
     return Plan(split, schedule, regions, offsets, layout, head, schedule.live_peak_bytes, step_graph, bodies)
 
 
-OVERLAP_SHARES = (1.0, 0.6, 0.3, 0.0)
-"""How crowded a step must be for its rows to overlap: 1.0 nowhere, 0.0 wherever it could lower the peak at all."""
-REPAIRED_SHARES = 2
-"""How many of them are worth the planner's full effort."""
+RIGID_SHARES = (0.6, 0.3, 0.0)
+"""How crowded a step must be for its rows to hang together in a start for the planner; 0.0: wherever it lowers the peak."""
 
 
 def _place(
@@ -111,26 +110,29 @@ def _place(
     whole_at: Mapping[int, Sequence[int]],
     effort: int,
 ) -> tuple[Bodies, Layout]:
-    """The smallest layout over several amounts of overlap between the rows a step reads last and the row it writes.
+    """The smallest layout found: every piece on its own, free to lie on a row that dies as it is written, or not.
 
-    Overlap lowers the live peak, but rows that hang together are harder to place: which wins is tried out.
+    Layouts in which such rows hang together, at the one distance that shares most, are starts for the search: there are
+    fewer bodies to place, and sometimes that is all it takes.
     """
     apart = int(live_bytes(step_graph, len(schedule.steps), lives(step_graph, schedule.steps)).max(initial=0))
     low = schedule.live_peak_bytes
-    tried: list[tuple[int, int, Bodies, Layout]] = []
-    for k, share in enumerate(OVERLAP_SHARES if low < apart else (1.0,)):
-        above = int(low + (apart - low) * share)
-        bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, above)
-        layout = plan(bodies.bodies, 0)
-        tried.append((layout.head_bytes, k, bodies, layout))
-        if layout.head_bytes <= low:
-            return bodies, layout
-    tried.sort(key=lambda t: t[:2])
-    for head, k, bodies, _ in tried[:REPAIRED_SHARES]:
-        better = plan(bodies.bodies, effort)
-        if better.head_bytes < head:
-            tried.append((better.head_bytes, k, bodies, better))
-    _, _, bodies, layout = min(tried, key=lambda t: t[:2])
+    bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, apart)
+    piece_of = {place.body: p for p, place in reversed(bodies.placements.items())}
+
+    def rigid_starts() -> Iterator[Start]:
+        for share in RIGID_SHARES if low < apart else ():
+            above = int(low + (apart - low) * share)
+            rigid = make_bodies(step_graph, schedule.steps, contiguous, whole_at, above)
+            layout = plan(rigid.bodies, 0, granule_bytes=TENSOR_ALIGN)
+            addresses = []
+            for b in range(len(bodies.bodies)):
+                place = rigid.placements[piece_of[b]]
+                addresses.append(layout.addresses[place.body] + place.offset - bodies.placements[piece_of[b]].offset)
+            yield Start(tuple(addresses), layout.technique + ", rows in place")
+
+    may_share = leeways(step_graph, schedule.steps, bodies)
+    layout = plan(bodies.bodies, effort, leeways=may_share, starts=rigid_starts(), granule_bytes=TENSOR_ALIGN)
     return bodies, layout
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import html
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tflm_split.analysis.latency import DEFAULT_BOARD, board_costs
 from tflm_split.assemble import assemble, region_blobs
-from tflm_split.candidates import best_plan, rewritten_split
+from tflm_split.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, pareto_plans, rewritten_split
 from tflm_split.compile import Plan
 from tflm_split.errors import InputError, VerificationError
+from tflm_split.ir.graph import Graph, Model
 from tflm_split.plan.portfolio import DEFAULT_EFFORT
 from tflm_split.report.footprint import Footprint, check_planned_head, footprint
 from tflm_split.report.record import Outcome, make_record
@@ -37,7 +39,7 @@ def quiet(stage: str, done: int, total: int) -> None:
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the user may ask for. Sizes in bytes; `inputs` is the number of inputs the result is verified on; `board` is
-    the one that instructions are predicted for."""
+    the one that instructions are predicted for, `max_slowdown` how many times those of rows alone they may be."""
 
     int8_io: bool = False
     max_arena_bytes: int | None = None
@@ -46,6 +48,7 @@ class Options:
     seed: int = 0
     effort: int = DEFAULT_EFFORT
     board: str = DEFAULT_BOARD
+    max_slowdown: float = DEFAULT_SLOWDOWN
 
     def __post_init__(self) -> None:
         if self.max_arena_bytes is not None and self.max_arena_bytes <= 0:
@@ -57,6 +60,8 @@ class Options:
         if self.effort < 0:
             raise InputError(f"the effort is {self.effort}, needs 0 or more")
         board_costs(self.board)
+        if not 1 <= self.max_slowdown < math.inf:
+            raise InputError(f"the slowdown limit is {self.max_slowdown}, needs 1 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +95,60 @@ def optimize(
     for what cannot be read, UnrunnableError when TFLM does not run the original, VerificationError when the result does
     not do what the original does.
     """
-    model = read_model(source)
-    path = None if isinstance(source, bytes) else Path(source)
-    graph, changes = strip_float_interface(model.graph) if options.int8_io else (model.graph, ())
+    model, graph, changes = _read(source, options)
+    wish = _wish(options)
+    if options.max_arena_bytes is None:
+        plan = best_plan(graph, wish, progress)
+    else:
+        plan = _fastest_that_fits(model, pareto_plans(graph, wish, progress), options.max_arena_bytes)
+    return _result(model, graph, changes, plan, options, progress, None if isinstance(source, bytes) else Path(source))
 
-    plan = best_plan(graph, options.effort, progress)
+
+def pareto(
+    source: os.PathLike[str] | str | bytes, options: Options = Options(), progress: Progress = quiet
+) -> tuple[Result, ...]:
+    """What memory costs in time: results none of which another beats in both, fastest first; empty if nothing splits.
+
+    Each is verified like the result of `optimize`. Raises what that raises.
+    """
+    model, graph, changes = _read(source, options)
+    plans = pareto_plans(graph, _wish(options), progress)
+    path = None if isinstance(source, bytes) else Path(source)
+    results = [_result(model, graph, changes, plan, options, progress, path) for plan in plans]
+    return tuple(r for r in results if r.plan is not None)
+
+
+def _read(
+    source: os.PathLike[str] | str | bytes, options: Options
+) -> tuple[Model, Graph, tuple[InterfaceChange, ...]]:
+    model = read_model(source)
+    graph, changes = strip_float_interface(model.graph) if options.int8_io else (model.graph, ())
+    return model, graph, changes
+
+
+def _wish(options: Options) -> Wish:
+    return Wish(options.effort, options.board, options.max_slowdown)
+
+
+def _fastest_that_fits(model: Model, plans: Sequence[Plan], max_arena_bytes: int) -> Plan | None:
+    """The first of `plans`, fastest first, that the device has memory for; the one that comes nearest if none fits."""
+    for plan in plans:
+        found = footprint(read_model(assemble(model, plan, region_blobs(plan))), None)
+        if found.predicted_arm32.minimum_arena_bytes <= max_arena_bytes:
+            return plan
+    return plans[-1] if plans else None
+
+
+def _result(
+    model: Model,
+    graph: Graph,
+    changes: tuple[InterfaceChange, ...],
+    plan: Plan | None,
+    options: Options,
+    progress: Progress,
+    path: Path | None,
+) -> Result:
+    """The file that `plan` makes of `model`, verified and reported."""
     split = plan.split if plan else rewritten_split(graph, SplitOptions())
     blobs = region_blobs(plan) if plan else ()
     optimized = assemble(model, plan, blobs) if plan else model.original

@@ -1,21 +1,26 @@
-"""From the bottleneck outwards: which tensors should be cut along channels too?
+"""From the bottleneck outwards: which tensors should be cut along channels too, which rows computed again?
 
 Starts from a schedule, looks at the step where most bytes live, and tries to cut each tensor that lives there, and those
-connected to it channel by channel, into groups of several sizes. The change that lowers the peak most is kept, and the
-search goes on from the new bottleneck, until nothing helps or the effort is spent (MoteNN's loop, on rows and channels).
+connected to it channel by channel, into groups of several sizes; where the user allows slower programs, also to compute
+its rows again instead of keeping them. The best few changes are kept and the search goes on from their bottlenecks,
+until nothing helps or the effort is spent (MoteNN's loop, on rows and channels). How much slower a result may be than
+rows alone is a limit, on instructions predicted for a board.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import fsum
 
 import numpy as np
 
+from tflm_split.analysis.latency import OpCost, row_op_cost
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.schedule.cuts import Schedule, best_cuts
-from tflm_split.schedule.lives import lives, live_bytes
+from tflm_split.schedule.lives import live_bytes, lives
+from tflm_split.schedule.recompute import recomputable, recompute
 from tflm_split.schedule.step_graph import StepGraph, build_step_graph
 from tflm_split.split.channel_groups import Sizes, equal_groups, groupable
 from tflm_split.split.regions import Split, SplitOptions
@@ -27,74 +32,149 @@ SHARES = (2, 3, 4, 6, 8, 12, 16)
 """Into how many groups a tensor may be cut."""
 MIN_GROUP = 4
 """Channels: the kernels work on four at a time."""
-WORTH_A_FINER_CUT = 0.995
-"""More groups mean more and shorter kernel calls: they must lower the peak below this share of what fewer do."""
+ABOUT_EQUAL = 1.005
+"""Of changes whose peaks are within this factor of the least, the fastest program wins."""
+CROWDED = 0.97
+"""Steps above this share of the peak count as bottlenecks: to have fewer of them is progress, too."""
+NOISE = 1.01
+"""A predicted slowdown below this is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """A split, its steps and the best schedule found for it."""
+    """A split, its steps and the best schedule found for it.
+
+    `again`: operators whose rows are computed anew for each step that reads them. `instructions` of the split operators,
+    predicted for the board of the search.
+    """
 
     options: SplitOptions
     split: Split
     step_graph: StepGraph
     schedule: Schedule
+    again: frozenset[int] = frozenset()
+    instructions: float = 0.0
 
     @property
     def live_peak_bytes(self) -> int:
         return self.schedule.live_peak_bytes
 
 
-def refine(start: Refined, splitter: Splitter, evaluations: int) -> Refined:
-    """`start`, or what at most `evaluations` tries of other channel groups found to be better."""
-    best = start
-    ungrouped = splitter(replace(start.options, channel_groups={}))
-    cuttable = groupable(ungrouped.graph, _by_operator(ungrouped.row_ops))
-    tried: set[tuple[tuple[int, Sizes], ...]] = set()
-    left = evaluations
-    while left > 0:
-        found: Refined | None = None
-        for groups in _moves(best, ungrouped.graph, cuttable):
-            key = tuple(sorted(groups.items()))
-            if key in tried or left <= 0:
-                continue
-            tried.add(key)
-            left -= 1
-            other = _evaluated(best, splitter, groups)
-            if other and (found is None or other.live_peak_bytes < WORTH_A_FINER_CUT * found.live_peak_bytes):
-                found = other
-        if found is None or found.live_peak_bytes >= best.live_peak_bytes:
-            return best
-        best = found
-    return best
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long to search (`evaluations`), how many states to go on from, and how slow a result may be.
+
+    `max_slowdown` counts against rows alone, in instructions predicted for `board`; up to `NOISE` is no slowdown.
+    """
+
+    evaluations: int
+    board: str
+    max_slowdown: float = 1.05
+    beam: int = 1
+    allow_extra_macs: bool = False
 
 
-def _evaluated(base: Refined, splitter: Splitter, groups: Mapping[int, Sizes]) -> Refined | None:
-    options = replace(base.options, channel_groups=dict(groups))
-    try:
-        split = splitter(options)
-    except Refusal:
-        return None
-    if split.stock != base.split.stock:
-        return None
-    step_graph = build_step_graph(split)
-    return Refined(options, split, step_graph, best_cuts(step_graph, base.schedule.nodes, split.stock))
+class Search:
+    """The search from one start. `front` holds every state that was kept, the start first."""
+
+    def __init__(self, start: Refined, splitter: Splitter, limits: Limits) -> None:
+        self._splitter = splitter
+        self._limits = limits
+        self._left = limits.evaluations
+        ungrouped = splitter(replace(start.options, channel_groups={}))
+        self._graph = ungrouped.graph
+        self._cuttable = groupable(ungrouped.graph, _by_operator(ungrouped.row_ops))
+        self.start = replace(start, instructions=self.instructions(start))
+        self.front: list[Refined] = [self.start]
+
+    def run(self) -> list[Refined]:
+        """`front` when nothing helps any more."""
+        limit = max(self._limits.max_slowdown, NOISE) * self.start.instructions
+        beam = [self.start]
+        tried: set[object] = set()
+        while self._left > 0:
+            found: list[Refined] = []
+            for state in beam:
+                for move in self._moves(state):
+                    key = (tuple(sorted(move[0].items())), move[1])
+                    if key in tried:
+                        continue
+                    if self._left <= 0:
+                        break
+                    tried.add(key)
+                    self._left -= 1
+                    other = self._evaluated(state, *move)
+                    if other is not None and other.instructions <= limit:
+                        found.append(other)
+            best_so_far = min(map(_rank, self.front))
+            found = [other for other in found if _rank(other) < best_so_far]
+            if not found:
+                break
+            least = min(other.live_peak_bytes for other in found)
+            close = [other for other in found if other.live_peak_bytes <= least * ABOUT_EQUAL]
+            close.sort(key=lambda other: (other.instructions, _rank(other)))
+            rest = sorted((other for other in found if other not in close), key=_rank)
+            beam = [*close[:1], *sorted(close[1:], key=_rank), *rest][: self._limits.beam]
+            self.front.extend(beam)
+        return self.front
+
+    def instructions(self, state: Refined) -> float:
+        """Predicted for all split steps of `state`."""
+        total = []
+        costs = [self._cost(op) for op in state.split.row_ops]
+        for s in state.schedule.steps:
+            step = state.step_graph.steps[s]
+            if step.row_op is not None:
+                total.append(costs[step.row_op].step(step.row))
+        return fsum(total)
+
+    def _cost(self, op: RowOp) -> OpCost:
+        return row_op_cost(op, self._limits.board)
+
+    def _evaluated(self, base: Refined, groups: Mapping[int, Sizes], again: frozenset[int]) -> Refined | None:
+        options = replace(base.options, channel_groups=dict(groups))
+        try:
+            split = self._splitter(options)
+        except Refusal:
+            return None
+        if split.stock != base.split.stock:
+            return None
+        step_graph = build_step_graph(split)
+        schedule = best_cuts(step_graph, base.schedule.nodes, split.stock)
+        again &= recomputable(step_graph, schedule) if again else again
+        if again:
+            unrolled = recompute(step_graph, schedule, again)
+            step_graph, schedule = unrolled.step_graph, unrolled.schedule
+        found = Refined(options, split, step_graph, schedule, again)
+        return replace(found, instructions=self.instructions(found))
+
+    def _moves(self, base: Refined) -> Iterator[tuple[Mapping[int, Sizes], frozenset[int]]]:
+        """Channel groups to try next, coarse ones first; then operators to recompute."""
+        now = base.options.channel_groups
+        held = _held_at_peak(base, self._graph)
+        cuttable = [t for t in held if t in self._cuttable]
+        connected = [_connected(self._graph, t, self._cuttable) for t in cuttable]
+        for share in SHARES:
+            seen: set[tuple[int, ...]] = set()
+            for t, others in zip(cuttable, connected, strict=True):
+                for tensors in ((t,), others):
+                    sizes = _sizes(self._graph.tensors[t].shape[-1], share)
+                    if tensors in seen or sizes is None or len(sizes) <= len(now.get(t, (1,))):
+                        continue
+                    seen.add(tensors)
+                    yield {**now, **dict.fromkeys(tensors, sizes)}, base.again
+        if self._limits.allow_extra_macs:
+            producers = self._graph.producers()
+            for t in held:
+                maker = producers.get(t)
+                if maker is not None and maker not in base.again and maker not in base.split.stock:
+                    yield now, base.again | {maker}
 
 
-def _moves(base: Refined, graph: Graph, cuttable: frozenset[int]) -> Iterable[Mapping[int, Sizes]]:
-    """Channel groups to try next, coarse ones first."""
-    now = base.options.channel_groups
-    held = [t for t in _held_at_peak(base, graph) if t in cuttable]
-    connected = [_connected(graph, t, cuttable) for t in held]
-    for share in SHARES:
-        seen: set[tuple[int, ...]] = set()
-        for t, others in zip(held, connected, strict=True):
-            for tensors in ((t,), others):
-                sizes = _sizes(graph.tensors[t].shape[-1], share)
-                if tensors in seen or sizes is None or len(sizes) <= len(now.get(t, (1,))):
-                    continue
-                seen.add(tensors)
-                yield {**now, **dict.fromkeys(tensors, sizes)}
+def _rank(state: Refined) -> tuple[int, int]:
+    """Least peak first; of equals, fewest steps near it."""
+    crowd = live_bytes(state.step_graph, len(state.schedule.steps), lives(state.step_graph, state.schedule.steps))
+    return state.live_peak_bytes, int((crowd >= CROWDED * state.live_peak_bytes).sum())
 
 
 def _sizes(channels: int, share: int) -> Sizes | None:

@@ -27,6 +27,8 @@ static size_t element_bytes(int32_t type) {
         case PIP_INT8:
         case PIP_UINT8:
             return 1;
+        case PIP_INT16:
+            return 2;
         case PIP_FLOAT32:
         case PIP_INT32:
             return 4;

@@ -20,7 +20,7 @@ typedef struct pip_eval_tensor {
 } pip_eval_tensor;
 
 /* TfLiteType values of the tensors a region may have at its border. */
-enum { PIP_FLOAT32 = 1, PIP_INT32 = 2, PIP_UINT8 = 3, PIP_INT8 = 9 };
+enum { PIP_FLOAT32 = 1, PIP_INT32 = 2, PIP_UINT8 = 3, PIP_INT16 = 7, PIP_INT8 = 9 };
 
 typedef struct pip_node {
     pip_int_array* inputs;

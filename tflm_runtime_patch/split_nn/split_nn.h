@@ -22,8 +22,10 @@
  * 4. QUANTIZE_FLOAT may start at the address it reads when its output pixels are not further apart than its
  *    input's.
  *
- * 5. TRANSPOSE_CONV, RESIZE_NEAREST, RESIZE_BILINEAR, GATHER, DEPTH_TO_SPACE and PIXEL_SUM may write on no row
- *    they read.
+ * 5. TRANSPOSE_CONV, RESIZE_NEAREST, RESIZE_BILINEAR, GATHER, DEPTH_TO_SPACE, PIXEL_SUM and BATCH_MATMUL may
+ *    write on no row they read.
+ *
+ * 6. The output row of CONV_SUM_LAST may start where its accumulator does.
  *
  * Anything else a step writes must not overlap what it reads. An accumulator overlaps no other row of its step. */
 #ifndef SPLIT_NN_H_

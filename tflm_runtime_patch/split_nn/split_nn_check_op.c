@@ -57,6 +57,8 @@ typedef struct kind_rule {
 
 static const kind_rule* rule_of(uint32_t kind) {
     static const kind_rule convolution = {split_check_convolution, sizeof(split_conv_params), 1, 0, 1, 1};
+    static const kind_rule conv_sum = {split_check_conv_sum, sizeof(split_conv_params), 1, 1, 1, 4};
+    static const kind_rule conv_sum_last = {split_check_conv_sum, sizeof(split_conv_params), 1, 1, 1, 1};
     static const kind_rule pool = {split_check_pool, sizeof(split_pool_params), 1, 0, 1, 1};
     static const kind_rule binary = {split_check_binary, sizeof(split_binary_params), 2, 0, 1, 1};
     static const kind_rule lut = {split_check_lut, sizeof(split_lut_params), 1, 0, 1, 0};
@@ -72,6 +74,7 @@ static const kind_rule* rule_of(uint32_t kind) {
     static const kind_rule gather = {split_check_gather, sizeof(split_gather_params), 1, 0, 4, 1};
     static const kind_rule depth_to_space = {split_check_depth_to_space, sizeof(split_block_params), 1, 0, 1, 1};
     static const kind_rule pixel_sum = {split_check_pixel_sum, sizeof(split_sum_params), 1, 0, 1, 1};
+    static const kind_rule matmul = {split_check_matmul, sizeof(split_matmul_params), 2, 0, 1, 1};
     static const kind_rule conv_int16 = {split_check_convolution_int16, sizeof(split_conv_int16_params), 1, 0, 2, 2};
     static const kind_rule pool_int16 = {split_check_pool_int16, sizeof(split_pool_int16_params), 1, 0, 2, 2};
     static const kind_rule binary_int16 = {split_check_binary_int16, sizeof(split_binary_int16_params), 2, 0, 2, 2};
@@ -132,6 +135,8 @@ static const kind_rule* rule_of(uint32_t kind) {
             return SPLIT_NN_HAS(SPLIT_OP_GATHER) ? &gather : NULL;
         case SPLIT_OP_DEPTH_TO_SPACE:
             return SPLIT_NN_HAS(SPLIT_OP_DEPTH_TO_SPACE) ? &depth_to_space : NULL;
+        case SPLIT_OP_BATCH_MATMUL:
+            return SPLIT_NN_HAS(SPLIT_OP_BATCH_MATMUL) ? &matmul : NULL;
         case SPLIT_OP_CONV_INT16:
             return SPLIT_NN_HAS(SPLIT_OP_CONV_INT16) ? &conv_int16 : NULL;
         case SPLIT_OP_DEPTHWISE_INT16:
@@ -146,6 +151,10 @@ static const kind_rule* rule_of(uint32_t kind) {
             return SPLIT_NN_HAS(SPLIT_OP_SOFTMAX_INT16) ? &softmax_int16 : NULL;
         case SPLIT_OP_SUM_FEED_INT16:
             return SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_INT16) ? &sum_int16 : NULL;
+        case SPLIT_OP_CONV_SUM:
+            return SPLIT_NN_HAS(SPLIT_OP_CONV_SUM) ? &conv_sum : NULL;
+        case SPLIT_OP_CONV_SUM_LAST:
+            return SPLIT_NN_HAS(SPLIT_OP_CONV_SUM_LAST) ? &conv_sum_last : NULL;
         case SPLIT_OP_DENSE_FEED_INT16:
             return SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_INT16) ? &dense_int16 : NULL;
         case SPLIT_OP_CONV_FLOAT:

@@ -96,6 +96,19 @@ static int operand_has_address(const uint8_t* program, uint32_t view, uint32_t r
     return has_address(program, view, split_view_at(program, view)->row_count == 1 ? 0 : row);
 }
 
+/* The rows of the right operand that the row's batch is multiplied with. */
+static int batch_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_matmul_params* params = (const split_matmul_params*)split_at(program, op->params_offset);
+    const uint32_t rows = split_view_at(program, op->input2)->row_count;
+    const uint32_t first = row / params->left_rows * params->right_rows % rows;
+    for (uint32_t k = 0; k < params->right_rows; ++k) {
+        if (!has_address(program, op->input2, first + k)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 split_status split_check_step(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_step step = split_step_at(program, index);
@@ -103,12 +116,18 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
         return SPLIT_ERROR_STEP;
     }
     const split_op* op = split_op_at(program, step.op);
-    const int feeds = op->accumulator != SPLIT_NONE; /* split_check_op: the feeds have one, and no other op has */
+    const int sums = op->kind == SPLIT_OP_CONV_SUM || op->kind == SPLIT_OP_CONV_SUM_LAST;
+    const int feeds = op->accumulator != SPLIT_NONE && !sums; /* split_check_op: no other op has one */
     if (step.row >= split_view_at(program, feeds ? op->input : op->output)->row_count) {
         return SPLIT_ERROR_STEP;
     }
     int found = has_address(program, op->output, feeds ? 0 : step.row);
     switch (op->kind) {
+        case SPLIT_OP_CONV_SUM:
+        case SPLIT_OP_CONV_SUM_LAST:
+            found = found && has_address(program, op->accumulator, step.row) &&
+                    window_has_addresses(program, op, step.row);
+            break;
         case SPLIT_OP_CONV:
         case SPLIT_OP_DEPTHWISE:
         case SPLIT_OP_AVERAGE_POOL:
@@ -157,6 +176,9 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
             found = found && has_address(program, op->input, step.row / params->block);
             break;
         }
+        case SPLIT_OP_BATCH_MATMUL:
+            found = found && has_address(program, op->input, step.row) && batch_has_addresses(program, op, step.row);
+            break;
         case SPLIT_OP_PAD: {
             const split_pad_params* pad = (const split_pad_params*)split_at(program, op->params_offset);
             const uint32_t rows = split_view_at(program, op->input)->row_count;

@@ -68,6 +68,9 @@ enum {
     SPLIT_OP_POOL_FLOAT = 37,
     SPLIT_OP_BINARY_FLOAT = 38,
     SPLIT_OP_UNARY_FLOAT = 39,
+    SPLIT_OP_BATCH_MATMUL = 40,
+    SPLIT_OP_CONV_SUM = 43,
+    SPLIT_OP_CONV_SUM_LAST = 44,
     SPLIT_OP_DENSE_FEED_INT16 = 60,
     SPLIT_OP_SUM_FEED_FLOAT = 61,
     SPLIT_OP_DENSE_FEED_FLOAT = 62,
@@ -82,6 +85,7 @@ enum {
 enum {
     SPLIT_WEIGHT_PER_CHANNEL = 1,
     SPLIT_WEIGHT_SUMS_32 = 2,
+    SPLIT_WEIGHT_FIRST = 4,
 };
 
 /* How `SUM_FEED` turns a sum into the output. */
@@ -173,7 +177,8 @@ typedef struct split_op {
     uint16_t output; /* view */
     uint16_t input; /* view */
     uint16_t input2; /* view of the second operand, or NONE */
-    uint16_t accumulator; /* view of int32 partial sums, one row, for *_FEED; or NONE */
+    /* view of int32 partial sums: one row for *_FEED, a row per output row for CONV_SUM*; or NONE */
+    uint16_t accumulator;
     uint16_t reserved; /* 0 */
     uint32_t params_offset;
 } split_op;
@@ -182,7 +187,9 @@ typedef char split_op_is_16_bytes[sizeof(split_op) == 16 ? 1 : -1];
 /* CONV (weights [out][kernel_rows][kernel_columns][in/groups]) and DEPTHWISE (weights
  * [kernel_rows][kernel_columns][out]). acc = bias + sum(w * x), a tap outside the input reading
  * input_zero_point; out = clamp(MBQM(acc, multiplier, shift) + output_zero_point). FULLY_CONNECTED is CONV
- * with a 1x1 kernel. */
+ * with a 1x1 kernel. CONV_SUM adds one group of the input channels, as CONV with the weights of that group
+ * alone, to row `row` of the accumulator, which is its output too; CONV_SUM_LAST adds the last group and
+ * makes the output row of the sums. */
 typedef struct split_conv_params {
     uint16_t kernel_rows;
     uint16_t kernel_columns;
@@ -362,6 +369,24 @@ typedef struct split_block_params {
     uint32_t block; /* >= 1 */
 } split_block_params;
 typedef char split_block_params_is_4_bytes[sizeof(split_block_params) == 4 ? 1 : -1];
+
+/* BATCH_MATMUL: the output's pixels are the rows of a matrix per batch, and so are the operands'. Output
+ * row r belongs to batch r / left_rows, whose right operand is the right_rows rows from (batch *
+ * right_rows) % right view's rows on. out = clamp(MBQM(sum((x1 - zp1) * (x2 - zp2)), multiplier, shift) +
+ * output_zero_point): with `transposed`, channel n is the sum over the channels of the left pixel and the
+ * right operand's pixel n; without, channel c is the sum over the channels n of the left pixel and channel
+ * c of the right operand's pixel n. */
+typedef struct split_matmul_params {
+    int32_t left_zero_point;
+    int32_t right_zero_point;
+    int32_t output_zero_point;
+    int32_t multiplier;
+    int32_t shift;
+    uint16_t left_rows; /* of the output and the left operand, per batch */
+    uint16_t right_rows; /* of the right operand, per batch; it may be the same for all */
+    uint32_t transposed; /* 0 or 1 (BATCH_MATMUL's adj_y) */
+} split_matmul_params;
+typedef char split_matmul_params_is_28_bytes[sizeof(split_matmul_params) == 28 ? 1 : -1];
 
 /* CONV_INT16, DEPTHWISE_INT16: int16 in and out without zero points, int8 weights as for CONV and
  * DEPTHWISE. acc = bias + sum(w * x) in int64, taps outside the input add nothing; out = clamp(MBQM64(acc,

@@ -62,6 +62,13 @@ void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const 
 void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
                             const split_pixels* out);
 
+/* sums[columns][channels] += what CONV with groups 1 would sum up, bias left out; `finish` makes the output row of them,
+ * pixel by pixel and channel by channel, and may write it from their first byte on. */
+void split_nn_conv_sum_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int32_t* sums,
+                           const split_pixels* out);
+void split_nn_conv_sum_finish(const split_requantization* to, const int32_t* sums, int8_t* output,
+                              const split_pixels* out);
+
 /* Weights [channels out][window.rows][window.columns][channels in]. Window column k of input pixel i adds to
  * output pixel i * stride - pad + k, pad >= 0; dilation and groups are 1. `bias` is the plain one: each tap adds
  * w * (x - input_zero_point). rows[k] is the input row whose window row k falls on this output row, or NULL. */
@@ -84,6 +91,24 @@ void split_nn_gather_row(const int8_t* entry, int8_t* output, const split_pixels
 /* Output pixel x is the block * part + x % block'th part of the channels of input pixel x / block. */
 void split_nn_depth_to_space_row(int32_t block, int32_t part, const int8_t* input, const split_pixels* in,
                                  int8_t* output, const split_pixels* out);
+
+/* BATCH_MATMUL: sums of left element * right element, which start at `start` so that only the left operand's zero
+ * point is left to take off. The right operand comes as pointers to pixels, SPLIT_MATMUL_PIXELS of them at most. */
+#define SPLIT_MATMUL_PIXELS 8
+typedef struct split_matmul {
+    split_requantization requantization; /* one entry for all channels */
+    int32_t left_zero_point;
+    uint32_t start;
+} split_matmul;
+
+/* output[k] is the product of `depth` > 0 elements of `left` and of right[k], 0 <= k < count. */
+void split_nn_matmul_dots(const split_matmul* matmul, const int8_t* left, int32_t depth, const int8_t* const* right,
+                          int32_t count, int8_t* output);
+/* Adds left element k times the `channels` elements of right[k] to sums[channels], 0 <= k < count; at most
+ * SPLIT_BLOCK_CHANNELS channels. `finish` turns the sums into the output. */
+void split_nn_matmul_add(const split_matmul* matmul, const int8_t* left, const int8_t* const* right, int32_t count,
+                         uint32_t* sums, int32_t channels);
+void split_nn_matmul_finish(const split_matmul* matmul, const uint32_t* sums, int32_t channels, int8_t* output);
 
 typedef struct split_pool {
     split_window window;

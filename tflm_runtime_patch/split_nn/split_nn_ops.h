@@ -7,6 +7,7 @@
 
 /* Do the op's views and parameters fit each other, and do its weights and tables lie in the program? */
 split_status split_check_convolution(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_conv_sum(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_transpose_conv(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_resize(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_pool(const uint8_t* program, const split_op* op, const split_op_views* views);
@@ -19,6 +20,7 @@ split_status split_check_sum(const uint8_t* program, const split_op* op, const s
 split_status split_check_bilinear(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_gather(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_depth_to_space(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_matmul(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_pixel_sum(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_dense(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_convolution_int16(const uint8_t* program, const split_op* op, const split_op_views* views);
@@ -37,6 +39,7 @@ split_status split_check_dense_float(const uint8_t* program, const split_op* op,
 
 /* Step `row` of the op. */
 void split_run_convolution(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_conv_sum(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_transpose_conv(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_resize_nearest(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_pool(const split_machine* at, const split_op* op, uint32_t row);
@@ -50,6 +53,7 @@ void split_run_sum_feed(const split_machine* at, const split_op* op, uint32_t ro
 void split_run_bilinear(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_gather(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_depth_to_space(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_matmul(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_pixel_sum(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_dense_feed(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_int16(const split_machine* at, const split_op* op, uint32_t row);

@@ -13,6 +13,12 @@ static void run_step(const split_machine* at, split_step step) {
                 split_run_convolution(at, op, step.row);
             }
             break;
+        case SPLIT_OP_CONV_SUM:
+        case SPLIT_OP_CONV_SUM_LAST:
+            if (SPLIT_NN_HAS(SPLIT_OP_CONV_SUM) || SPLIT_NN_HAS(SPLIT_OP_CONV_SUM_LAST)) {
+                split_run_conv_sum(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_AVERAGE_POOL:
         case SPLIT_OP_MAX_POOL:
             if (SPLIT_NN_HAS(SPLIT_OP_AVERAGE_POOL) || SPLIT_NN_HAS(SPLIT_OP_MAX_POOL)) {
@@ -82,6 +88,11 @@ static void run_step(const split_machine* at, split_step step) {
         case SPLIT_OP_PIXEL_SUM:
             if (SPLIT_NN_HAS(SPLIT_OP_PIXEL_SUM)) {
                 split_run_pixel_sum(at, op, step.row);
+            }
+            break;
+        case SPLIT_OP_BATCH_MATMUL:
+            if (SPLIT_NN_HAS(SPLIT_OP_BATCH_MATMUL)) {
+                split_run_matmul(at, op, step.row);
             }
             break;
         case SPLIT_OP_SUM_FEED:

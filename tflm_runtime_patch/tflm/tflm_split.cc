@@ -26,6 +26,8 @@ size_t ElementBytes(TfLiteType type) {
         case kTfLiteInt8:
         case kTfLiteUInt8:
             return 1;
+        case kTfLiteInt16:
+            return 2;
         case kTfLiteFloat32:
         case kTfLiteInt32:
             return 4;

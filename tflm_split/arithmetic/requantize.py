@@ -99,6 +99,26 @@ def dense_requantization(
     return conv_requantization(input_scale, weight_scales, output_scale, channels)
 
 
+def matmul_parameters(
+    left: Quantization | None, right: Quantization | None, output: Quantization | None
+) -> dict[str, int]:
+    """The arithmetic fields of MATMUL_PARAMS for an int8 BATCH_MATMUL.
+
+    The product of the input scales is a double (GetQuantizedConvolutionMultipler without a bias).
+    """
+    left_scale, left_zero_point = scale_and_zero_point(left, "first input")
+    right_scale, right_zero_point = scale_and_zero_point(right, "second input")
+    scale, zero_point = scale_and_zero_point(output, "output")
+    q, shift = quantize_multiplier(left_scale * right_scale / scale)
+    return {
+        "left_zero_point": left_zero_point,
+        "right_zero_point": right_zero_point,
+        "output_zero_point": zero_point,
+        "multiplier": q,
+        "shift": shift,
+    }
+
+
 def add_parameters(
     input1: Quantization | None, input2: Quantization | None, output: Quantization | None, activation: str
 ) -> dict[str, int]:

@@ -29,6 +29,8 @@ _LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-W
 KERNELS: dict[OpKind, tuple[str, ...]] = {
     OpKind.CONV: ("split_nn_conv_row",),
     OpKind.DEPTHWISE: ("split_nn_depthwise_row",),
+    OpKind.CONV_SUM: ("split_nn_conv_sum_row", "split_nn_conv_sum_finish"),
+    OpKind.CONV_SUM_LAST: ("split_nn_conv_sum_row", "split_nn_conv_sum_finish"),
     OpKind.AVERAGE_POOL: ("split_nn_average_pool_row",),
     OpKind.MAX_POOL: ("split_nn_max_pool_row",),
     OpKind.ADD: ("split_nn_add_row",),
@@ -50,8 +52,24 @@ KERNELS: dict[OpKind, tuple[str, ...]] = {
     OpKind.RESIZE_BILINEAR: ("split_nn_resize_bilinear_row",),
     OpKind.GATHER: ("split_nn_gather_row",),
     OpKind.DEPTH_TO_SPACE: ("split_nn_depth_to_space_row",),
+    OpKind.BATCH_MATMUL: ("split_nn_matmul_dots", "split_nn_matmul_add", "split_nn_matmul_finish"),
+    OpKind.CONV_INT16: ("split_nn_conv_int16_row",),
+    OpKind.DEPTHWISE_INT16: ("split_nn_depthwise_int16_row",),
+    OpKind.POOL_INT16: ("split_nn_pool_int16_row",),
+    OpKind.BINARY_INT16: ("split_nn_binary_int16_row",),
+    OpKind.UNARY_INT16: ("split_nn_unary_int16_row",),
+    OpKind.SUM_FEED_INT16: ("split_nn_sum_int16_row", "split_nn_sum_int16_finish"),
+    OpKind.SOFTMAX_INT16: ("split_nn_softmax_int16_row",),
+    OpKind.CONV_FLOAT: ("split_nn_conv_float_row",),
+    OpKind.DEPTHWISE_FLOAT: ("split_nn_depthwise_float_row",),
+    OpKind.POOL_FLOAT: ("split_nn_pool_float_row",),
+    OpKind.BINARY_FLOAT: ("split_nn_binary_float_row",),
+    OpKind.UNARY_FLOAT: ("split_nn_unary_float_row",),
+    OpKind.DENSE_FEED_INT16: ("split_nn_dense_int16_row", "split_nn_dense_int16_finish"),
+    OpKind.SUM_FEED_FLOAT: ("split_nn_sum_float_row", "split_nn_sum_float_finish"),
+    OpKind.DENSE_FEED_FLOAT: ("split_nn_dense_float_row", "split_nn_dense_float_finish"),
 }
-"""The functions of `split_nn_kernels.h` that each kind of step calls."""
+"""The functions of `split_nn_kernels*.h` that each kind of step calls."""
 
 
 def absent_kernels(program: Program) -> tuple[str, ...]:

@@ -1,18 +1,18 @@
-"""The smallest layout of a portfolio: placing orders, the largest tensor at either end, then repairs of the best.
+"""The smallest layout of a portfolio: placing orders, the largest tensor at either end, then squeezing the best.
 
-Stops at once when the live lower bound is reached: nothing can be smaller.
+Stops at once when the lower bound is reached: nothing can be smaller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain
 
 from tflm_split.plan.check import check_layout
-from tflm_split.plan.first_fit import FirstFit
-from tflm_split.plan.problem import Body, Layout, live_lower_bound
-from tflm_split.plan.repair import Repairer, native
+from tflm_split.plan.first_fit import Distances
+from tflm_split.plan.problem import Body, Layout, Leeway, head_bytes, packing_lower_bound
+from tflm_split.plan.squeeze import squeeze
 
 Key = Callable[[Body], tuple[int, ...]]
 
@@ -27,80 +27,114 @@ TARGETS = (0.0, 0.004, 0.008, 0.012, 0.016, 0.024, 0.032)
 """Heads to aim for when a tensor is pinned to the top, as excess over the lower bound."""
 QUICK_TARGETS = (0.0, 0.016)
 """The same where placing everything once is already slow."""
-DEFAULT_EFFORT = 1500
-"""Thousands of bodies to place while repairing (a round places about half of all), and `PAIRS` pairs of rivals each."""
-PAIRS = 120
-"""Pairs of rivals a body has when it counts as one: bodies with many more cost as much as several."""
 MANY_PAIRS = 300_000
-RESTARTS = 3
-"""Into how many runs with dice of their own a start's rounds are divided."""
+
+DEFAULT_EFFORT = 1500
+VISITS_PER_EFFORT = 20_000
+"""Pairs of bodies that squeezing may look at per unit of effort."""
+FIRST_TRY_VISITS = 1_000_000
+"""The same for one try to get below one height; every round of tries may look at twice as many as the one before."""
+RESOLUTION = 512
+"""Heights are tried in steps of this part of the lower bound."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
-    """One way to place everything, and what came of it. `rank`: head, then bytes above the bound."""
+class Start:
+    """A sound layout to begin with, and where it comes from."""
 
-    order: tuple[int, ...]
-    fixed: Mapping[int, int]
-    best_fit: bool
-    technique: str
     addresses: tuple[int, ...]
-    rank: tuple[int, int]
-    target_bytes: int
-    """End of the pinned tensor; 0 when nothing is pinned."""
+    technique: str
 
 
-def plan(bodies: Sequence[Body], effort: int = DEFAULT_EFFORT, seed: int = 0, use_native: bool = True) -> Layout:
-    """A checked layout of `bodies`; `effort` counts thousands of bodies placed. Same arguments, same layout."""
+def plan(
+    bodies: Sequence[Body],
+    effort: int = DEFAULT_EFFORT,
+    seed: int = 0,
+    use_native: bool = True,
+    *,
+    leeways: Sequence[Leeway] = (),
+    starts: Iterable[Start] = (),
+    granule_bytes: int = 1,
+) -> Layout:
+    """A checked layout of `bodies`, which may use `leeways`. Same arguments, same layout.
+
+    `effort` is how much is looked at, in units of `VISITS_PER_EFFORT`. The layout is no worse than any of
+    `starts`, which are asked for only if needed.    A head counts in multiples of `granule_bytes`: below that, nothing is gained.
+    """
     if not bodies:
         return Layout((), 0, "empty")
-    bound = live_lower_bound(bodies)
-    repairer = Repairer(FirstFit(bodies), bound, native() if use_native else None)
-    starts = sorted(_starts(bodies, bound, repairer), key=lambda s: s.rank)
-    rank, addresses, technique = starts[0].rank, starts[0].addresses, starts[0].technique
-    rounds = 1000 * effort // max(len(bodies), repairer.pairs // PAIRS) // RESTARTS
-    for start, run in product(_worth_repairing(starts, bound), range(RESTARTS)):
-        if rank[0] <= bound or not rounds:
+    bound = packing_lower_bound(bodies, leeways, granule_bytes)
+    distances = Distances(bodies, leeways)
+    best: Start | None = None
+    for start in chain(_placed(distances, bound, use_native), starts):
+        if best is None or head_bytes(bodies, start.addresses) < head_bytes(bodies, best.addresses):
+            best = start
+        if head_bytes(bodies, best.addresses) <= bound:
             break
-        found = repairer.repaired(start.order, start.addresses, start.fixed, start.best_fit, rounds, seed + run)
-        if repairer.rank(found) < rank:
-            rank, addresses, technique = repairer.rank(found), tuple(found), start.technique + ", repaired"
-    layout = Layout(addresses, rank[0], technique)
-    check_layout(bodies, layout)
+    assert best is not None
+    best = _squeezed(distances, best, bound, granule_bytes, effort * VISITS_PER_EFFORT, seed, use_native)
+    layout = Layout(best.addresses, head_bytes(bodies, best.addresses), best.technique, bound)
+    check_layout(bodies, layout, leeways)
     return layout
 
 
-def _starts(bodies: Sequence[Body], bound: int, repairer: Repairer) -> list[_Start]:
+def _placed(distances: Distances, bound_bytes: int, use_native: bool) -> Iterator[Start]:
     """All orders with nothing pinned, then with the largest tensor at the top of a head that should suffice.
 
     A model's input frees its rows from its start on. At the bottom of the head, that hole and the free space above the
     input stay apart until it is gone; at the top they are one.
     """
-    found: list[_Start] = []
+    bodies = distances.bodies
     largest = max(range(len(bodies)), key=lambda b: (len(bodies[b].spans) > 1, bodies[b].bytes))
-    pins: list[tuple[str, dict[int, int]]] = [("", {})]
+    pins: list[tuple[str, Mapping[int, int]]] = [("", {})]
     if len(bodies[largest].spans) > 1:
         body = bodies[largest]
-        for excess in TARGETS if repairer.pairs < MANY_PAIRS else QUICK_TARGETS:
-            address = -(-(int(bound * (1 + excess)) - body.bytes) // body.align) * body.align
+        for excess in TARGETS if distances.pairs < MANY_PAIRS else QUICK_TARGETS:
+            address = -(-(int(bound_bytes * (1 + excess)) - body.bytes) // body.align) * body.align
             pins.append((", largest tensor on top", {largest: max(address, 0)}))
     for suffix, fixed in pins:
-        target = max((a + bodies[b].bytes for b, a in fixed.items()), default=0)
         for name, key in ORDERS:
-            order = tuple(sorted(range(len(bodies)), key=lambda b: (*key(bodies[b]), b)))
+            order = sorted(range(len(bodies)), key=lambda b: (*key(bodies[b]), b))
             for best_fit in (False, True):
                 technique = name + (", tightest hole" if best_fit else "") + suffix
-                addresses = tuple(repairer.placed(order, fixed, best_fit))
-                rank = repairer.rank(addresses)
-                found.append(_Start(order, fixed, best_fit, technique, addresses, rank, target))
-                if rank[0] <= bound:
-                    return found
-    return found
+                yield Start(tuple(distances.place(order, fixed, best_fit, use_native)), technique)
 
 
-def _worth_repairing(starts: Sequence[_Start], bound_bytes: int) -> list[_Start]:
-    """The best start with nothing pinned, and the one with the fewest bytes too high among those pinned to the bound."""
-    free = [s for s in starts if not s.fixed]
-    tight = [s for s in starts if s.fixed and s.target_bytes <= bound_bytes * (1 + TARGETS[1])]
-    chosen = free[:1] + sorted(tight, key=lambda s: s.rank[1])[:1]
-    return sorted(chosen, key=lambda s: s.rank[1])
+def _squeezed(
+    distances: Distances, start: Start, bound_bytes: int, granule_bytes: int, visits: int, seed: int, use_native: bool
+) -> Start:
+    """`start`, or what is left of its head after heights below it were tried, by halving the distance to the bound.
+
+    The bound itself is tried first. When all heights above those that failed are closer than can be told apart, a new
+    round may look at more.
+    """
+    bodies = distances.bodies
+    step = max(granule_bytes, bound_bytes // RESOLUTION // granule_bytes * granule_bytes)
+    best, head = start, head_bytes(bodies, start.addresses)
+    technique = start.technique + ", squeezed"
+    height, failed, tries = bound_bytes, bound_bytes - step, 0
+    allowed = FIRST_TRY_VISITS
+    while head > bound_bytes and visits > 0:
+        granted = min(allowed, visits)
+        found, left = squeeze(distances, best.addresses, height, granted, seed + tries, use_native)
+        visits -= granted - left
+        tries += 1
+        if found is None:
+            failed = height
+        else:
+            best, head = _settled(distances, Start(tuple(found), technique), use_native), height
+            head = head_bytes(bodies, best.addresses)
+        height = (failed + head) // 2 // granule_bytes * granule_bytes
+        if head - failed <= step or not failed < height < head:
+            failed, allowed = bound_bytes - step, 2 * allowed
+            height = max(bound_bytes, (bound_bytes + head) // 2 // granule_bytes * granule_bytes)
+    return best
+
+
+def _settled(distances: Distances, start: Start, use_native: bool) -> Start:
+    """Every body as low as those below it allow, unless that is higher altogether."""
+    order = sorted(range(len(distances.bodies)), key=lambda b: (start.addresses[b], b))
+    addresses = tuple(distances.place(order, use_native=use_native))
+    bodies = distances.bodies
+    lower = head_bytes(bodies, addresses) <= head_bytes(bodies, start.addresses)
+    return Start(addresses, start.technique) if lower else start

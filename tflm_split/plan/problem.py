@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 
@@ -43,28 +44,72 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class Leeway:
+    """Bodies `written` and `read`, of one span each, are alive together in one step only: the first of `written`, the
+    last of `read`. There, `written` may lie on `read` if it starts at least `distance_bytes` below it; if that is 0,
+    at the very same address only."""
+
+    read: int
+    written: int
+    distance_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
-    """`addresses[b]` is body b's address; `head_bytes` the end of the highest span."""
+    """`addresses[b]` is body b's address; `head_bytes` the end of the highest span.
+
+    `lower_bound_bytes`: no layout of the same problem can be smaller.
+    """
 
     addresses: tuple[int, ...]
     head_bytes: int
     technique: str
+    lower_bound_bytes: int = 0
 
 
-def live_lower_bound(bodies: Sequence[Body]) -> int:
+def live_lower_bound(bodies: Sequence[Body], leeways: Sequence[Leeway] = (), unit_bytes: int = 1) -> int:
     """Bytes alive at the worst step: no layout of these lives can be smaller.
 
-    Spans of one body that overlap in both time and bytes are not allowed (`check.py`), so their sizes add up.
+    Spans of one body that overlap in both time and bytes are not allowed (`check.py`), so their sizes add up, each
+    rounded up to `unit_bytes`. Of a body that may lie on others, what it could share with them at most is counted once.
     """
     if not bodies:
         return 0
+
+    def rounded(count: int) -> int:
+        return -(-count // unit_bytes) * unit_bytes
+
     horizon = max(b.stop for b in bodies) + 1
     change = np.zeros(horizon + 1, dtype=np.int64)
     for body in bodies:
         for span in body.spans:
-            change[span.start] += span.bytes
-            change[span.stop] -= span.bytes
-    return int(np.cumsum(change).max())
+            change[span.start] += rounded(span.bytes)
+            change[span.stop] -= rounded(span.bytes)
+    live = np.cumsum(change)
+    shared: dict[int, tuple[int, int]] = {}
+    """By written body: the least distance, and the bytes of all bodies it may lie on."""
+    for leeway in leeways:
+        distance, under = shared.get(leeway.written, (leeway.distance_bytes, 0))
+        distance = min(distance, leeway.distance_bytes)
+        shared[leeway.written] = distance, under + rounded(bodies[leeway.read].bytes)
+    for written, (distance, under) in shared.items():
+        live[bodies[written].start] -= max(0, min(rounded(bodies[written].bytes) - distance, under))
+    return int(live.max())
+
+
+def unit_bytes(bodies: Sequence[Body]) -> int:
+    """Every span of every layout starts at a multiple of this: what is left of a unit behind a span is of no use."""
+    return gcd(*(b.align for b in bodies), *(s.offset for b in bodies for s in b.spans)) or 1
+
+
+def packing_lower_bound(bodies: Sequence[Body], leeways: Sequence[Leeway] = (), granule_bytes: int = 1) -> int:
+    """Least head, in multiples of `granule_bytes`, that the live bytes, whole units and the largest body allow."""
+    if not bodies:
+        return 0
+    unit = unit_bytes(bodies)
+    in_units = live_lower_bound(bodies, leeways, unit) - (unit - 1)  # the highest span may end inside its last unit
+    bound = max(live_lower_bound(bodies, leeways), in_units, max(b.bytes for b in bodies))
+    return -(-bound // granule_bytes) * granule_bytes
 
 
 def head_bytes(bodies: Sequence[Body], addresses: Sequence[int]) -> int:

@@ -26,14 +26,16 @@ from tflm_split.program.check_types import (
     typed_fault,
     wide_shift_fault,
 )
-from tflm_split.program.check_maps import position_fault, shape_fault, u32s
+from tflm_split.program.check_matmul import matmul_fault, matmul_rows
+from tflm_split.program.check_maps import position_fault, rows_mixed, shape_fault
 from tflm_split.program.constants import DEPTHWISE_KINDS, constant_bytes, constant_fields
 from tflm_split.program.format import MAX_WINDOW_ROWS, NONE, PARAMS_OF, MeanMode, OpKind, StorageKind, WeightFlags
 from tflm_split.program.types import Op, Program, Storage, View
 
 Params = Mapping[str, int | float]
 
-WINDOWED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL, *TYPED_WINDOWED)
+SUMS = (OpKind.CONV_SUM, OpKind.CONV_SUM_LAST)
+WINDOWED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL, *SUMS, *TYPED_WINDOWED)
 BINARY = (
     OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.MINIMUM, OpKind.MAXIMUM, OpKind.SQUARED_DIFFERENCE, OpKind.PRELU,
     *TYPED_BINARY,
@@ -100,7 +102,7 @@ def _check_addresses(program: Program, index: int, row: int) -> None:
     source = program.views[op.input]
     touched = [(op.output, 0 if op.kind in FEEDS else row)]
     if op.accumulator is not None:
-        touched.append((op.accumulator, 0))
+        touched.append((op.accumulator, row if op.kind in SUMS else 0))
     if op.kind in WINDOWED:
         first = row * int(op.params["stride_rows"]) - int(op.params["pad_rows"])
         taps = [first + k * int(op.params["dilation_rows"]) for k in range(int(op.params["kernel_rows"]))]
@@ -112,8 +114,9 @@ def _check_addresses(program: Program, index: int, row: int) -> None:
     elif op.kind is OpKind.RESIZE_NEAREST:
         touched.append((op.input, u16s(program, op, "row_map_offset")[row]))
     elif op.kind is OpKind.RESIZE_BILINEAR:
-        tap, rest = divmod(u32s(program, op, "row_positions_offset")[row], POSITIONS_PER_PIXEL)
-        touched += [(op.input, tap), *([(op.input, tap + 1)] if rest else [])]
+        touched += [(op.input, tap) for tap in rows_mixed(program, op, row)]
+    elif op.kind is OpKind.BATCH_MATMUL and op.input2 is not None:
+        touched += [(op.input, row), *((op.input2, r) for r in matmul_rows(program, op, row))]
     elif op.kind is OpKind.DEPTH_TO_SPACE:
         touched.append((op.input, row // int(op.params["block"])))
     elif op.kind is OpKind.PAD:
@@ -212,10 +215,11 @@ class _OpCheck:
         if set(params) != names:
             self.fail(f"its parameters differ from {PARAMS_OF[kind].name}'s in {sorted(set(params) ^ names)}")
         output, source = self.view(op.output, "output"), self.view(op.input, "input")
-        if (op.input2 is not None) != (kind in BINARY):
-            self.fail("it has no second input" if kind in BINARY else "it has a second input and takes one")
-        if (op.accumulator is not None) != (kind in FEEDS):
-            self.fail("it has no accumulator" if kind in FEEDS else "it has an accumulator and needs none")
+        takes_two = kind in BINARY or kind is OpKind.BATCH_MATMUL
+        if (op.input2 is not None) != takes_two:
+            self.fail("it has no second input" if takes_two else "it has a second input and takes one")
+        if (op.accumulator is not None) != (kind in (*FEEDS, *SUMS)):
+            self.fail("it has no accumulator" if op.accumulator is None else "it has an accumulator and needs none")
         self._in_memory(output, "output")
         if kind in WINDOWED:
             self._window(params, output, source)
@@ -235,6 +239,9 @@ class _OpCheck:
                 self._convolution(params, output, source)
             case OpKind.CONV | OpKind.DEPTHWISE:
                 self._convolution(params, output, source)
+            case OpKind.CONV_SUM | OpKind.CONV_SUM_LAST:
+                self._convolution(params, output, source)
+                self._sums(params, output, self.view(op.accumulator, "accumulator"))
             case OpKind.LUT | OpKind.QUANTIZE_FLOAT | OpKind.SOFTMAX:
                 self._elementwise(params, output, source)
             case OpKind.PAD:
@@ -245,6 +252,8 @@ class _OpCheck:
                 self._resize(output, source)
             case OpKind.RESIZE_BILINEAR | OpKind.GATHER | OpKind.DEPTH_TO_SPACE | OpKind.PIXEL_SUM:
                 self._no_fault(shape_fault(kind, params, output, source))
+            case OpKind.BATCH_MATMUL:
+                self._no_fault(matmul_fault(params, output, source, self.view(op.input2, "second input")))
             case _:
                 pass
         if kind not in TYPED:
@@ -269,8 +278,21 @@ class _OpCheck:
         if view.element_bytes not in allowed:
             self.fail(f"its {role} has elements of {view.element_bytes} bytes")
 
+    def _sums(self, params: Params, output: View, accumulator: View) -> None:
+        """The sums of an output row are a row of their own, which all but the last group have as their output."""
+        if params["groups"] != 1:
+            self.fail(f"it has {params['groups']} groups, needs 1")
+        if self.op.kind is OpKind.CONV_SUM:
+            if self.op.accumulator != self.op.output:
+                self.fail("its output is not its accumulator")
+            return
+        self._in_memory(accumulator, "accumulator")
+        self._elements(accumulator, "accumulator", (4,))
+        if _shape(accumulator) != _shape(output):
+            self.fail(f"its accumulator is {list(_shape(accumulator))}, needs {list(_shape(output))}")
+
     def _window(self, params: Params, output: View, source: View) -> None:
-        self._elements(output, "output", (element_bytes_of(self.op.kind),))
+        self._elements(output, "output", (4 if self.op.kind is OpKind.CONV_SUM else element_bytes_of(self.op.kind),))
         self._elements(source, "input", (element_bytes_of(self.op.kind),))
         for name in (
             "kernel_rows",
@@ -417,7 +439,8 @@ class _OpCheck:
         for name in ("shift", "shift1", "shift2", "output_shift"):
             if not MIN_SHIFT <= params.get(name, 0) <= MAX_SHIFT:
                 self.fail(f"its {name} is {params[name]}")
-        if "input_zero_point" in params and int(params["flags"]) & ~int(WeightFlags.PER_CHANNEL):
+        known = WeightFlags.PER_CHANNEL | (WeightFlags.FIRST if self.op.kind is OpKind.CONV_SUM else 0)
+        if "input_zero_point" in params and int(params["flags"]) & ~int(known):
             self.fail(f"its flags are {int(params['flags']):#x}")
 
     def _constants(self, params: Params, output: View, source: View) -> None:

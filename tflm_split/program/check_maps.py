@@ -11,8 +11,13 @@ from tflm_split.program.format import MAX_SUMMED, POSITIONS_PER_PIXEL, MeanMode,
 from tflm_split.program.types import Op, Program, View
 
 
-def u32s(program: Program, op: Op, name: str) -> tuple[int, ...]:
-    """The positions that parameter `name` refers to."""
+def rows_mixed(program: Program, op: Op, row: int) -> tuple[int, ...]:
+    """The one or two input rows that row `row` of a RESIZE_BILINEAR is made of."""
+    first, rest = divmod(_positions(program, op, "row_positions_offset")[row], POSITIONS_PER_PIXEL)
+    return (first, first + 1) if rest else (first,)
+
+
+def _positions(program: Program, op: Op, name: str) -> tuple[int, ...]:
     constant = program.constants[int(op.params[name])]
     return struct.unpack(f"<{len(constant) // 4}I", constant)
 
@@ -53,6 +58,6 @@ def shape_fault(kind: OpKind, params: Mapping[str, int | float], output: View, s
 def position_fault(program: Program, op: Op, source: View) -> str | None:
     """A position of a RESIZE_BILINEAR outside its input; its constants have been checked."""
     for axis, count in (("row", source.row_count), ("column", source.column_count)):
-        if max(u32s(program, op, f"{axis}_positions_offset")) > (count - 1) * POSITIONS_PER_PIXEL:
+        if max(_positions(program, op, f"{axis}_positions_offset")) > (count - 1) * POSITIONS_PER_PIXEL:
             return f"its {axis} positions lead outside the input's {count} {axis}s"
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tflm_split.errors import InternalError, Refusal
 from tflm_split.ir.graph import Graph
@@ -235,6 +235,10 @@ class _Builder:
             accumulator = self.view(
                 View(storage, 0, 1, 1, op.accumulator_bytes // 4, 4 * (op.accumulator_bytes // 4), 0, 4)
             )
+        elif op.kind is OpKind.CONV_SUM:
+            accumulator = self.output(op)
+        elif op.sums is not None:
+            accumulator = self.read(Read(op.sums, replace(op.output_shape, element_bytes=4)))
         inputs = [self.read(r) for r in op.reads]
         self.ops.append(
             Op(

@@ -10,7 +10,7 @@ and a test keeps it fresh.
 
 How it is executed (`split_nn/split_nn_run.c`): for each step `(op, row)` in order, the op computes row `row` of its
 output view, or, for an accumulating op (`SUM_FEED`, `DENSE_FEED`), takes in row `row` of its input view: row 0 clears
-the accumulator first, the last row writes the output.
+the accumulator first, the last row writes the output. `CONV_SUM` adds to row `row` of sums that several ops share.
 
 * A *storage* is what is cut into pieces: `row_count` rows of `row_bytes` bytes. Each row has an address of its own, a
   byte offset into the workspace: `AFFINE` rows follow each other (model inputs and outputs), `TABLE16` looks a row up
@@ -90,6 +90,11 @@ class OpKind(IntEnum):
     POOL_FLOAT = 37
     BINARY_FLOAT = 38
     UNARY_FLOAT = 39
+    # a product of two activations
+    BATCH_MATMUL = 40
+    # a convolution that takes its input channels group by group
+    CONV_SUM = 43
+    CONV_SUM_LAST = 44
     # the rest of both: op kinds before 60 had all been given out
     DENSE_FEED_INT16 = 60
     SUM_FEED_FLOAT = 61
@@ -107,6 +112,7 @@ class WeightFlags(IntEnum):
 
     PER_CHANNEL = 1  # multipliers and shifts hold one entry per output channel; otherwise one entry in all
     SUMS_32 = 2  # int16 kinds only: sums wrap at 32 bits and are scaled as int32 (TFLM's choice when the bias is int32)
+    FIRST = 4  # CONV_SUM only: the sums start with the bias instead of what the accumulator holds
 
 
 class MeanMode(IntEnum):
@@ -252,7 +258,11 @@ OP = Record(
         Field("output", "uint16_t", "view"),
         Field("input", "uint16_t", "view"),
         Field("input2", "uint16_t", "view of the second operand, or NONE"),
-        Field("accumulator", "uint16_t", "view of int32 partial sums, one row, for *_FEED; or NONE"),
+        Field(
+            "accumulator",
+            "uint16_t",
+            "view of int32 partial sums: one row for *_FEED, a row per output row for CONV_SUM*; or NONE",
+        ),
         Field("reserved", "uint16_t", "0"),
         Field("params_offset", "uint32_t"),
     ),
@@ -287,7 +297,9 @@ CONV_PARAMS = Record(
     "split_conv_params",
     "CONV (weights [out][kernel_rows][kernel_columns][in/groups]) and DEPTHWISE (weights [kernel_rows][kernel_columns][out]). "
     "acc = bias + sum(w * x), a tap outside the input reading input_zero_point; "
-    "out = clamp(MBQM(acc, multiplier, shift) + output_zero_point). FULLY_CONNECTED is CONV with a 1x1 kernel.",
+    "out = clamp(MBQM(acc, multiplier, shift) + output_zero_point). FULLY_CONNECTED is CONV with a 1x1 kernel. "
+    "CONV_SUM adds one group of the input channels, as CONV with the weights of that group alone, to row `row` of the "
+    "accumulator, which is its output too; CONV_SUM_LAST adds the last group and makes the output row of the sums.",
     _WINDOW
     + _REQUANTIZE
     + (
@@ -450,6 +462,25 @@ BLOCK_PARAMS = Record(
     "DEPTH_TO_SPACE: output pixel (r, c) is part (r % block) * block + c % block of the channels of input pixel "
     "(r / block, c / block).",
     (Field("block", "uint32_t", ">= 1"),),
+)
+
+MATMUL_PARAMS = Record(
+    "split_matmul_params",
+    "BATCH_MATMUL: the output's pixels are the rows of a matrix per batch, and so are the operands'. Output row r belongs to "
+    "batch r / left_rows, whose right operand is the right_rows rows from (batch * right_rows) % right view's rows on. "
+    "out = clamp(MBQM(sum((x1 - zp1) * (x2 - zp2)), multiplier, shift) + output_zero_point): with `transposed`, channel n is "
+    "the sum over the channels of the left pixel and the right operand's pixel n; without, channel c is the sum over the "
+    "channels n of the left pixel and channel c of the right operand's pixel n.",
+    (
+        Field("left_zero_point", "int32_t"),
+        Field("right_zero_point", "int32_t"),
+        Field("output_zero_point", "int32_t"),
+        Field("multiplier", "int32_t"),
+        Field("shift", "int32_t"),
+        Field("left_rows", "uint16_t", "of the output and the left operand, per batch"),
+        Field("right_rows", "uint16_t", "of the right operand, per batch; it may be the same for all"),
+        Field("transposed", "uint32_t", "0 or 1 (BATCH_MATMUL's adj_y)"),
+    ),
 )
 
 _SCALE_INT16 = (
@@ -630,6 +661,9 @@ PARAMS_OF = {
     OpKind.POOL_FLOAT: POOL_FLOAT_PARAMS,
     OpKind.BINARY_FLOAT: BINARY_FLOAT_PARAMS,
     OpKind.UNARY_FLOAT: UNARY_FLOAT_PARAMS,
+    OpKind.BATCH_MATMUL: MATMUL_PARAMS,
+    OpKind.CONV_SUM: CONV_PARAMS,
+    OpKind.CONV_SUM_LAST: CONV_PARAMS,
     OpKind.DENSE_FEED_INT16: DENSE_INT16_PARAMS,
     OpKind.SUM_FEED_FLOAT: SUM_FLOAT_PARAMS,
     OpKind.DENSE_FEED_FLOAT: DENSE_FLOAT_PARAMS,
@@ -638,7 +672,7 @@ PARAMS_OF = {
 RECORDS = (
     HEADER, IO, STORAGE, VIEW, OP, CONV_PARAMS, POOL_PARAMS, BINARY_PARAMS, LUT_PARAMS, QUANTIZE_PARAMS, SOFTMAX_PARAMS,
     PAD_PARAMS, SUM_PARAMS, DENSE_PARAMS, TRANSPOSE_CONV_PARAMS, RESIZE_PARAMS, BILINEAR_PARAMS, GATHER_PARAMS,
-    BLOCK_PARAMS,
+    BLOCK_PARAMS, MATMUL_PARAMS,
     CONV_INT16_PARAMS, DENSE_INT16_PARAMS, POOL_INT16_PARAMS,
     BINARY_INT16_PARAMS, UNARY_INT16_PARAMS, SOFTMAX_INT16_PARAMS, CONV_FLOAT_PARAMS, DENSE_FLOAT_PARAMS,
     POOL_FLOAT_PARAMS, BINARY_FLOAT_PARAMS, UNARY_FLOAT_PARAMS, SUM_FLOAT_PARAMS,

@@ -15,7 +15,7 @@ from tflm_split.program.types import Io, Op, Program, Step, Storage, View
 
 _AXES = ("rows", "columns")
 _WINDOW = ("kernel", "stride", "dilation", "pad")
-_ELEMENTS = {1: "int8", 4: "32-bit"}
+_ELEMENTS = {1: "int8", 2: "int16", 4: "32-bit"}
 
 
 def format_program(program: Program) -> str:

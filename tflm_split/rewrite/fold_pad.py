@@ -1,7 +1,8 @@
 """Fold a PAD into the convolution that reads it: the padded map never exists.
 
 Exact because a convolution's own padding contributes nothing, and the PAD filled with its input's zero point, which
-contributes nothing either. The folded convolution has `padding="EXPLICIT"`; no stock TFLM kernel knows that, so only
+contributes nothing either. (A float 0 adds 0 to a sum, which changes none that starts at 0, unless the weight is
+infinite or NaN.) The folded convolution has `padding="EXPLICIT"`; no stock TFLM kernel knows that, so only
 convolutions that end up inside a region may be folded.
 """
 
@@ -10,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from tflm_split.errors import Refusal
-from tflm_split.ir.graph import Graph, Operator
+from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.split.operators.pad import pad_amounts, pad_value
 from tflm_split.split.operators.window import same_pad
 
@@ -47,13 +50,7 @@ def _folded(graph: Graph, pad: Operator, user: Operator) -> Operator | None:
         return None
     if len(amounts) != 4 or amounts[0] != (0, 0) or amounts[3] != (0, 0):
         return None
-    if source.quantization is None or padded.quantization is None:
-        return None
-    same_numbers = (source.quantization.scales, source.quantization.zero_points) == (
-        padded.quantization.scales,
-        padded.quantization.zero_points,
-    )
-    if not same_numbers or source.quantization.zero_points != (filler,):
+    if not (_adds_nothing(graph, user) if source.dtype == "FLOAT32" else _same_numbers(source, padded, filler)):
         return None
     own = _own_padding(graph, user)
     if own is None:
@@ -67,6 +64,21 @@ def _folded(graph: Graph, pad: Operator, user: Operator) -> Operator | None:
         "pad_right": amounts[2][1] + right,
     }
     return replace(user, inputs=(pad.inputs[0], *user.inputs[1:]), options=options, source=(*pad.source, *user.source))
+
+
+def _same_numbers(source: Tensor, padded: Tensor, filler: int) -> bool:
+    """Whether both are quantised alike, and the filler is their zero."""
+    a, b = source.quantization, padded.quantization
+    alike = a is not None and b is not None and (a.scales, a.zero_points) == (b.scales, b.zero_points)
+    return alike and a is not None and a.zero_points == (filler,)
+
+
+def _adds_nothing(graph: Graph, user: Operator) -> bool:
+    """Whether a float convolution's products with 0 are all 0."""
+    weights = graph.tensors[user.inputs[1]]
+    if weights.dtype != "FLOAT32" or weights.data is None or len(weights.data) % 4:
+        return False
+    return bool(np.isfinite(np.frombuffer(weights.data, "<f4")).all())
 
 
 def _own_padding(graph: Graph, op: Operator) -> tuple[tuple[int, int], tuple[int, int]] | None:

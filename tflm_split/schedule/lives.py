@@ -14,6 +14,9 @@ from tflm_split.schedule.step_graph import PIECE_ALIGN, Overlap, StepGraph
 
 TENSOR_ALIGN = 16
 """What TFLM aligns tensors to (MicroArenaBufferAlignment)."""
+MAX_SPANS = 512
+"""Spans of one body. A tensor of more rows is taken a few rows at a time: the planner's work grows with the square of
+their number. No model known to us has more than 224 rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,19 @@ def live_bytes(step_graph: StepGraph, steps: int, alive: Mapping[int, tuple[int,
     return np.cumsum(change)[:-1]
 
 
+def live_peak(step_graph: StepGraph, order: Sequence[int]) -> int:
+    """Most bytes alive in any step, where a step's output row runs over one dying row if it may."""
+    alive = lives(step_graph, order)
+    crowd = live_bytes(step_graph, len(order), alive)
+    for position, s in enumerate(order):
+        for o in step_graph.steps[s].overlaps:
+            if o.read in alive and alive[o.read][1] == position + 1 and alive[o.written][0] == position:
+                if o.read not in step_graph.final:
+                    crowd[position] -= o.shared_bytes
+                    break
+    return int(crowd.max(initial=0))
+
+
 def make_bodies(
     step_graph: StepGraph,
     order: Sequence[int],
@@ -68,7 +84,8 @@ def make_bodies(
 
     `whole_at` names, by storage of `contiguous`, positions at which all of its rows live, read later or not.
 
-    Storages of `contiguous` become one body each. Of the others, a row that may run over the row its step reads last
+    Storages of `contiguous` become one body each, and so do all pieces of one row of a storage that is made several
+    times. Of the others, a row that may run over the row its step reads last
     shares that row's body, at the distance the kernels ask for; every other piece is a body of its own. Rows that hang
     together are harder to place, so they overlap only in steps with more than `overlap_above_bytes` alive.
     """
@@ -81,6 +98,9 @@ def make_bodies(
     followed = {o.read: o for o in follows.values()}
     spans: dict[tuple[str, int], list[Span]] = {}
     place: dict[int, tuple[tuple[str, int], int]] = {}
+    first_of: dict[tuple[int, int], int] = {}
+    for p, piece in enumerate(step_graph.pieces):
+        first_of.setdefault((piece.storage, piece.row), p)
     for p in sorted(alive, key=lambda p: (alive[p], p)):
         piece = step_graph.pieces[p]
         start, stop = alive[p]
@@ -90,7 +110,7 @@ def make_bodies(
             key, offset = place[follows[p].read]
             offset -= follows[p].distance_bytes
         else:
-            key, offset = ("piece", p), 0
+            key, offset = ("piece", first_of[piece.storage, piece.row]), 0
         place[p] = (key, offset)
         mine = spans.setdefault(key, [])
         if p not in followed:
@@ -106,7 +126,7 @@ def make_bodies(
     lowest = {key: min(s.offset for s in found) if key[0] == "piece" else 0 for key, found in spans.items()}
     bodies = tuple(
         Body(
-            tuple(_merged([Span(s.start, s.stop, s.offset - lowest[key], s.bytes) for s in found])),
+            tuple(_coarse(_merged([Span(s.start, s.stop, s.offset - lowest[key], s.bytes) for s in found]))),
             TENSOR_ALIGN if key[0] == "storage" else PIECE_ALIGN,
         )
         for key, found in spans.items()
@@ -152,3 +172,16 @@ def _merged(spans: list[Span]) -> list[Span]:
         else:
             merged.append(span)
     return merged
+
+
+def _coarse(spans: list[Span]) -> list[Span]:
+    """At most MAX_SPANS spans, in order of offset: neighbours joined, alive whenever one of them is."""
+    while len(spans) > MAX_SPANS:
+        pairs = [spans[k : k + 2] for k in range(0, len(spans), 2)]
+        spans = [_joined(pair) for pair in pairs]
+    return spans
+
+
+def _joined(spans: Sequence[Span]) -> Span:
+    low, high = min(s.offset for s in spans), max(s.offset + s.bytes for s in spans)
+    return Span(min(s.start for s in spans), max(s.stop for s in spans), low, high - low)

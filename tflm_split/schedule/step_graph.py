@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 
 from tflm_split.analysis.tflm_planner import scratch_room_bytes
 from tflm_split.ir.graph import ABSENT
+from tflm_split.program.format import OpKind
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.overlap import overlap_distance
 from tflm_split.split.regions import Split
+from tflm_split.split.row_op import RowOp
 from tflm_split.split.storage import StorageView
 
 PIECE_ALIGN = 4
@@ -116,6 +118,7 @@ def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
         if op.accumulates:
             pieces.append(Piece(len(storages.storages) + index, 0, op.accumulator_bytes))
         distances = [overlap_distance(op, read, PIECE_ALIGN) if in_place else None for read, _ in activations]
+        sums = first_piece[storages.storage_of[op.sums]] if op.sums is not None else None
         for row in range(op.steps):
             read_parts: list[tuple[int, _Part]] = []
             pairs: list[Overlap] = []
@@ -135,6 +138,11 @@ def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
                 if row == 0:
                     written.append((accumulator, _WHOLE))
             depends = (len(steps) - 1,) if op.accumulates and row else ()
+            if sums is not None:
+                reads.append(sums + row)
+                # Before the rows this step reads: they can wait until the rows of earlier groups are gone.
+                depends = (writers[sums + row][-1][0],)
+                pairs += _over_sums(op, sums + row, out_first + row, out_part) if in_place else ()
             writes = tuple(p for p, _ in written)
             add(
                 Step(op.source, index, row, tuple(dict.fromkeys(reads)), writes, depends, _usable(pairs, fixed)),
@@ -190,6 +198,12 @@ def _seen_outside(split: Split) -> set[int]:
     for k in split.stock:
         seen.update((*graph.operators[k].inputs, *graph.operators[k].outputs))
     return seen
+
+
+def _over_sums(op: RowOp, sums: int, written: int, part: _Part) -> tuple[Overlap, ...]:
+    """The last sums become the output pixel by pixel, each a quarter of its sums' size: they may start together."""
+    last = op.kind is OpKind.CONV_SUM_LAST and part.whole
+    return (Overlap(sums, written, 0, op.output_shape.row_bytes),) if last else ()
 
 
 def _usable(pairs: Sequence[Overlap], fixed: set[int]) -> tuple[Overlap, ...]:

@@ -2,8 +2,12 @@
 
 A grouped tensor becomes one tensor per group, each with rows of its own. A convolution computes each group from its whole
 input with the group's own filters; a channel-wise operator (depthwise, pooling, element-wise, a sum over pixels) reads a
-group and writes the same channels of its output, grouped or whole. Nothing is computed twice, no weight is stored twice:
-a group's weights are a part of the operator's.
+group and writes the same channels of its output, grouped or whole. A convolution that reads a grouped tensor takes one
+group after the other into int32 sums of an output row, and requantises them once: exact. Nothing is computed twice, no
+weight is stored twice: a group's weights are a part of the operator's.
+
+A concatenation along channels whose output is grouped where its inputs meet vanishes: each group is one of its inputs, or
+a part of one (Serenity's identity rewriting, arXiv 2003.02369: partial sums per branch, depthwise per branch).
 
 It pays where a stride skips: of the rows a window reads, those the next window does not read again need to exist for one
 group at a time only (Pex, arXiv 2211.17246, and fused depthwise tiling, arXiv 2303.17878, with rows as the second axis).
@@ -13,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from types import MappingProxyType
 
 import numpy as np
@@ -20,7 +25,9 @@ import numpy as np
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Tensor
 from tflm_split.program.format import OpKind, WeightFlags
+from tflm_split.split.operators.pad import COPY
 from tflm_split.split.row_op import Placement, Read, RowOp
+from tflm_split.split.rows import row_shape
 from tflm_split.split.storage import Alias
 
 Sizes = tuple[int, ...]
@@ -56,45 +63,80 @@ def equal_groups(channels: int, group: int) -> Sizes:
 
 
 def groupable(graph: Graph, row_ops: RowOps) -> frozenset[int]:
-    """Tensors that could be cut along channels: made by one row op that can, read by nothing but channel-wise ones."""
-    makers: dict[int, list[RowOp]] = {}
+    """Tensors that could be cut along channels anywhere: made by one row op that can, read by those that take groups."""
+    made_by = [ops[0] for ops in row_ops.values() if len(ops) == 1]
+    readable = _readable_by_groups(graph, row_ops)
+    return frozenset(op.output for op in made_by if op.output in readable and _cuts_output(op))
+
+
+def joined(graph: Graph, row_ops: RowOps) -> Mapping[int, Sizes]:
+    """Concatenations along channels that need not exist: tensor -> the channels of each input, where groups must end."""
+    readable = _readable_by_groups(graph, row_ops)
+    found: dict[int, Sizes] = {}
+    for k, ops in row_ops.items():
+        target = graph.operators[k].outputs[0]
+        if graph.operators[k].kind != "CONCATENATION" or target not in readable:
+            continue
+        whole = row_shape(graph.tensors[target])
+        if all(_is_channel_copy(op) and op.output_shape.columns == whole.columns for op in ops):
+            found[target] = tuple(op.output_shape.channels for op in ops)
+    return MappingProxyType(found)
+
+
+def _readable_by_groups(graph: Graph, row_ops: RowOps) -> frozenset[int]:
+    """Tensors that row ops alone read, every one of which can take one group of channels after the other."""
     readers: dict[int, list[RowOp]] = {}
     for ops in row_ops.values():
         for op in ops:
-            makers.setdefault(op.output, []).append(op)
             for read in op.reads:
                 readers.setdefault(read.tensor, []).append(op)
     consumers = graph.consumers()
-    found = set()
-    for t, made in makers.items():
-        read_by = readers.get(t, [])
-        if (
-            len(made) == 1
-            and _cuts_output(made[0])
-            and read_by
-            and all(_is_channel_wise(op) for op in read_by)
-            and {op.source for op in read_by} == set(consumers.get(t, ()))
-            and t not in graph.outputs
-        ):
-            found.add(t)
-    return frozenset(found)
+    return frozenset(
+        t
+        for t, read_by in readers.items()
+        if all(_takes_groups(graph, op, t) for op in read_by)
+        and {op.source for op in read_by} == set(consumers.get(t, ()))
+        and t not in graph.outputs
+    )
+
+
+def _takes_groups(graph: Graph, op: RowOp, tensor: int) -> bool:
+    if _is_channel_wise(op) or _is_channel_copy(op):
+        return True
+    return _can_sum(op) and op.reads[0].shape == row_shape(graph.tensors[tensor])
+
+
+def _can_sum(op: RowOp) -> bool:
+    """Whether the op can take in its input channels group by group, into sums."""
+    return op.kind is OpKind.CONV and op.params["groups"] == 1
+
+
+def _is_channel_copy(op: RowOp) -> bool:
+    """Whether the op is a concatenation's copy of its input next to other channels (or columns)."""
+    return op.kind is OpKind.PAD and op.params == COPY and op.output_pixel_stride_bytes > 0
 
 
 def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) -> Grouped:
     """`row_ops` with every tensor of `sizes` cut along channels; raises Refusal when they do not fit the operators."""
     if not sizes:
         return Grouped(graph, row_ops, MappingProxyType({}), frozenset())
-    allowed = groupable(graph, row_ops)
+    joints = joined(graph, row_ops)
+    allowed = groupable(graph, row_ops) | joints.keys()
     for t, found in sizes.items():
         channels = graph.tensors[t].shape[-1] if graph.tensors[t].shape else 0
         if t not in allowed or sum(found) != channels or min(found) < 1:
             raise Refusal("channels", f"tensor {graph.tensors[t].name!r} cannot be cut along channels")
-    parts = _Parts(graph, sizes)
+    makers = graph.producers()
+    branches = {t: tuple(op.reads[0].tensor for op in row_ops[makers[t]]) for t in joints if t in sizes}
+    parts = _Parts(graph, sizes, branches)
     changed: dict[int, tuple[RowOp, ...]] = {}
     touched = set()
     for k, ops in row_ops.items():
-        cut = [list(_cut(graph, op, sizes, parts)) for op in ops]
-        changed[k] = tuple(part for found in cut for part in found)
+        if ops and ops[0].output in branches:
+            changed[k] = ()  # its readers find each group in the branch it comes from
+        else:
+            cut = (_summed(whole, sizes, parts) for op in ops for whole in _cut(graph, op, sizes, parts))
+            changed[k] = tuple(part for found in cut for part in found)
         if changed[k] != tuple(ops):
             touched.add(k)
     tensors = (*graph.tensors, *parts.added)
@@ -113,17 +155,26 @@ def _is_channel_wise(op: RowOp) -> bool:
 
 
 class _Parts:
-    """Adds a tensor per group of a tensor, once: rows of their own where it is grouped, slices where it is whole."""
+    """Adds a tensor per group of a tensor, once: rows of their own where it is grouped, slices where it is whole.
 
-    def __init__(self, graph: Graph, sizes: Mapping[int, Sizes]) -> None:
+    `branches` names what is joined to make a tensor that does not exist; its groups are groups of those.
+    """
+
+    def __init__(self, graph: Graph, sizes: Mapping[int, Sizes], branches: Mapping[int, tuple[int, ...]]) -> None:
         self.graph = graph
         self.sizes = sizes
+        self.branches = branches
         self.added: list[Tensor] = []
         self.aliases: dict[int, Alias] = {}
         self._known: dict[tuple[int, int, int], int] = {}
 
     def of(self, tensor: int, first: int, channels: int, row_bytes: int) -> int:
         """Channels [first, first + channels) of `tensor`; a whole tensor's rows have `row_bytes`."""
+        if tensor in self.branches:
+            return self._of_branch(tensor, first, channels, row_bytes)
+        groups = self.sizes.get(tensor, ())
+        if groups and (first, channels) not in zip(accumulate((0, *groups)), groups, strict=False):
+            raise Refusal("channels", "a group of a concatenation is no group of its input")
         key = (tensor, first, channels)
         if key not in self._known:
             whole = self.graph.tensors[tensor]
@@ -150,11 +201,42 @@ class _Parts:
         return self._known[key]
 
 
+    def _of_branch(self, tensor: int, first: int, channels: int, row_bytes: int) -> int:
+        whole = self.graph.tensors[tensor].shape[-1]
+        for branch in self.branches[tensor]:
+            width = self.graph.tensors[branch].shape[-1]
+            if first + channels <= width:
+                if channels == width and branch not in self.sizes:
+                    return branch
+                return self.of(branch, first, channels, row_bytes * width // whole)
+            if first < width:
+                break
+            first -= width
+        raise Refusal("channels", "a group would hold channels of two inputs of a concatenation")
+
+    def add_sums(self, op: RowOp) -> int:
+        """A tensor of int32 for the sums of `op`'s output rows."""
+        index = len(self.graph.tensors) + len(self.added)
+        target, shape = (*self.graph.tensors, *self.added)[op.output], op.output_shape
+        self.added.append(
+            replace(
+                target,
+                index=index,
+                name=f"{target.name}[sums]",
+                shape=(1, shape.rows, shape.columns, shape.channels),
+                dtype="INT32",
+                quantization=None,
+            )
+        )
+        return index
+
+
 def _cut(graph: Graph, op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[RowOp]:
     """The row ops that take the place of `op`: itself, where neither side of it is grouped."""
     multiplier = int(op.params["groups"]) if op.kind is OpKind.DEPTHWISE else 1
     wanted = {sizes[op.output]} if op.output in sizes else set()
-    if _is_channel_wise(op):
+    channel_wise = _is_channel_wise(op) or _is_channel_copy(op)
+    if channel_wise:
         wanted |= {tuple(c * multiplier for c in sizes[r.tensor]) for r in op.reads if r.tensor in sizes}
     if not wanted:
         yield op
@@ -169,13 +251,13 @@ def _cut(graph: Graph, op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> 
     first = 0
     for channels in groups:
         reads = op.reads
-        if _is_channel_wise(op):
+        if channel_wise:
             reads = tuple(_part_of_read(r, first // multiplier, channels // multiplier, parts) for r in op.reads)
         shape = replace(op.output_shape, channels=channels)
         place: dict[str, object] = {"output": parts.of(op.output, first, channels, op.output_shape.row_bytes)}
         if op.output not in sizes:
             placement = Placement(op.placement.first_row, op.placement.offset_bytes + first * element)
-            stride = op.output_shape.pixel_bytes
+            stride = op.output_pixel_stride_bytes or op.output_shape.pixel_bytes
             place = {"output": op.output, "placement": placement, "output_pixel_stride_bytes": stride}
         yield replace(
             op,
@@ -194,13 +276,52 @@ def _part_of_read(read: Read, first: int, channels: int, parts: _Parts) -> Read:
         return read  # broadcast along channels
     tensor = parts.of(read.tensor, first, channels, read.shape.row_bytes)
     # A slice of a whole row dies with the row, not on its own.
-    own_rows = read.tensor in parts.sizes
+    own_rows = tensor not in parts.aliases
     return replace(
         read,
         tensor=tensor,
         shape=replace(read.shape, channels=channels),
         may_be_overwritten=read.may_be_overwritten and own_rows,
     )
+
+
+def _summed(op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[RowOp]:
+    """A convolution of a grouped tensor as one row op per group, the last of which makes the output; others as they are."""
+    groups = sizes.get(op.reads[0].tensor, ()) if _can_sum(op) else ()
+    if not groups:
+        yield op
+        return
+    (read,) = op.reads
+    total = read.shape.channels
+    sums = parts.add_sums(op) if len(groups) > 1 else None
+    weights = op.params["weights_offset"]
+    assert isinstance(weights, bytes)
+    filters = np.frombuffer(weights, np.int8).reshape(-1, total)
+    first = 0
+    for channels in groups:
+        last = first + channels == total
+        part = replace(
+            op,
+            reads=(_part_of_read(read, first, channels, parts),),
+            params={**op.params, "weights_offset": filters[:, first : first + channels].tobytes()},
+            macs_per_step=op.macs_per_step * channels // total,
+        )
+        if sums is not None and last:
+            part = replace(part, kind=OpKind.CONV_SUM_LAST, sums=sums)
+        elif sums is not None:
+            flags = int(op.params["flags"]) | (WeightFlags.FIRST if first == 0 else 0)
+            part = replace(
+                part,
+                kind=OpKind.CONV_SUM,
+                sums=sums if first else None,
+                output=sums,
+                output_shape=replace(op.output_shape, element_bytes=4),
+                params={**part.params, "flags": int(flags)},
+                placement=Placement(),
+                output_pixel_stride_bytes=0,
+            )
+        yield part
+        first += channels
 
 
 def _part_of_params(op: RowOp, first: int, channels: int) -> Mapping[str, int | float | bytes]:

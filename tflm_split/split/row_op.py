@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tflm_split.program.format import OpKind
-from tflm_split.split.rows import SAME_ROW, Between, MappedRow, RowShape, TransposedWindow, Window
+from tflm_split.split.rows import SAME_ROW, BatchRows, Between, MappedRow, RowShape, TransposedWindow, Window
 
 
 FEEDS = frozenset(
@@ -28,7 +28,7 @@ class Read:
 
     tensor: int
     shape: RowShape
-    window: Window | TransposedWindow | MappedRow | Between = SAME_ROW
+    window: Window | TransposedWindow | MappedRow | Between | BatchRows = SAME_ROW
     may_be_overwritten: bool = False
     """Whether the output row may take the very address of this row when it is read for the last time (element-wise)."""
 
@@ -59,6 +59,8 @@ class RowOp:
     output_pixel_stride_bytes: int = 0
     accumulator_bytes: int = 0
     macs_per_step: int = 0
+    sums: int | None = None
+    """A tensor of int32: row r of it is what earlier row ops of the operator have summed up for output row r."""
 
     @property
     def accumulates(self) -> bool:

@@ -99,6 +99,22 @@ class Between:
         return range(self.first[row], self.first[row] + 1 + self.both[row])
 
 
+@dataclass(frozen=True, slots=True)
+class BatchRows:
+    """Output rows come in batches of `output_rows`; each reads all of its batch's `input_rows` rows.
+
+    An input of one batch is every batch's.
+    """
+
+    output_rows: int
+    input_rows: int
+
+    def rows(self, row: int, available_rows: int) -> range:
+        """The input rows output row `row` touches, in increasing order."""
+        first = row // self.output_rows * self.input_rows % available_rows
+        return range(first, first + self.input_rows)
+
+
 SAME_ROW = Window()
 ROW_ZERO = Window(stride=0)
 

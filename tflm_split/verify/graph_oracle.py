@@ -306,6 +306,60 @@ def _resize_nearest(e: _Evaluation) -> Array:
     return x
 
 
+def _resize_bilinear(e: _Evaluation) -> Array:
+    """Positions and weights in steps of 1/1024, along the columns and then along the rows, one rounding at the end."""
+    x = e.int8(0)
+    align, centers = bool(e.option("align_corners")), bool(e.option("half_pixel_centers"))
+    for axis, count in ((2, int(e.value(1)[1])), (1, int(e.value(1)[0]))):
+        size = x.shape[axis]
+        spans, gaps = (size - 1, count - 1) if align and count > 1 else (size, count)
+        scale = (1024 * spans + gaps // 2) // gaps
+        at = np.arange(count) * scale + (scale // 2 - 512 if centers else 0)
+        before = np.maximum(fp.divide_to_zero(at, np.int64(1024)), 0)
+        after = np.minimum(fp.divide_to_zero(at + 1023, np.int64(1024)), size - 1)
+        if before.max() >= size:
+            raise e.refuse("geometry", "TFLM reads beyond its input")
+        weight = (at - 1024 * before).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+        x = np.take(x, before, axis) * (1024 - weight) + np.take(x, after, axis) * weight
+    return fp.divide_to_zero(np.where(x > 0, x + (1 << 19), x - (1 << 19)), np.int64(1 << 20))
+
+
+def _blocks(e: _Evaluation) -> Array:
+    """SPACE_TO_DEPTH and DEPTH_TO_SPACE: the axes (row, row in block, column, column in block, channel), reordered."""
+    x, block = e.int8(0), int(e.option("block_size"))
+    batch, height, width, channels = x.shape
+    if e.op.kind == "SPACE_TO_DEPTH":
+        return x.reshape(batch, height // block, block, width // block, block, channels).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(batch, height, width, block, block, channels // block**2).transpose(0, 1, 3, 2, 4, 5)
+
+
+def _gather(e: _Evaluation) -> Array:
+    if e.op.options.get("batch_dims", 0) or e.tensor(0).dtype != "INT8":
+        raise e.refuse("geometry", "it gathers by batches, or not int8")
+    return np.take(e.value(0), e.value(1), int(e.option("axis")))
+
+
+def _pack(e: _Evaluation) -> Array:
+    return np.stack([e.int8(i) for i in range(len(e.op.inputs))], axis=int(e.option("axis")))
+
+
+def _slice(e: _Evaluation) -> Array:
+    """SLICE and STRIDED_SLICE, the latter as Python slices mean it."""
+    x = e.int8(0)
+    begin = [int(b) for b in e.value(1)]
+    if e.op.kind == "SLICE":
+        return x[tuple(slice(b, b + n) for b, n in zip(begin, e.output.shape, strict=True))]
+    if any(e.op.options.get(f"{mask}_mask", 0) for mask in ("ellipsis", "new_axis")):
+        raise e.refuse("geometry", "it has a mask this oracle does not know")
+    end, strides = ([int(v) for v in e.value(k)] for k in (2, 3))
+    masks = [int(e.op.options.get(f"{mask}_mask", 0)) for mask in ("begin", "end", "shrink_axis")]
+    cuts: list[slice | int] = []
+    for axis, (first, last, stride) in enumerate(zip(begin, end, strides, strict=True)):
+        no_begin, no_end, one = (mask >> axis & 1 for mask in masks)
+        cuts.append(first if one else slice(None if no_begin else first, None if no_end else last, stride))
+    return x[tuple(cuts)]
+
+
 def _fully_connected(e: _Evaluation) -> Array:
     weights = e.value(1).astype(np.int64)
     if e.tensor(1).dtype != "INT8" or weights.ndim != 2:
@@ -328,6 +382,30 @@ def _add_or_sub(e: _Evaluation) -> Array:
     return e.finish(fp.multiply(fp.wrap32(x + y if e.op.kind == "ADD" else x - y), mo, ho))
 
 
+def _squared_difference(e: _Evaluation) -> Array:
+    """Seven bits of headroom per operand, fourteen in the square."""
+    a, b = e.tensor(0), e.tensor(1)
+    twice = 2 * float(max(e.scale(a), e.scale(b)))
+    (m1, h1), (m2, h2) = (fp.quantize_multiplier(float(e.scale(t)) / twice) for t in (a, b))
+    mo, ho = fp.quantize_multiplier(twice * twice / ((1 << 14) * float(e.scale(e.output))))
+    x = fp.multiply((e.int8(0) - e.zero_point(a)) << 7, m1, h1)
+    y = fp.multiply((e.int8(1) - e.zero_point(b)) << 7, m2, h2)
+    return e.finish(fp.multiply((x - y) ** 2, mo, ho))
+
+
+def _prelu(e: _Evaluation) -> Array:
+    a, slope = e.tensor(0), e.tensor(1)
+    ratio = float(e.scale(a)) / float(e.scale(e.output))
+    x = e.int8(0) - e.zero_point(a)
+    m, h = fp.quantize_multiplier(float(e.scale(a)) * float(e.scale(slope)) / float(e.scale(e.output)))
+    below = fp.multiply(x * (e.int8(1) - e.zero_point(slope)), m, h)
+    return e.finish(np.where(x >= 0, fp.multiply(x, *fp.quantize_multiplier(ratio)), below))
+
+
+def _extreme(e: _Evaluation) -> Array:
+    return np.asarray((np.minimum if e.op.kind == "MINIMUM" else np.maximum)(e.int8(0), e.int8(1)))
+
+
 def _mul(e: _Evaluation) -> Array:
     a, b = e.tensor(0), e.tensor(1)
     m, h = fp.quantize_multiplier(float(e.scale(a)) * float(e.scale(b)) / float(e.scale(e.output)))
@@ -348,12 +426,15 @@ def _pool(e: _Evaluation) -> Array:
 
 
 def _mean(e: _Evaluation) -> Array:
+    """MEAN, SUM and REDUCE_MAX."""
     x = e.int8(0)
     axes = tuple(sorted({int(axis) % x.ndim for axis in e.value(1).reshape(-1)}))
+    if e.op.kind == "REDUCE_MAX":
+        return np.asarray(x.max(axis=axes))
     count = int(np.prod([x.shape[axis] for axis in axes], dtype=np.int64))
     m, h = fp.quantize_multiplier(float(e.scale(e.tensor(0))) / float(e.scale(e.output)))
-    shift = min(count.bit_length() - 1, 32, 31 + h)
-    m, h = (m << shift) // count, h - shift
+    shift = min(count.bit_length() - 1, 32, 31 + h) if e.op.kind == "MEAN" else 0
+    m, h = ((m << shift) // count, h - shift) if e.op.kind == "MEAN" else (m, h)
     sums = fp.wrap32(x.sum(axis=axes) - e.zero_point(e.tensor(0)) * count)
     return e.finish(fp.multiply(sums, m, h), activation=False)
 
@@ -371,6 +452,42 @@ def _relu6(e: _Evaluation) -> Array:
     zero_point = e.zero_point(tensor)
     six = zero_point + fp.round_half_away(float(np.float32(6) / e.scale(tensor)))
     return np.clip(e.int8(0), zero_point, min(127, six))
+
+
+def _abs(e: _Evaluation) -> Array:
+    tensor = e.tensor(0)
+    s_in, s_out = e.scale(tensor), e.scale(e.output)
+    x = np.abs(e.int8(0) - e.zero_point(tensor))
+    if s_in != s_out:
+        x = fp.multiply(x, *fp.quantize_multiplier(float(np.float32(s_in / s_out))))
+    return e.finish(x, activation=False)
+
+
+def _rsqrt(e: _Evaluation) -> Array:
+    """The root by Newton's method on integers (Q28 between 1/4 and 1), as TFLM takes it."""
+    tensor = e.tensor(0)
+    x = e.int8(0) - e.zero_point(tensor)
+    if e.zero_point(tensor) != -128:
+        raise e.refuse("quantization", "TFLM stops at an input below its zero point")
+    real = 1 / float(np.float32(np.float32(np.sqrt(e.scale(tensor))) * e.scale(e.output)))
+    m, h = fp.quantize_multiplier(real)
+    result = np.full(x.shape, 127, np.int64)
+    for value in np.unique(x[x > 0]).tolist():
+        root, shift = 2**31 - 1, 0
+        if value > 1:
+            pairs = 0
+            while value << 2 * (pairs + 1) < 1 << 29:
+                pairs += 1
+            shift = pairs - 11
+            half = fp.rounding_shift_right(value << 2 * pairs >> 1, 1)
+            y: Any = 1 << 28
+            for _ in range(5):
+                cube = np.clip(fp.high_mul(fp.high_mul(y, y), y) << 6, fp.MIN32, fp.MAX32)
+                y = np.clip((fp.high_mul(3 << 27, y) - fp.high_mul(half, cube)) << 3, fp.MIN32, fp.MAX32)
+            root = int(fp.high_mul(y, 1518500250))
+        fine = fp.multiply(np.array([1]), root, shift + 20)
+        result[x == value] = np.clip(fp.multiply(fine, m, h - 20) + e.zero_point(e.output), -128, 127)[0]
+    return result
 
 
 def _saturating(e: _Evaluation, function: Callable[[Array], Array], fraction_bits: int, offset: int) -> Array:
@@ -470,6 +587,19 @@ def _dequantize(e: _Evaluation) -> Array:
     return (float(e.scale(tensor)) * (e.value(0).astype(np.float64) - e.zero_point(tensor))).astype(np.float32)
 
 
+def _batch_matmul(e: _Evaluation) -> Array:
+    a, b = (e.int8(k) - e.zero_point(e.tensor(k)) for k in (0, 1))
+    a = np.swapaxes(a, -1, -2) if e.option("adj_x") else a
+    b = np.swapaxes(b, -1, -2) if e.option("adj_y") else b
+    ratio = float(e.scale(e.tensor(0))) * float(e.scale(e.tensor(1))) / float(e.scale(e.output))
+    return e.finish(fp.multiply(fp.wrap32(_matrix_product(a, b)), *fp.quantize_multiplier(ratio)), activation=False)
+
+
+def _byte_function(e: _Evaluation) -> Array:
+    table = np.frombuffer(bytes.fromhex(e.option("table")), _dtype(e.output))
+    return np.asarray(table[e.value(0).view(np.uint8)])
+
+
 def _concatenation(e: _Evaluation) -> Array:
     if e.op.options.get("fused_activation_function", "NONE") != "NONE":
         raise e.refuse("activation", "it has an activation")
@@ -498,6 +628,21 @@ _EVALUATE: Mapping[str, Callable[[_Evaluation], Array]] = MappingProxyType(
         "ADD": _add_or_sub,
         "SUB": _add_or_sub,
         "MUL": _mul,
+        "MINIMUM": _extreme,
+        "MAXIMUM": _extreme,
+        "SQUARED_DIFFERENCE": _squared_difference,
+        "PRELU": _prelu,
+        "RESIZE_BILINEAR": _resize_bilinear,
+        "SPACE_TO_DEPTH": _blocks,
+        "DEPTH_TO_SPACE": _blocks,
+        "GATHER": _gather,
+        "PACK": _pack,
+        "SLICE": _slice,
+        "STRIDED_SLICE": _slice,
+        "SUM": _mean,
+        "REDUCE_MAX": _mean,
+        "ABS": _abs,
+        "RSQRT": _rsqrt,
         "AVERAGE_POOL_2D": _pool,
         "MAX_POOL_2D": _pool,
         "MEAN": _mean,
@@ -510,6 +655,8 @@ _EVALUATE: Mapping[str, Callable[[_Evaluation], Array]] = MappingProxyType(
         "SOFTMAX": _softmax,
         "QUANTIZE": _quantize,
         "DEQUANTIZE": _dequantize,
+        "BATCH_MATMUL": _batch_matmul,
+        "BYTE_FUNCTION": _byte_function,
         "CONCATENATION": _concatenation,
         "PAD": _pad,
         "PADV2": _pad,

@@ -79,6 +79,7 @@ class _Machine:
             OpKind.RESIZE_BILINEAR: self._bilinear,
             OpKind.GATHER: self._gather,
             OpKind.DEPTH_TO_SPACE: self._depth_to_space,
+            OpKind.BATCH_MATMUL: self._batch_matmul,
             OpKind.CONV_INT16: self._conv_int16,
             OpKind.DEPTHWISE_INT16: self._conv_int16,
             OpKind.POOL_INT16: self._pool_int16,
@@ -100,6 +101,8 @@ class _Machine:
             self._feed_int16(op, row)
         elif op.kind is OpKind.SUM_FEED_FLOAT or op.kind is OpKind.DENSE_FEED_FLOAT:
             self._feed_float(op, row)
+        elif op.kind is OpKind.CONV_SUM or op.kind is OpKind.CONV_SUM_LAST:
+            self._conv_sum(op, row)
         else:
             self._write(op.output, row, self.rows[op.kind](index, op, row))
 
@@ -171,6 +174,19 @@ class _Machine:
         return taps, inside
 
     def _conv(self, index: int, op: Op, row: int) -> Row:
+        return self._requantize(op, self._convolved(op, row))
+
+    def _conv_sum(self, op: Op, row: int) -> None:
+        """Adds one group of input channels to the sums; the last group's step makes the output of them."""
+        first = int(op.params["flags"]) & WeightFlags.FIRST
+        before = self._constant(op, "bias_offset", np.int32) if first else self._read(op.accumulator, row)
+        total = wrap32(before + self._convolved(op, row))
+        self._write(op.accumulator, row, total)
+        if op.kind is OpKind.CONV_SUM_LAST:
+            self._write(op.output, row, self._scaled(op, total))
+
+    def _convolved(self, op: Op, row: int) -> Row:
+        """Sums of products, without the bias."""
         taps, _ = self._window(op, row, int(op.params["input_zero_point"]))
         output, groups = self.program.views[op.output], int(op.params["groups"])
         in_channels = taps.shape[3] // groups
@@ -183,7 +199,7 @@ class _Machine:
             # Doubles hold these sums exactly (below 2**53), and numpy multiplies matrices of doubles fast.
             product = patch.reshape(output.column_count, -1).astype(np.float64) @ kernel.T.astype(np.float64)
             sums[:, g * out_channels : (g + 1) * out_channels] = product.astype(np.int64)
-        return self._requantize(op, sums)
+        return sums
 
     def _depthwise(self, index: int, op: Op, row: int) -> Row:
         taps, _ = self._window(op, row, int(op.params["input_zero_point"]))
@@ -210,12 +226,16 @@ class _Machine:
 
     def _requantize(self, op: Op, sums: Row) -> Row:
         """clamp(MBQM(sums + bias) + zero point), channels on the last axis."""
+        return self._scaled(op, wrap32(sums + self._constant(op, "bias_offset", np.int32)))
+
+    def _scaled(self, op: Op, sums: Row) -> Row:
+        """As `_requantize`, the bias being in `sums` already."""
         p = _integers(op)
         multipliers = self._constant(op, "multipliers_offset", np.int32)
         shifts = self._constant(op, "shifts_offset", np.int8)
         if not p["flags"] & WeightFlags.PER_CHANNEL:
             multipliers, shifts = multipliers[:1], shifts[:1]
-        scaled = multiply(wrap32(sums + self._constant(op, "bias_offset", np.int32)), multipliers, shifts)
+        scaled = multiply(sums, multipliers, shifts)
         return _clamp(scaled + p["output_zero_point"], p)
 
     def _pool(self, index: int, op: Op, row: int) -> Row:
@@ -323,6 +343,15 @@ class _Machine:
         whole = self._read(op.input, row // block)
         parts = whole.reshape(len(whole), block, block, output.channel_count)
         return parts[:, row % block].reshape(output.column_count, output.channel_count)
+
+    def _batch_matmul(self, index: int, op: Op, row: int) -> Row:
+        assert op.input2 is not None
+        p, rows = _integers(op), self.program.views[op.input2].row_count
+        first = row // p["left_rows"] * p["right_rows"]
+        right = np.concatenate([self._read(op.input2, (first + k) % rows) for k in range(p["right_rows"])])
+        left, right = self._read(op.input, row) - p["left_zero_point"], right - p["right_zero_point"]
+        sums = wrap32(left @ (right.T if p["transposed"] else right))
+        return np.clip(multiply(sums, p["multiplier"], p["shift"]) + p["output_zero_point"], -128, 127)
 
     def _pixel_sum(self, index: int, op: Op, row: int) -> Row:
         return self._mean(op, wrap32(self._read(op.input, row).sum(axis=1, keepdims=True)))

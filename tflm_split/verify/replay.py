@@ -15,23 +15,25 @@ What one step may share with the rows it reads is the kernels' promise in `split
 3. `DEPTHWISE` with multiplier 1, `AVERAGE_POOL` and `MAX_POOL` whose window has one column, without stride or padding
    along columns, may write exactly one of the rows they read.
 4. `QUANTIZE_FLOAT` may start at the address it reads if its output pixels are not further apart than its input's.
-5. `TRANSPOSE_CONV`, `RESIZE_NEAREST`, `RESIZE_BILINEAR`, `GATHER`, `DEPTH_TO_SPACE` and `PIXEL_SUM` may write on no row
-   they read.
+5. `TRANSPOSE_CONV`, `RESIZE_NEAREST`, `RESIZE_BILINEAR`, `GATHER`, `DEPTH_TO_SPACE`, `PIXEL_SUM` and `BATCH_MATMUL` may
+   write on no row they read.
 
-An accumulator overlaps no other row of its step, and a feed's output does not overlap the row it takes in.
+An accumulator overlaps no other row of its step, and a feed's output does not overlap the row it takes in. Ops that share
+sums take them up one from the other, in the order in which the program lists them, row for row. The output row of
+`CONV_SUM_LAST`, which is written after all sums are complete, may start where its sums do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from tflm_split.errors import InternalError
-from tflm_split.program.format import OpKind
+from tflm_split.program.format import OpKind, WeightFlags
 from tflm_split.program.types import Io, Op, Program, Step, View
 
 Int64s = npt.NDArray[np.int64]
@@ -45,11 +47,12 @@ _BINARY = (
 )  # fmt: skip
 _DEPTHWISE = (OpKind.DEPTHWISE, OpKind.DEPTHWISE_INT16, OpKind.DEPTHWISE_FLOAT)
 _POOLS = (OpKind.AVERAGE_POOL, OpKind.MAX_POOL, OpKind.POOL_INT16, OpKind.POOL_FLOAT)
-_WINDOWS = (OpKind.CONV, OpKind.CONV_INT16, OpKind.CONV_FLOAT, *_DEPTHWISE, *_POOLS)
+_WINDOWS = (OpKind.CONV, OpKind.CONV_SUM, OpKind.CONV_SUM_LAST, OpKind.CONV_INT16, OpKind.CONV_FLOAT, *_DEPTHWISE, *_POOLS)
 _APART = (
     OpKind.TRANSPOSE_CONV, OpKind.RESIZE_NEAREST, OpKind.RESIZE_BILINEAR, OpKind.GATHER, OpKind.DEPTH_TO_SPACE,
-    OpKind.PIXEL_SUM,
+    OpKind.PIXEL_SUM, OpKind.BATCH_MATMUL,
 )  # fmt: skip
+_SUMS = (OpKind.CONV_SUM, OpKind.CONV_SUM_LAST)
 _FEEDS = (
     OpKind.SUM_FEED, OpKind.DENSE_FEED, OpKind.SUM_FEED_INT16, OpKind.DENSE_FEED_INT16, OpKind.SUM_FEED_FLOAT,
     OpKind.DENSE_FEED_FLOAT,
@@ -126,7 +129,15 @@ class _Replay:
                 self.accumulator_tags[k] = next_tag
                 self.first_tags.append(next_tag)
                 self.names.append(f"the accumulator of op {k}")
-                next_tag += program.storages[program.views[op.accumulator].storage].row_bytes
+                storage = program.storages[program.views[op.accumulator].storage]
+                next_tag += storage.row_bytes * (storage.row_count if op.kind in _SUMS else 1)
+        self.sums_before: dict[int, int] = {}  # the op that had its turn with the same sums before this one
+        turns: dict[int, int] = {}
+        for k, op in enumerate(program.ops):
+            if op.kind in _SUMS and op.accumulator is not None:
+                if op.accumulator in turns:
+                    self.sums_before[k] = turns[op.accumulator]
+                turns[op.accumulator] = k
         self.layouts = [_layout(view) for view in program.views]
         self.fed = [0] * len(program.ops)
         self.where = "before the first step"
@@ -193,6 +204,8 @@ class _Replay:
         self.where = f"step {number}, row {step.row} of op {step.op} {op.kind.name}"
         if op.kind in _FEEDS:
             self._feed(step, op)
+        elif op.kind in _SUMS:
+            self._sum(step, op)
         else:
             self._compute(step, op)
 
@@ -235,6 +248,36 @@ class _Replay:
                 self._fail("it writes into a constant")
             if output.overlaps(accumulator) or (source is not None and output.overlaps(source)):
                 self._fail("its output lies on its accumulator or on the last row it takes in")
+            self._write(output)
+            touched += len(output.layout.offsets)
+        self.max_step_bytes = max(self.max_step_bytes, touched)
+
+    def _sum(self, step: Step, op: Op) -> None:
+        """Sums bear the tags of the op that added to them last."""
+        sums = self._access(op.accumulator, step.row, "writes", tag=0)
+        output = self._access(op.output, step.row, "writes")
+        if sums is None or output is None:
+            self._fail("it writes into a constant")
+        row_bytes = self.program.storages[sums.view.storage].row_bytes
+        touched = 2 * len(sums.layout.offsets)
+        if not int(op.params["flags"]) & WeightFlags.FIRST:
+            before = self.sums_before.get(step.op)
+            if before is None:
+                self._fail("no op before it has begun its sums")
+            self._check_read(replace(sums, tag=self.accumulator_tags[before] + sums.row * row_bytes))
+        for view, row in _rows_read(self.program, op, step.row):
+            read = self._access(view, row, "reads")
+            if read is None:
+                continue
+            self._check_read(read)
+            touched += len(read.layout.offsets)
+            if read.overlaps(sums) or read.overlaps(output):
+                self._fail("its sums or its output lie on a row it reads")
+        self._write(replace(sums, tag=self.accumulator_tags[step.op] + sums.row * row_bytes))
+        if op.kind is OpKind.CONV_SUM_LAST:
+            dense = sums.layout.contiguous and output.layout.contiguous
+            if output.overlaps(sums) and not (dense and output.span[0] == sums.span[0]):
+                self._fail("its output lies on its sums and does not start with them")
             self._write(output)
             touched += len(output.layout.offsets)
         self.max_step_bytes = max(self.max_step_bytes, touched)
@@ -353,6 +396,11 @@ def _rows_read(program: Program, op: Op, row: int) -> Iterator[tuple[int, int]]:
         yield op.input, position >> 10
         if position & 1023:
             yield op.input, (position >> 10) + 1
+    elif op.kind is OpKind.BATCH_MATMUL and op.input2 is not None:
+        yield op.input, row
+        batch, rows = row // int(op.params["left_rows"]), int(op.params["right_rows"])
+        for k in range(rows):
+            yield op.input2, (batch * rows + k) % program.views[op.input2].row_count
     elif op.kind is OpKind.DEPTH_TO_SPACE:
         yield op.input, row // int(op.params["block"])
     elif op.kind in _WINDOWS:

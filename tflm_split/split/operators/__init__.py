@@ -11,8 +11,10 @@ from types import MappingProxyType
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
+from tflm_split.split.operators.batch_matmul import split_batch_matmul
 from tflm_split.split.operators.binary import BINARY_KINDS, split_binary
 from tflm_split.split.operators.blocks import split_depth_to_space, split_space_to_depth
+from tflm_split.split.operators.byte_function import BYTE_FUNCTION, split_byte_function
 from tflm_split.split.operators.concatenation import split_concatenation, split_pack
 from tflm_split.split.operators.convolution import split_convolution, split_depthwise
 from tflm_split.split.operators.copied_slices import split_slice
@@ -57,6 +59,8 @@ SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
         "REDUCE_MAX": split_mean,
         "SOFTMAX": split_softmax,
         "GATHER": split_gather,
+        "BATCH_MATMUL": split_batch_matmul,
+        BYTE_FUNCTION: split_byte_function,
         "CONCATENATION": split_concatenation,
         "PACK": split_pack,
         "SPACE_TO_DEPTH": split_space_to_depth,

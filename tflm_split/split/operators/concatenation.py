@@ -26,7 +26,8 @@ def split_concatenation(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 def split_pack(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """A concatenation of its inputs, each with one more axis of one element."""
     target = result(graph, op, "INT8")
-    axis = option_int(op, "axis", 0) % max(len(target.shape), 1)
+    need(len(target.shape) > 0, "rank", "it makes a scalar")
+    axis = option_int(op, "axis", 0) % len(target.shape)
     sources = []
     for i in range(len(op.inputs)):
         source = activation(graph, op, i, "INT8")
@@ -37,8 +38,7 @@ def split_pack(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 def _joined(op: Operator, sources: Sequence[Tensor], target: Tensor, axis: int) -> tuple[RowOp, ...]:
     shape = row_shape(target)
     rank = len(target.shape)
-    along = _along(axis, rank, rows_run_along_width(target))
-    need(rank != 3 or along != "rows" or target.shape[0] == 1, "batch", f"batch is {target.shape[0]}, needs 1")
+    along = _along(axis, target)
     parts = []
     position = 0
     for source in sources:
@@ -68,16 +68,16 @@ def _joined(op: Operator, sources: Sequence[Tensor], target: Tensor, axis: int) 
     return tuple(parts)
 
 
-def _along(axis: int, rank: int, rows_along_width: bool) -> str:
+def _along(axis: int, target: Tensor) -> str:
+    rank = len(target.shape)
     if axis == rank - 1:
         return "channels"
     if rank < 4:
-        if axis == rank - 2:
-            return "rows"
-        raise Refusal("axes", f"it joins axis {axis} of {rank}")
+        need(all(d == 1 for d in target.shape[:axis]), "axes", f"it joins axis {axis} of {rank}")
+        return "rows"  # whole inputs, one after the other
     if axis == 0:
         raise Refusal("batch", "it joins batches")
-    if rows_along_width:
+    if rows_run_along_width(target):
         if axis == 2:
             return "rows"
         raise Refusal("axes", "it joins maps of height 1 along their height")

@@ -15,14 +15,14 @@ import numpy as np
 from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.program.format import OpKind
 from tflm_split.split.operators.common import need
-from tflm_split.split.operators.slices import Taken, sliced_input, slices_taken
+from tflm_split.split.operators.slices import Taken, slice_source, slices_taken
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, MappedRow, RowShape, row_shape, rows_run_along_width
 
 
 def split_slice(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op per output of STRIDED_SLICE, SLICE, SPLIT, SPLIT_V or UNPACK."""
-    source = graph.tensors[sliced_input(op)]
+    source = slice_source(graph, op)
     need(source.dtype == "INT8", "dtype", f"its input is {source.dtype}, needs INT8")
     found = slices_taken(graph, op)
     return tuple(_copy(op, source, graph.tensors[t], taken) for t, taken in zip(op.outputs, found, strict=True))

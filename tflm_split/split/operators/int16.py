@@ -247,8 +247,7 @@ def _both_int16(source: Tensor, target: Tensor) -> tuple[float, float]:
 
 def _relu(op: Operator, source: Tensor, target: Tensor) -> Params:
     source_scale, target_scale = _both_int16(source, target)
-    ratio = float(np.float32(source_scale) / np.float32(target_scale))
-    return _requantize(*quantize_multiplier(ratio), output_min=0)
+    return _requantize(*quantize_multiplier(source_scale / target_scale), output_min=0)
 
 
 def _relu6(op: Operator, source: Tensor, target: Tensor) -> Params:

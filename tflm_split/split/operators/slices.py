@@ -28,14 +28,14 @@ def sliced_input(op: Operator) -> int:
 
 def slice_aliases(graph: Graph, op: Operator) -> tuple[Alias, ...]:
     """What each output is of the input; raises Refusal when some output is not a window."""
-    source = _source(graph, op)
+    source = slice_source(graph, op)
     targets = [graph.tensors[t] for t in op.outputs]
     return tuple(_window(source, t, taken) for t, taken in zip(targets, slices_taken(graph, op), strict=True))
 
 
 def slices_taken(graph: Graph, op: Operator) -> tuple[Taken, ...]:
     """What each output takes; raises Refusal when that is not known, or does not fit the output."""
-    source = _source(graph, op)
+    source = slice_source(graph, op)
     targets = [graph.tensors[t] for t in op.outputs]
     if op.kind in ("SPLIT", "SPLIT_V"):
         found = _split(graph, op, source, targets)
@@ -52,7 +52,8 @@ def slices_taken(graph: Graph, op: Operator) -> tuple[Taken, ...]:
     return tuple(found)
 
 
-def _source(graph: Graph, op: Operator) -> Tensor:
+def slice_source(graph: Graph, op: Operator) -> Tensor:
+    """The tensor `op` takes its slices from, which must be computed at run time."""
     source = operand(graph, op, 1 if op.kind == "SPLIT" else 0)
     need(not source.is_constant and not source.is_variable, "constant", "its input is not an activation")
     return source

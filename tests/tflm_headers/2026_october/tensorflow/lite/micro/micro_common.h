@@ -65,6 +65,7 @@ struct TFLMRegistration {
 #ifndef TFLM_NO_GLOBAL_C_ALIASES
 using tflite::micro::kTfLiteError;
 using tflite::micro::kTfLiteFloat32;
+using tflite::micro::kTfLiteInt16;
 using tflite::micro::kTfLiteInt32;
 using tflite::micro::kTfLiteInt8;
 using tflite::micro::kTfLiteOk;

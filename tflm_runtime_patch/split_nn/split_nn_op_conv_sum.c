@@ -1,0 +1,64 @@
+/* CONV_SUM, CONV_SUM_LAST: what prepare checks, and what a step does. */
+#include <string.h>
+
+#include "split_nn_machine.h"
+#include "split_nn_op_check.h"
+#include "split_nn_ops.h"
+
+split_status split_check_conv_sum(const uint8_t* program, const split_op* op, const split_op_views* views) {
+    const split_conv_params* conv = (const split_conv_params*)split_at(program, op->params_offset);
+    const split_view* sums = views->accumulator;
+    const uint32_t out = views->output->channel_count;
+    const int last = op->kind == SPLIT_OP_CONV_SUM_LAST;
+    const uint32_t known_flags = SPLIT_WEIGHT_PER_CHANNEL | (last ? 0u : (uint32_t)SPLIT_WEIGHT_FIRST);
+    const split_window_params* window = (const split_window_params*)(const void*)conv;
+    const split_status status = split_check_window(window, views);
+    if (status != SPLIT_OK) {
+        return status;
+    }
+    if (!split_same_shape(sums, views->output) || sums->pixel_stride_bytes != (uint64_t)out * sizeof(int32_t) ||
+        (!last && op->output != op->accumulator)) {
+        return SPLIT_ERROR_SHAPE;
+    }
+    if (conv->groups != 1 || !split_is_zero_point(conv->input_zero_point) ||
+        !split_is_zero_point(conv->output_zero_point) || !split_is_int8_range(conv->output_min, conv->output_max) ||
+        (conv->flags & ~known_flags) != 0) {
+        return SPLIT_ERROR_PARAMS;
+    }
+    uint64_t weights_bytes = split_capped_product((uint64_t)conv->kernel_rows * conv->kernel_columns, out);
+    weights_bytes = split_capped_product(weights_bytes, views->input->channel_count);
+    if (!split_in_constants(program, conv->weights_offset, weights_bytes, 16u) ||
+        !split_in_constants(program, conv->bias_offset, (uint64_t)out * 4u, 4u) ||
+        !split_requantization_is_sound(program, conv->multipliers_offset, conv->shifts_offset,
+                                       conv->flags & SPLIT_WEIGHT_PER_CHANNEL ? out : 1u)) {
+        return SPLIT_ERROR_CONSTANT;
+    }
+    return SPLIT_OK;
+}
+
+void split_run_conv_sum(const split_machine* at, const split_op* op, uint32_t row) {
+    const split_conv_params* params = (const split_conv_params*)split_at(at->program, op->params_offset);
+    const split_view* output = split_view_of(at, op->output);
+    const split_pixels in = split_pixels_of(split_view_of(at, op->input));
+    const split_pixels out = split_pixels_of(output);
+    int32_t* sums = (int32_t*)(void*)split_write_row(at, split_view_of(at, op->accumulator), row);
+    const int8_t* rows[SPLIT_MAX_WINDOW_ROWS];
+    const split_conv conv = {
+        split_window_of((const split_window_params*)(const void*)params),
+        {(const int32_t*)split_at(at->program, params->multipliers_offset),
+         (const int8_t*)split_at(at->program, params->shifts_offset), params->flags & SPLIT_WEIGHT_PER_CHANNEL ? 1 : 0,
+         params->output_zero_point, params->output_min, params->output_max},
+        (const int8_t*)split_at(at->program, params->weights_offset),
+        (const int32_t*)split_at(at->program, params->bias_offset),
+        params->input_zero_point,
+        1,
+    };
+    for (int32_t x = 0; params->flags & SPLIT_WEIGHT_FIRST && x < out.columns; ++x) {
+        memcpy(sums + x * out.channels, conv.bias, (size_t)out.channels * sizeof(int32_t));
+    }
+    split_window_rows(at, op, row, rows);
+    split_nn_conv_sum_row(&conv, rows, &in, sums, &out);
+    if (op->kind == SPLIT_OP_CONV_SUM_LAST) {
+        split_nn_conv_sum_finish(&conv.requantization, sums, (int8_t*)split_write_row(at, output, row), &out);
+    }
+}

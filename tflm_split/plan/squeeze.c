@@ -1,0 +1,331 @@
+/* The inner loops of plan/first_fit.py and plan/squeeze.py, step for step the same (tests compare them on random
+ * problems): only faster.
+ *
+ * The pairs pair_first[b] .. pair_first[b + 1] say what body b must avoid: it may not lie at any address a with
+ * address[pair_body[k]] + pair_low[k] < a < address[pair_body[k]] + pair_high[k]. pair_twin[k] is the same fact in the
+ * other body's list. Plain C99; all memory is the caller's except one scratch block. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#define UNPLACED INT64_MIN
+
+typedef struct problem {
+    int64_t bodies;
+    const int64_t* body_bytes;
+    const int64_t* align;
+    const int64_t* pair_first;
+    const int64_t* pair_body;
+    const int64_t* pair_low;
+    const int64_t* pair_high;
+    const int64_t* pair_twin;
+} problem;
+
+static uint64_t next_random(uint64_t* state) {
+    uint64_t x = *state;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    *state = x;
+    return (x * UINT64_C(2685821657736338717)) >> 33;
+}
+
+static int64_t round_up(int64_t value, int64_t align) {
+    return (value + align - 1) / align * align;
+}
+
+static int64_t most_pairs(const problem* p) {
+    int64_t most = 1;
+    for (int64_t b = 0; b < p->bodies; ++b) {
+        const int64_t pairs = p->pair_first[b + 1] - p->pair_first[b];
+        most = pairs > most ? pairs : most;
+    }
+    return most;
+}
+
+/* ---- First fit ---- */
+
+/* The lowest allowed address at or above `from` among m forbidden open intervals. */
+static int64_t lowest_from(int64_t from, int64_t align, const int64_t* low, const int64_t* high, int64_t m) {
+    int64_t at = round_up(from, align);
+    for (;;) {
+        const int64_t before = at;
+        for (int64_t k = 0; k < m; ++k) {
+            if (low[k] < at && at < high[k]) {
+                at = round_up(high[k], align);
+            }
+        }
+        if (at == before) {
+            return at;
+        }
+    }
+}
+
+static int64_t lowest_or_tightest(int64_t align, int64_t best_fit, const int64_t* low, const int64_t* high, int64_t m) {
+    int64_t at = lowest_from(0, align, low, high, m);
+    if (!best_fit) {
+        return at;
+    }
+    int64_t tightest = -1;
+    int64_t tightest_at = at;
+    for (;;) {
+        int64_t limit = INT64_MAX;
+        for (int64_t k = 0; k < m; ++k) {
+            if (low[k] >= at && low[k] < limit) {
+                limit = low[k];
+            }
+        }
+        if (limit == INT64_MAX) {
+            return tightest < 0 ? at : tightest_at;
+        }
+        if (tightest < 0 || limit - at < tightest) {
+            tightest = limit - at;
+            tightest_at = at;
+        }
+        at = lowest_from(limit + 1, align, low, high, m);
+    }
+}
+
+/* Addresses of all bodies placed in `order` after those that `fixed` gives an address; -1 without memory. */
+int64_t tflm_split_place(const problem* p, const int64_t* order, const int64_t* fixed, int64_t best_fit,
+                         int64_t* addresses) {
+    const int64_t most = most_pairs(p);
+    int64_t* low = malloc((size_t)(2 * most) * sizeof *low);
+    if (low == NULL) {
+        return -1;
+    }
+    int64_t* high = low + most;
+    for (int64_t b = 0; b < p->bodies; ++b) {
+        addresses[b] = fixed[b];
+    }
+    for (int64_t i = 0; i < p->bodies; ++i) {
+        const int64_t b = order[i];
+        if (addresses[b] != UNPLACED) {
+            continue;
+        }
+        int64_t m = 0;
+        for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
+            const int64_t where = addresses[p->pair_body[k]];
+            if (where != UNPLACED && where + p->pair_high[k] > 0) {
+                low[m] = where + p->pair_low[k];
+                high[m] = where + p->pair_high[k];
+                ++m;
+            }
+        }
+        addresses[b] = lowest_or_tightest(p->align[b], best_fit, low, high, m);
+    }
+    free(low);
+    return 0;
+}
+
+/* ---- Squeeze ---- */
+
+typedef struct state {
+    const problem* p;
+    int64_t* at;
+    int64_t* weight;    /* by pair */
+    int64_t* conflicts; /* by body: pairs in conflict */
+    int64_t* listed;    /* bodies in conflict */
+    int64_t* position;  /* of a body in that list, or -1 */
+    int64_t listed_count;
+    int64_t* candidate; /* addresses tried for one body, ascending */
+    int64_t* constant;  /* cost = constant + slope * address, as differences from candidate to candidate */
+    int64_t* slope;
+} state;
+
+static int in_conflict(const problem* p, int64_t k, int64_t address, const int64_t* at) {
+    const int64_t where = address - at[p->pair_body[k]];
+    return p->pair_low[k] < where && where < p->pair_high[k];
+}
+
+static void list_or_unlist(state* s, int64_t b) {
+    if (s->conflicts[b] > 0 && s->position[b] < 0) {
+        s->position[b] = s->listed_count;
+        s->listed[s->listed_count++] = b;
+    } else if (s->conflicts[b] == 0 && s->position[b] >= 0) {
+        const int64_t last = s->listed[--s->listed_count];
+        s->listed[s->position[b]] = last;
+        s->position[last] = s->position[b];
+        s->position[b] = -1;
+    }
+}
+
+static void sort(int64_t* values, int64_t n) {
+    static const int64_t gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};
+    for (size_t g = 0; g < sizeof gaps / sizeof *gaps; ++g) {
+        for (int64_t i = gaps[g]; i < n; ++i) {
+            const int64_t value = values[i];
+            int64_t j = i;
+            for (; j >= gaps[g] && values[j - gaps[g]] > value; j -= gaps[g]) {
+                values[j] = values[j - gaps[g]];
+            }
+            values[j] = value;
+        }
+    }
+}
+
+/* The first of n ascending values that is above `value`. */
+static int64_t first_above(const int64_t* values, int64_t n, int64_t value) {
+    int64_t low = 0;
+    while (low < n) {
+        const int64_t middle = low + (n - low) / 2;
+        if (values[middle] > value) {
+            n = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+/* Where a cost that is linear between the ends of forbidden intervals may be least: 0, `top`, and every end that is in
+ * between, rounded to both sides; and `here`, where the body lies. */
+static int64_t candidates(state* s, int64_t b, int64_t here, int64_t top) {
+    const problem* p = s->p;
+    const int64_t align = p->align[b];
+    int64_t n = 0;
+    s->candidate[n++] = 0;
+    s->candidate[n++] = top;
+    s->candidate[n++] = here;
+    for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
+        const int64_t where = s->at[p->pair_body[k]];
+        const int64_t ends[2] = {where + p->pair_low[k], where + p->pair_high[k]};
+        for (int e = 0; e < 2; ++e) {
+            if (ends[e] > 0 && ends[e] < top) {
+                s->candidate[n++] = ends[e] / align * align;
+                s->candidate[n++] = round_up(ends[e], align);
+            }
+        }
+    }
+    sort(s->candidate, n);
+    int64_t kept = 1;
+    for (int64_t i = 1; i < n; ++i) {
+        if (s->candidate[i] != s->candidate[kept - 1]) {
+            s->candidate[kept++] = s->candidate[i];
+        }
+    }
+    return kept;
+}
+
+static void add_to(state* s, int64_t from, int64_t to, int64_t constant, int64_t slope) {
+    s->constant[from] += constant;
+    s->constant[to] -= constant;
+    s->slope[from] += slope;
+    s->slope[to] -= slope;
+}
+
+/* The cheapest candidate other than `here`, one of several by the dice; its cost and that of `here` are left. */
+static int64_t cheapest(state* s, int64_t b, int64_t here, int64_t top, uint64_t* dice, int64_t* cost,
+                        int64_t* cost_here) {
+    const problem* p = s->p;
+    const int64_t n = candidates(s, b, here, top);
+    for (int64_t i = 0; i <= n; ++i) {
+        s->constant[i] = s->slope[i] = 0;
+    }
+    for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
+        const int64_t where = s->at[p->pair_body[k]];
+        const int64_t low = where + p->pair_low[k];
+        const int64_t high = where + p->pair_high[k];
+        if (low >= top || high <= 0) {
+            continue;
+        }
+        const int64_t from = first_above(s->candidate, n, low);
+        const int64_t to = first_above(s->candidate, n, high - 1);
+        const int64_t shift = top + p->body_bytes[b]; /* division rounds down only what is not below 0 */
+        const int64_t middle = first_above(s->candidate, n, (low + high + 2 * shift) / 2 - shift);
+        const int64_t half = (high - low) / 2;
+        add_to(s, from, middle < to ? middle : to, s->weight[k] * (half - low), s->weight[k]);
+        add_to(s, middle < to ? middle : to, to, s->weight[k] * (half + high), -s->weight[k]);
+    }
+    int64_t constant = 0;
+    int64_t slope = 0;
+    int64_t ties = 0;
+    *cost = -1;
+    for (int64_t i = 0; i < n; ++i) {
+        constant += s->constant[i];
+        slope += s->slope[i];
+        const int64_t value = constant + slope * s->candidate[i];
+        if (s->candidate[i] == here) {
+            *cost_here = value;
+        } else if (*cost < 0 || value < *cost) {
+            *cost = value;
+            ties = 0;
+            s->candidate[ties++] = s->candidate[i];
+        } else if (value == *cost) {
+            s->candidate[ties++] = s->candidate[i];
+        }
+    }
+    if (ties == 0 || *cost >= *cost_here) {
+        return here;
+    }
+    return s->candidate[(int64_t)next_random(dice) % ties];
+}
+
+static void move(state* s, int64_t b, int64_t to) {
+    const problem* p = s->p;
+    for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
+        const int64_t other = p->pair_body[k];
+        const int change = in_conflict(p, k, to, s->at) - in_conflict(p, k, s->at[b], s->at);
+        s->conflicts[b] += change;
+        s->conflicts[other] += change;
+        list_or_unlist(s, other);
+    }
+    s->at[b] = to;
+    list_or_unlist(s, b);
+}
+
+/* Moves bodies below `head_bytes` until none is in conflict; `visits` is how many pairs may be looked at, and is left
+ * holding how many were not. Returns the number of bodies still in conflict, or -1 without memory. */
+int64_t tflm_split_squeeze(const problem* p, int64_t head_bytes, uint64_t seed, int64_t* visits, int64_t* addresses) {
+    const int64_t n = p->bodies;
+    const int64_t pairs = p->pair_first[n];
+    const int64_t room = 4 * most_pairs(p) + 4;
+    int64_t* block = malloc((size_t)(pairs + 3 * n + 3 * room) * sizeof *block);
+    if (block == NULL) {
+        return -1;
+    }
+    state s = {p, addresses, block, NULL, NULL, NULL, 0, NULL, NULL, NULL};
+    s.conflicts = s.weight + pairs;
+    s.listed = s.conflicts + n;
+    s.position = s.listed + n;
+    s.candidate = s.position + n;
+    s.constant = s.candidate + room;
+    s.slope = s.constant + room;
+    uint64_t dice = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    for (int64_t k = 0; k < pairs; ++k) {
+        s.weight[k] = 1;
+    }
+    for (int64_t b = 0; b < n; ++b) {
+        const int64_t top = (head_bytes - p->body_bytes[b]) / p->align[b] * p->align[b];
+        addresses[b] = addresses[b] < top ? addresses[b] : top;
+    }
+    for (int64_t b = 0; b < n; ++b) {
+        s.conflicts[b] = 0;
+        s.position[b] = -1;
+        for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
+            s.conflicts[b] += in_conflict(p, k, addresses[b], addresses);
+        }
+        list_or_unlist(&s, b);
+    }
+    while (s.listed_count > 0 && *visits > 0) {
+        const int64_t b = s.listed[(int64_t)next_random(&dice) % s.listed_count];
+        const int64_t here = addresses[b];
+        const int64_t top = (head_bytes - p->body_bytes[b]) / p->align[b] * p->align[b];
+        int64_t cost = 0;
+        int64_t cost_here = 0;
+        *visits -= p->pair_first[b + 1] - p->pair_first[b];
+        const int64_t to = cheapest(&s, b, here, top, &dice, &cost, &cost_here);
+        if (to != here) {
+            move(&s, b, to);
+            continue;
+        }
+        for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
+            if (in_conflict(p, k, here, addresses)) {
+                ++s.weight[k];
+                ++s.weight[p->pair_twin[k]];
+            }
+        }
+    }
+    const int64_t left = s.listed_count;
+    free(block);
+    return left;
+}

@@ -1,0 +1,137 @@
+"""Can these bodies lie below this height? Bodies may overlap for a while; what keeps overlapping gets ever dearer.
+
+A local search over addresses (guided local search, as for cutting and packing: Egeblad, Nielsen and Odgaard, 2007;
+Umetani et al., 2009). All bodies lie below the head that is asked for. One of those in conflict moves to the address
+where its conflicts cost least: each costs its weight times how deep it is plus half of how deep it could be. Where no
+address is cheaper, its conflicts gain weight. Addresses change one body at a time, so that the least cost is found
+exactly: it is at an end of a forbidden interval.
+
+The loop runs in C (`squeeze.c`, in the package's host library) or, where that is missing, in Python: slower, but the same
+moves with the same dice, so a model's bytes never depend on which of the two ran.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import numpy as np
+
+from tflm_split.plan.first_fit import Distances, Ints, native, pointer
+
+_MASK = (1 << 64) - 1
+
+
+class Dice:
+    """xorshift64*, the same sequence as in C."""
+
+    def __init__(self, seed: int) -> None:
+        self.state = (seed * 0x9E3779B97F4A7C15 + 1) & _MASK
+
+    def roll(self) -> int:
+        x = self.state
+        x ^= x >> 12
+        x ^= (x << 25) & _MASK
+        x ^= x >> 27
+        self.state = x
+        return ((x * 2685821657736338717) & _MASK) >> 33
+
+
+def squeeze(
+    distances: Distances, addresses: Sequence[int], head_bytes: int, visits: int, seed: int, use_native: bool = True
+) -> tuple[list[int] | None, int]:
+    """(addresses that end at `head_bytes` or below, or None; visits that are left), starting from `addresses`.
+
+    `visits` counts the pairs of bodies that may be looked at. No body may be larger than `head_bytes`.
+    """
+    library = native() if use_native else None
+    if library is None:
+        search = _Search(distances, addresses, head_bytes, visits, seed)
+        return search.run(), search.visits
+    at, left = np.array(addresses, dtype=np.int64), ctypes.c_int64(visits)
+    conflicts = library.tflm_split_squeeze(
+        ctypes.byref(distances.native_problem),
+        ctypes.c_int64(head_bytes),
+        ctypes.c_uint64(seed),
+        ctypes.byref(left),
+        pointer(at),
+    )
+    if conflicts < 0:
+        raise MemoryError
+    return (None if conflicts else [int(a) for a in at]), left.value
+
+
+class _Search:
+    """The loop of squeeze.c."""
+
+    def __init__(
+        self, distances: Distances, addresses: Sequence[int], head_bytes: int, visits: int, seed: int
+    ) -> None:
+        self.distances = distances
+        self.dice = Dice(seed)
+        self.visits = visits
+        self.top: Ints = (head_bytes - distances.body_bytes) // distances.align * distances.align
+        self.at: Ints = np.minimum(np.array(addresses, dtype=np.int64), self.top)
+        self.weight: Ints = np.ones(distances.pairs, dtype=np.int64)
+        self.conflicts = [int(self._in_conflict(b, int(a)).sum()) for b, a in enumerate(self.at)]
+        self.listed: list[int] = []
+        self.position: dict[int, int] = {}
+        for b in range(len(self.conflicts)):
+            self._list_or_unlist(b)
+
+    def run(self) -> list[int] | None:
+        while self.listed and self.visits > 0:
+            b = self.listed[self.dice.roll() % len(self.listed)]
+            here = int(self.at[b])
+            self.visits -= int(self.distances.pair_first[b + 1] - self.distances.pair_first[b])
+            to = self._cheapest(b, here)
+            if to != here:
+                self._move(b, to)
+                continue
+            conflicts = np.flatnonzero(self._in_conflict(b, here)) + self.distances.pair_first[b]
+            self.weight[conflicts] += 1
+            self.weight[self.distances.pair_twin[conflicts]] += 1
+        return None if self.listed else [int(a) for a in self.at]
+
+    def _in_conflict(self, b: int, address: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        others, low, high = self.distances.of(b)
+        where = address - self.at[others]
+        return (low < where) & (where < high)
+
+    def _list_or_unlist(self, b: int) -> None:
+        if self.conflicts[b] and b not in self.position:
+            self.position[b] = len(self.listed)
+            self.listed.append(b)
+        elif not self.conflicts[b] and b in self.position:
+            last = self.listed.pop()
+            position = self.position.pop(b)
+            if last != b:
+                self.listed[position] = last
+                self.position[last] = position
+
+    def _cheapest(self, b: int, here: int) -> int:
+        """The cheapest address other than `here`, one of several by the dice; `here` if none is cheaper."""
+        others, low, high = self.distances.of(b)
+        mine = slice(int(self.distances.pair_first[b]), int(self.distances.pair_first[b + 1]))
+        top, align = int(self.top[b]), int(self.distances.align[b])
+        low, high = low + self.at[others], high + self.at[others]
+        ends = np.concatenate((low, high))
+        ends = ends[(ends > 0) & (ends < top)]
+        tried = np.unique(np.concatenate(([0, top, here], ends // align * align, -(-ends // align) * align)))
+        depth = np.minimum(tried[:, None] - low, high - tried[:, None])
+        costs = (np.where(depth > 0, depth + (high - low) // 2, 0) * self.weight[mine]).sum(axis=1)
+        elsewhere = tried != here
+        if not elsewhere.any() or costs[elsewhere].min() >= costs[~elsewhere][0]:
+            return here
+        ties = tried[elsewhere & (costs == costs[elsewhere].min())]
+        return int(ties[self.dice.roll() % len(ties)])
+
+    def _move(self, b: int, to: int) -> None:
+        others, _, _ = self.distances.of(b)
+        change = self._in_conflict(b, to).astype(np.int64) - self._in_conflict(b, int(self.at[b]))
+        for other, by in zip(others.tolist(), change.tolist(), strict=True):
+            self.conflicts[b] += by
+            self.conflicts[other] += by
+            self._list_or_unlist(other)
+        self.at[b] = to
+        self._list_or_unlist(b)

@@ -1,0 +1,113 @@
+"""Which side of a cheapest cut does each node lie on? Maximum flow by blocking flows (Dinic 1970), on small integer networks.
+
+Pure bookkeeping: nodes, arcs and capacities, nothing of networks that infer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+UNCUTTABLE = 1 << 60
+"""Capacity of an arc that no cut of interest crosses."""
+
+
+@dataclass(slots=True)
+class FlowNetwork:
+    """Arcs come in pairs: arc a and, at a ^ 1, the way back. Grows by `arc`; `cheapest_cut` uses its capacities up."""
+
+    nodes: int
+    heads: list[int] = field(default_factory=list)
+    room: list[int] = field(default_factory=list)
+    arcs_of: list[list[int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.arcs_of = [[] for _ in range(self.nodes)]
+
+    def node(self) -> int:
+        """A new node."""
+        self.arcs_of.append([])
+        self.nodes += 1
+        return self.nodes - 1
+
+    def arc(self, tail: int, head: int, capacity: int) -> None:
+        """A one-way arc; one between a node and itself is no arc."""
+        if tail != head:
+            self.arcs_of[tail].append(len(self.heads))
+            self.arcs_of[head].append(len(self.heads) + 1)
+            self.heads += (head, tail)
+            self.room += (capacity, 0)
+
+    def cheapest_cut(self, source: int, sink: int) -> tuple[int, set[int], set[int]]:
+        """(capacity of a cheapest cut, its smallest source side, its largest source side)."""
+        flow = 0
+        while True:
+            level = self._levels(source, sink)
+            if level[sink] < 0:
+                break
+            flow += self._blocking_flow(source, sink, level)
+        smallest = {n for n in range(self.nodes) if level[n] >= 0}
+        return flow, smallest, set(range(self.nodes)) - self._reaches(sink)
+
+    def _levels(self, source: int, sink: int) -> list[int]:
+        """Arcs from the source to each node through arcs with room; -1 where there is no way."""
+        heads, room, arcs_of = self.heads, self.room, self.arcs_of
+        level = [-1] * self.nodes
+        level[source] = 0
+        front = [source]
+        while front and level[sink] < 0:
+            following = []
+            for n in front:
+                deeper = level[n] + 1
+                for a in arcs_of[n]:
+                    head = heads[a]
+                    if room[a] and level[head] < 0:
+                        level[head] = deeper
+                        following.append(head)
+            front = following
+        return level
+
+    def _blocking_flow(self, source: int, sink: int, level: list[int]) -> int:
+        heads, room, arcs_of = self.heads, self.room, self.arcs_of
+        turn = [0] * self.nodes
+        path: list[int] = []
+        here, total = source, 0
+        while True:
+            if here == sink:
+                pushed = min(room[a] for a in path)
+                total += pushed
+                back = 0
+                for k, a in enumerate(path):
+                    room[a] -= pushed
+                    room[a ^ 1] += pushed
+                for k, a in enumerate(path):
+                    if not room[a]:
+                        back = k
+                        break
+                here = heads[path[back] ^ 1]
+                del path[back:]
+                continue
+            mine, deeper = arcs_of[here], level[here] + 1
+            k = turn[here]
+            while k < len(mine) and not (room[mine[k]] and level[heads[mine[k]]] == deeper):
+                k += 1
+            turn[here] = k
+            if k < len(mine):
+                path.append(mine[k])
+                here = heads[mine[k]]
+            elif here == source:
+                return total
+            else:
+                level[here] = -1
+                here = heads[path.pop() ^ 1]
+
+    def _reaches(self, sink: int) -> set[int]:
+        heads, room, arcs_of = self.heads, self.room, self.arcs_of
+        found = {sink}
+        todo = [sink]
+        while todo:
+            for a in arcs_of[todo.pop()]:
+                tail = heads[a]
+                if room[a ^ 1] and tail not in found:
+                    found.add(tail)
+                    todo.append(tail)
+        return found

@@ -1,0 +1,179 @@
+"""What if some rows were computed again each time they are read, instead of being kept?
+
+A window that overlaps the one before it keeps rows for the next step. An operator that is *recomputed* keeps none: each
+step that reads its rows has them made anew and lets go of them at once (the halo of patch-based inference, MCUNetV2,
+arXiv 2110.15352, along rows; operator by operator, so that one stage recomputes while the next keeps its rows). It costs
+multiply-accumulates, which the caller must have been allowed to spend.
+
+Rows made several times are several pieces of the same storage and row: they live at different times at one address.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tflm_split.schedule.cuts import Schedule
+from tflm_split.schedule.lives import live_peak
+from tflm_split.schedule.step_graph import Step, StepGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """`step_graph` has a step and its pieces for every time a row is made; `schedule` orders those."""
+
+    step_graph: StepGraph
+    schedule: Schedule
+
+
+def recomputable(step_graph: StepGraph, schedule: Schedule) -> frozenset[int]:
+    """Nodes that could be recomputed: every row has one maker, and is read only by later nodes of the same cut."""
+    group_of = {n: k for k, (a, b) in enumerate(_groups(schedule)) for n in schedule.nodes[a:b]}
+    steps = step_graph.steps
+    found = set()
+    for n in schedule.nodes:
+        mine = [s for s in step_graph.steps_of[n] if s in step_graph.needed]
+        pieces = {p for s in mine for p in steps[s].writes}
+        alone = all(steps[s].row_op is not None and not _accumulates(steps[s], step_graph) for s in mine)
+        inside = all(
+            steps[r].node != n and group_of[steps[r].node] == group_of[n] for p in pieces for r in step_graph.readers[p]
+        )
+        if (
+            mine
+            and alone
+            and inside
+            and all(len(step_graph.producers[p]) == 1 and step_graph.readers[p] for p in pieces)
+            and not pieces & (step_graph.final | step_graph.initial)
+        ):
+            found.add(n)
+    return frozenset(found)
+
+
+def recompute(step_graph: StepGraph, schedule: Schedule, nodes: frozenset[int]) -> Recomputed:
+    """`schedule` with the rows of `nodes` made anew for every step that reads them; `nodes` must be `recomputable`."""
+    order: list[int] = []
+    for start, stop in _groups(schedule):
+        order.extend(_order(step_graph, schedule.nodes[start:stop], nodes))
+    unrolled, steps = _unrolled(step_graph, order)
+    peak = live_peak(unrolled, steps)
+    return Recomputed(unrolled, replace(schedule, steps=tuple(steps), live_peak_bytes=peak))
+
+
+def _groups(schedule: Schedule) -> Iterator[tuple[int, int]]:
+    return zip(schedule.cuts, (*schedule.cuts[1:], len(schedule.nodes)), strict=True)
+
+
+def _accumulates(step: Step, step_graph: StepGraph) -> bool:
+    """Whether the step goes on with what another step of its node began."""
+    return any(step_graph.steps[d].node == step.node for d in step.depends)
+
+
+def _order(step_graph: StepGraph, nodes: Sequence[int], again: frozenset[int]) -> list[int]:
+    """Steps of a group, depth-first on demand as in `streaming.py`; those of `again` once per step that reads them."""
+    steps, needed, inside = step_graph.steps, step_graph.needed, set(nodes)
+    asked_for = {
+        steps[d].node for n in nodes for t in step_graph.steps_of[n] for d in steps[t].depends if steps[d].node != n
+    }
+    sinks = [n for n in nodes if n not in asked_for]
+    rows = Counter((n, steps[s].row_op) for n in sinks for s in step_graph.steps_of[n])
+    wishes = sorted(
+        ((steps[s].row + 1) / rows[n, steps[s].row_op], position, s)
+        for position, n in enumerate(sinks)
+        for s in step_graph.steps_of[n]
+        if s in needed
+    )
+    goals = [s for _, _, s in wishes]
+    goals += [s for n in nodes if n not in again for s in step_graph.steps_of[n] if s in needed]
+    order: list[int] = []
+    held: set[int] = set()
+    wanted: Counter[int] = Counter()  # rows made anew that a step under way still waits to read
+
+    for goal in goals:
+        if goal in held:
+            continue
+        stack = [goal]
+        waiting: list[list[int]] = [_pinned(steps[goal], steps, inside, again, wanted)]
+        while stack:
+            s, todo = stack[-1], waiting[-1]
+            missing = next((d for d in todo if d not in held), None)
+            if missing is not None:
+                stack.append(missing)
+                waiting.append(_pinned(steps[missing], steps, inside, again, wanted))
+                continue
+            stack.pop()
+            waiting.pop()
+            held.add(s)
+            order.append(s)
+            for d in todo:
+                if steps[d].node in again:
+                    wanted[d] -= 1
+                    if not wanted[d]:
+                        held.discard(d)
+    return order
+
+
+def _pinned(
+    step: Step, steps: Sequence[Step], inside: set[int], again: frozenset[int], wanted: Counter[int]
+) -> list[int]:
+    """What `step` depends on inside the group; rows made anew are kept until it has run."""
+    todo = [d for d in step.depends if steps[d].node in inside]
+    wanted.update(d for d in todo if steps[d].node in again)
+    return todo
+
+
+def _unrolled(step_graph: StepGraph, order: Sequence[int]) -> tuple[StepGraph, list[int]]:
+    """The graph with a step, and pieces of its own, for each time a step is in `order`."""
+    times = Counter(order)
+    repeated = {p for s, n in times.items() if n > 1 for p in step_graph.steps[s].writes}
+    pieces = list(step_graph.pieces)
+    steps = [
+        replace(step, overlaps=tuple(o for o in step.overlaps if not {o.read, o.written} & repeated))
+        for step in step_graph.steps
+    ]
+    plain = list(steps)
+    steps_of = [list(found) for found in step_graph.steps_of]
+    latest_piece: dict[int, int] = {}
+    latest_step: dict[int, int] = {}
+    result: list[int] = []
+    for s in order:
+        step = plain[s]
+        first_time = s not in latest_step
+        made = step.writes
+        if not first_time:
+            made = tuple(range(len(pieces), len(pieces) + len(step.writes)))
+            pieces.extend(step_graph.pieces[p] for p in step.writes)
+        index = s if first_time else len(steps)
+        now = replace(
+            step,
+            reads=tuple(latest_piece.get(p, p) for p in step.reads),
+            writes=made,
+            depends=tuple(latest_step.get(d, d) for d in step.depends),
+        )
+        if first_time:
+            steps[s] = now
+        else:
+            steps.append(now)
+            steps_of[step.node].append(index)
+        latest_step[s] = index
+        latest_piece.update(zip(step.writes, made, strict=True))
+        result.append(index)
+    producers: list[list[int]] = [[] for _ in pieces]
+    readers: list[list[int]] = [[] for _ in pieces]
+    for s, step in enumerate(steps):
+        for p in step.writes:
+            producers[p].append(s)
+        for p in step.reads:
+            readers[p].append(s)
+    return (
+        replace(
+            step_graph,
+            pieces=tuple(pieces),
+            steps=tuple(steps),
+            steps_of=tuple(map(tuple, steps_of)),
+            producers=tuple(map(tuple, producers)),
+            readers=tuple(map(tuple, readers)),
+            needed=step_graph.needed | frozenset(result),
+        ),
+        result,
+    )
