@@ -5,7 +5,7 @@
 Hundreds of small programs of one op each, of many geometries (`KINDS`), run on each board; every distinct step of theirs is
 counted. `tflm_split/analysis/latency*.py` says how often each loop of a kernel turns in such a step; the cost of a turn is
 what explains the counts best: least squares of the relative errors, no cost below zero. Needs Debian's
-`gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm`; takes less than a minute.
+`gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm`; takes a minute or two.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from tflm_split.analysis.latency import COUNTERS, GENERIC, TABLE_PATH, TABLE_SCHEMA, generic_counts, op_geometry
+from tflm_split.analysis.latency import COUNTERS, GENERIC, MEASURED_AS, TABLE_PATH, TABLE_SCHEMA, generic_counts, op_geometry
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
 from tflm_split.board.boards import BOARDS, Board
-from tflm_split.board.firmware import build_image, describe_compiler
+from tflm_split.board.firmware import KERNELS, build_image, describe_compiler
 from tflm_split.board.run import emulate
 from tflm_split.board.toolchain import require_tools, runtime_folder
 from tflm_split.program.encode import encode
-from tflm_split.program.format import PARAMS_OF, OpKind
+from tflm_split.program.format import PARAMS_OF, OpKind, WeightFlags
 from tflm_split.program.types import Op, Program, Step, Storage, View
 
 Array = NDArray[Any]
@@ -43,6 +43,8 @@ REPEATS = 4
 """Times each step runs in its program: counts are exact to about eight instructions."""
 PROGRAM_BYTES, WORKSPACE_BYTES = 192 * 1024, 192 * 1024
 SEED = 20
+_USED = {name for kind in COUNTERS["portable"] for name in KERNELS[kind]}
+_UNUSED = sorted({name for names in KERNELS.values() for name in names} - _USED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,15 @@ def conv_cases(rng: Rng, count: int) -> Iterator[Case]:
             "weights_offset": weights, "groups": groups,
         }  # fmt: skip
         yield Case(OpKind.CONV, params, (*given, depth * groups), (*out, filters * groups), gap=gap, apart=apart)
+
+
+def conv_sum_cases(rng: Rng, count: int) -> Iterator[Case]:
+    """The first, a middle and the last group of convolutions without groups of their own."""
+    cases = (c for c in conv_cases(rng, 2 * count) if c.apart and c.params["groups"] == 1)
+    for k, case in zip(range(count), cases, strict=False):
+        last, flags = k % 3 == 2, int(case.params["flags"]) | (WeightFlags.FIRST if k % 3 == 0 else 0)
+        kind = OpKind.CONV_SUM_LAST if last else OpKind.CONV_SUM
+        yield replace(case, kind=kind, params={**case.params, "flags": int(flags)}, output_bytes=1 if last else 4)
 
 
 def fully_connected_cases(rng: Rng, count: int) -> Iterator[Case]:
@@ -301,7 +312,7 @@ KINDS: tuple[tuple[Callable[[Rng, int], Iterator[Case]], int], ...] = (
     (pool_cases(OpKind.AVERAGE_POOL), 40), (pool_cases(OpKind.MAX_POOL), 40),
     (binary_cases(OpKind.ADD), 40), (binary_cases(OpKind.MUL), 40), (lut_cases, 24), (quantize_cases, 16),
     (softmax_cases, 24), (pad_cases, 40), (sum_cases, 40), (dense_cases, 40), (transpose_conv_cases, 30),
-    (resize_cases, 20),
+    (resize_cases, 20), (conv_sum_cases, 120),
 )  # fmt: skip
 """What makes the cases of a kind, and how many."""
 
@@ -321,6 +332,8 @@ def program_of(case: Case) -> Program:
     shapes.append((case.output, case.output_bytes, 0))
     if case.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED):
         shapes.append(((1, 1, case.output[2]), 4, 0))
+    if case.kind is OpKind.CONV_SUM_LAST:
+        shapes.append((case.output, 4, 0))
     storages, views, memory = [], [], 0
     for k, (shape, element_bytes, gap) in enumerate(shapes):
         storage, end = _storage(memory, shape, element_bytes, gap)
@@ -340,7 +353,8 @@ def program_of(case: Case) -> Program:
         else:
             params[name] = value
     output = 2 if case.input2 else 1
-    accumulator = 2 if case.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED) else None
+    accumulators = {OpKind.SUM_FEED: 2, OpKind.DENSE_FEED: 2, OpKind.CONV_SUM: 1, OpKind.CONV_SUM_LAST: 2}
+    accumulator = accumulators.get(case.kind)
     op = Op(case.kind, output, 0, params, 1 if case.input2 else None, accumulator)
     return Program(memory + 64, (), (), tuple(storages), tuple(views), (op,), (), tuple(constants))
 
@@ -358,12 +372,19 @@ def steps_of(case: Case) -> Iterator[tuple[Program, Geometry, Edge]]:
             yield replace(bare, steps=(Step(0, row),) * REPEATS), at, edge
 
 
-def run_programs(board: Board, blobs: list[tuple[bytes, bool]]) -> list[int]:
+def run_programs(board: Board, blobs: list[tuple[bytes, bool]], portable: bool) -> list[int]:
     """The instructions of one run of each program; True with those whose input is floats."""
     defines = (f"-DMEASURE_PROGRAM_BYTES={PROGRAM_BYTES}", f"-DMEASURE_WORKSPACE_BYTES={WORKSPACE_BYTES}")
     with tempfile.TemporaryDirectory(prefix="tflm_split_measure_") as scratch:
         folder = Path(scratch)
-        image = build_image(board, [runtime_folder() / "boards" / "measure" / "measure.c"], defines, folder)
+        image = build_image(
+            board,
+            [runtime_folder() / "boards" / "measure" / "measure.c"],
+            defines,
+            folder,
+            absent=_UNUSED,
+            portable=portable,
+        )
         (folder / "programs.bin").write_bytes(b"".join(struct.pack("<2I", len(b), f) + b for b, f in blobs))
         console = emulate(board, image, folder, 600)
     found = [int(line.split()[1]) for line in console.splitlines() if line.startswith("run_instructions ")]
@@ -372,15 +393,16 @@ def run_programs(board: Board, blobs: list[tuple[bytes, bool]]) -> list[int]:
     return found
 
 
-def measure(board: Board, share: float) -> list[Sample]:
-    """What every step of every case takes on `board`."""
+def measure(board: Board, share: float, *, portable: bool = False) -> list[Sample]:
+    """What every step of every case takes on `board`; with `portable`, without the kernels written for its core."""
     rng = np.random.default_rng(SEED)
     steps = [(c.kind, *s) for cases, n in KINDS for c in cases(rng, max(4, int(n * share))) for s in steps_of(c)]
     empty = replace(steps[0][1], steps=())
     blobs = [encode(program) for program in (empty, *(s[1] for s in steps))]
     fitting = [k for k, b in enumerate(blobs) if len(b) <= PROGRAM_BYTES and (k == 0 or _fits(steps[k - 1][1]))]
     of_floats = [False, *(s[0] == OpKind.QUANTIZE_FLOAT for s in steps)]
-    counts = dict(zip(fitting, run_programs(board, [(blobs[k], of_floats[k]) for k in fitting]), strict=True))
+    found = run_programs(board, [(blobs[k], of_floats[k]) for k in fitting], portable)
+    counts = dict(zip(fitting, found, strict=True))
     return [
         Sample(kind, at, edge, (counts[k + 1] - counts[0]) / REPEATS)
         for k, (kind, _, at, edge) in enumerate(steps)
@@ -427,19 +449,43 @@ def fit(counts: list[Counts], measured: Array) -> tuple[dict[str, float], Array]
     return rounded, predicted / measured - 1
 
 
-def fit_board(board: Board, samples: list[Sample]) -> dict[str, dict[str, float]]:
-    """The costs of every kind; prints how well they explain what was measured."""
+def fit_generic(samples: list[Sample]) -> tuple[dict[str, float], Array]:
+    """One cost per step, element and multiply-accumulate for all kinds, and predicted over measured of each sample.
+
+    Least squares of the logarithms, every kind weighing the same: being three times too high is as bad as three times too
+    low. Gauss and Newton's steps.
+    """
+    names = ("step", "element", "mac")
+    table = np.array([[generic_counts(s.at, s.edge).get(name, 0.0) for name in names] for s in samples])
+    measured = np.array([s.instructions for s in samples])
+    kinds = [s.kind for s in samples]
+    weights = np.array([kinds.count(kind) ** -0.5 for kind in kinds])
+    costs = np.array([300.0, 10.0, 5.0])
+    for _ in range(50):
+        predicted = table @ costs
+        target = np.maximum(1 - np.log(predicted / measured), 0.1)
+        costs = nonnegative_least_squares(table / predicted[:, None] * weights[:, None], target * weights)
+    rounded = {name: float(f"{cost:.5g}") for name, cost in zip(names, costs, strict=True) if cost > 0}
+    return rounded, table @ costs / measured
+
+
+def fit_board(board: Board, samples: list[Sample], portable: list[Sample]) -> dict[str, dict[str, float]]:
+    """The costs of every kind; prints how well they explain what was measured. The generic ones are of portable kernels,
+    as those are that have no counts of their own."""
     found = {}
     for kind, counter in COUNTERS[KERNELS_OF[board.name]].items():
-        of_kind = [s for s in samples if s.kind == kind]
+        of_kind = [s for s in samples if MEASURED_AS.get(s.kind, s.kind) == kind]
         measured = np.array([s.instructions for s in of_kind])
         found[kind.name], errors = fit([counter(s.at, s.edge) for s in of_kind], measured)
         click.echo(
             f"{board.name:4} {kind.name:16} {len(of_kind):4} steps, {len(found[kind.name]):2} costs, error "
             f"mean {np.abs(errors).mean():6.1%} p95 {np.quantile(np.abs(errors), 0.95):6.1%} max {np.abs(errors).max():6.1%}"
         )
-    measured = np.array([s.instructions for s in samples])
-    found[GENERIC], _ = fit([generic_counts(s.at, s.edge) for s in samples], measured)
+    found[GENERIC], ratios = fit_generic(portable)
+    low, high = np.quantile(ratios, (0.05, 0.95))
+    click.echo(
+        f"{board.name:4} {GENERIC:16} {len(portable):4} steps, predicted / measured {low:.2f} to {high:.2f} (p5, p95)"
+    )
     return found
 
 
@@ -458,7 +504,9 @@ def main(boards: tuple[str, ...], cases: float, output: Path) -> None:
         "instructions": table.get("instructions", {}),
     }
     for name in boards or KERNELS_OF:
-        table["instructions"][name] = fit_board(BOARDS[name], measure(BOARDS[name], cases))
+        table["instructions"][name] = fit_board(
+            BOARDS[name], measure(BOARDS[name], cases), measure(BOARDS[name], cases, portable=True)
+        )
         for alias in (name, *(a for a, core in SAME_CORE.items() if core == name)):
             table["boards"][alias] = {
                 "kernels": KERNELS_OF[name], "measured_on": name, "compiler": describe_compiler(BOARDS[name])

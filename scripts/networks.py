@@ -1,4 +1,4 @@
-"""What do the five networks of `models/` look like?
+"""What do the networks of `models/` look like?
 
 Small members of the families microcontrollers run: the MLPerf Tiny benchmark's keyword spotter, image classifier,
 person detector and anomaly detector, and a MobileNetV2. Each function returns an untrained Keras model that takes

@@ -19,8 +19,10 @@ __typeof__(split_nn_sum_row) portable_sum_row;
 __typeof__(split_nn_sum_finish) portable_sum_finish;
 __typeof__(split_nn_dense_row) portable_dense_row;
 __typeof__(split_nn_dense_finish) portable_dense_finish;
+__typeof__(split_nn_conv_sum_row) portable_conv_sum_row;
+__typeof__(split_nn_conv_sum_finish) portable_conv_sum_finish;
 
-enum { ARENA = 24 * 1024, INPUTS = 10 * 1024, OUTPUTS = 20 * 1024, WEIGHTS = 24 * 1024, CHANNELS = 160 };
+enum { ARENA = 24 * 1024, INPUTS = 10 * 1024, OUTPUTS = 20 * 1024, WEIGHTS = 24 * 1024, CHANNELS = 160, SUMS = 800 };
 
 static int8_t before[ARENA], expected[ARENA], computed_in_the_middle[ARENA], weights_in_the_middle[WEIGHTS];
 static int8_t* computed;
@@ -35,7 +37,7 @@ static const int8_t* weights_of(int32_t bytes) {
     return last;
 }
 
-static int32_t bias[CHANNELS], multipliers[CHANNELS], sums_expected[CHANNELS], sums_computed[CHANNELS];
+static int32_t bias[CHANNELS], multipliers[CHANNELS], sums_expected[SUMS], sums_computed[SUMS];
 static int8_t shifts[CHANNELS];
 
 static uint32_t state = SEED;
@@ -201,6 +203,36 @@ static void conv_case(void) {
     split_nn_conv_row(&conv, rows, &at.in, computed + at.output, &at.out);
 }
 
+static void conv_sum_case(void) {
+    const int32_t depth = ONE_OF(1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 31, 32, 33);
+    windows at = some_windows(depth, between(1, 9), 0);
+    while (at.out.columns * at.out.channels > SUMS) {
+        at.out.columns /= 2;
+    }
+    while (at.out.channels * at.window.rows * at.window.columns * depth > WEIGHTS - 8) {
+        at.window.rows = (at.window.rows + 1) / 2;
+        at.window.columns = (at.window.columns + 1) / 2;
+    }
+    place(&at, 0);
+    const int32_t filter = at.window.rows * at.window.columns * depth;
+    const split_conv conv = {at.window, requantization(at.out.channels, filter),
+                             weights_of(at.out.channels * filter), bias, between(-128, 127), 1};
+    const split_pixels dense = {at.out.columns, at.out.channels, at.out.channels};
+    const int8_t* rows[SPLIT_MAX_WINDOW_ROWS];
+    for (int32_t i = 0; i < at.out.columns * at.out.channels; ++i) {
+        sums_expected[i] = sums_computed[i] = (int32_t)next() >> between(0, 20);
+    }
+    resolve(&at, expected, rows);
+    portable_conv_sum_row(&conv, rows, &at.in, sums_expected, &at.out);
+    portable_conv_sum_finish(&conv.requantization, sums_expected, expected + OUTPUTS, &dense);
+    resolve(&at, computed, rows);
+    split_nn_conv_sum_row(&conv, rows, &at.in, sums_computed, &at.out);
+    split_nn_conv_sum_finish(&conv.requantization, sums_computed, computed + OUTPUTS, &dense);
+    /* The row may start where its sums do. */
+    portable_conv_sum_finish(&conv.requantization, sums_expected, (int8_t*)(void*)sums_expected, &dense);
+    split_nn_conv_sum_finish(&conv.requantization, sums_computed, (int8_t*)(void*)sums_computed, &dense);
+}
+
 static void depthwise_case(void) {
     const int32_t multiplier = ONE_OF(1, 1, 1, 1, 2, 3, 4, 8);
     const int32_t channels = ONE_OF(1, 2, 3, 4, 5, 8, 8, 12, 13, 16, 17);
@@ -339,7 +371,7 @@ static void dense_case(void) {
 }
 
 static const char* const names[] = {"conv", "depthwise", "average_pool", "max_pool",
-                                    "add",  "mul",       "sum_feed",     "dense_feed"};
+                                    "add",  "mul",       "sum_feed",     "dense_feed", "conv_sum"};
 
 static void run_case(int32_t kernel) {
     switch (kernel) {
@@ -359,6 +391,9 @@ static void run_case(int32_t kernel) {
             break;
         case 6:
             sum_case();
+            break;
+        case 8:
+            conv_sum_case();
             break;
         default:
             dense_case();
@@ -391,7 +426,7 @@ int main(void) {
     (void)((const volatile int8_t*)RAM_END)[FIRST_BYTE_BEHIND];
     uint32_t different_outputs = 0; /* cases that wrote something: the comparison is not of two idle kernels */
     for (uint32_t i = 0; i < CASES; ++i) {
-        const int32_t kernel = ONE_OF(0, 0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7);
+        const int32_t kernel = ONE_OF(0, 0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8);
         const uint32_t seed = state;
         computed = one_in(2) ? (int8_t*)RAM_END - ARENA : computed_in_the_middle;
         fill(before, ARENA);

@@ -13,6 +13,7 @@ from tflm_split.ir.graph import Graph
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import candidate_orders, tuck_aliases
 from tflm_split.schedule.step_graph import StepGraph, build_step_graph
+from tflm_split.split.attention import attention_scores
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
 
@@ -46,7 +47,10 @@ def planned(graph: Graph, options: SplitOptions | None = None, effort: int = 5) 
 
 
 def every_compilation(model_bytes: bytes, effort: int = 5) -> Iterator[Compiled]:
-    """Concatenations copied and written in place, every candidate order; a refused configuration is left out."""
+    """Concatenations copied and written in place, every candidate order, attention streamed or not.
+
+    A refused configuration is left out.
+    """
     model = read_model(model_bytes)
     for in_place in (False, True):
         split = rewritten_split(model.graph, SplitOptions(concatenate_in_place=in_place))
@@ -54,11 +58,12 @@ def every_compilation(model_bytes: bytes, effort: int = 5) -> Iterator[Compiled]
             continue
         step_graph = steps_of(split)
         for order in candidate_orders(split, step_graph):
-            schedule = best_cuts(step_graph, order, split.stock)
-            try:
-                plan = compile_schedule(split, step_graph, schedule, effort)
-            except Refusal:  # a slice of a concatenation would be needed outside its region
-                assert in_place
-                continue
-            blobs = region_blobs(plan)
-            yield Compiled(in_place, plan, step_graph, blobs, assemble(model, plan, blobs))
+            for streamed in sorted({attention_scores(split), frozenset[int]()}, key=len):
+                schedule = best_cuts(step_graph, order, split.stock, streamed)
+                try:
+                    plan = compile_schedule(split, step_graph, schedule, effort)
+                except Refusal:  # a slice of a concatenation would be needed outside its region
+                    assert in_place
+                    continue
+                blobs = region_blobs(plan)
+                yield Compiled(in_place, plan, step_graph, blobs, assemble(model, plan, blobs))

@@ -240,7 +240,7 @@ def test_a_kind_without_measurements_gets_a_generic_estimate_and_is_named(monkey
     without_costs(monkeypatch, OpKind.CONV)
     found = predict(small_network(), "m7")
     assert found.unmeasured_kinds == ("CONV",)
-    assert 0.3 < found.instructions / measured.instructions < 3
+    assert 0.2 < found.instructions / measured.instructions < 5
 
 
 def test_elements_of_another_size_are_another_kernel() -> None:

@@ -17,6 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_programs import int32s, small_network
 
+from tflm_split.arithmetic.requantize import (
+    binary_parameters,
+    mean_parameters,
+    reduce_max_parameters,
+    sum_parameters,
+)
 from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Operator, Quantization, Tensor
 from tflm_split.program.check import check_program
@@ -24,6 +30,7 @@ from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
 from tflm_split.program.format import PARAMS_OF, MeanMode, OpKind, WeightFlags
 from tflm_split.program.types import Io, Op, Program, Step, Storage, View
+from tflm_split.split.operators.resize import between
 from tflm_split.verify import fixed_point as fp
 from tflm_split.verify.graph_oracle import run_graph_outputs
 from tflm_split.verify.oracle import UNWRITTEN, run_program
@@ -241,6 +248,68 @@ def test_arithmetic_broadcasts_rows_columns_and_channels(kind: OpKind, second: t
         params[f"{prefix}multiplier{suffix}"], params[f"{prefix}shift{suffix}"] = fp.quantize_multiplier(real)
     expected = run_operator(kind.name, [(a[None], s1, 3), (b[None], s2, -8)], ((1, 3, 4, 5), so, 5))
     assert run_op(kind, [a, b], (3, 4, 5), params) == expected
+
+
+@pytest.mark.parametrize("kind", [OpKind.MINIMUM, OpKind.MAXIMUM, OpKind.SQUARED_DIFFERENCE, OpKind.PRELU])
+@pytest.mark.parametrize("second", [(3, 4, 5), (1, 1, 5), (3, 4, 1), (3, 1, 1), (1, 4, 5)])
+def test_other_operators_of_two_operands_broadcast_too(kind: OpKind, second: tuple[int, int, int]) -> None:
+    rng = np.random.default_rng(2)
+    a, b = int8s(rng, 3, 4, 5), int8s(rng, *second)
+    scales = [float(np.float32(s)) for s in (0.04, 0.07, 0.09)]
+    quantizations = [Quantization((s,), (z,)) for s, z in zip(scales, (3, -8, -70), strict=True)]
+    params = binary_parameters(kind.name, quantizations[0], quantizations[1], quantizations[2], "NONE")
+    expected = run_operator(
+        kind.name, [(a[None], scales[0], 3), (b[None], scales[1], -8)], ((1, 3, 4, 5), scales[2], -70)
+    )
+    assert run_op(kind, [a, b], (3, 4, 5), params) == expected
+
+
+@pytest.mark.parametrize(("align", "centers"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("out", [(7, 9), (2, 3), (4, 5)])
+def test_resizing_mixes_four_pixels(align: bool, centers: bool, out: tuple[int, int]) -> None:
+    x = int8s(np.random.default_rng(3), 4, 5, 3)
+    rows, columns = (between(n, m, align, centers) for n, m in zip((4, 5), out, strict=True))
+    params = {
+        "row_positions_offset": np.array(rows, np.uint32).tobytes(),
+        "column_positions_offset": np.array(columns, np.uint32).tobytes(),
+    }
+    options = {"align_corners": align, "half_pixel_centers": centers}
+    size = np.array(out, np.int32)
+    expected = run_operator("RESIZE_BILINEAR", [(x[None], 0.1, 0)], ((1, *out, 3), 0.1, 0), options, [size])
+    assert run_op(OpKind.RESIZE_BILINEAR, [x], (*out, 3), params) == expected
+
+
+def test_an_index_picks_a_row_of_its_table_and_stays_inside_it() -> None:
+    table = int8s(np.random.default_rng(4), 6, 5)
+    indices = np.array([3, 0, 5, -1, 6, 2**31 - 1, -(2**31)], np.int32)
+    found = run_op(
+        OpKind.GATHER, [indices.reshape(-1, 1, 1)], (7, 1, 5), {"table_offset": table.tobytes(), "entry_count": 6}
+    )
+    assert found == table[[3, 0, 5, 0, 5, 5, 0]].tobytes()
+
+
+@pytest.mark.parametrize("block", [1, 2, 3])
+def test_depth_becomes_space(block: int) -> None:
+    x = int8s(np.random.default_rng(5), 2, 3, 2 * block**2)
+    shape = (2 * block, 3 * block, 2)
+    expected = run_operator("DEPTH_TO_SPACE", [(x[None], 0.1, 0)], ((1, *shape), 0.1, 0), {"block_size": block})
+    assert run_op(OpKind.DEPTH_TO_SPACE, [x], shape, {"block": block}) == expected
+
+
+@pytest.mark.parametrize("kind", ["MEAN", "SUM"])
+def test_sums_over_the_channels_of_each_pixel(kind: str) -> None:
+    x = int8s(np.random.default_rng(6), 4, 5, 7)
+    before, after = Quantization((float(np.float32(0.05)),), (-9,)), Quantization((float(np.float32(0.11)),), (20,))
+    params = (mean_parameters if kind == "MEAN" else sum_parameters)(before, after, 7)
+    axes = np.array([3], np.int32)
+    expected = run_operator(kind, [(x[None], 0.05, -9)], ((1, 4, 5, 1), 0.11, 20), constants=[axes])
+    assert run_op(OpKind.PIXEL_SUM, [x], (4, 5, 1), params) == expected
+
+
+def test_the_largest_of_each_channel_fed_row_by_row() -> None:
+    x = int8s(np.random.default_rng(7), 4, 5, 7) // 2 - 60
+    found = run_op(OpKind.SUM_FEED, [x.astype(np.int8)], (1, 1, 7), reduce_max_parameters(20))
+    assert found == x.max(axis=(0, 1)).astype(np.int8).tobytes()
 
 
 def test_a_table_of_bytes_is_any_function_of_one_byte() -> None:

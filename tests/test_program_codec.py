@@ -62,7 +62,7 @@ def programs(draw: st.DrawFn) -> Program:
     constants: list[bytes] = [b"unused"]
 
     def constant(length: int, name: str = "") -> int:
-        most = {"shifts_offset": 30, "exps_offset": 127, "row_map_offset": 0, "column_map_offset": 0}.get(name, 255)
+        most = {"shifts_offset": 30, "exps_offset": 127}.get(name, 0 if "_map" in name or "_positions" in name else 255)
         constants.append(bytes([draw(st.integers(64 if name == "exps_offset" else 0, most))]) * length)
         return len(constants) - 1
 

@@ -36,7 +36,7 @@ def test_every_operator_is_split_aliased_or_stock_and_stock_has_a_reason() -> No
     assert stock_kinds(found) == ["TRANSPOSE"]
     assert {op.source for op in found.row_ops} == {0}
     assert found.aliased == {2}
-    assert found.refusals[1].reason == "TRANSPOSE has no row-wise form here"
+    assert found.refusals[1].reason == "each of its output rows needs every input row"
 
 
 def test_reshapes_among_stock_operators_stay_stock() -> None:

@@ -43,6 +43,8 @@ KERNELS = (
     "sum_finish",
     "dense_row",
     "dense_finish",
+    "conv_sum_row",
+    "conv_sum_finish",
 )
 PORTABLE = ["-DSPLIT_NN_PORTABLE", *(f"-Dsplit_nn_{name}=portable_{name}" for name in KERNELS)]
 STRICT = ["-Wall", "-Wextra", "-Werror"]

@@ -43,6 +43,8 @@ BINARY = (
     OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.MINIMUM, OpKind.MAXIMUM, OpKind.SQUARED_DIFFERENCE, OpKind.PRELU,
 )  # fmt: skip
 
+TWO_OPERANDS = (*BINARY, OpKind.BATCH_MATMUL)
+
 
 @functools.cache
 def every_op() -> Program:
@@ -73,6 +75,9 @@ def every_op() -> Program:
     row_map, column_map = (scene.constant(np.arange(n, dtype=np.uint16)) for n in (4, 3))
     indices = scene.image((4, 1, 1), dtype="int32")
     single = scene.image((4, 3, 1))
+    turned = scene.image((2, 4, 3))
+    products = scene.image((4, 3, 3), layout="table32")
+    matmul = {"left_zero_point": 3, "right_zero_point": -2, "output_zero_point": 1, "multiplier": 1 << 30, "shift": -9}
     entries = scene.constant(rng.integers(-128, 128, 4 * 6, dtype=np.int8))
     positions = [scene.constant(np.array(p, np.uint32)) for p in ((0, 512, 2048, 3072), (1, 1024, 2047))]
     a, b, c, d = maps
@@ -102,6 +107,8 @@ def every_op() -> Program:
         ),
         OpKind.GATHER: (b, indices, {"table_offset": entries, "entry_count": 4}),
         OpKind.DEPTH_TO_SPACE: (c, d, {"block": 1}),
+        OpKind.TRANSPOSE: (turned, c, {"row_axis": 2, "column_axis": 0, "channel_axis": 1}),
+        OpKind.BATCH_MATMUL: (products, b, {**matmul, "left_rows": 1, "right_rows": 1, "transposed": 1}),
     }  # fmt: skip
     feeds = (OpKind.SUM_FEED, OpKind.DENSE_FEED)
     ops = [
@@ -110,7 +117,7 @@ def every_op() -> Program:
             output.view,
             source.view,
             params,
-            constant.view if kind in BINARY else None,
+            constant.view if kind in TWO_OPERANDS else None,
             sums.view if kind in feeds else None,
         )
         for kind, (output, source, params) in described.items()
@@ -329,7 +336,7 @@ def test_four_byte_elements_are_4_aligned(fields: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_op_names_the_views_its_kind_has(kind: OpKind) -> None:
-    binary = kind in BINARY
+    binary = kind in TWO_OPERANDS
     feeds = kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED)
     for fields in (
         {"kind": 0xFFFF},
@@ -429,6 +436,21 @@ def test_a_transposed_window_is_not_empty_and_not_too_tall(name: str) -> None:
         ((OpKind.GATHER,), {"table_offset": 0}, CONSTANT_FAULT),
         ((OpKind.DEPTH_TO_SPACE,), {"block": 0}, PARAMS_FAULT),
         ((OpKind.DEPTH_TO_SPACE,), {"block": 2}, SHAPE_FAULT),
+        ((OpKind.TRANSPOSE,), {"row_axis": 0}, PARAMS_FAULT),
+        ((OpKind.TRANSPOSE,), {"column_axis": 3}, PARAMS_FAULT),
+        ((OpKind.TRANSPOSE,), {"row_axis": 1, "channel_axis": 2}, SHAPE_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"left_zero_point": -129}, PARAMS_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"right_zero_point": 128}, PARAMS_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"output_zero_point": 128}, PARAMS_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"shift": 31}, PARAMS_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"transposed": 2}, PARAMS_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"left_rows": 0}, PARAMS_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"right_rows": 0}, PARAMS_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"left_rows": 3}, SHAPE_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"left_rows": 2}, SHAPE_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"right_rows": 2}, SHAPE_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"right_rows": 4}, SHAPE_FAULT),
+        ((OpKind.BATCH_MATMUL,), {"transposed": 0}, SHAPE_FAULT),
         ((OpKind.PIXEL_SUM,), {"mode": 0}, PARAMS_FAULT),
         ((OpKind.PIXEL_SUM, OpKind.SUM_FEED), {"count": 0}, PARAMS_FAULT),
         ((OpKind.SUM_FEED,), {"mode": 3}, PARAMS_FAULT),
@@ -616,7 +638,7 @@ def test_sums_that_overflow_wrap(tmp_path: Path) -> None:
         copy = blob[:constants] + value.to_bytes(4, "little") * ((len(blob) - constants) // 4)
         for shift in (shifts, bytes([30, 30]), bytes([0xE1, 0xE1])):
             copy[kept : kept + 2] = shift
-            for kind in (*BINARY, OpKind.SUM_FEED, OpKind.PIXEL_SUM):
+            for kind in (*TWO_OPERANDS, OpKind.SUM_FEED, OpKind.PIXEL_SUM):
                 at = place(bytes(copy), PARAMS_OF[kind], KINDS.index(kind))
                 fields = PARAMS_OF[kind].unpack(bytes(copy), at)
                 high = value - (1 << 32) if value >> 31 else value

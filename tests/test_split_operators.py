@@ -373,7 +373,7 @@ def _join(*sources: T, target: T, axis: int, **options: object) -> bytes:
 MAP = act(1, 6, 5, 4)
 ONES = weights(4, 1, 1, 4)
 REFUSALS: list[tuple[str, Callable[[], bytes | Graph], str, str]] = [
-    ("unknown operator", lambda: single_op("NEG", [MAP], MAP), "operator", "NEG has no row-wise form here"),
+    ("unknown operator", lambda: single_op("RANK", [MAP], MAP), "operator", "RANK has no row-wise form here"),
     # CONV_2D
     (
         "int16 activations",

@@ -53,6 +53,10 @@ class Op:
 
 
 _OPTIONS_TABLE = {
+    "IF": "IfOptions",
+    "WHILE": "WhileOptions",
+    "CALL_ONCE": "CallOnceOptions",
+    "SVDF": "SVDFOptions",
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "TRANSPOSE_CONV": "TransposeConvOptions",
@@ -275,6 +279,7 @@ _UNARY = {
     "LEAKY_RELU": lambda x: np.where(x > 0, x, 0.1 * x),
     "ELU": lambda x: np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1),
     "ABS": np.abs,
+    "NEG": np.negative,
     "QUANTIZE": _ACTIVATIONS["NONE"],
 }
 _SAMPLES = 3

@@ -17,6 +17,7 @@ from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
 from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.split.attention import attention_scores
 from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 
@@ -50,8 +51,16 @@ def _can_be_split(left: frozenset[tuple[int, ...]], graph: Graph, op: Operator) 
     return True
 
 
+MAX_LIVE_BYTES = 64 * 1024 * 1024
+"""Larger plans are not made: following each byte through the program would take gigabytes, and no device could use them."""
 WORTH_TRYING = 0.98
 """A schedule is placed only if its live peak is below this share of the smallest head so far."""
+
+
+def _standing(candidate: Refined) -> float:
+    """By what candidates are ordered. Scores of queries and keys grow with the square of the tokens: where they need not
+    be whole, that is worth what is not worth trying otherwise."""
+    return candidate.live_peak_bytes * (WORTH_TRYING if candidate.streams_attention else 1)
 
 
 REFINE_STEPS_PER_EFFORT = 30
@@ -84,16 +93,18 @@ def _candidates(graph: Graph, progress: Progress) -> list[Refined]:
         orders = candidate_orders(split, step_graph)
         for k, order in enumerate(orders):
             progress("schedule", k, len(orders))
-            schedule = best_cuts(step_graph, order, split.stock)
-            if all(c.schedule != schedule for c in found):
-                found.append(Refined(options, split, step_graph, schedule))
+            scores = attention_scores(split)
+            for streamed in (scores, frozenset()) if scores else (scores,):
+                schedule = best_cuts(step_graph, order, split.stock, streamed)
+                if all(c.schedule != schedule for c in found):
+                    found.append(Refined(options, split, step_graph, schedule, streams_attention=bool(streamed)))
         progress("schedule", len(orders), len(orders))
     return found
 
 
 def _refined(graph: Graph, candidates: Sequence[Refined], wish: Wish, progress: Progress) -> list[Refined]:
     """`candidates`, and what the search from the one of least live peak kept, if that is less."""
-    start = min(candidates, key=lambda c: c.live_peak_bytes)
+    start = min(candidates, key=_standing)
     limits = Limits(
         wish.effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1),
         wish.board,
@@ -111,14 +122,14 @@ def _refined(graph: Graph, candidates: Sequence[Refined], wish: Wish, progress: 
 def best_plan(graph: Graph, wish: Wish, progress: Progress) -> Plan | None:
     """The plan of least head, the first of equals; None when nothing of the model can be split.
 
-    Candidates are placed in the order of their live peaks. One whose live peak is about the smallest head so far cannot
-    do better and is not placed at all.
+    Candidates are placed in the order of their live peaks, those that stream attention a little before. One whose live
+    peak is about the smallest head so far cannot do better and is not placed at all.
     """
     candidates = _candidates(graph, progress)
     if not candidates:
         return None
     best: Plan | None = None
-    candidates = sorted(_refined(graph, candidates, wish, progress), key=lambda c: c.live_peak_bytes)
+    candidates = sorted(_refined(graph, candidates, wish, progress), key=_standing)
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if best and candidate.live_peak_bytes >= WORTH_TRYING * best.planned_head_bytes:
@@ -149,7 +160,9 @@ def pareto_plans(graph: Graph, wish: Wish, progress: Progress) -> tuple[Plan, ..
 
 
 def _placed(candidate: Refined, effort: int) -> Plan | None:
-    """The candidate with addresses; None when a concatenation's slice is needed outside its region."""
+    """The candidate with addresses; None when a concatenation's slice is needed outside its region, or it is too large."""
+    if candidate.live_peak_bytes > MAX_LIVE_BYTES:
+        return None
     try:
         return compile_schedule(candidate.split, candidate.step_graph, candidate.schedule, effort)
     except Refusal:

@@ -99,8 +99,8 @@ def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, ef
     return Plan(split, schedule, regions, offsets, layout, head, schedule.live_peak_bytes, step_graph, bodies)
 
 
-RIGID_SHARES = (0.6, 0.3, 0.0)
-"""How crowded a step must be for its rows to hang together in a start for the planner; 0.0: wherever it lowers the peak."""
+RIGID_SHARES = (1.0, 0.6, 0.3, 0.0)
+"""How crowded a step must be for its rows to hang together in a start for the planner: 1.0 nowhere, 0.0 everywhere."""
 
 
 def _place(
@@ -118,10 +118,11 @@ def _place(
     apart = int(live_bytes(step_graph, len(schedule.steps), lives(step_graph, schedule.steps)).max(initial=0))
     low = schedule.live_peak_bytes
     bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, apart)
+    may_share = leeways(step_graph, schedule.steps, bodies)
     piece_of = {place.body: p for p, place in reversed(bodies.placements.items())}
 
     def rigid_starts() -> Iterator[Start]:
-        for share in RIGID_SHARES if low < apart else ():
+        for share in RIGID_SHARES if may_share else ():
             above = int(low + (apart - low) * share)
             rigid = make_bodies(step_graph, schedule.steps, contiguous, whole_at, above)
             layout = plan(rigid.bodies, 0, granule_bytes=TENSOR_ALIGN)
@@ -131,7 +132,6 @@ def _place(
                 addresses.append(layout.addresses[place.body] + place.offset - bodies.placements[piece_of[b]].offset)
             yield Start(tuple(addresses), layout.technique + ", rows in place")
 
-    may_share = leeways(step_graph, schedule.steps, bodies)
     layout = plan(bodies.bodies, effort, leeways=may_share, starts=rigid_starts(), granule_bytes=TENSOR_ALIGN)
     return bodies, layout
 

@@ -19,9 +19,11 @@ from tflm_split.analysis.latency import OpCost, row_op_cost
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.schedule.cuts import Schedule, best_cuts
-from tflm_split.schedule.lives import live_bytes, lives
+from tflm_split.schedule.lives import live_bytes, live_peak, lives
 from tflm_split.schedule.recompute import recomputable, recompute
 from tflm_split.schedule.step_graph import StepGraph, build_step_graph
+from tflm_split.schedule.streaming import streaming_order
+from tflm_split.split.attention import attention_scores
 from tflm_split.split.channel_groups import Sizes, equal_groups, groupable
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.split.row_op import RowOp
@@ -36,6 +38,8 @@ ABOUT_EQUAL = 1.005
 """Of changes whose peaks are within this factor of the least, the fastest program wins."""
 CROWDED = 0.97
 """Steps above this share of the peak count as bottlenecks: to have fewer of them is progress, too."""
+RECUT = 2
+"""How many changes of a round, beyond the best, get cuts of their own; all are compared under the cuts they came from."""
 NOISE = 1.01
 """A predicted slowdown below this is none."""
 
@@ -45,7 +49,7 @@ class Refined:
     """A split, its steps and the best schedule found for it.
 
     `again`: operators whose rows are computed anew for each step that reads them. `instructions` of the split operators,
-    predicted for the board of the search.
+    predicted for the board of the search. `streams_attention`: no cut makes attention scores whole.
     """
 
     options: SplitOptions
@@ -54,6 +58,7 @@ class Refined:
     schedule: Schedule
     again: frozenset[int] = frozenset()
     instructions: float = 0.0
+    streams_attention: bool = False
 
     @property
     def live_peak_bytes(self) -> int:
@@ -106,17 +111,32 @@ class Search:
                     other = self._evaluated(state, *move)
                     if other is not None and other.instructions <= limit:
                         found.append(other)
+            found = [self._cut_anew(other) for other in self._promising(found)]
+            found = [other for other in found if other.instructions <= limit]
             best_so_far = min(map(_rank, self.front))
             found = [other for other in found if _rank(other) < best_so_far]
             if not found:
                 break
-            least = min(other.live_peak_bytes for other in found)
-            close = [other for other in found if other.live_peak_bytes <= least * ABOUT_EQUAL]
-            close.sort(key=lambda other: (other.instructions, _rank(other)))
-            rest = sorted((other for other in found if other not in close), key=_rank)
-            beam = [*close[:1], *sorted(close[1:], key=_rank), *rest][: self._limits.beam]
+            beam = self._promising(found)[: self._limits.beam]
             self.front.extend(beam)
         return self.front
+
+    def _promising(self, states: Sequence[Refined]) -> list[Refined]:
+        """A few of `states`: of those about as small as the smallest the fastest, then by rank."""
+        if not states:
+            return []
+        least = min(state.live_peak_bytes for state in states)
+        close = [state for state in states if state.live_peak_bytes <= least * ABOUT_EQUAL]
+        fastest = min(close, key=lambda state: (state.instructions, _rank(state)))
+        others = sorted((state for state in states if state is not fastest), key=_rank)
+        return [fastest, *others[: RECUT + self._limits.beam - 1]]
+
+    def _cut_anew(self, state: Refined) -> Refined:
+        """`state` with the cuts that are best for it, not for what it came from."""
+        step_graph = build_step_graph(state.split)
+        scores = attention_scores(state.split) if state.streams_attention else frozenset()
+        schedule = best_cuts(step_graph, state.schedule.nodes, state.split.stock, scores)
+        return min(state, self._scheduled(state, step_graph, schedule, state.again), key=_rank)
 
     def instructions(self, state: Refined) -> float:
         """Predicted for all split steps of `state`."""
@@ -140,12 +160,22 @@ class Search:
         if split.stock != base.split.stock:
             return None
         step_graph = build_step_graph(split)
-        schedule = best_cuts(step_graph, base.schedule.nodes, split.stock)
+        nodes, cuts = base.schedule.nodes, base.schedule.cuts
+        order = [
+            s for a, b in zip(cuts, (*cuts[1:], len(nodes)), strict=True) for s in streaming_order(step_graph, nodes[a:b])
+        ]
+        schedule = Schedule(nodes, cuts, tuple(order), live_peak(step_graph, order))
+        return self._scheduled(replace(base, options=options, split=split), step_graph, schedule, again)
+
+    def _scheduled(
+        self, state: Refined, step_graph: StepGraph, schedule: Schedule, again: frozenset[int]
+    ) -> Refined:
+        """`state` under a schedule, the rows of `again` made anew where that can be."""
         again &= recomputable(step_graph, schedule) if again else again
         if again:
             unrolled = recompute(step_graph, schedule, again)
             step_graph, schedule = unrolled.step_graph, unrolled.schedule
-        found = Refined(options, split, step_graph, schedule, again)
+        found = replace(state, step_graph=step_graph, schedule=schedule, again=again)
         return replace(found, instructions=self.instructions(found))
 
     def _moves(self, base: Refined) -> Iterator[tuple[Mapping[int, Sizes], frozenset[int]]]:
@@ -164,11 +194,24 @@ class Search:
                     seen.add(tensors)
                     yield {**now, **dict.fromkeys(tensors, sizes)}, base.again
         if self._limits.allow_extra_macs:
-            producers = self._graph.producers()
-            for t in held:
-                maker = producers.get(t)
-                if maker is not None and maker not in base.again and maker not in base.split.stock:
-                    yield now, base.again | {maker}
+            yield from self._recomputations(base, held)
+
+    def _recomputations(
+        self, base: Refined, held: Sequence[int]
+    ) -> Iterator[tuple[Mapping[int, Sizes], frozenset[int]]]:
+        """A tensor's rows made anew: as they are, or by groups, of which then only one at a time is ever there."""
+        now = base.options.channel_groups
+        producers = self._graph.producers()
+        for t in held:
+            maker = producers.get(t)
+            if maker is None or maker in base.again or maker in base.split.stock:
+                continue
+            yield now, base.again | {maker}
+            if t in self._cuttable:
+                for share in SHARES[1::2]:
+                    sizes = _sizes(self._graph.tensors[t].shape[-1], share)
+                    if sizes is not None and len(sizes) >= len(now.get(t, (1,))):
+                        yield {**now, t: sizes}, base.again | {maker}
 
 
 def _rank(state: Refined) -> tuple[int, int]:
@@ -193,17 +236,14 @@ def _held_at_peak(base: Refined, graph: Graph) -> list[int]:
     crowd = live_bytes(step_graph, len(order), alive)
     at = int(np.argmax(crowd))
     storages = base.split.storages.storages
-    names = {tensor.name: tensor.index for tensor in graph.tensors}
     held: dict[int, int] = {}
     for p, (start, stop) in alive.items():
         piece = step_graph.pieces[p]
-        if not start <= at < stop or piece.storage >= len(storages):
-            continue
-        for t in storages[piece.storage].tensors:
-            if t >= len(graph.tensors):
-                t = names[base.split.graph.tensors[t].name.rsplit("[", 1)[0]]
-            held[t] = held.get(t, 0) + piece.bytes
-    return sorted(held, key=lambda t: (-held[t], t))
+        if start <= at < stop and piece.storage < len(storages):
+            for t in storages[piece.storage].tensors:
+                whole = base.split.part_of.get(t, t)
+                held[whole] = held.get(whole, 0) + piece.bytes
+    return sorted((t for t in held if t < len(graph.tensors)), key=lambda t: (-held[t], t))
 
 
 def _connected(graph: Graph, tensor: int, cuttable: frozenset[int]) -> tuple[int, ...]:

@@ -22,8 +22,8 @@
  * 4. QUANTIZE_FLOAT may start at the address it reads when its output pixels are not further apart than its
  *    input's.
  *
- * 5. TRANSPOSE_CONV, RESIZE_NEAREST, RESIZE_BILINEAR, GATHER, DEPTH_TO_SPACE, PIXEL_SUM and BATCH_MATMUL may
- *    write on no row they read.
+ * 5. TRANSPOSE_CONV, RESIZE_NEAREST, RESIZE_BILINEAR, GATHER, DEPTH_TO_SPACE, PIXEL_SUM, BATCH_MATMUL and
+ *    TRANSPOSE may write on no row they read.
  *
  * 6. The output row of CONV_SUM_LAST may start where its accumulator does.
  *

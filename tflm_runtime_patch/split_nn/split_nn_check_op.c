@@ -74,6 +74,7 @@ static const kind_rule* rule_of(uint32_t kind) {
     static const kind_rule gather = {split_check_gather, sizeof(split_gather_params), 1, 0, 4, 1};
     static const kind_rule depth_to_space = {split_check_depth_to_space, sizeof(split_block_params), 1, 0, 1, 1};
     static const kind_rule pixel_sum = {split_check_pixel_sum, sizeof(split_sum_params), 1, 0, 1, 1};
+    static const kind_rule transpose = {split_check_transpose, sizeof(split_transpose_params), 1, 0, 1, 1};
     static const kind_rule matmul = {split_check_matmul, sizeof(split_matmul_params), 2, 0, 1, 1};
     static const kind_rule conv_int16 = {split_check_convolution_int16, sizeof(split_conv_int16_params), 1, 0, 2, 2};
     static const kind_rule pool_int16 = {split_check_pool_int16, sizeof(split_pool_int16_params), 1, 0, 2, 2};
@@ -135,6 +136,8 @@ static const kind_rule* rule_of(uint32_t kind) {
             return SPLIT_NN_HAS(SPLIT_OP_GATHER) ? &gather : NULL;
         case SPLIT_OP_DEPTH_TO_SPACE:
             return SPLIT_NN_HAS(SPLIT_OP_DEPTH_TO_SPACE) ? &depth_to_space : NULL;
+        case SPLIT_OP_TRANSPOSE:
+            return SPLIT_NN_HAS(SPLIT_OP_TRANSPOSE) ? &transpose : NULL;
         case SPLIT_OP_BATCH_MATMUL:
             return SPLIT_NN_HAS(SPLIT_OP_BATCH_MATMUL) ? &matmul : NULL;
         case SPLIT_OP_CONV_INT16:

@@ -109,6 +109,18 @@ static int batch_has_addresses(const uint8_t* program, const split_op* op, uint3
     return 1;
 }
 
+/* Rows that stay rows come from their own, others from all. */
+static int lines_have_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_transpose_params* axes = (const split_transpose_params*)split_at(program, op->params_offset);
+    const uint32_t rows = split_view_at(program, op->input)->row_count;
+    for (uint32_t k = 0; k < rows; ++k) {
+        if ((axes->row_axis != 0 || k == row) && !has_address(program, op->input, k)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 split_status split_check_step(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_step step = split_step_at(program, index);
@@ -176,6 +188,9 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
             found = found && has_address(program, op->input, step.row / params->block);
             break;
         }
+        case SPLIT_OP_TRANSPOSE:
+            found = found && lines_have_addresses(program, op, step.row);
+            break;
         case SPLIT_OP_BATCH_MATMUL:
             found = found && has_address(program, op->input, step.row) && batch_has_addresses(program, op, step.row);
             break;

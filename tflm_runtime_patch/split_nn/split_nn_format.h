@@ -69,6 +69,7 @@ enum {
     SPLIT_OP_BINARY_FLOAT = 38,
     SPLIT_OP_UNARY_FLOAT = 39,
     SPLIT_OP_BATCH_MATMUL = 40,
+    SPLIT_OP_TRANSPOSE = 41,
     SPLIT_OP_CONV_SUM = 43,
     SPLIT_OP_CONV_SUM_LAST = 44,
     SPLIT_OP_DENSE_FEED_INT16 = 60,
@@ -387,6 +388,15 @@ typedef struct split_matmul_params {
     uint32_t transposed; /* 0 or 1 (BATCH_MATMUL's adj_y) */
 } split_matmul_params;
 typedef char split_matmul_params_is_28_bytes[sizeof(split_matmul_params) == 28 ? 1 : -1];
+
+/* TRANSPOSE: the output's rows, columns and channels are these axes of the input, 0 its rows, 1 its
+ * columns, 2 its channels. Output rows that are not the input's read all of them. */
+typedef struct split_transpose_params {
+    uint32_t row_axis;
+    uint32_t column_axis;
+    uint32_t channel_axis;
+} split_transpose_params;
+typedef char split_transpose_params_is_12_bytes[sizeof(split_transpose_params) == 12 ? 1 : -1];
 
 /* CONV_INT16, DEPTHWISE_INT16: int16 in and out without zero points, int8 weights as for CONV and
  * DEPTHWISE. acc = bias + sum(w * x) in int64, taps outside the input add nothing; out = clamp(MBQM64(acc,

@@ -110,6 +110,10 @@ void split_nn_matmul_add(const split_matmul* matmul, const int8_t* left, const i
                          uint32_t* sums, int32_t channels);
 void split_nn_matmul_finish(const split_matmul* matmul, const uint32_t* sums, int32_t channels, int8_t* output);
 
+/* TRANSPOSE: `count` elements, `input_step` bytes apart in the input, `output_step` in the output. */
+void split_nn_transpose_line(const int8_t* input, int32_t input_step, int8_t* output, int32_t output_step,
+                             int32_t count);
+
 typedef struct split_pool {
     split_window window;
     int32_t min;

@@ -21,6 +21,7 @@ split_status split_check_bilinear(const uint8_t* program, const split_op* op, co
 split_status split_check_gather(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_depth_to_space(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_matmul(const uint8_t* program, const split_op* op, const split_op_views* views);
+split_status split_check_transpose(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_pixel_sum(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_dense(const uint8_t* program, const split_op* op, const split_op_views* views);
 split_status split_check_convolution_int16(const uint8_t* program, const split_op* op, const split_op_views* views);
@@ -54,6 +55,7 @@ void split_run_bilinear(const split_machine* at, const split_op* op, uint32_t ro
 void split_run_gather(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_depth_to_space(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_matmul(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_transpose(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_pixel_sum(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_dense_feed(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_int16(const split_machine* at, const split_op* op, uint32_t row);

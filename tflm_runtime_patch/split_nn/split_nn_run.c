@@ -90,6 +90,11 @@ static void run_step(const split_machine* at, split_step step) {
                 split_run_pixel_sum(at, op, step.row);
             }
             break;
+        case SPLIT_OP_TRANSPOSE:
+            if (SPLIT_NN_HAS(SPLIT_OP_TRANSPOSE)) {
+                split_run_transpose(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_BATCH_MATMUL:
             if (SPLIT_NN_HAS(SPLIT_OP_BATCH_MATMUL)) {
                 split_run_matmul(at, op, step.row);

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
+from tflm_split.analysis.latency_portable import sum_ends
 from tflm_split.program.format import OpKind
 
 _WINDOW_BYTES = 64
+_SUM_PADDING_BYTES = 32
 _MAX_WIDE_TAPS = 25
 _MAX_COPIED_TAPS = 128
 
@@ -140,6 +142,37 @@ def conv(at: Geometry, edge: Edge) -> Counts:
         _two_pixels(to, at, window, filters, groups * (pixels // 2 if inner else 0))
         _one_pixel(to, at, window, filters, groups * (pixels % 2 if inner else pixels))
         to.add("outer pixel", 0 if inner else pixels * groups)
+    return to
+
+
+def conv_sum(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_conv_sum_dsp.c`: two pixels and filters at a time with one tap, otherwise one pixel and four filters."""
+    to = Counts()
+    depth, filters = at.input.channels, at.output.channels
+    to.add("step", 1)
+    to.add("window row", at.kernel[0])
+    sum_ends(to, at)
+    one_tap = at.kernel == (1, 1) and edge.rows_inside == 1
+    for span, pixels in at.spans().items():
+        window = _Window(at, edge, span, depth)
+        pairs = pixels // 2 if one_tap and span == (0, 1) else 0
+        to.add("pixel pair", pairs)
+        to.add("2x2 block", pairs * (filters // 2))
+        _dots(to, "2x2", depth, pairs * (filters // 2))
+        blocks = 2 * pairs * (filters % 2) + (pixels - 2 * pairs) * -(-filters // 4)
+        to.add("pixel", pixels - 2 * pairs)
+        to.add("block", blocks)
+        to.add("lane", 2 * pairs * (filters % 2) + (pixels - 2 * pairs) * filters)
+        inside = 0 if window.outside else window.rows
+        to.add("row", blocks * at.kernel[0])
+        stretches = [(window.part_bytes, inside * window.parts)]
+        if at.padding_counts:
+            outside = [(window.row_bytes, at.kernel[0] - inside), (window.before, inside), (window.after, inside)]
+            for length, times in outside:
+                stretches += [(min(_SUM_PADDING_BYTES, length - done), times) for done in range(0, length, _SUM_PADDING_BYTES)]
+        for length, times in stretches:
+            to.add("stretch", blocks * times)
+            _dots(to, "1x4", length, blocks * times)
     return to
 
 

@@ -6,6 +6,7 @@ Kinds whose kernel has no variant for the processor are counted here for every b
 from __future__ import annotations
 
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
+from tflm_split.program.format import OpKind, WeightFlags
 
 _LANES = 4
 _BLOCK_CHANNELS = 32
@@ -41,6 +42,22 @@ def conv(at: Geometry, edge: Edge) -> Counts:
             to.add("padding lane", blocks * lanes_used * (2 * inside + rows) * at.padding_counts)
             to.add("padding element", blocks * lanes_used * padding)
     return to
+
+
+def conv_sum(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_conv_sum.c`: the windows of CONV, sums that are loaded and stored; first and last steps do more."""
+    to = conv(at, edge)
+    sum_ends(to, at)
+    return to
+
+
+def sum_ends(to: Counts, at: Geometry) -> None:
+    """What the first step of a row's sums copies and the last one requantises."""
+    first, last = at.number("flags") & WeightFlags.FIRST > 0, at.kind is OpKind.CONV_SUM_LAST
+    to.add("first pixel", at.output.columns * first)
+    to.add("first output", at.output.elements * first)
+    to.add("last pixel", at.output.columns * last)
+    to.add("last output", at.output.elements * last)
 
 
 def depthwise(at: Geometry, edge: Edge) -> Counts:

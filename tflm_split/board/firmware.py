@@ -52,6 +52,7 @@ KERNELS: dict[OpKind, tuple[str, ...]] = {
     OpKind.RESIZE_BILINEAR: ("split_nn_resize_bilinear_row",),
     OpKind.GATHER: ("split_nn_gather_row",),
     OpKind.DEPTH_TO_SPACE: ("split_nn_depth_to_space_row",),
+    OpKind.TRANSPOSE: ("split_nn_transpose_line",),
     OpKind.BATCH_MATMUL: ("split_nn_matmul_dots", "split_nn_matmul_add", "split_nn_matmul_finish"),
     OpKind.CONV_INT16: ("split_nn_conv_int16_row",),
     OpKind.DEPTHWISE_INT16: ("split_nn_depthwise_int16_row",),

@@ -33,7 +33,7 @@ DEFAULT_EFFORT = 1500
 VISITS_PER_EFFORT = 20_000
 """Pairs of bodies that squeezing may look at per unit of effort."""
 FIRST_TRY_VISITS = 1_000_000
-"""The same for one try to get below one height; every round of tries may look at twice as many as the one before."""
+"""The same for the first tries to get below one height."""
 RESOLUTION = 512
 """Heights are tried in steps of this part of the lower bound."""
 
@@ -90,7 +90,7 @@ def _placed(distances: Distances, bound_bytes: int, use_native: bool) -> Iterato
     if len(bodies[largest].spans) > 1:
         body = bodies[largest]
         for excess in TARGETS if distances.pairs < MANY_PAIRS else QUICK_TARGETS:
-            address = -(-(int(bound_bytes * (1 + excess)) - body.bytes) // body.align) * body.align
+            address = (int(bound_bytes * (1 + excess)) - body.bytes) // body.align * body.align
             pins.append((", largest tensor on top", {largest: max(address, 0)}))
     for suffix, fixed in pins:
         for name, key in ORDERS:
@@ -103,31 +103,28 @@ def _placed(distances: Distances, bound_bytes: int, use_native: bool) -> Iterato
 def _squeezed(
     distances: Distances, start: Start, bound_bytes: int, granule_bytes: int, visits: int, seed: int, use_native: bool
 ) -> Start:
-    """`start`, or what is left of its head after heights below it were tried, by halving the distance to the bound.
+    """`start`, or the lowest of what was found below it: further down after a success, less far down after a failure.
 
-    The bound itself is tried first. When all heights above those that failed are closer than can be told apart, a new
-    round may look at more.
+    When the smallest step down has failed, the next tries may look at more.
     """
     bodies = distances.bodies
     step = max(granule_bytes, bound_bytes // RESOLUTION // granule_bytes * granule_bytes)
     best, head = start, head_bytes(bodies, start.addresses)
     technique = start.technique + ", squeezed"
-    height, failed, tries = bound_bytes, bound_bytes - step, 0
-    allowed = FIRST_TRY_VISITS
+    down, allowed, tries = (head - bound_bytes) // 4, FIRST_TRY_VISITS, 0
     while head > bound_bytes and visits > 0:
+        height = max(bound_bytes, (head - max(down, step)) // granule_bytes * granule_bytes)
         granted = min(allowed, visits)
         found, left = squeeze(distances, best.addresses, height, granted, seed + tries, use_native)
         visits -= granted - left
         tries += 1
-        if found is None:
-            failed = height
+        if found is not None:
+            best = _settled(distances, Start(tuple(found), technique), use_native)
+            head, down = head_bytes(bodies, best.addresses), 2 * down
+        elif down > step:
+            down //= 4
         else:
-            best, head = _settled(distances, Start(tuple(found), technique), use_native), height
-            head = head_bytes(bodies, best.addresses)
-        height = (failed + head) // 2 // granule_bytes * granule_bytes
-        if head - failed <= step or not failed < height < head:
-            failed, allowed = bound_bytes - step, 2 * allowed
-            height = max(bound_bytes, (bound_bytes + head) // 2 // granule_bytes * granule_bytes)
+            allowed *= 2
     return best
 
 

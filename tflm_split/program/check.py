@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from tflm_split.errors import ProgramError
+from tflm_split.program.check_maps import position_fault, rows_mixed, shape_fault
+from tflm_split.program.check_matmul import matmul_fault, matmul_rows, transpose_fault
 from tflm_split.program.check_types import (
     FLOAT_KINDS,
     INT16_KINDS,
@@ -26,8 +28,6 @@ from tflm_split.program.check_types import (
     typed_fault,
     wide_shift_fault,
 )
-from tflm_split.program.check_matmul import matmul_fault, matmul_rows
-from tflm_split.program.check_maps import position_fault, rows_mixed, shape_fault
 from tflm_split.program.constants import DEPTHWISE_KINDS, constant_bytes, constant_fields
 from tflm_split.program.format import MAX_WINDOW_ROWS, NONE, PARAMS_OF, MeanMode, OpKind, StorageKind, WeightFlags
 from tflm_split.program.types import Op, Program, Storage, View
@@ -117,6 +117,8 @@ def _check_addresses(program: Program, index: int, row: int) -> None:
         touched += [(op.input, tap) for tap in rows_mixed(program, op, row)]
     elif op.kind is OpKind.BATCH_MATMUL and op.input2 is not None:
         touched += [(op.input, row), *((op.input2, r) for r in matmul_rows(program, op, row))]
+    elif op.kind is OpKind.TRANSPOSE and op.params["row_axis"] != 0:
+        touched += [(op.input, r) for r in range(source.row_count)]
     elif op.kind is OpKind.DEPTH_TO_SPACE:
         touched.append((op.input, row // int(op.params["block"])))
     elif op.kind is OpKind.PAD:
@@ -252,6 +254,8 @@ class _OpCheck:
                 self._resize(output, source)
             case OpKind.RESIZE_BILINEAR | OpKind.GATHER | OpKind.DEPTH_TO_SPACE | OpKind.PIXEL_SUM:
                 self._no_fault(shape_fault(kind, params, output, source))
+            case OpKind.TRANSPOSE:
+                self._no_fault(transpose_fault(params, output, source))
             case OpKind.BATCH_MATMUL:
                 self._no_fault(matmul_fault(params, output, source, self.view(op.input2, "second input")))
             case _:

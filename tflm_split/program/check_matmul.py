@@ -1,4 +1,6 @@
-"""The rules of BATCH_MATMUL: which views make a product of matrices, and which rows of the right one a step touches."""
+"""The rules of the kinds that work between tokens: which views make a product of matrices (BATCH_MATMUL), and which rows of
+the right one a step touches; which make a TRANSPOSE. Each function gives the fault, or None.
+"""
 
 from __future__ import annotations
 
@@ -37,3 +39,17 @@ def matmul_rows(program: Program, op: Op, row: int) -> range:
     count = int(op.params["right_rows"])
     first = row // int(op.params["left_rows"]) * count % program.views[op.input2].row_count
     return range(first, first + count)
+
+
+def transpose_fault(params: Mapping[str, int | float], output: View, source: View) -> str | None:
+    """What is wrong with the shapes and axes; None when nothing is."""
+    axes = [int(params[name]) for name in ("row_axis", "column_axis", "channel_axis")]
+    if sorted(axes) != [0, 1, 2]:
+        return f"its axes are {axes}"
+    if source.element_bytes != 1 or output.element_bytes != 1:
+        return f"it takes elements of {source.element_bytes} bytes to {output.element_bytes}"
+    read = (source.row_count, source.column_count, source.channel_count)
+    written = (output.row_count, output.column_count, output.channel_count)
+    if written != tuple(read[axis] for axis in axes):
+        return f"axes {axes} of {list(read)} are not {list(written)}"
+    return None

@@ -90,8 +90,9 @@ class OpKind(IntEnum):
     POOL_FLOAT = 37
     BINARY_FLOAT = 38
     UNARY_FLOAT = 39
-    # a product of two activations
+    # between tokens
     BATCH_MATMUL = 40
+    TRANSPOSE = 41
     # a convolution that takes its input channels group by group
     CONV_SUM = 43
     CONV_SUM_LAST = 44
@@ -483,6 +484,17 @@ MATMUL_PARAMS = Record(
     ),
 )
 
+TRANSPOSE_PARAMS = Record(
+    "split_transpose_params",
+    "TRANSPOSE: the output's rows, columns and channels are these axes of the input, 0 its rows, 1 its columns, 2 its "
+    "channels. Output rows that are not the input's read all of them.",
+    (
+        Field("row_axis", "uint32_t"),
+        Field("column_axis", "uint32_t"),
+        Field("channel_axis", "uint32_t"),
+    ),
+)
+
 _SCALE_INT16 = (
     Field("output_min", "int32_t"),
     Field("output_max", "int32_t"),
@@ -662,6 +674,7 @@ PARAMS_OF = {
     OpKind.BINARY_FLOAT: BINARY_FLOAT_PARAMS,
     OpKind.UNARY_FLOAT: UNARY_FLOAT_PARAMS,
     OpKind.BATCH_MATMUL: MATMUL_PARAMS,
+    OpKind.TRANSPOSE: TRANSPOSE_PARAMS,
     OpKind.CONV_SUM: CONV_PARAMS,
     OpKind.CONV_SUM_LAST: CONV_PARAMS,
     OpKind.DENSE_FEED_INT16: DENSE_INT16_PARAMS,
@@ -672,7 +685,7 @@ PARAMS_OF = {
 RECORDS = (
     HEADER, IO, STORAGE, VIEW, OP, CONV_PARAMS, POOL_PARAMS, BINARY_PARAMS, LUT_PARAMS, QUANTIZE_PARAMS, SOFTMAX_PARAMS,
     PAD_PARAMS, SUM_PARAMS, DENSE_PARAMS, TRANSPOSE_CONV_PARAMS, RESIZE_PARAMS, BILINEAR_PARAMS, GATHER_PARAMS,
-    BLOCK_PARAMS, MATMUL_PARAMS,
+    BLOCK_PARAMS, MATMUL_PARAMS, TRANSPOSE_PARAMS,
     CONV_INT16_PARAMS, DENSE_INT16_PARAMS, POOL_INT16_PARAMS,
     BINARY_INT16_PARAMS, UNARY_INT16_PARAMS, SOFTMAX_INT16_PARAMS, CONV_FLOAT_PARAMS, DENSE_FLOAT_PARAMS,
     POOL_FLOAT_PARAMS, BINARY_FLOAT_PARAMS, UNARY_FLOAT_PARAMS, SUM_FLOAT_PARAMS,

@@ -144,8 +144,8 @@ def _computed(graph: Graph, op: Operator, values: Floats) -> bytes | None:
     """A float operator; None when it is not one of ours or leaves the numbers."""
     if op.kind not in _FLOAT or graph.tensors[op.outputs[0]].dtype != "FLOAT32":
         return None
-    made = np.asarray(_FLOAT[op.kind](values), np.float32)
-    return made.astype("<f4").tobytes() if np.isfinite(made).all() else None
+    made: Floats = np.asarray(_FLOAT[op.kind](values), np.float32)
+    return bytes(made.astype("<f4").data) if np.isfinite(made).all() else None
 
 
 def _quantized(graph: Graph, op: Operator, values: Floats) -> bytes | None:
@@ -161,4 +161,4 @@ def _quantized(graph: Graph, op: Operator, values: Floats) -> bytes | None:
     rounded = np.copysign(np.floor(np.abs(quotients) + 0.5), quotients) + int(params["zero_point"])
     if not (np.abs(rounded) < 2**31 - 2**8).all():  # what no int32 holds has no defined result
         return None
-    return np.clip(rounded, low, high).astype(np.int64).astype(np.uint8).tobytes()
+    return bytes(np.clip(rounded, low, high).astype(np.int64).astype(np.uint8).data)

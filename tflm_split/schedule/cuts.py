@@ -8,6 +8,7 @@ whole there. The live memory of a group depends on its two ends only, so the bes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,14 @@ class _Costs:
                 self.first[p] = min(ranks)
             ranks = [self.rank[step_graph.steps[s].node] for s in step_graph.readers[p] if s in step_graph.needed]
             self.last[p] = count + 1 if p in step_graph.final else max(ranks, default=-1)
+
+    def whole_at(self, storages: AbstractSet[int]) -> set[int]:
+        """Where a cut would make a row of `storages` wait for a later group."""
+        crossed: set[int] = set()
+        for p, piece in enumerate(self.graph.pieces):
+            if piece.storage in storages and self.first[p] <= len(self.nodes):
+                crossed.update(range(int(self.first[p]) + 1, min(int(self.last[p]), len(self.nodes)) + 1))
+        return crossed - {len(self.nodes)}
 
     def order(self, j: int) -> list[int]:
         return streaming_order(self.graph, self.nodes[:j])
@@ -130,15 +139,26 @@ class _Costs:
         return base + int(np.cumsum(change).max(initial=0))
 
 
-def best_cuts(step_graph: StepGraph, nodes: Sequence[int], stock: frozenset[int]) -> Schedule:
-    """The schedule of least live peak among all cuts of the operator order `nodes`; ties go to shorter groups."""
+def best_cuts(
+    step_graph: StepGraph,
+    nodes: Sequence[int],
+    stock: frozenset[int],
+    streamed: frozenset[int] = frozenset(),
+) -> Schedule:
+    """The schedule of least live peak among all cuts of the operator order `nodes`; ties go to shorter groups.
+
+    Storages of `streamed` are made and read within one group; where no cuts keep to that, they may be whole after all.
+    """
     costs = _Costs(step_graph, nodes)
+    forbidden = costs.whole_at(streamed) if streamed else set()
     count = len(nodes)
     weight = [len(step_graph.steps_of[n]) for n in nodes]
     best = [0] * (count + 1)
     cut = [0] * (count + 1)
     for j in range(1, count + 1):
         best[j] = -1
+        if j in forbidden:
+            continue
         costs.prepare(j)
         steps_in_group = 0
         for i in range(j - 1, -1, -1):
@@ -148,11 +168,13 @@ def best_cuts(step_graph: StepGraph, nodes: Sequence[int], stock: frozenset[int]
                 break
             if j - i > 1 and steps_in_group > MAX_GROUP_STEPS:
                 break
-            if best[j] >= 0 and best[i] >= best[j]:
+            if best[i] < 0 or (best[j] >= 0 and best[i] >= best[j]):
                 continue
             peak = max(best[i], costs.peak(i, j))
             if best[j] < 0 or peak < best[j]:
                 best[j], cut[j] = peak, i
+    if best[count] < 0:
+        return best_cuts(step_graph, nodes, stock)
     cuts: list[int] = []
     j = count
     while j > 0:

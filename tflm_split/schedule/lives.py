@@ -14,7 +14,7 @@ from tflm_split.schedule.step_graph import PIECE_ALIGN, Overlap, StepGraph
 
 TENSOR_ALIGN = 16
 """What TFLM aligns tensors to (MicroArenaBufferAlignment)."""
-MAX_SPANS = 512
+MAX_SPANS = 256
 """Spans of one body. A tensor of more rows is taken a few rows at a time: the planner's work grows with the square of
 their number. No model known to us has more than 224 rows."""
 

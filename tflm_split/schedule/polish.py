@@ -3,14 +3,15 @@
 At the most crowded step, the steps around it are divided anew into those that run before it and those that run after:
 among all divisions that respect what each step reads, the one that leaves fewest bytes in between. That is a cheapest
 cut (a piece costs its bytes when its writer is before and a reader after), so each question is answered exactly; each
-half keeps its own order. A move stays when the crowd shrinks; the next most crowded step follows, until nothing helps.
+half keeps its own order. Where this crowds another step of the window, that one is asked the same, a few times over.
+What lowers the peak or thins out the crowd stays; the next most crowded step follows, until nothing helps.
 
 A region's steps stay between the stock operators around it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tflm_split.schedule.cuts import Schedule
@@ -19,20 +20,20 @@ from tflm_split.schedule.step_graph import StepGraph
 
 WINDOWS = (32, 128, 512)
 """Steps to each side of the most crowded one that may move; the smallest window that helps is taken."""
+DEPTH = 1
+"""Divisions of one window, each at the step that is most crowded after the one before."""
+PICKED = 3
 CROWDED = 0.97
-"""Steps with more than this share of the peak count as crowded: a move must lower the peak or thin them out."""
-DEFAULT_EFFORT = 300_000
+"""Steps with more than this share of the peak are a crowd: a move must lower the peak or thin it out."""
+DEFAULT_EFFORT = 400_000
 """Steps in all windows looked at."""
-
-Score = tuple[int, int]
-"""Peak in bytes; bytes above the crowded level, over all steps."""
 
 
 def polished(
     step_graph: StepGraph, schedule: Schedule, stock: frozenset[int], effort: int = DEFAULT_EFFORT
 ) -> Schedule:
-    """`schedule` with its steps in an order of no higher live peak; `effort` counts steps looked at."""
-    search = _Polish(step_graph, list(schedule.steps), stock)
+    """`schedule`, or one of lower live peak with its steps in another order; `effort` counts steps looked at."""
+    search = _Polish(step_graph, schedule.steps, stock)
     search.run(effort)
     peak = max(search.live, default=0)
     if peak >= schedule.live_peak_bytes:
@@ -42,64 +43,231 @@ def polished(
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Positions [start, stop) of an order: which pieces are touched there, and which of them exist before and after."""
+    """Positions [start, stop) of an order, and the pieces touched there by when else they exist."""
 
     start: int
-    steps: tuple[int, ...]
+    stop: int
     base_bytes: int
-    """What lives throughout, and is not touched here, or is there before and after anyway."""
-    before: frozenset[int]
-    """Touched pieces that exist before the window and not after it."""
-    after: frozenset[int]
-    """Touched pieces that exist after the window and not before it."""
-    inner: frozenset[int]
-    """Touched pieces that exist neither before nor after."""
+    """What lives at every position, whatever the order of the window's steps."""
+    throughout: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    inner: tuple[int, ...]
 
 
 class _Polish:
-    def __init__(self, step_graph: StepGraph, order: list[int], stock: frozenset[int]) -> None:
-        self.graph = step_graph
-        self.order = order
-        steps = step_graph.steps
-        self.touches = {s: tuple(dict.fromkeys((*steps[s].reads, *steps[s].writes))) for s in order}
-        self.bounds: list[tuple[int, int]] = []
-        """By position: the run of steps between two stock operators that it belongs to."""
-        start = 0
-        for k in range(len(order) + 1):
-            if k == len(order) or steps[order[k]].node in stock:
-                self.bounds += [(start, k)] * (k - start)
-                if k < len(order):
-                    self.bounds.append((k, k + 1))
-                start = k + 1
-        users: dict[int, list[int]] = {}
-        for s in order:
-            for p in self.touches[s]:
-                users.setdefault(p, []).append(s)
-        self.users = users
-        self.position = {s: k for k, s in enumerate(order)}
-        self.live = self._live_of(self._window(0, len(order)), order)
+    """An order of steps and what lives at each position, changed window by window."""
 
-    def _window(self, start: int, stop: int) -> _Window:
-        graph, position = self.graph, self.position
-        steps = tuple(self.order[start:stop])
-        before, after, inner = set(), set(), set()
-        throughout = 0
-        for p in {p for s in steps for p in self.touches[s]}:
-            first, last = self._life(p)
-            if first < start and last >= stop:
-                throughout += graph.pieces[p].bytes
-            elif first < start:
-                before.add(p)
-            elif last >= stop:
-                after.add(p)
+    def __init__(self, step_graph: StepGraph, order: Sequence[int], stock: frozenset[int]) -> None:
+        steps = step_graph.steps
+        self.graph = step_graph
+        self.order = list(order)
+        self.bytes = [p.bytes for p in step_graph.pieces]
+        self.touched = {s: tuple(dict.fromkeys((*steps[s].reads, *steps[s].writes))) for s in order}
+        pieces = dict.fromkeys(p for s in order for p in self.touched[s])
+        self.writers = {p: tuple(s for s in step_graph.producers[p] if s in self.touched) for p in pieces}
+        self.users = {
+            p: tuple(s for s in dict.fromkeys((*self.writers[p], *step_graph.readers[p])) if s in self.touched)
+            for p in pieces
+        }
+        self.first = {p: -1 if p in step_graph.initial else len(order) for p in pieces}
+        """Position of the first step that touches a piece; -1 for what exists at the start."""
+        self.last = {p: len(order) if p in step_graph.final else -1 for p in pieces}
+        """Position of the last; one past the end for what must survive."""
+        self._touch(0, self.order)
+        self.runs = _runs([steps[s].node in stock for s in order])
+        untouched = sum(self.bytes[p] for p in step_graph.initial & step_graph.final if p not in pieces)
+        self.live, self.apart = self._crowd(self._window(0, len(order), untouched), self.order)
+
+    def _touch(self, start: int, steps: Sequence[int]) -> None:
+        for position, s in enumerate(steps, start):
+            for p in self.touched[s]:
+                self.first[p] = min(self.first[p], position)
+                self.last[p] = max(self.last[p], position)
+
+    def _window(self, start: int, stop: int, untouched_bytes: int | None = None) -> _Window:
+        found: tuple[list[int], list[int], list[int], list[int]] = ([], [], [], [])
+        for p in dict.fromkeys(p for s in self.order[start:stop] for p in self.touched[s]):
+            before, after = self.first[p] < start, self.last[p] >= stop
+            found[0 if before and after else 1 if before else 2 if after else 3].append(p)
+        if untouched_bytes is None:
+            here = sum(self.bytes[p] for pieces in found for p in pieces if self.first[p] <= start)
+            untouched_bytes = self.apart[start] - here
+        base = untouched_bytes + sum(self.bytes[p] for p in found[0])
+        throughout, before_only, after_only, inner = map(tuple, found)
+        return _Window(start, stop, base, throughout, before_only, after_only, inner)
+
+    def _crowd(self, window: _Window, steps: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Bytes alive at each of the window's positions if they ran `steps`: as rows overlap, and if none did."""
+        first = dict.fromkeys((*window.throughout, *window.before), -1)
+        last: dict[int, int] = {}
+        for k, s in enumerate(steps):
+            for p in self.touched[s]:
+                first.setdefault(p, k)
+                last[p] = k
+        last.update(dict.fromkeys((*window.throughout, *window.after), len(steps)))
+        change = [0] * (len(steps) + 2)
+        change[0] = window.base_bytes
+        for p in (*window.before, *window.after, *window.inner):
+            change[max(first[p], 0)] += self.bytes[p]
+            change[last[p] + 1] -= self.bytes[p]
+        live, apart = [], []
+        now = 0
+        for k, s in enumerate(steps):
+            now += change[k]
+            apart.append(now)
+            shared = 0
+            for overlap in self.graph.steps[s].overlaps:
+                if last[overlap.read] == k and first[overlap.written] == k:
+                    shared = overlap.shared_bytes
+                    break
+            live.append(now - shared)
+        return live, apart
+
+    def run(self, effort: int) -> None:
+        """Improve until nothing helps or `effort` steps have been looked at."""
+        while effort > 0:
+            for start, stop, at in self._questions():
+                effort -= stop - start
+                if self._improved(start, stop, at) or effort <= 0:
+                    break
             else:
-                inner.add(p)
-        if start == 0 and stop == len(self.order):
-            untouched = sum(graph.pieces[p].bytes for p in graph.initial & graph.final - self.users.keys())
-            base = throughout + untouched
-        else:
-            # What lives at the window's first step, less what is touched: pieces of `before`, and those it makes itself.
-            base = self._untouched(start, stop)
-            base += throughout
-        del position
-        return _Window(start, steps, base, frozenset(before), frozenset(after), frozenset(inner))
+                return
+
+    def _questions(self) -> Iterator[tuple[int, int, int]]:
+        """Windows around crowded steps, and where in them those are: the most crowded first, the narrow ones first."""
+        peak = max(self.live, default=0)
+        most = [k for k, live in enumerate(self.live) if live == peak]
+        crowd = [k for k, live in enumerate(self.live) if live > CROWDED * peak]
+        picked = dict.fromkeys([*_spread(most, PICKED), *_spread(crowd, PICKED)])
+        for reach in WINDOWS:
+            for at in picked:
+                low, high = self.runs[at]
+                yield max(low, at - reach), min(high, at + reach + 1), at
+
+    def _improved(self, start: int, stop: int, at: int) -> bool:
+        """Whether dividing the window at `at` helped; if so it is done."""
+        window = self._window(start, stop)
+        peak = max(self.live)
+        level = int(CROWDED * peak)
+        around = max((*self.live[:start], *self.live[stop:]), default=0)
+        best = _score(self.live[start:stop], around, level)
+        found: list[int] | None = None
+        for early in (True, False):
+            steps, where = self.order[start:stop], at - start
+            for _ in range(DEPTH):
+                divided = self._divided(window, steps, where, early)
+                if divided == steps:
+                    break
+                steps = divided
+                live, _ = self._crowd(window, steps)
+                score = _score(live, around, level)
+                if score < best:
+                    best, found = score, steps
+                    break
+                where = live.index(max(live))
+        if found is None:
+            return False
+        self.order[start:stop] = found
+        self.live[start:stop], self.apart[start:stop] = self._crowd(window, found)
+        for p in (*window.after, *window.inner):
+            self.first[p] = len(self.order)
+        for p in (*window.before, *window.inner):
+            self.last[p] = -1
+        self._touch(start, found)
+        return True
+
+    def _divided(self, window: _Window, steps: Sequence[int], at: int, early: bool) -> list[int]:
+        """`steps` in two halves around `steps[at]`, with as few bytes as possible alive in between.
+
+        Of all such divisions the one with fewest steps in the first half, or with most.
+        """
+        local = {s: k for k, s in enumerate(steps)}
+        depends = [[local[d] for d in self.graph.steps[s].depends if d in local] for s in steps]
+        source, sink = 0, 1
+        node = _forced(depends, at, source, sink)
+        free = [k for k, n in enumerate(node) if n < 0]
+        network = FlowNetwork(2 + len(free))
+        for n, k in enumerate(free, 2):
+            node[k] = n
+        for k, needs in enumerate(depends):
+            for d in needs:
+                if node[k] != sink and node[d] != source:
+                    network.arc(node[k], node[d], UNCUTTABLE)
+        for p in (*window.before, *window.after, *window.inner):
+            self._price(network, p, window, local, node)
+        _, smallest, largest = network.cheapest_cut(source, sink)
+        chosen = smallest if early else largest
+        first = [s for k, s in enumerate(steps) if node[k] in chosen]
+        second = [s for k, s in enumerate(steps) if node[k] not in chosen and k != at]
+        return [*first, steps[at], *second]
+
+    def _price(self, network: FlowNetwork, piece: int, window: _Window, local: dict[int, int], node: list[int]) -> None:
+        """Let a cut pay for `piece` once if it exists when the first half is done."""
+        source, sink = 0, 1
+        bytes_ = self.bytes[piece]
+        makers = {node[local[s]] for s in self.writers[piece] if s in local}
+        users = {node[local[s]] for s in self.users[piece] if s in local}
+        if self.first[piece] < window.start:
+            makers = {source}
+        if self.last[piece] >= window.stop:
+            users = {sink}
+        if source in makers:
+            makers = {source}
+        if sink in users:
+            users = {sink}
+        users -= makers if len(makers) == 1 else set()
+        if not users or sink in makers and len(makers) == 1:
+            return
+        tail = makers.pop() if len(makers) == 1 else network.node()
+        for maker in sorted(makers):
+            network.arc(maker, tail, UNCUTTABLE)
+        if len(users) == 1:
+            network.arc(tail, users.pop(), bytes_)
+            return
+        shared = network.node()
+        network.arc(tail, shared, bytes_)
+        for user in sorted(users):
+            if user != source:
+                network.arc(shared, user, UNCUTTABLE)
+
+
+def _forced(depends: Sequence[Sequence[int]], at: int, source: int, sink: int) -> list[int]:
+    """By step: `source` for what `at` depends on, `sink` for itself and what depends on it, -1 for the others."""
+    node = [-1] * len(depends)
+    node[at] = sink
+    todo = list(depends[at])
+    while todo:
+        k = todo.pop()
+        if node[k] < 0:
+            node[k] = source
+            todo.extend(depends[k])
+    for k in range(at + 1, len(depends)):
+        if any(node[d] == sink for d in depends[k]):
+            node[k] = sink
+    return node
+
+
+def _spread(positions: Sequence[int], count: int) -> list[int]:
+    """At most `count` of `positions`, evenly, both ends among them."""
+    if len(positions) <= count:
+        return list(positions)
+    return [positions[k * (len(positions) - 1) // (count - 1)] for k in range(count)]
+
+
+def _score(live: Sequence[int], around: int, level: int) -> tuple[int, int]:
+    """Peak in bytes; bytes above `level`, summed over steps."""
+    return max(around, max(live)), sum(b - level for b in live if b > level)
+
+
+def _runs(is_stock: Sequence[bool]) -> list[tuple[int, int]]:
+    """By position: the run of steps, between two stock operators, that it belongs to."""
+    runs: list[tuple[int, int]] = []
+    start = 0
+    for k in range(len(is_stock) + 1):
+        if k == len(is_stock) or is_stock[k]:
+            runs += [(start, k)] * (k - start)
+            if k < len(is_stock):
+                runs.append((k, k + 1))
+            start = k + 1
+    return runs

@@ -55,6 +55,8 @@ class Grouped:
     aliases: Mapping[int, Alias]
     touched: frozenset[int]
     """Operators that now work by groups."""
+    part_of: Mapping[int, int]
+    """Each tensor added -> the tensor of the model that it is a part (or holds sums) of."""
 
 
 def equal_groups(channels: int, group: int) -> Sizes:
@@ -119,7 +121,7 @@ def _is_channel_copy(op: RowOp) -> bool:
 def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) -> Grouped:
     """`row_ops` with every tensor of `sizes` cut along channels; raises Refusal when they do not fit the operators."""
     if not sizes:
-        return Grouped(graph, row_ops, MappingProxyType({}), frozenset())
+        return Grouped(graph, row_ops, MappingProxyType({}), frozenset(), MappingProxyType({}))
     joints = joined(graph, row_ops)
     allowed = groupable(graph, row_ops) | joints.keys()
     for t, found in sizes.items():
@@ -140,7 +142,7 @@ def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) ->
         if changed[k] != tuple(ops):
             touched.add(k)
     tensors = (*graph.tensors, *parts.added)
-    return Grouped(replace(graph, tensors=tensors), changed, dict(parts.aliases), frozenset(touched))
+    return Grouped(replace(graph, tensors=tensors), changed, dict(parts.aliases), frozenset(touched), dict(parts.part_of))
 
 
 def _cuts_output(op: RowOp) -> bool:
@@ -166,6 +168,7 @@ class _Parts:
         self.branches = branches
         self.added: list[Tensor] = []
         self.aliases: dict[int, Alias] = {}
+        self.part_of: dict[int, int] = {}
         self._known: dict[tuple[int, int, int], int] = {}
 
     def of(self, tensor: int, first: int, channels: int, row_bytes: int) -> int:
@@ -198,6 +201,7 @@ class _Parts:
                 )
             )
             self._known[key] = index
+            self.part_of[index] = tensor
         return self._known[key]
 
 
@@ -218,6 +222,7 @@ class _Parts:
         """A tensor of int32 for the sums of `op`'s output rows."""
         index = len(self.graph.tensors) + len(self.added)
         target, shape = (*self.graph.tensors, *self.added)[op.output], op.output_shape
+        self.part_of[index] = self.part_of.get(op.output, op.output)
         self.added.append(
             replace(
                 target,

@@ -21,6 +21,11 @@ from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import RowShape, row_shape
 from tflm_split.split.storage import Alias, StorageMap, map_storages
 
+MAX_STEPS = 16_384
+"""Steps of all operators together. Schedules and layouts of more take minutes; no model known to us has 6,000."""
+MAX_STEPS_TIMES_OPERATORS = 6_000_000
+"""What the search for the best cuts grows with; no model known to us has 2,000,000."""
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -32,6 +37,8 @@ class Split:
     aliased: frozenset[int]
     storages: StorageMap
     refusals: Mapping[int, Refusal]
+    part_of: Mapping[int, int]
+    """Tensors that stand for a part of the model's (`channel_groups.py`) -> which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,7 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
                 pieces[op.index] = split_operator(graph, op)
         except Refusal as refusal:
             refusals[op.index] = refusal
+    _drop_the_tallest(pieces, refusals)
     grouped = group_channels(graph, pieces, options.channel_groups)
     graph, pieces = grouped.graph, dict(grouped.row_ops)
     while True:
@@ -102,7 +110,8 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
     if any(t in crossing for t in options.channel_groups):
         raise Refusal("channels", "a tensor cut along channels would cross from one region into another")
     aliased = frozenset(k for k in covered if not row_ops.get(k))
-    return Split(graph, tuple(r for k in sorted(row_ops) for r in row_ops[k]), stock, aliased, storages, refusals)
+    made = tuple(r for k in sorted(row_ops) for r in row_ops[k])
+    return Split(graph, made, stock, aliased, storages, refusals, grouped.part_of)
 
 
 def _windows(graph: Graph, op: Operator) -> tuple[Alias, ...]:
@@ -136,9 +145,21 @@ def _copy_outer_slices(
 OUTER_SLICE = Refusal("neighbours", "its output is reshaped, or read outside the region")
 
 
+def _drop_the_tallest(pieces: dict[int, tuple[RowOp, ...]], refusals: dict[int, Refusal]) -> None:
+    """Leave the operators of most steps stock until what is left can be planned in bounded time and memory."""
+    steps = {k: sum(op.steps for op in ops) for k, ops in pieces.items()}
+    total = sum(steps.values())
+    for k in sorted(steps, key=lambda k: (-steps[k], k)):
+        if total <= MAX_STEPS and total * len(pieces) <= MAX_STEPS_TIMES_OPERATORS:
+            return
+        total -= steps[k]
+        del pieces[k]
+        refusals[k] = Refusal("size", f"it would take {steps[k]:,} steps of a model that takes too many")
+
+
 def _check_reshape(graph: Graph, op: Operator) -> None:
     source, target = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-    if source.is_constant or source.is_variable or source.dtype != target.dtype:
+    if source.is_constant or source.is_variable or target.is_variable or source.dtype != target.dtype:
         raise Refusal("constant", "its input is not an activation of the output's type")
     if source.bytes != target.bytes or source.bytes == 0:
         raise Refusal("geometry", "its input and output differ in size")

@@ -14,6 +14,8 @@ from tflm_split.ir.graph import ELEMENT_BYTES, Tensor
 
 MAX_COUNT = 0xFFFF
 """Rows and columns are u16 in the program format."""
+MAX_CUT_BYTES = 16 * 1024 * 1024
+"""Of one tensor: no microcontroller has as much, and every byte of a region is followed through its whole program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ def row_shape(tensor: Tensor) -> RowShape:
         rows, columns, channels = prod(shape[:-1]), 1, (shape[-1] if shape else 1)
     if rows > MAX_COUNT or columns > MAX_COUNT:
         raise Refusal("shape", f"tensor {tensor.name!r} has more than {MAX_COUNT} rows or columns")
+    if tensor.bytes > MAX_CUT_BYTES:
+        raise Refusal("size", f"tensor {tensor.name!r} has {tensor.bytes:,} bytes, more than are cut into rows")
     return RowShape(rows, columns, channels, element_bytes)
 
 

@@ -33,7 +33,7 @@ def read_model(source: bytes | os.PathLike[str] | str) -> Model:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _read(bytes(source), "model", "the model")
     path = Path(source)
-    return _read(_file_bytes(path), path.stem, str(path))
+    return _read(_file_bytes(path), _text(os.fsencode(path.stem)), str(path))
 
 
 def custom_options(model: Model) -> dict[int, bytes]:

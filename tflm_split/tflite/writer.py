@@ -18,6 +18,7 @@ import numpy as np
 from tflm_split.errors import InternalError, ModelError
 from tflm_split.ir.graph import ABSENT, Model
 from tflm_split.tflite import bounds, offline_plan, prune, schema
+from tflm_split.tflite.hidden_variables import move_hidden_variables
 from tflm_split.tflite.edit import CustomOperator, Edit, Interface, NewOperator, NewTensor
 from tflm_split.tflite.reader import read_model
 
@@ -193,6 +194,7 @@ def _set_interface(tree: Any, interface: Interface) -> None:
 
 def _set_offline_plan(tree: Any, offsets: Mapping[int, int]) -> None:
     """One metadata entry with the offsets of the main graph's tensors, in place of whatever plan there was."""
+    move_hidden_variables(tree, offsets)
     counts = [len(graph.tensors or []) for graph in tree.subgraphs]
     all_offsets = [offsets.get(t, offline_plan.ONLINE) for t in range(counts[0])]
     all_offsets += [offline_plan.ONLINE] * sum(counts[1:])

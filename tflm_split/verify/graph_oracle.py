@@ -600,6 +600,10 @@ def _byte_function(e: _Evaluation) -> Array:
     return np.asarray(table[e.value(0).view(np.uint8)])
 
 
+def _transpose(e: _Evaluation) -> Array:
+    return np.transpose(e.value(0), e.value(1).tolist())
+
+
 def _concatenation(e: _Evaluation) -> Array:
     if e.op.options.get("fused_activation_function", "NONE") != "NONE":
         raise e.refuse("activation", "it has an activation")
@@ -656,6 +660,7 @@ _EVALUATE: Mapping[str, Callable[[_Evaluation], Array]] = MappingProxyType(
         "QUANTIZE": _quantize,
         "DEQUANTIZE": _dequantize,
         "BATCH_MATMUL": _batch_matmul,
+        "TRANSPOSE": _transpose,
         "BYTE_FUNCTION": _byte_function,
         "CONCATENATION": _concatenation,
         "PAD": _pad,

@@ -80,6 +80,7 @@ class _Machine:
             OpKind.GATHER: self._gather,
             OpKind.DEPTH_TO_SPACE: self._depth_to_space,
             OpKind.BATCH_MATMUL: self._batch_matmul,
+            OpKind.TRANSPOSE: self._transpose,
             OpKind.CONV_INT16: self._conv_int16,
             OpKind.DEPTHWISE_INT16: self._conv_int16,
             OpKind.POOL_INT16: self._pool_int16,
@@ -352,6 +353,13 @@ class _Machine:
         left, right = self._read(op.input, row) - p["left_zero_point"], right - p["right_zero_point"]
         sums = wrap32(left @ (right.T if p["transposed"] else right))
         return np.clip(multiply(sums, p["multiplier"], p["shift"]) + p["output_zero_point"], -128, 127)
+
+    def _transpose(self, index: int, op: Op, row: int) -> Row:
+        p, rows = _integers(op), self.program.views[op.input].row_count
+        axes = p["row_axis"], p["column_axis"], p["channel_axis"]
+        if axes[0] == 0:
+            return self._read(op.input, row).transpose([a - 1 for a in axes[1:]])
+        return np.stack([self._read(op.input, k) for k in range(rows)]).transpose(axes)[row]
 
     def _pixel_sum(self, index: int, op: Op, row: int) -> Row:
         return self._mean(op, wrap32(self._read(op.input, row).sum(axis=1, keepdims=True)))

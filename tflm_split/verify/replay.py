@@ -15,8 +15,8 @@ What one step may share with the rows it reads is the kernels' promise in `split
 3. `DEPTHWISE` with multiplier 1, `AVERAGE_POOL` and `MAX_POOL` whose window has one column, without stride or padding
    along columns, may write exactly one of the rows they read.
 4. `QUANTIZE_FLOAT` may start at the address it reads if its output pixels are not further apart than its input's.
-5. `TRANSPOSE_CONV`, `RESIZE_NEAREST`, `RESIZE_BILINEAR`, `GATHER`, `DEPTH_TO_SPACE`, `PIXEL_SUM` and `BATCH_MATMUL` may
-   write on no row they read.
+5. `TRANSPOSE_CONV`, `RESIZE_NEAREST`, `RESIZE_BILINEAR`, `GATHER`, `DEPTH_TO_SPACE`, `PIXEL_SUM`, `BATCH_MATMUL`
+   and `TRANSPOSE` may write on no row they read.
 
 An accumulator overlaps no other row of its step, and a feed's output does not overlap the row it takes in. Ops that share
 sums take them up one from the other, in the order in which the program lists them, row for row. The output row of
@@ -50,7 +50,7 @@ _POOLS = (OpKind.AVERAGE_POOL, OpKind.MAX_POOL, OpKind.POOL_INT16, OpKind.POOL_F
 _WINDOWS = (OpKind.CONV, OpKind.CONV_SUM, OpKind.CONV_SUM_LAST, OpKind.CONV_INT16, OpKind.CONV_FLOAT, *_DEPTHWISE, *_POOLS)
 _APART = (
     OpKind.TRANSPOSE_CONV, OpKind.RESIZE_NEAREST, OpKind.RESIZE_BILINEAR, OpKind.GATHER, OpKind.DEPTH_TO_SPACE,
-    OpKind.PIXEL_SUM, OpKind.BATCH_MATMUL,
+    OpKind.PIXEL_SUM, OpKind.BATCH_MATMUL, OpKind.TRANSPOSE,
 )  # fmt: skip
 _SUMS = (OpKind.CONV_SUM, OpKind.CONV_SUM_LAST)
 _FEEDS = (
@@ -401,6 +401,10 @@ def _rows_read(program: Program, op: Op, row: int) -> Iterator[tuple[int, int]]:
         batch, rows = row // int(op.params["left_rows"]), int(op.params["right_rows"])
         for k in range(rows):
             yield op.input2, (batch * rows + k) % program.views[op.input2].row_count
+    elif op.kind is OpKind.TRANSPOSE:
+        for tap in range(source.row_count):
+            if op.params["row_axis"] != 0 or tap == row:
+                yield op.input, tap
     elif op.kind is OpKind.DEPTH_TO_SPACE:
         yield op.input, row // int(op.params["block"])
     elif op.kind in _WINDOWS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tflm_split.analysis.liveness import activation_bytes
 from tflm_split.errors import InputError, TflmError, UnrunnableError
-from tflm_split.ir.graph import Model
+from tflm_split.ir.graph import Graph, Model
 from tflm_split.verify.compare import Comparison, compare, test_inputs
 from tflm_split.verify.tflm import run_in_tflm
 
@@ -25,10 +25,21 @@ def verify(model: Model, optimized: bytes, inputs: int, seed: int) -> Comparison
             f"{MAX_INPUT_BYTES:,}; take fewer with --inputs, or --no-verify"
         )
     arrays = test_inputs(model.graph, inputs, seed)
-    if optimized != model.original:
-        return compare(model.original, optimized, arrays)
     try:
-        run = run_in_tflm(model.original, arrays)
-    except TflmError as error:
-        raise UnrunnableError(f"the original model: {error}") from None
+        if optimized != model.original:
+            return compare(model.original, optimized, arrays)
+        try:
+            run = run_in_tflm(model.original, arrays)
+        except TflmError as error:
+            raise UnrunnableError(f"the original model: {error}") from None
+    except UnrunnableError as error:
+        raise UnrunnableError(f"{error}{_hint(model.graph)}") from None
     return Comparison(inputs, True, None, run, run)
+
+
+def _hint(graph: Graph) -> str:
+    """What to do about a model that TFLM does not run, where that is known."""
+    convolved = (op.inputs[0] for op in graph.operators if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D") and op.inputs)
+    if not any(t >= 0 and graph.tensors[t].dtype == "UINT8" for t in convolved):
+        return ""
+    return "; it is quantised to uint8, the scheme of 2018: convert the original float model again, to int8"

@@ -28,6 +28,8 @@ from tflm_split.split.operators.pooling import split_pool
 from tflm_split.split.operators.resize import split_resize_bilinear, split_resize_nearest
 from tflm_split.split.operators.slices import SLICES
 from tflm_split.split.operators.softmax import split_softmax
+from tflm_split.split.operators.stock import stock_reason
+from tflm_split.split.operators.transpose import split_transpose
 from tflm_split.split.operators.transpose_conv import split_transpose_conv
 from tflm_split.split.operators.unary import UNARY_KINDS, split_unary
 from tflm_split.split.row_op import RowOp
@@ -60,6 +62,7 @@ SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
         "SOFTMAX": split_softmax,
         "GATHER": split_gather,
         "BATCH_MATMUL": split_batch_matmul,
+        "TRANSPOSE": split_transpose,
         BYTE_FUNCTION: split_byte_function,
         "CONCATENATION": split_concatenation,
         "PACK": split_pack,
@@ -87,5 +90,5 @@ def split_operator(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """The row ops `op` becomes; raises Refusal, with the reason, when it must stay a stock operator."""
     splitter = typed_splitters(graph, op).get(op.kind) or SPLITTERS.get(op.kind)
     if splitter is None:
-        raise Refusal("operator", f"{op.kind} has no row-wise form here")
+        raise Refusal("operator", stock_reason(op.kind))
     return splitter(graph, op)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
 from tflm_split.errors import Refusal
@@ -22,8 +23,14 @@ def activation(graph: Graph, op: Operator, position: int, *dtypes: str) -> Tenso
     tensor = operand(graph, op, position)
     need(not tensor.is_constant, "constant", f"its input {position} is a constant")
     need(not tensor.is_variable, "variable", f"its input {position} is a variable")
-    need(tensor.dtype in dtypes, "dtype", f"its input is {tensor.dtype}, needs {' or '.join(dtypes)}")
+    need_dtype(tensor, "its input", dtypes)
     return tensor
+
+
+def need_dtype(tensor: Tensor, what: str, dtypes: Sequence[str]) -> None:
+    """Refuse a tensor of another type; for UINT8, the scheme of 2018, with what to do about it."""
+    hint = "; convert the original model again, with int8 quantisation" if tensor.dtype == "UINT8" else ""
+    need(tensor.dtype in dtypes, "dtype", f"{what} is {tensor.dtype}, needs {' or '.join(dtypes)}{hint}")
 
 
 def operand(graph: Graph, op: Operator, position: int) -> Tensor:
@@ -36,7 +43,7 @@ def constant(graph: Graph, op: Operator, position: int, *dtypes: str) -> Tensor:
     """Operand `position`, which must be a constant of one of `dtypes` with all its bytes."""
     tensor = operand(graph, op, position)
     need(tensor.is_constant, "constant", f"its input {position} is computed at run time, needs a constant")
-    need(tensor.dtype in dtypes, "dtype", f"its input {position} is {tensor.dtype}, needs {' or '.join(dtypes)}")
+    need_dtype(tensor, f"its input {position}", dtypes)
     assert tensor.data is not None
     need(len(tensor.data) == tensor.bytes, "constant", f"its input {position} has {len(tensor.data)} bytes of data")
     return tensor
@@ -46,7 +53,8 @@ def result(graph: Graph, op: Operator, *dtypes: str) -> Tensor:
     """The only output, of one of `dtypes`."""
     need(len(op.outputs) == 1, "arity", f"it has {len(op.outputs)} outputs, needs 1")
     tensor = graph.tensors[op.outputs[0]]
-    need(tensor.dtype in dtypes, "dtype", f"its output is {tensor.dtype}, needs {' or '.join(dtypes)}")
+    need(not tensor.is_variable, "variable", "its output is a variable")
+    need_dtype(tensor, "its output", dtypes)
     return tensor
 
 

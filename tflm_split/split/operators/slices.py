@@ -46,6 +46,7 @@ def slices_taken(graph: Graph, op: Operator) -> tuple[Taken, ...]:
         found = [_sliced(graph, op, source, targets[0])]
     for target, taken in zip(targets, found, strict=True):
         need(source.dtype == target.dtype, "dtype", "its input and output differ in type")
+        need(not target.is_variable, "variable", "its output is a variable")
         inside = all(r and min(r) >= 0 and max(r) < size for r, size in zip(taken, source.shape, strict=True))
         need(inside, "geometry", "its output does not lie inside its input")
         need(target.elements == prod(map(len, taken)), "geometry", "its output is not what its bounds say")

@@ -1,0 +1,34 @@
+"""Why does an operator without a splitter stay as it is? One clause per kind, for reports and for SUPPORTED.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_STATE = "it keeps state from one inference to the next"
+_FLOW = "it runs other subgraphs"
+_EVERY_ROW = "each of its output rows needs every input row"
+_FLOAT_ONLY = "TFLM has it for float32 only, and it has no form for that here"
+_BOOLEAN = "it computes with bool"
+_INDICES = "it makes numbers that are not quantised"
+_BATCHES = "it moves data between batches"
+
+STOCK_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "SVDF"), _STATE),
+        **dict.fromkeys(("UNIDIRECTIONAL_SEQUENCE_LSTM", "CIRCULAR_BUFFER"), _STATE),
+        **dict.fromkeys(("CALL_ONCE", "IF", "WHILE"), _FLOW),
+        **dict.fromkeys(("TRANSPOSE", "BATCH_MATMUL", "CUMSUM", "REVERSE_V2"), _EVERY_ROW),
+        **dict.fromkeys(("NEG", "SIN", "COS", "LOG", "SQRT", "SQUARE", "EXP", "CEIL", "FLOOR", "ROUND"), _FLOAT_ONLY),
+        **dict.fromkeys(("L2_POOL_2D", "FLOOR_MOD"), _FLOAT_ONLY),
+        **dict.fromkeys(("LOGICAL_AND", "LOGICAL_OR", "LOGICAL_NOT", "EQUAL", "NOT_EQUAL", "SELECT_V2"), _BOOLEAN),
+        **dict.fromkeys(("GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "REDUCE_ALL"), _BOOLEAN),
+        **dict.fromkeys(("ARG_MAX", "ARG_MIN", "SHAPE", "CAST"), _INDICES),
+        **dict.fromkeys(("BATCH_TO_SPACE_ND", "SPACE_TO_BATCH_ND"), _BATCHES),
+    }
+)
+
+
+def stock_reason(kind: str) -> str:
+    """Why an operator of a kind that no splitter takes stays stock."""
+    return STOCK_REASONS.get(kind, f"{kind} has no row-wise form here")

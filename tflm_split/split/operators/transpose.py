@@ -1,0 +1,55 @@
+"""TRANSPOSE by rows: row for row while the rows stay the outermost axis; else each output row reads all input rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_split.ir.graph import Graph, Operator, Tensor
+from tflm_split.program.format import OpKind
+from tflm_split.split.operators.common import activation, constant, need, result
+from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.rows import SAME_ROW, BatchRows, row_shape, rows_run_along_width
+
+Axes = tuple[int, ...]
+
+
+def split_transpose(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """8-bit elements; rows, columns and channels of the input become those of the output in another order."""
+    source, target = activation(graph, op, 0, "INT8", "UINT8"), result(graph, op, "INT8", "UINT8")
+    order = np.frombuffer(constant(graph, op, 1, "INT32").data or b"", "<i4").tolist()
+    rank = len(source.shape)
+    order = [a + rank if a < 0 else a for a in order]
+    need(sorted(order) == list(range(rank)), "axes", f"its permutation is {order}")
+    need(target.shape == tuple(source.shape[a] for a in order), "geometry", "its output is not its input transposed")
+    need(source.dtype == target.dtype, "dtype", "its input and output differ in type")
+    read, written = row_shape(source), row_shape(target)
+    come_from = _permutation(_parts(source), [tuple(order[a] for a in part) for part in _parts(target)])
+    need(come_from is not None, "axes", f"its permutation {order} tears rows of {list(source.shape)} apart")
+    assert come_from is not None
+    window = SAME_ROW if come_from[0] == 0 else BatchRows(written.rows, read.rows)
+    names = ("row_axis", "column_axis", "channel_axis")
+    params: dict[str, int | float | bytes] = dict(zip(names, come_from, strict=True))
+    return (RowOp(op.index, OpKind.TRANSPOSE, (Read(source.index, read, window),), target.index, written, params),)
+
+
+def _parts(tensor: Tensor) -> list[Axes]:
+    """The axes that are the rows, the columns and the channels of a tensor; axes of one element are left out."""
+    if len(tensor.shape) == 4:
+        parts: list[Axes] = [(2,), (1,), (3,)] if rows_run_along_width(tensor) else [(1,), (2,), (3,)]
+    else:
+        parts = [tuple(range(len(tensor.shape) - 1)), (), (len(tensor.shape) - 1,)]
+    return [tuple(a for a in part if tensor.shape[a] > 1) for part in parts]
+
+
+def _permutation(source: list[Axes], target: list[Axes]) -> list[int] | None:
+    """For the output's rows, columns and channels, which of the input's they are; None when they are none."""
+    target = [tuple(a for a in part if any(a in other for other in source)) for part in target]
+    left = [0, 1, 2]
+    found = []
+    for part in target:
+        same = [k for k in left if source[k] == part]
+        if not same:
+            return None
+        found.append(same[0])
+        left.remove(same[0])
+    return found
