@@ -50,12 +50,12 @@ class Network(Builder):
         output = self._append(T(self.shape(source), "FLOAT32"))
         return self._op("DEQUANTIZE", [source], output)
 
-    def transposed(self, source: int) -> int:
-        """TRANSPOSE of rows and columns: a stock operator that takes no scratch."""
-        order = (0, 2, 1, 3) if len(self.shape(source)) == 4 else tuple(range(len(self.shape(source))))
-        permutation = self.constant(np.array(order, np.int32))
-        values = self._values[source].transpose(0, *(axis + 1 for axis in order))
-        return self._op("TRANSPOSE", [source, permutation], self._output(values, like=source))
+    def reversed(self, source: int) -> int:
+        """REVERSE_V2 along the second axis: a stock operator that takes no scratch."""
+        axis = min(1, len(self.shape(source)) - 1)
+        values = np.flip(self._values[source], axis + 1)
+        axes = self.constant(np.array([axis], np.int32))
+        return self._op("REVERSE_V2", [source, axes], self._output(values, like=source))
 
     def padded_with(self, source: int, pads: list[tuple[int, int]], value: int) -> int:
         """PADV2 with the byte `value`."""
@@ -330,7 +330,7 @@ def _split(n: Network) -> int | None:
 
 def _transpose(n: Network) -> int | None:
     source = n.source(4)
-    return None if source is None else n.transposed(source)
+    return None if source is None else n.reversed(source)
 
 
 _GROWERS: dict[str, Callable[[Network], int | None]] = {

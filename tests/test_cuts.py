@@ -121,7 +121,7 @@ def test_a_wide_map_is_streamed_and_a_small_one_is_not() -> None:
 
 def test_a_stock_operator_is_a_group_of_its_own() -> None:
     n = Network((1, 8, 8, 4))
-    last = n.conv(n.conv(n.transposed(n.conv(n.conv(n.input, 4), 4)), 4), 4)
+    last = n.conv(n.conv(n.reversed(n.conv(n.conv(n.input, 4), 4)), 4), 4)
     split, step_graph, nodes = prepared(n.finish(last))
     found = best_cuts(step_graph, nodes, split.stock)
     at = nodes.index(2)

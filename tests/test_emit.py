@@ -77,7 +77,7 @@ def test_constants_do_not_cross_the_border() -> None:
 
 def test_the_same_bytes_under_two_names_are_one_input() -> None:
     n = network()
-    turned = n.transposed(n.input)
+    turned = n.reversed(n.input)
     seen = n.reshape(turned, (1, 64, 4))
     plan = plan_of(n.finish(n.unary("RELU", turned), n.softmax(seen), n.add(turned, n.reshape(seen, (1, 8, 8, 4)))))
     for region in plan.regions:

@@ -286,9 +286,7 @@ def test_gather_and_pack() -> None:
         (((0, 2, 0), (1, 3, 9), (1, 1, 3)), (0, 0, 2), (1, 2)),
     ],
 )
-def test_strided_slice(
-    bounds: tuple[tuple[int, ...], ...], masks: tuple[int, ...], out: tuple[int, ...]
-) -> None:
+def test_strided_slice(bounds: tuple[tuple[int, ...], ...], masks: tuple[int, ...], out: tuple[int, ...]) -> None:
     tensors = [T((1, 6, 5), scale=0.1), *(constant(*b) for b in bounds), T(out, scale=0.1)]
     options = dict(zip(("begin_mask", "end_mask", "shrink_axis_mask"), masks, strict=True))
     assert_equals_tflm(tensors, Op("STRIDED_SLICE", (0, 1, 2, 3), (4,), options))

@@ -217,6 +217,6 @@ def test_in_place_can_be_switched_off() -> None:
 
 def test_what_tflm_sees_is_no_candidate_for_an_overlap() -> None:
     n = Network((1, 8, 8, 2))
-    model = n.finish(n.unary("TANH", n.transposed(n.unary("RELU", n.input))))
+    model = n.finish(n.unary("TANH", n.reversed(n.unary("RELU", n.input))))
     split = rewritten_split(read_model(model).graph, SplitOptions())
     assert not any(step.overlaps for step in steps_of(split).steps)

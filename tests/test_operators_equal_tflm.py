@@ -122,9 +122,7 @@ def test_a_scalar_operand_makes_a_table(
     constant_first: bool,
 ) -> None:
     operands = [one_int8(shape, first), int8s((), second, seed)]
-    model = between_requantizations(
-        kind, operands[::-1] if constant_first else operands, [one_int8(shape, after)]
-    )
+    model = between_requantizations(kind, operands[::-1] if constant_first else operands, [one_int8(shape, after)])
     check(tflm, model, all_split=True)
 
 
@@ -160,9 +158,7 @@ def test_a_reduction_over_the_channels_goes_pixel_by_pixel(
 
 @drawn
 @given(maps, quantizations, st.booleans())
-def test_the_largest_of_a_map(
-    tflm: TflmServer, shape: Shape, quantization: tuple[float, int], keep_dims: bool
-) -> None:
+def test_the_largest_of_a_map(tflm: TflmServer, shape: Shape, quantization: tuple[float, int], keep_dims: bool) -> None:
     out = (1, 1, 1, shape[3]) if keep_dims else (1, shape[3])
     operands = [one_int8(shape, quantization), int32s(2, 1)]
     model = between_requantizations("REDUCE_MAX", operands, [one_int8(out, quantization)], keep_dims=keep_dims)
@@ -186,9 +182,7 @@ def test_a_map_resized_between_its_pixels(
 ) -> None:
     operands = [one_int8(shape, quantization), int32s(rows, columns)]
     out = one_int8((1, rows, columns, shape[3]), quantization)
-    model = between_requantizations(
-        "RESIZE_BILINEAR", operands, [out], align_corners=align, half_pixel_centers=centers
-    )
+    model = between_requantizations("RESIZE_BILINEAR", operands, [out], align_corners=align, half_pixel_centers=centers)
     check(tflm, model, all_split=True)
 
 
@@ -235,7 +229,7 @@ def test_a_slice_with_strides(tflm: TflmServer, data: st.DataObject) -> None:
     bounds = []
     for size in shape:
         stride = data.draw(st.sampled_from([1, 1, 2, 3, -1, -2]))
-        taken = range(size)[:: stride] if data.draw(st.booleans()) else range(size)[: data.draw(st.integers(1, size))]
+        taken = range(size)[::stride] if data.draw(st.booleans()) else range(size)[: data.draw(st.integers(1, size))]
         first, last = taken[0], taken[-1]
         bounds.append((first, last + (1 if taken.step > 0 else -1), taken.step))
     if shape[0] == 1:
@@ -260,4 +254,6 @@ def test_an_embedding(
     out = one_int8((1, count, width), quantization)
     model = between_requantizations("GATHER", [table, indices], [out], axis=0)
     rng = np.random.default_rng(seed)
-    check(tflm, model, all_split=True, inputs=[[rng.integers(0, entries, (1, count)).astype(np.int32)] for _ in range(3)])
+    check(
+        tflm, model, all_split=True, inputs=[[rng.integers(0, entries, (1, count)).astype(np.int32)] for _ in range(3)]
+    )

@@ -32,8 +32,8 @@ def stock_kinds(found: Split) -> list[str]:
 def test_every_operator_is_split_aliased_or_stock_and_stock_has_a_reason() -> None:
     n = network(1, 8, 8, 4)
     made = n.conv(n.input, 4)
-    found = split(n.finish(n.transposed(made), n.reshape(made, (1, 256))))
-    assert stock_kinds(found) == ["TRANSPOSE"]
+    found = split(n.finish(n.reversed(made), n.reshape(made, (1, 256))))
+    assert stock_kinds(found) == ["REVERSE_V2"]
     assert {op.source for op in found.row_ops} == {0}
     assert found.aliased == {2}
     assert found.refusals[1].reason == "each of its output rows needs every input row"
@@ -41,9 +41,9 @@ def test_every_operator_is_split_aliased_or_stock_and_stock_has_a_reason() -> No
 
 def test_reshapes_among_stock_operators_stay_stock() -> None:
     n = network(1, 8, 8, 4)
-    seen = n.reshape(n.reshape(n.transposed(n.input), (1, 64, 4)), (1, 8, 8, 4))
-    found = split(n.finish(n.transposed(seen)))
-    assert stock_kinds(found) == ["TRANSPOSE", "RESHAPE", "RESHAPE", "TRANSPOSE"]
+    seen = n.reshape(n.reshape(n.reversed(n.input), (1, 64, 4)), (1, 8, 8, 4))
+    found = split(n.finish(n.reversed(seen)))
+    assert stock_kinds(found) == ["REVERSE_V2", "RESHAPE", "RESHAPE", "REVERSE_V2"]
     assert found.refusals[1].reason == "neither side of it is inside a region"
 
 
@@ -51,17 +51,17 @@ def test_reshapes_among_stock_operators_stay_stock() -> None:
 def test_a_chain_of_reshapes_at_a_regions_border_is_free(in_front: bool) -> None:
     n = network(1, 8, 8, 4)
     if in_front:
-        last = n.conv(n.reshape(n.reshape(n.transposed(n.input), (1, 64, 4)), (1, 8, 8, 4)), 2)
+        last = n.conv(n.reshape(n.reshape(n.reversed(n.input), (1, 64, 4)), (1, 8, 8, 4)), 2)
     else:
-        last = n.transposed(n.reshape(n.reshape(n.conv(n.input, 4), (1, 64, 4)), (1, 8, 8, 4)))
-    assert stock_kinds(split(n.finish(last))) == ["TRANSPOSE"]
+        last = n.reversed(n.reshape(n.reshape(n.conv(n.input, 4), (1, 64, 4)), (1, 8, 8, 4)))
+    assert stock_kinds(split(n.finish(last))) == ["REVERSE_V2"]
 
 
 def test_a_reshape_that_a_stock_operator_reads_beside_a_region_stays_stock() -> None:
     n = network(1, 8, 8, 4)
     seen = n.reshape(n.input, (1, 4, 16, 4))
-    found = split(n.finish(n.transposed(seen), n.conv(seen, 2)))
-    assert stock_kinds(found) == ["RESHAPE", "TRANSPOSE"]
+    found = split(n.finish(n.reversed(seen), n.conv(seen, 2)))
+    assert stock_kinds(found) == ["RESHAPE", "REVERSE_V2"]
 
 
 def test_what_reads_an_input_that_is_an_output_stays_stock() -> None:
@@ -86,11 +86,11 @@ def test_a_slice_that_somebody_sees_as_a_tensor_is_copied(how: str) -> None:
     if how == "output":
         outputs.append(part)
     elif how == "stock reader":
-        outputs.append(n.transposed(part))
+        outputs.append(n.reversed(part))
     elif how == "reshaped":
         outputs.append(n.unary("RELU", n.reshape(part, (1, 8, 4, 4))))
     else:
-        outputs.append(n.transposed(n.input))
+        outputs.append(n.reversed(n.input))
     found = split(n.finish(*outputs))
     assert "STRIDED_SLICE" not in stock_kinds(found)
     assert 1 not in found.aliased
@@ -98,9 +98,9 @@ def test_a_slice_that_somebody_sees_as_a_tensor_is_copied(how: str) -> None:
 
 def test_a_slice_between_stock_operators_stays_stock() -> None:
     n = network(1, 8, 8, 4)
-    part = n.sliced(n.transposed(n.input), (0, 0, 0, 1), (1, 8, 8, 2), True)
-    found = split(n.finish(n.transposed(part), n.conv(n.input, 3)))
-    assert stock_kinds(found) == ["TRANSPOSE", "STRIDED_SLICE", "TRANSPOSE"]
+    part = n.sliced(n.reversed(n.input), (0, 0, 0, 1), (1, 8, 8, 2), True)
+    found = split(n.finish(n.reversed(part), n.conv(n.input, 3)))
+    assert stock_kinds(found) == ["REVERSE_V2", "STRIDED_SLICE", "REVERSE_V2"]
 
 
 def test_a_pad_is_folded_only_into_a_convolution_that_can_be_split() -> None:
@@ -118,28 +118,28 @@ def test_a_pad_is_folded_only_into_a_convolution_that_can_be_split() -> None:
 # Tensors that cross from one region into another.
 
 
-def crossing(n: Network, outputs: tuple[int, ...], stock_kind: str = "TRANSPOSE") -> frozenset[int]:
+def crossing(n: Network, outputs: tuple[int, ...], stock_kind: str = "REVERSE_V2") -> frozenset[int]:
     graph = read_model(n.finish(*outputs)).graph
     return may_cross(graph, frozenset(op.index for op in graph.operators if op.kind == stock_kind))
 
 
 def test_in_a_chain_nothing_crosses_a_stock_operator() -> None:
     n = network(1, 8, 8, 4)
-    last = n.conv(n.conv(n.transposed(n.conv(n.conv(n.input, 4), 4)), 4), 4)
+    last = n.conv(n.conv(n.reversed(n.conv(n.conv(n.input, 4), 4)), 4), 4)
     assert crossing(n, (last,)) == frozenset()
 
 
 def test_a_branch_around_a_stock_operator_crosses_it() -> None:
     n = network(1, 8, 8, 4)
     made = n.conv(n.input, 4)
-    last = n.add(made, n.conv(n.transposed(made), 4))
+    last = n.add(made, n.conv(n.reversed(made), 4))
     assert crossing(n, (last,)) == {made}
 
 
 def test_an_unrelated_stock_operator_may_run_at_any_time() -> None:
     n = network(1, 8, 8, 4)
     made = n.conv(n.input, 4)
-    assert crossing(n, (n.conv(made, 2), n.transposed(n.input))) == {made}
+    assert crossing(n, (n.conv(made, 2), n.reversed(n.input))) == {made}
 
 
 def linear_orders(graph: Graph) -> list[list[int]]:
@@ -165,7 +165,7 @@ def test_what_may_cross_does_cross_in_some_order(model: bytes) -> None:
     graph = read_model(model).graph
     if len(graph.operators) > 7:
         return
-    stock = frozenset(op.index for op in graph.operators if op.kind in ("TRANSPOSE", "SOFTMAX", "ADD"))
+    stock = frozenset(op.index for op in graph.operators if op.kind in ("REVERSE_V2", "SOFTMAX", "ADD"))
     producers, consumers = graph.producers(), graph.consumers()
     expected = set()
     for order in linear_orders(graph):
@@ -192,7 +192,7 @@ def test_operators_nobody_reads_are_dropped_chains_of_them_too() -> None:
 
 def test_an_operator_that_may_do_more_than_compute_is_kept_with_what_it_reads() -> None:
     n = network(1, 8, 8, 4)
-    n.transposed(n.conv(n.input, 2))
+    n.reversed(n.conv(n.input, 2))
     graph = read_model(n.finish(n.unary("TANH", n.input))).graph
     assert drop_dead(graph, SPLITTERS.keys()) is graph
 
@@ -223,7 +223,7 @@ def test_steps_are_whole_operators_or_rows_of_what_is_split(model: bytes) -> Non
 
 def test_a_model_without_anything_to_split_has_no_region() -> None:
     n = network(1, 8, 8, 4)
-    plan_of = split(n.finish(n.transposed(n.input)))
+    plan_of = split(n.finish(n.reversed(n.input)))
     assert not plan_of.row_ops
     assert plan_of.stock == {0}
 
@@ -231,8 +231,8 @@ def test_a_model_without_anything_to_split_has_no_region() -> None:
 def test_regions_are_what_lies_between_stock_operators() -> None:
     n = network(1, 8, 8, 4)
     first = n.unary("RELU", n.conv(n.input, 4))
-    last = n.unary("TANH", n.conv(n.transposed(first), 4))
+    last = n.unary("TANH", n.conv(n.reversed(first), 4))
     plan = planned(read_model(n.finish(last)).graph)
     assert [r.nodes for r in plan.regions] == [(0, 1), (3, 4)]
-    transpose = plan.split.graph.operators[2]
-    assert [(r.inputs, r.outputs) for r in plan.regions] == [((n.input,), (first,)), (transpose.outputs, (last,))]
+    reverse = plan.split.graph.operators[2]
+    assert [(r.inputs, r.outputs) for r in plan.regions] == [((n.input,), (first,)), (reverse.outputs, (last,))]

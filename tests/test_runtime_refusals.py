@@ -359,7 +359,11 @@ FLOATS, PIXEL = 4, 5
 @pytest.mark.parametrize(
     ("kind", "fields", "fault"),
     [
-        *((kind, {"input": FLOATS}, OP_FAULT) for kind in KINDS if kind not in (OpKind.QUANTIZE_FLOAT, OpKind.PAD, OpKind.GATHER)),
+        *(
+            (kind, {"input": FLOATS}, OP_FAULT)
+            for kind in KINDS
+            if kind not in (OpKind.QUANTIZE_FLOAT, OpKind.PAD, OpKind.GATHER)
+        ),
         (OpKind.QUANTIZE_FLOAT, {"input": 0}, OP_FAULT),
         (OpKind.QUANTIZE_FLOAT, {"output": FLOATS}, OP_FAULT),
         (OpKind.PAD, {"input": FLOATS}, SHAPE_FAULT),

@@ -179,9 +179,9 @@ def test_several_regions_inputs_and_outputs(tflm: TflmServer) -> None:
     n = Network((1, 6, 6, 4), seed=11)
     second = n.add_input((1, 6, 6, 4))
     first = n.conv(n.input, 4)
-    turned = n.transposed(n.add(first, second))
+    turned = n.reversed(n.add(first, second))
     joined = n.concat([n.conv(turned, 4), first])
-    last = n.conv(n.transposed(joined), 2)
+    last = n.conv(n.reversed(joined), 2)
     check(tflm, n.finish(last, n.mean(first)))
 
 
@@ -193,12 +193,12 @@ def corner_unread_input_rows(n: Network) -> tuple[int, ...]:
 
 def corner_rows_skipped_beyond_a_stock_operator(n: Network) -> tuple[int, ...]:
     """Another region reads every other row only; TFLM sees the tensor whole."""
-    made, turned = n.conv(n.input, 4), n.transposed(n.input)
+    made, turned = n.conv(n.input, 4), n.reversed(n.input)
     return n.conv(made, 4, 1, 1, 2, "VALID"), turned
 
 
 def corner_concatenation_across_a_stock_operator(n: Network) -> tuple[int, ...]:
-    first, turned = n.conv(n.input, 4), n.transposed(n.input)
+    first, turned = n.conv(n.input, 4), n.reversed(n.input)
     return (n.conv(n.concat([first, n.conv(turned, 4)], 1), 2),)
 
 
@@ -215,9 +215,9 @@ def corner_constant_seen_as_two_shapes(n: Network) -> tuple[int, ...]:
 
 def corner_dead_operator_on_its_own(n: Network) -> tuple[int, ...]:
     made = n.conv(n.input, 4)
-    turned = n.transposed(made)
+    turned = n.reversed(made)
     n.conv(made, 3)
-    return (n.conv(n.transposed(turned), 2),)
+    return (n.conv(n.reversed(turned), 2),)
 
 
 def corner_pad_that_cannot_be_folded(n: Network) -> tuple[int, ...]:
@@ -232,8 +232,8 @@ def corner_input_that_is_an_output(n: Network) -> tuple[int, ...]:
 
 
 def corner_reshapes_between_stock_operators(n: Network) -> tuple[int, ...]:
-    made, turned = n.conv(n.input, 4), n.transposed(n.input)
-    return n.softmax(n.reshape(n.reshape(made, (1, 64, 4)), (64, 4))), n.transposed(turned)
+    made, turned = n.conv(n.input, 4), n.reversed(n.input)
+    return n.softmax(n.reshape(n.reshape(made, (1, 64, 4)), (64, 4))), n.reversed(turned)
 
 
 def corner_output_and_its_reshape(n: Network) -> tuple[int, ...]:
@@ -243,13 +243,13 @@ def corner_output_and_its_reshape(n: Network) -> tuple[int, ...]:
 
 def corner_reshaped_input_beside_itself(n: Network) -> tuple[int, ...]:
     """A region reads the same bytes under two names."""
-    seen, turned = n.reshape(n.input, (1, 8, 8, 4)), n.transposed(n.input)
-    return n.add(n.add(seen, n.input), turned), n.conv(seen, 2), n.transposed(turned)
+    seen, turned = n.reshape(n.input, (1, 8, 8, 4)), n.reversed(n.input)
+    return n.add(n.add(seen, n.input), turned), n.conv(seen, 2), n.reversed(turned)
 
 
 def corner_reshapes_that_only_lean_on_each_other(n: Network) -> tuple[int, ...]:
     seen = n.reshape(n.reshape(n.input, (1, 64, 4)), (1, 8, 8, 4))
-    return n.transposed(seen), n.unary("RELU", n.add_input((1, 5)))
+    return n.reversed(seen), n.unary("RELU", n.add_input((1, 5)))
 
 
 def corner_slice_of_a_reshape(n: Network) -> tuple[int, ...]:

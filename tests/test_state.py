@@ -79,7 +79,9 @@ def conditional_network(state_at: int | None) -> bytes:
     b.tensors.append(T((1,), "BOOL"))
     condition = len(b.tensors) - 1
     at = next(k for k, op in enumerate(b.operators) if after in op.inputs)
-    b.operators.insert(at, Op("IF", (condition, before), (after,), {"then_subgraph_index": 1, "else_subgraph_index": 2}))
+    b.operators.insert(
+        at, Op("IF", (condition, before), (after,), {"then_subgraph_index": 1, "else_subgraph_index": 2})
+    )
     main = build_model(b.tensors, b.operators, [condition, b.input], [last])
     shape = tuple(like.shape)
     return joined(main, branch(shape, like, state_at), branch(shape, like, None))

@@ -50,7 +50,7 @@ def test_an_input_is_cut_into_the_finest_rows_anybody_reads() -> None:
 
 def test_an_input_that_only_a_stock_operator_reads_is_one_piece() -> None:
     n = network(1, 8, 6, 4)
-    turned = n.transposed(n.input)
+    turned = n.reversed(n.input)
     found = split(n.finish(n.conv(turned, 2)))
     assert (storage_of(found, n.input).rows, storage_of(found, n.input).row_bytes) == (1, 192)
 
@@ -177,13 +177,13 @@ def test_a_part_that_is_reshaped_too_is_copied() -> None:
 def test_a_part_a_stock_operator_reads_is_copied() -> None:
     n = network(1, 4, 4, 3)
     made = n.conv(n.input, 3)
-    assert in_place_parts(n, n.conv(n.joined([made, made], 3), 2), n.transposed(made))[0] is False
+    assert in_place_parts(n, n.conv(n.joined([made, made], 3), 2), n.reversed(made))[0] is False
 
 
 def test_a_part_made_before_a_stock_operator_is_copied() -> None:
     n = network(1, 4, 4, 3)
     made = n.conv(n.input, 3)
-    later = n.conv(n.transposed(n.input), 3)
+    later = n.conv(n.reversed(n.input), 3)
     first, second = in_place_parts(n, n.conv(n.joined([made, later], 3), 2))
     assert (first, second) == (False, True)
 

@@ -143,11 +143,17 @@ def test_pools_of_any_geometry(
     st.integers(0, 999),
 )
 def test_dense_layers_whole_and_fed_by_rows(
-    tflm: TflmServer, dtype: str, shape: tuple[int, ...], bias: str | None, per_channel: bool, activation: str, seed: int
+    tflm: TflmServer,
+    dtype: str,
+    shape: tuple[int, ...],
+    bias: str | None,
+    per_channel: bool,
+    activation: str,
+    seed: int,
 ) -> None:
     b = TypedBuilder(dtype, shape, seed)
     source = b.conv(b.input, 2, (3, 1)) if len(shape) == 4 else b.input
-    depth = 24 if len(shape) == 4 or shape[0] == 1 and len(shape) == 2 else 8
+    depth = 24 if len(shape) == 4 or (shape[0] == 1 and len(shape) == 2) else 8
     b.dense(source, 5, depth=depth, bias=bias, per_channel=per_channel, activation=activation)
     check(tflm, b.finish())
 
@@ -201,9 +207,7 @@ def test_a_concatenation_along_every_axis(tflm: TflmServer, dtype: str, axis: in
 @either_type
 @pytest.mark.parametrize("amounts", [((1, 2), (0, 3), (0, 0)), ((0, 1), (1, 0), (2, 1)), ((3, 0), (0, 0), (0, 0))])
 @pytest.mark.parametrize("folded", [False, True])
-def test_padding_with_nothing(
-    tflm: TflmServer, dtype: str, amounts: tuple[tuple[int, int], ...], folded: bool
-) -> None:
+def test_padding_with_nothing(tflm: TflmServer, dtype: str, amounts: tuple[tuple[int, int], ...], folded: bool) -> None:
     b = TypedBuilder(dtype, (1, 5, 4, 3), 8)
     padded = b.pad(b.conv(b.input, 3), ((0, 0), *amounts))
     if folded:

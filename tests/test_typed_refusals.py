@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from split_stages import planned
+from test_runtime_refusals import drive
 from tiny_models import T, single_op
 from typed_models import TypedBuilder
 
@@ -287,3 +288,27 @@ def test_no_float_kernel_has_a_fused_multiply_add(command: str, tmp_path: Path) 
         subprocess.run([compiler, *flags, "-S", str(source), "-o", str(listing)], check=True)
         text = listing.read_text()
         assert not [word for word in FUSED if word in text], source.name
+
+
+# What no bytes make the executor do.
+
+
+def test_no_mutation_of_a_typed_program_makes_the_executor_misbehave(tmp_path: Path) -> None:
+    """Records with extreme and random values, constants with random ones, under both sanitizers."""
+    rng = np.random.default_rng(13)
+    mutated = []
+    for program in PROGRAMS.values():
+        blob = encode(program)
+        header = HEADER.unpack(blob, 0)
+        start, constants = int(header["views_offset"]), int(header["constants_offset"])
+        for k in range(3000):
+            copy = bytearray(blob)
+            if k % 3 == 0:  # sums as large as they get
+                extremes = np.array([0x7F, 0x80, 0xFF, 0x00], np.uint8)
+                copy[constants:] = rng.choice(extremes, len(blob) - constants).tobytes()
+            for _ in range(int(rng.integers(1, 4))):
+                at = int(rng.integers(start, constants))
+                copy[at] = int(rng.choice([0, 1, 2, 0x7F, 0x80, 0xFF, int(rng.integers(0, 256))]))
+            mutated.append(bytes(copy))
+    statuses = drive(tmp_path, mutated)
+    assert statuses.count(0) > 400

@@ -83,6 +83,7 @@ _OPTIONS_TABLE = {
     "PACK": "PackOptions",
     "GATHER": "GatherOptions",
     "TRANSPOSE": "TransposeOptions",
+    "REVERSE_V2": "ReverseV2Options",
     "BATCH_MATMUL": "BatchMatMulOptions",
     "NEG": "NegOptions",
     "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",

@@ -196,9 +196,7 @@ class TypedBuilder:
 
     def finish(self, *outputs: int) -> bytes:
         """The model's bytes; its output is the last operator's unless told otherwise."""
-        return build_model(
-            self.tensors, self.operators, self.inputs, outputs or (self.operators[-1].outputs[0],)
-        )
+        return build_model(self.tensors, self.operators, self.inputs, outputs or (self.operators[-1].outputs[0],))
 
 
 def random_inputs(model_inputs: Sequence[Any], count: int = 3, seed: int = 7) -> list[list[NDArray[Any]]]:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from tflm_split.analysis.latency import DEFAULT_BOARD
 from tflm_split.compile import Plan, compile_schedule
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.analysis.latency import DEFAULT_BOARD
 from tflm_split.refine import Limits, Refined, Search
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad

@@ -162,14 +162,14 @@ class Search:
         step_graph = build_step_graph(split)
         nodes, cuts = base.schedule.nodes, base.schedule.cuts
         order = [
-            s for a, b in zip(cuts, (*cuts[1:], len(nodes)), strict=True) for s in streaming_order(step_graph, nodes[a:b])
+            s
+            for a, b in zip(cuts, (*cuts[1:], len(nodes)), strict=True)
+            for s in streaming_order(step_graph, nodes[a:b])
         ]
         schedule = Schedule(nodes, cuts, tuple(order), live_peak(step_graph, order))
         return self._scheduled(replace(base, options=options, split=split), step_graph, schedule, again)
 
-    def _scheduled(
-        self, state: Refined, step_graph: StepGraph, schedule: Schedule, again: frozenset[int]
-    ) -> Refined:
+    def _scheduled(self, state: Refined, step_graph: StepGraph, schedule: Schedule, again: frozenset[int]) -> Refined:
         """`state` under a schedule, the rows of `again` made anew where that can be."""
         again &= recomputable(step_graph, schedule) if again else again
         if again:

@@ -81,11 +81,13 @@ def softmax_parameters(input_scale: float, beta: float, output_scale: float, out
 
 def _exp(x: np.float32) -> np.float32:
     """Worked out in double and rounded: what a correctly rounded expf gives."""
-    return np.float32(np.exp(np.float64(x)))
+    exponential: np.float32 = np.float32(np.exp(np.float64(x)))
+    return exponential
 
 
 def _reciprocal_of_one_plus(x: np.float32) -> np.float32:
-    return np.float32(1) / (np.float32(1) + x)
+    reciprocal: np.float32 = np.float32(1) / (np.float32(1) + x)
+    return reciprocal
 
 
 def interpolated_table(
@@ -105,7 +107,8 @@ def interpolated_table(
     per_unit = one(65536) / (output_scale * one(LARGEST) - output_scale * one(SMALLEST))
 
     def rounded(x: np.float32) -> np.float32:
-        return one(round_half_away(float(x)))
+        whole: np.float32 = np.float32(round_half_away(float(x)))
+        return whole
 
     table = []
     for i in range(_TABLE_STEPS):
@@ -115,4 +118,4 @@ def interpolated_table(
         error = rounded((after * per_unit + sample) / one(2)) - rounded(between * per_unit)
         table.append(sample - rounded(error / one(2)))
     table.append(rounded(function(last) * per_unit))
-    return np.clip(table, SMALLEST, LARGEST).astype("<i2").tobytes()
+    return bytes(np.clip(table, SMALLEST, LARGEST).astype("<i2").tobytes())

@@ -340,7 +340,7 @@ def _rsqrt(operator: _Operator) -> Function:
         raise Refusal("quantization", f"its input zero point is {zero_point}, and TFLM stops at inputs below it")
     root = np.float32(np.sqrt(operator.input_scale))
     q, shift = quantize_multiplier(1.0 / float(root * operator.output_scale))
-    if not -31 <= shift - _RSQRT_EXTRA_BITS:
+    if not shift - _RSQRT_EXTRA_BITS >= -31:
         raise Refusal("quantization", "its output scale is too coarse for TFLM's RSQRT")
     input_zero_point, output_zero_point = operator.input_zero_point, operator.output_zero_point
 

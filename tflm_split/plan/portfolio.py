@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, cycle
 
 from tflm_split.plan.check import check_layout
 from tflm_split.plan.first_fit import Distances
@@ -30,10 +30,15 @@ QUICK_TARGETS = (0.0, 0.016)
 MANY_PAIRS = 300_000
 
 DEFAULT_EFFORT = 1500
-VISITS_PER_EFFORT = 20_000
+VISITS_PER_EFFORT = 6_000
 """Pairs of bodies that squeezing may look at per unit of effort."""
 FIRST_TRY_VISITS = 1_000_000
 """The same for the first tries to get below one height."""
+FIRST_TRY_ROUNDS = 8
+"""How often they may at least look at every pair, where there are many."""
+SEVERAL = 3
+"""How many of the layouts made by placing are squeezed in turn."""
+SQUEEZED = ", squeezed"
 RESOLUTION = 512
 """Heights are tried in steps of this part of the lower bound."""
 
@@ -65,14 +70,16 @@ def plan(
         return Layout((), 0, "empty")
     bound = packing_lower_bound(bodies, leeways, granule_bytes)
     distances = Distances(bodies, leeways)
-    best: Start | None = None
+    starts_tried: list[Start] = []
     for start in chain(_placed(distances, bound, use_native), starts):
-        if best is None or head_bytes(bodies, start.addresses) < head_bytes(bodies, best.addresses):
-            best = start
-        if head_bytes(bodies, best.addresses) <= bound:
+        starts_tried.append(start)
+        if head_bytes(bodies, start.addresses) <= bound:
             break
-    assert best is not None
-    best = _squeezed(distances, best, bound, granule_bytes, effort * VISITS_PER_EFFORT, seed, use_native)
+    starts_tried.sort(key=lambda s: head_bytes(bodies, s.addresses))
+    best = starts_tried[0]
+    if effort and head_bytes(bodies, best.addresses) > bound:
+        several = list({s.addresses: s for s in starts_tried}.values())[:SEVERAL]
+        best = _squeezed(distances, several, bound, granule_bytes, effort * VISITS_PER_EFFORT, seed, use_native)
     layout = Layout(best.addresses, head_bytes(bodies, best.addresses), best.technique, bound)
     check_layout(bodies, layout, leeways)
     return layout
@@ -101,30 +108,41 @@ def _placed(distances: Distances, bound_bytes: int, use_native: bool) -> Iterato
 
 
 def _squeezed(
-    distances: Distances, start: Start, bound_bytes: int, granule_bytes: int, visits: int, seed: int, use_native: bool
+    distances: Distances,
+    starts: Sequence[Start],
+    bound_bytes: int,
+    granule_bytes: int,
+    visits: int,
+    seed: int,
+    use_native: bool,
 ) -> Start:
-    """`start`, or the lowest of what was found below it: further down after a success, less far down after a failure.
+    """The first of `starts`, or the lowest found: further down after a success, less far down after a failure.
 
-    When the smallest step down has failed, the next tries may look at more.
+    When the smallest step down has failed, the next start has its turn; when all have, tries may look at more.
     """
     bodies = distances.bodies
     step = max(granule_bytes, bound_bytes // RESOLUTION // granule_bytes * granule_bytes)
-    best, head = start, head_bytes(bodies, start.addresses)
-    technique = start.technique + ", squeezed"
-    down, allowed, tries = (head - bound_bytes) // 4, FIRST_TRY_VISITS, 0
+    best, head = starts[0], head_bytes(bodies, starts[0].addresses)
+    others = cycle(starts[1:] or starts)
+    down, tries, failed = (head - bound_bytes) // 4, 0, 0
+    allowed = max(FIRST_TRY_VISITS, FIRST_TRY_ROUNDS * distances.pairs)
+    start = best
     while head > bound_bytes and visits > 0:
         height = max(bound_bytes, (head - max(down, step)) // granule_bytes * granule_bytes)
         granted = min(allowed, visits)
-        found, left = squeeze(distances, best.addresses, height, granted, seed + tries, use_native)
+        found, left = squeeze(distances, start.addresses, height, granted, seed + tries, use_native)
         visits -= granted - left
         tries += 1
         if found is not None:
-            best = _settled(distances, Start(tuple(found), technique), use_native)
-            head, down = head_bytes(bodies, best.addresses), 2 * down
+            technique = start.technique.removesuffix(SQUEEZED) + SQUEEZED
+            start = best = _settled(distances, Start(tuple(found), technique), use_native)
+            head, down, failed = head_bytes(bodies, best.addresses), 2 * down, 0
         elif down > step:
             down //= 4
         else:
-            allowed *= 2
+            failed += 1
+            start = best if failed % len(starts) == 0 else next(others)
+            allowed *= 2 if failed % len(starts) == 0 else 1
     return best
 
 

@@ -185,7 +185,9 @@ def _check_view(program: Program, name: str, view: View) -> None:
         )
     if view.element_bytes > 1:
         if view.pixel_stride_bytes % view.element_bytes:
-            raise ProgramError(f"{name} has pixels {view.pixel_stride_bytes} bytes apart, not a multiple of {view.element_bytes}")
+            raise ProgramError(
+                f"{name} has pixels {view.pixel_stride_bytes} bytes apart, not a multiple of {view.element_bytes}"
+            )
         if storage.kind is StorageKind.CONSTANT:
             starts: list[int] = [r * storage.row_bytes for r in range(storage.row_count)]
         else:
@@ -408,7 +410,9 @@ class _OpCheck:
         if output.element_bytes != source.element_bytes:
             self.fail(f"it copies elements of {source.element_bytes} bytes to {output.element_bytes}")
         if output.element_bytes != 1 and params["value"] != 0 and _shape(output) != _shape(source):
-            self.fail(f"it pads elements of {output.element_bytes} bytes with bytes of {params['value']}, can only with 0")
+            self.fail(
+                f"it pads elements of {output.element_bytes} bytes with bytes of {params['value']}, can only with 0"
+            )
         if not -128 <= params["value"] <= 127:
             self.fail(f"its value is {params['value']}")
 

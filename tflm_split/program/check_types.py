@@ -126,7 +126,9 @@ def _conversion_fault(p: Mapping[str, int | float], output: View, source: View) 
     if fault:
         return fault
     have = (source.element_bytes, output.element_bytes)
-    if any(bytes_ not in allowed for bytes_, allowed in zip(have, _CONVERTED_BYTES[UnaryMode(p["mode"])], strict=True)):
+    if any(
+        bytes_ not in allowed for bytes_, allowed in zip(have, _CONVERTED_BYTES[UnaryMode(int(p["mode"]))], strict=True)
+    ):
         return f"it takes elements of {have[0]} bytes to {have[1]}"
     if not (isfinite(p["scale"]) and p["scale"] > 0):
         return f"its scale is {p['scale']}"
@@ -168,7 +170,9 @@ def _float_fault(op: Op, output: View, source: View) -> str | None:
             return None
 
 
-def _mode_fault(p: Mapping[str, int | float], known: set[MeanMode] | set[PoolMode] | set[BinaryMode] | set[UnaryMode]) -> str | None:
+def _mode_fault(
+    p: Mapping[str, int | float], known: set[MeanMode] | set[PoolMode] | set[BinaryMode] | set[UnaryMode]
+) -> str | None:
     return None if p["mode"] in known else f"its mode is {p['mode']}"
 
 

@@ -41,7 +41,14 @@ def front_text(record: Mapping[str, Any]) -> str:
         ]
         for point in record["points"]
     ]
-    titles = ["head, B", "arena to set aside, B", f"instructions on {record['board']}", "slowdown", "MACs", "program, B"]
+    titles = [
+        "head, B",
+        "arena to set aside, B",
+        f"instructions on {record['board']}",
+        "slowdown",
+        "MACs",
+        "program, B",
+    ]
     return text_table(titles, rows)
 
 

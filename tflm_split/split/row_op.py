@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from tflm_split.program.format import OpKind
 from tflm_split.split.rows import SAME_ROW, BatchRows, Between, MappedRow, RowShape, TransposedWindow, Window
 
-
 FEEDS = frozenset(
     {
         OpKind.SUM_FEED, OpKind.DENSE_FEED, OpKind.SUM_FEED_INT16, OpKind.DENSE_FEED_INT16, OpKind.SUM_FEED_FLOAT,

@@ -18,8 +18,8 @@ import numpy as np
 from tflm_split.errors import InternalError, ModelError
 from tflm_split.ir.graph import ABSENT, Model
 from tflm_split.tflite import bounds, offline_plan, prune, schema
-from tflm_split.tflite.hidden_variables import move_hidden_variables
 from tflm_split.tflite.edit import CustomOperator, Edit, Interface, NewOperator, NewTensor
+from tflm_split.tflite.hidden_variables import move_hidden_variables
 from tflm_split.tflite.reader import read_model
 
 MAX_ARCHIVE_BYTES = 64 * 1024 * 1024

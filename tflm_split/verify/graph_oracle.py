@@ -329,8 +329,10 @@ def _blocks(e: _Evaluation) -> Array:
     x, block = e.int8(0), int(e.option("block_size"))
     batch, height, width, channels = x.shape
     if e.op.kind == "SPACE_TO_DEPTH":
-        return x.reshape(batch, height // block, block, width // block, block, channels).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(batch, height, width, block, block, channels // block**2).transpose(0, 1, 3, 2, 4, 5)
+        parts = x.reshape(batch, height // block, block, width // block, block, channels)
+    else:
+        parts = x.reshape(batch, height, width, block, block, channels // block**2)
+    return np.asarray(parts.transpose(0, 1, 3, 2, 4, 5))
 
 
 def _gather(e: _Evaluation) -> Array:

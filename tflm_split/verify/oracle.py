@@ -368,7 +368,8 @@ class _Machine:
 
     def _read_floats(self, view_index: int | None, row: int) -> of32.Floats:
         assert view_index is not None
-        return self._bytes(self.program.views[view_index], row).copy().view(np.float32)
+        floats: of32.Floats = self._bytes(self.program.views[view_index], row).copy().view(np.float32)
+        return floats
 
     def _floats(self, op: Op, name: str) -> of32.Floats:
         return np.frombuffer(self.program.constants[int(op.params[name])], np.float32)
@@ -423,7 +424,11 @@ class _Machine:
             self._write(op.output, 0, self._scale_int16(op, sums[None, :]))
 
     def _taps_float(self, op: Op, row: int) -> of32.Taps:
-        p, source, output = _integers(op, without_floats=True), self.program.views[op.input], self.program.views[op.output]
+        p, source, output = (
+            _integers(op, without_floats=True),
+            self.program.views[op.input],
+            self.program.views[op.output],
+        )
         taps: of32.Taps = []
         for k in range(p["kernel_rows"]):
             read = row * p["stride_rows"] - p["pad_rows"] + k * p["dilation_rows"]

@@ -69,7 +69,7 @@ def pool(p: Params, taps: Taps) -> Floats:
 
 def binary(p: Params, a: Floats, b: Floats) -> Floats:
     """Operands of one shape."""
-    match BinaryMode(p["mode"]):
+    match BinaryMode(int(p["mode"])):
         case BinaryMode.ADD:
             return limited(p, a + b)
         case BinaryMode.SUB:

@@ -110,7 +110,8 @@ def softmax(p: Params, x: Int64s, exps: Int64s, reciprocals: Int64s) -> Int64s:
     bits = np.floor(np.log2(total)).astype(np.int64)  # exact: sums are far below 2**53
     mantissa = ((total << (30 - bits)) + (1 << 13)) >> 14
     reciprocal = _interpolate(reciprocals, np.clip(mantissa - (1 << 15) - (1 << 16), -32768, 32767))
-    return np.clip((exp * reciprocal + (np.int64(1) << (bits - 1))) >> bits, 0, 32767)
+    rounded: Int64s = (exp * reciprocal + (np.int64(1) << (bits - 1))) >> bits
+    return np.clip(rounded, 0, 32767)
 
 
 def finish_sum(p: Params, total: Int64s) -> Int64s:
@@ -123,7 +124,8 @@ def finish_sum(p: Params, total: Int64s) -> Int64s:
 
 def _interpolate(table: Int64s, x: Int64s) -> Int64s:
     index, offset = (x >> 7) + 256, x & 0x7F
-    return table[index] + (((table[index + 1] - table[index]) * offset + 64) >> 7)
+    between: Int64s = table[index] + (((table[index + 1] - table[index]) * offset + 64) >> 7)
+    return between
 
 
 def _average(sums: Int64s, counts: Int64s | np.int64) -> Int64s:

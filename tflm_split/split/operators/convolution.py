@@ -109,9 +109,7 @@ def convolution_row_op(
     window = geometry.window
     reads = (Read(source.index, window.source, window.row_window),)
     params = {**window.params(), "groups": geometry.groups, **fields}
-    return RowOp(
-        op.index, kind, reads, target.index, window.target, params, macs_per_step=geometry.macs_per_row
-    )
+    return RowOp(op.index, kind, reads, target.index, window.target, params, macs_per_step=geometry.macs_per_row)
 
 
 def requantized(

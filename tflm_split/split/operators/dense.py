@@ -12,7 +12,6 @@ from tflm_split.split.operators.convolution import folded_bias
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, RowShape, row_shape
 
-
 POINTWISE: dict[str, int | float | bytes] = {
     "kernel_rows": 1,
     "kernel_columns": 1,

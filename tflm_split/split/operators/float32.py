@@ -131,7 +131,12 @@ def split_unary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """RELU, RELU6 and LEAKY_RELU."""
     source, target = activation(graph, op, 0, "FLOAT32"), result(graph, op, "FLOAT32")
     need(source.shape == target.shape, "geometry", "its input and output differ in shape")
-    params: Params = {"mode": int(UnaryMode.CLAMP), "low": 0.0, "high": 6.0 if op.kind == "RELU6" else inf, "slope": 0.0}
+    params: Params = {
+        "mode": int(UnaryMode.CLAMP),
+        "low": 0.0,
+        "high": 6.0 if op.kind == "RELU6" else inf,
+        "slope": 0.0,
+    }
     if op.kind == "LEAKY_RELU":
         alpha = op.options.get("alpha")
         need(isinstance(alpha, float) and alpha == alpha, "option", f"its alpha is {alpha!r}")

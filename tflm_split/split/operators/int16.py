@@ -180,8 +180,8 @@ def split_binary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     need(not all(t.is_constant for t in operands), "constant", "all its inputs are constants")
     shape = row_shape(target)
     reads = tuple(broadcast_read(tensor, target, shape) for tensor in operands)
-    scales = [symmetric(tensor) for tensor in (*operands, target)]
-    params = binary_parameters(op.kind, *scales, option_text(op, "fused_activation_function"))
+    first, second, scale = (symmetric(tensor) for tensor in (*operands, target))
+    params = binary_parameters(op.kind, first, second, scale, option_text(op, "fused_activation_function"))
     return (RowOp(op.index, OpKind.BINARY_INT16, reads, target.index, shape, params),)
 
 

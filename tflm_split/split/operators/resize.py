@@ -39,7 +39,9 @@ def split_resize_bilinear(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
         "row_positions_offset": np.array(rows, "<u4").tobytes(),
         "column_positions_offset": np.array(columns, "<u4").tobytes(),
     }
-    window = Between(tuple(divmod(r, POSITIONS_PER_PIXEL)[0] for r in rows), tuple(r % POSITIONS_PER_PIXEL > 0 for r in rows))
+    window = Between(
+        tuple(divmod(r, POSITIONS_PER_PIXEL)[0] for r in rows), tuple(r % POSITIONS_PER_PIXEL > 0 for r in rows)
+    )
     reads = (Read(source.index, row_shape(source), window),)
     return (RowOp(op.index, OpKind.RESIZE_BILINEAR, reads, target.index, row_shape(target), params),)
 

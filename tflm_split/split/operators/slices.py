@@ -98,10 +98,10 @@ def _sliced(graph: Graph, op: Operator, source: Tensor, target: Tensor) -> Taken
     need(all(strides), "geometry", "it has a stride of 0")
     for mask in ("ellipsis_mask", "new_axis_mask"):
         need(option_int(op, mask) == 0, "option", f"it has a {mask}")
-    bits = [option_int(op, f"{name}_mask") for name in ("begin", "end", "shrink_axis")]
+    no_begin, no_end, one = (option_int(op, f"{name}_mask") for name in ("begin", "end", "shrink_axis"))
     return tuple(
-        _strided(size, *bounds, *(bool(b >> axis & 1) for b in bits))
-        for axis, (size, *bounds) in enumerate(zip(source.shape, begin, end, strides, strict=True))
+        _strided(size, b, e, s, bool(no_begin >> axis & 1), bool(no_end >> axis & 1), bool(one >> axis & 1))
+        for axis, (size, b, e, s) in enumerate(zip(source.shape, begin, end, strides, strict=True))
     )
 
 

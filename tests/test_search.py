@@ -1,0 +1,150 @@
+"""The search under limits: what it finds gives TFLM's bytes, stays within the slowdown asked for, and is no accident."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from random_networks import networks
+from test_split_equals_tflm import inputs_of
+from tflm_server import TflmServer
+from tiny_models import Builder
+
+from tflm_split.assemble import assemble, region_blobs
+from tflm_split.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, pareto_plans, rewritten_split
+from tflm_split.compile import compile_schedule
+from tflm_split.refine import NOISE, Limits, Refined, Search
+from tflm_split.report.record import plan_macs
+from tflm_split.schedule.cuts import best_cuts
+from tflm_split.schedule.lives import lives
+from tflm_split.schedule.orders import candidate_orders
+from tflm_split.schedule.recompute import recomputable, recompute
+from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.split.regions import SplitOptions
+from tflm_split.tflite.reader import read_model
+
+SLOW = settings(
+    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+
+
+def quiet(stage: str, done: int, total: int) -> None:
+    """No progress."""
+
+
+@pytest.fixture(scope="module")
+def tflm() -> Iterator[TflmServer]:
+    server = TflmServer()
+    yield server
+    server.close()
+
+
+def strided_block(height: int = 16, width: int = 16) -> bytes:
+    """A pointwise expansion to 32 channels, a depthwise convolution of stride 2, a projection: an inverted residual."""
+    b = Builder((1, height, width, 8))
+    x = b.conv(b.inputs[0], 32, 1, 1)
+    x = b.depthwise(x, 3, 3, 2)
+    return b.finish(b.conv(x, 8, 1, 1))
+
+
+def start_of(model: bytes) -> tuple[Any, Refined]:
+    """(graph, the schedule of rows alone)."""
+    graph = read_model(model).graph
+    split = rewritten_split(graph, SplitOptions())
+    step_graph = build_step_graph(split)
+    schedule = best_cuts(step_graph, candidate_orders(split, step_graph)[0], split.stock)
+    return graph, Refined(SplitOptions(), split, step_graph, schedule)
+
+
+def run_plan(tflm: TflmServer, model: bytes, plan: Any, inputs: Sequence[Any]) -> tuple[Any, Any]:
+    optimized = assemble(read_model(model), plan, region_blobs(plan))
+    return tflm.run(model, inputs), tflm.run(optimized, inputs)
+
+
+def test_channels_are_grouped_where_a_stride_skips_rows() -> None:
+    graph, start = start_of(strided_block())
+    front = Search(start, partial(rewritten_split, graph), Limits(50, "m7", 2.0)).run()
+    assert front[-1].options.channel_groups
+    assert front[-1].live_peak_bytes < 0.85 * front[0].live_peak_bytes
+
+
+def test_channels_grouped_and_rows_made_again_give_the_same_bytes(tflm: TflmServer) -> None:
+    model = strided_block()
+    graph, start = start_of(model)
+    search = Search(start, partial(rewritten_split, graph), Limits(60, "m7", 4.0, 2, allow_extra_macs=True))
+    inputs = inputs_of(model, 2)
+    for state in search.run():
+        plan = compile_schedule(state.split, state.step_graph, state.schedule, 5)
+        original, optimized = run_plan(tflm, model, plan, inputs)
+        assert optimized.outputs == original.outputs
+
+
+def test_grouping_does_no_multiply_accumulate_twice() -> None:
+    graph = read_model(strided_block()).graph
+    plan = best_plan(graph, Wish(200, max_slowdown=DEFAULT_SLOWDOWN), quiet)
+    rows = best_plan(graph, Wish(0), quiet)
+    assert plan and rows
+    assert plan_macs(plan) == plan_macs(rows)
+
+
+def test_no_slowdown_is_allowed_at_1_0() -> None:
+    graph, start = start_of(strided_block())
+    front = Search(start, partial(rewritten_split, graph), Limits(50, "m7", 1.0)).run()
+    assert all(state.instructions <= NOISE * front[0].instructions for state in front)
+
+
+def test_a_search_without_evaluations_is_its_start() -> None:
+    graph, start = start_of(strided_block())
+    front = Search(start, partial(rewritten_split, graph), Limits(0, "m7", 2.0)).run()
+    assert [state.schedule for state in front] == [start.schedule]
+
+
+def test_the_front_gets_slower_and_smaller() -> None:
+    plans = pareto_plans(read_model(strided_block(24, 24)).graph, Wish(300, max_slowdown=3.0), quiet)
+    heads = [plan.planned_head_bytes for plan in plans]
+    assert len(heads) > 1
+    assert heads == sorted(heads, reverse=True)
+
+
+def test_rows_made_again_live_shorter_and_cost_multiply_accumulates() -> None:
+    _, start = start_of(strided_block())
+    node = next(iter(sorted(recomputable(start.step_graph, start.schedule))))
+    once, again = start, recompute(start.step_graph, start.schedule, frozenset({node}))
+    assert len(again.schedule.steps) > len(once.schedule.steps)
+    kept = {
+        (again.step_graph.pieces[p].storage, again.step_graph.pieces[p].row)
+        for p in lives(again.step_graph, again.schedule.steps)
+    }
+    assert kept == {
+        (once.step_graph.pieces[p].storage, once.step_graph.pieces[p].row)
+        for p in lives(once.step_graph, once.schedule.steps)
+    }
+
+
+def test_every_step_of_a_recomputing_order_finds_its_rows() -> None:
+    """A step's operands are made before it, and after every earlier making of the same row."""
+    _, start = start_of(strided_block())
+    nodes = recomputable(start.step_graph, start.schedule)
+    again = recompute(start.step_graph, start.schedule, nodes)
+    position = {s: k for k, s in enumerate(again.schedule.steps)}
+    assert len(position) == len(again.schedule.steps)
+    for s in again.schedule.steps:
+        assert all(position[d] < position[s] for d in again.step_graph.steps[s].depends)
+
+
+@SLOW
+@given(networks())
+def test_random_networks_with_all_that_can_be_recomputed_give_the_same_bytes(tflm: TflmServer, model: bytes) -> None:
+    assume(rewritten_split(read_model(model).graph, SplitOptions()).row_ops)
+    _, start = start_of(model)
+    nodes = recomputable(start.step_graph, start.schedule)
+    assume(nodes)
+    again = recompute(start.step_graph, start.schedule, nodes)
+    assume(len(again.schedule.steps) < 4000)
+    plan = compile_schedule(start.split, again.step_graph, again.schedule, 5)
+    original, optimized = run_plan(tflm, model, plan, inputs_of(model, 2))
+    assert optimized.outputs == original.outputs
+    assert optimized.measured_head_bytes == plan.planned_head_bytes
