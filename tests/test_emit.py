@@ -104,8 +104,8 @@ def test_inputs_and_outputs_lie_where_tflm_is_told() -> None:
 
 def test_constants_of_equal_bytes_are_stored_once() -> None:
     b = Builder((1, 8, 8, 4))
-    made = b.unary("RELU6", b.unary("RELU6", b.conv(b.input, 4)))
-    program = only_program(b.finish(made))
+    inner = b.unary("RELU6", b.conv(b.input, 4))
+    program = only_program(b.finish(b.unary("RELU6", inner), inner))
     assert len(set(program.constants)) == len(program.constants)
     tables = [op.params["table_offset"] for op in program.ops if op.kind is OpKind.LUT]
     assert tables[0] == tables[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import pytest
@@ -50,13 +49,13 @@ def strided_block(height: int = 16, width: int = 16) -> bytes:
     return b.finish(b.conv(x, 8, 1, 1))
 
 
-def start_of(model: bytes) -> tuple[Any, Refined]:
-    """(graph, the schedule of rows alone)."""
+def start_of(model: bytes) -> Refined:
+    """The schedule of rows alone."""
     graph = read_model(model).graph
     split = rewritten_split(graph, SplitOptions())
     step_graph = build_step_graph(split)
     schedule = best_cuts(step_graph, candidate_orders(split, step_graph)[0], split.stock)
-    return graph, Refined(SplitOptions(), split, step_graph, schedule)
+    return Refined(SplitOptions(), split, step_graph, schedule)
 
 
 def run_plan(tflm: TflmServer, model: bytes, plan: Any, inputs: Sequence[Any]) -> tuple[Any, Any]:
@@ -65,16 +64,16 @@ def run_plan(tflm: TflmServer, model: bytes, plan: Any, inputs: Sequence[Any]) -
 
 
 def test_channels_are_grouped_where_a_stride_skips_rows() -> None:
-    graph, start = start_of(strided_block())
-    front = Search(start, partial(rewritten_split, graph), Limits(50, "m7", 2.0)).run()
+    start = start_of(strided_block())
+    front = Search(start, Limits(50, "m7", 2.0)).run()
     assert front[-1].options.channel_groups
     assert front[-1].live_peak_bytes < 0.85 * front[0].live_peak_bytes
 
 
 def test_channels_grouped_and_rows_made_again_give_the_same_bytes(tflm: TflmServer) -> None:
     model = strided_block()
-    graph, start = start_of(model)
-    search = Search(start, partial(rewritten_split, graph), Limits(60, "m7", 4.0, 2, allow_extra_macs=True))
+    start = start_of(model)
+    search = Search(start, Limits(60, "m7", 4.0, 2, allow_extra_macs=True))
     inputs = inputs_of(model, 2)
     for state in search.run():
         plan = compile_schedule(state.split, state.step_graph, state.schedule, 5)
@@ -91,14 +90,14 @@ def test_grouping_does_no_multiply_accumulate_twice() -> None:
 
 
 def test_no_slowdown_is_allowed_at_1_0() -> None:
-    graph, start = start_of(strided_block())
-    front = Search(start, partial(rewritten_split, graph), Limits(50, "m7", 1.0)).run()
+    start = start_of(strided_block())
+    front = Search(start, Limits(50, "m7", 1.0)).run()
     assert all(state.instructions <= NOISE * front[0].instructions for state in front)
 
 
 def test_a_search_without_evaluations_is_its_start() -> None:
-    graph, start = start_of(strided_block())
-    front = Search(start, partial(rewritten_split, graph), Limits(0, "m7", 2.0)).run()
+    start = start_of(strided_block())
+    front = Search(start, Limits(0, "m7", 2.0)).run()
     assert [state.schedule for state in front] == [start.schedule]
 
 
@@ -110,7 +109,7 @@ def test_the_front_gets_slower_and_smaller() -> None:
 
 
 def test_rows_made_again_live_shorter_and_cost_multiply_accumulates() -> None:
-    _, start = start_of(strided_block())
+    start = start_of(strided_block())
     node = next(iter(sorted(recomputable(start.step_graph, start.schedule))))
     once, again = start, recompute(start.step_graph, start.schedule, frozenset({node}))
     assert len(again.schedule.steps) > len(once.schedule.steps)
@@ -126,7 +125,7 @@ def test_rows_made_again_live_shorter_and_cost_multiply_accumulates() -> None:
 
 def test_every_step_of_a_recomputing_order_finds_its_rows() -> None:
     """A step's operands are made before it, and after every earlier making of the same row."""
-    _, start = start_of(strided_block())
+    start = start_of(strided_block())
     nodes = recomputable(start.step_graph, start.schedule)
     again = recompute(start.step_graph, start.schedule, nodes)
     position = {s: k for k, s in enumerate(again.schedule.steps)}
@@ -139,7 +138,7 @@ def test_every_step_of_a_recomputing_order_finds_its_rows() -> None:
 @given(networks())
 def test_random_networks_with_all_that_can_be_recomputed_give_the_same_bytes(tflm: TflmServer, model: bytes) -> None:
     assume(rewritten_split(read_model(model).graph, SplitOptions()).row_ops)
-    _, start = start_of(model)
+    start = start_of(model)
     nodes = recomputable(start.step_graph, start.schedule)
     assume(nodes)
     again = recompute(start.step_graph, start.schedule, nodes)

@@ -102,7 +102,7 @@ def _candidates(graph: Graph, progress: Progress) -> list[Refined]:
     return found
 
 
-def _refined(graph: Graph, candidates: Sequence[Refined], wish: Wish, progress: Progress) -> list[Refined]:
+def _refined(candidates: Sequence[Refined], wish: Wish, progress: Progress) -> list[Refined]:
     """`candidates`, and what the search from the one of least live peak kept, if that is less."""
     start = min(candidates, key=_standing)
     limits = Limits(
@@ -113,7 +113,7 @@ def _refined(graph: Graph, candidates: Sequence[Refined], wish: Wish, progress: 
         allow_extra_macs=wish.max_slowdown > DEFAULT_SLOWDOWN,
     )
     progress("search", 0, 1)
-    search = Search(start, partial(rewritten_split, graph), limits)
+    search = Search(start, limits)
     front = search.run()
     progress("search", 1, 1)
     return [*(replace(c, instructions=search.instructions(c)) for c in candidates if c is not start), *front]
@@ -129,7 +129,7 @@ def best_plan(graph: Graph, wish: Wish, progress: Progress) -> Plan | None:
     if not candidates:
         return None
     best: Plan | None = None
-    candidates = sorted(_refined(graph, candidates, wish, progress), key=_standing)
+    candidates = sorted(_refined(candidates, wish, progress), key=_standing)
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if best and candidate.live_peak_bytes >= WORTH_TRYING * best.planned_head_bytes:
@@ -147,7 +147,7 @@ def pareto_plans(graph: Graph, wish: Wish, progress: Progress) -> tuple[Plan, ..
     if not candidates:
         return ()
     kept: list[Plan] = []
-    candidates = sorted(_refined(graph, candidates, wish, progress), key=lambda c: (c.instructions, c.live_peak_bytes))
+    candidates = sorted(_refined(candidates, wish, progress), key=lambda c: (c.instructions, c.live_peak_bytes))
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if kept and candidate.live_peak_bytes >= WORTH_TRYING * kept[-1].planned_head_bytes:

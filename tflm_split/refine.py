@@ -9,7 +9,7 @@ rows alone is a limit, on instructions predicted for a board.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
 
@@ -25,10 +25,8 @@ from tflm_split.schedule.step_graph import StepGraph, build_step_graph
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.channel_groups import Sizes, equal_groups, groupable
-from tflm_split.split.regions import Split, SplitOptions
+from tflm_split.split.regions import Split, SplitOptions, cut_operators, fit
 from tflm_split.split.row_op import RowOp
-
-Splitter = Callable[[SplitOptions], Split]
 
 SHARES = (2, 3, 4, 6, 8, 12, 16)
 """Into how many groups a tensor may be cut."""
@@ -80,15 +78,14 @@ class Limits:
 
 
 class Search:
-    """The search from one start. `front` holds every state that was kept, the start first."""
+    """The search from one start, which groups no channels yet. `front` holds every state that was kept, the start first."""
 
-    def __init__(self, start: Refined, splitter: Splitter, limits: Limits) -> None:
-        self._splitter = splitter
+    def __init__(self, start: Refined, limits: Limits) -> None:
         self._limits = limits
         self._left = limits.evaluations
-        ungrouped = splitter(replace(start.options, channel_groups={}))
-        self._graph = ungrouped.graph
-        self._cuttable = groupable(ungrouped.graph, _by_operator(ungrouped.row_ops))
+        self._graph = start.split.graph
+        self._cut = cut_operators(self._graph)
+        self._cuttable = groupable(self._graph, self._cut.pieces)
         self.start = replace(start, instructions=self.instructions(start))
         self.front: list[Refined] = [self.start]
 
@@ -154,7 +151,7 @@ class Search:
     def _evaluated(self, base: Refined, groups: Mapping[int, Sizes], again: frozenset[int]) -> Refined | None:
         options = replace(base.options, channel_groups=dict(groups))
         try:
-            split = self._splitter(options)
+            split = fit(self._cut, options)
         except Refusal:
             return None
         if split.stock != base.split.stock:
@@ -262,10 +259,3 @@ def _connected(graph: Graph, tensor: int, cuttable: frozenset[int]) -> tuple[int
                 found.add(n)
                 todo.append(n)
     return tuple(sorted(found))
-
-
-def _by_operator(row_ops: Sequence[RowOp]) -> dict[int, tuple[RowOp, ...]]:
-    found: dict[int, tuple[RowOp, ...]] = {}
-    for op in row_ops:
-        found[op.source] = (*found.get(op.source, ()), op)
-    return found

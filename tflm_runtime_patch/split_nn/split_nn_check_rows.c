@@ -174,8 +174,7 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
             break;
         }
         case SPLIT_OP_RESIZE_BILINEAR: {
-            const split_bilinear_params* bilinear =
-                (const split_bilinear_params*)split_at(program, op->params_offset);
+            const split_bilinear_params* bilinear = (const split_bilinear_params*)split_at(program, op->params_offset);
             const uint32_t* rows = (const uint32_t*)split_at(program, bilinear->row_positions_offset);
             const uint32_t first = rows[step.row] / SPLIT_POSITIONS_PER_PIXEL;
             const int between = rows[step.row] % SPLIT_POSITIONS_PER_PIXEL > 0;

@@ -6,10 +6,11 @@ Stops at once when the lower bound is reached: nothing can be smaller.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, cycle
 
 from tflm_split.plan.check import check_layout
+from tflm_split.plan.exact import MOST_BODIES, available, solve_exactly
 from tflm_split.plan.first_fit import Distances
 from tflm_split.plan.problem import Body, Layout, Leeway, head_bytes, packing_lower_bound
 from tflm_split.plan.squeeze import squeeze
@@ -29,8 +30,15 @@ QUICK_TARGETS = (0.0, 0.016)
 """The same where placing everything once is already slow."""
 MANY_PAIRS = 300_000
 
-DEFAULT_EFFORT = 1500
-VISITS_PER_EFFORT = 6_000
+EFFORTS = {"low": 100, "default": 1500, "high": 15_000, "max": 100_000}
+"""What the words for an effort stand for."""
+DEFAULT_EFFORT = EFFORTS["default"]
+EXACT_EFFORT = EFFORTS["high"]
+"""From here on a solver is used, for `EXACT_TIME` of its deterministic time (about seconds), and more with more."""
+EXACT_TIME = 20.0
+FIRST_FIT, SQUEEZE, CP_SAT, CP_SAT_MISSING = "first fit", "squeeze", "CP-SAT", "CP-SAT asked for, not installed"
+"""`Layout.solver`."""
+VISITS_PER_EFFORT = 10_000
 """Pairs of bodies that squeezing may look at per unit of effort."""
 FIRST_TRY_VISITS = 1_000_000
 """The same for the first tries to get below one height."""
@@ -63,8 +71,8 @@ def plan(
 ) -> Layout:
     """A checked layout of `bodies`, which may use `leeways`. Same arguments, same layout.
 
-    `effort` is how much is looked at, in units of `VISITS_PER_EFFORT`. The layout is no worse than any of
-    `starts`, which are asked for only if needed.    A head counts in multiples of `granule_bytes`: below that, nothing is gained.
+    `effort` is how much is looked at, in units of `VISITS_PER_EFFORT`; from `EXACT_EFFORT` on, CP-SAT has a go, too, if
+    it is installed. The layout is no worse than any of `starts`, which are asked for only if needed. A head counts in multiples of `granule_bytes`: below that, nothing is gained.
     """
     if not bodies:
         return Layout((), 0, "empty")
@@ -76,13 +84,32 @@ def plan(
         if head_bytes(bodies, start.addresses) <= bound:
             break
     starts_tried.sort(key=lambda s: head_bytes(bodies, s.addresses))
-    best = starts_tried[0]
+    best, solver = starts_tried[0], FIRST_FIT
     if effort and head_bytes(bodies, best.addresses) > bound:
         several = list({s.addresses: s for s in starts_tried}.values())[:SEVERAL]
         best = _squeezed(distances, several, bound, granule_bytes, effort * VISITS_PER_EFFORT, seed, use_native)
-    layout = Layout(best.addresses, head_bytes(bodies, best.addresses), best.technique, bound)
+        solver = SQUEEZE
+    layout = Layout(best.addresses, head_bytes(bodies, best.addresses), best.technique, bound, solver)
+    if effort >= EXACT_EFFORT and layout.head_bytes > bound and len(bodies) <= MOST_BODIES:
+        layout = _exactly(bodies, layout, effort, leeways, granule_bytes)
     check_layout(bodies, layout, leeways)
     return layout
+
+
+def _exactly(
+    bodies: Sequence[Body], layout: Layout, effort: int, leeways: Sequence[Leeway], granule_bytes: int
+) -> Layout:
+    """`layout` or a smaller one, and what the solver has proved."""
+    if not available():
+        return replace(layout, solver=CP_SAT_MISSING)
+    exact = solve_exactly(bodies, layout, effort / EXACT_EFFORT * EXACT_TIME, leeways, granule_bytes)
+    better = replace(layout, lower_bound_bytes=exact.lower_bound_bytes, solver=CP_SAT)
+    if exact.addresses is None:
+        return better
+    technique = layout.technique + ", improved by CP-SAT"
+    return replace(
+        better, addresses=exact.addresses, head_bytes=head_bytes(bodies, exact.addresses), technique=technique
+    )
 
 
 def _placed(distances: Distances, bound_bytes: int, use_native: bool) -> Iterator[Start]:
@@ -118,15 +145,16 @@ def _squeezed(
 ) -> Start:
     """The first of `starts`, or the lowest found: further down after a success, less far down after a failure.
 
-    When the smallest step down has failed, the next start has its turn; when all have, tries may look at more.
+    When the smallest step down has failed, the next start has its turn while nothing lower than them is known; when all
+    had theirs, tries may look at more.
     """
     bodies = distances.bodies
     step = max(granule_bytes, bound_bytes // RESOLUTION // granule_bytes * granule_bytes)
     best, head = starts[0], head_bytes(bodies, starts[0].addresses)
-    others = cycle(starts[1:] or starts)
-    down, tries, failed = (head - bound_bytes) // 4, 0, 0
+    turns = cycle(starts)
+    start = next(turns)
+    down, tries = (head - bound_bytes) // 4, 0
     allowed = max(FIRST_TRY_VISITS, FIRST_TRY_ROUNDS * distances.pairs)
-    start = best
     while head > bound_bytes and visits > 0:
         height = max(bound_bytes, (head - max(down, step)) // granule_bytes * granule_bytes)
         granted = min(allowed, visits)
@@ -136,13 +164,12 @@ def _squeezed(
         if found is not None:
             technique = start.technique.removesuffix(SQUEEZED) + SQUEEZED
             start = best = _settled(distances, Start(tuple(found), technique), use_native)
-            head, down, failed = head_bytes(bodies, best.addresses), 2 * down, 0
+            head, down, turns = head_bytes(bodies, best.addresses), 2 * down, cycle([best])
         elif down > step:
             down //= 4
         else:
-            failed += 1
-            start = best if failed % len(starts) == 0 else next(others)
-            allowed *= 2 if failed % len(starts) == 0 else 1
+            start = next(turns)
+            allowed *= 2 if start is best else 1
     return best
 
 

@@ -58,13 +58,14 @@ class Leeway:
 class Layout:
     """`addresses[b]` is body b's address; `head_bytes` the end of the highest span.
 
-    `lower_bound_bytes`: no layout of the same problem can be smaller.
+    `lower_bound_bytes`: no layout of the same problem can be smaller. `solver`: the last that was needed (`portfolio.py`).
     """
 
     addresses: tuple[int, ...]
     head_bytes: int
     technique: str
     lower_bound_bytes: int = 0
+    solver: str = ""
 
 
 def live_lower_bound(bodies: Sequence[Body], leeways: Sequence[Leeway] = (), unit_bytes: int = 1) -> int:

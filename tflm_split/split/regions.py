@@ -53,11 +53,19 @@ class SplitOptions:
     channel_groups: Mapping[int, Sizes] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
-    """Everything that can be cut, cut; operators whose neighbours' rows do not fit theirs are left out, until all fit.
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Each operator of `graph` by itself: row ops, a reshape or a slice, or why not. Whether they fit is another matter."""
 
-    Raises Refusal when `options.channel_groups` asks for what cannot be done.
-    """
+    graph: Graph
+    pieces: Mapping[int, tuple[RowOp, ...]]
+    reshapes: frozenset[int]
+    slices: Mapping[int, tuple[Alias, ...]]
+    refusals: Mapping[int, Refusal]
+
+
+def cut_operators(graph: Graph) -> Cut:
+    """What every operator becomes when nobody looks at its neighbours."""
     refusals: dict[int, Refusal] = {}
     pieces: dict[int, tuple[RowOp, ...]] = {}
     reshapes: set[int] = set()
@@ -77,7 +85,21 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
         except Refusal as refusal:
             refusals[op.index] = refusal
     _drop_the_tallest(pieces, refusals)
-    grouped = group_channels(graph, pieces, options.channel_groups)
+    return Cut(graph, pieces, frozenset(reshapes), slices, refusals)
+
+
+def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
+    """Everything that can be cut, cut; operators whose neighbours' rows do not fit theirs are left out, until all fit.
+
+    Raises Refusal when `options.channel_groups` asks for what cannot be done.
+    """
+    return fit(cut_operators(graph), options)
+
+
+def fit(cut: Cut, options: SplitOptions) -> Split:
+    """`split_graph` of operators that are cut already, for who asks with many options. Raises Refusal like that."""
+    reshapes, slices, refusals = set(cut.reshapes), dict(cut.slices), dict(cut.refusals)
+    grouped = group_channels(cut.graph, cut.pieces, options.channel_groups)
     graph, pieces = grouped.graph, dict(grouped.row_ops)
     while True:
         while True:  # what one of the two drops may be what the other relied on

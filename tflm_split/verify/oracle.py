@@ -337,7 +337,7 @@ class _Machine:
         output, count = self.program.views[op.output], int(op.params["entry_count"])
         entry = min(max(int(self._read(op.input, row)[0, 0]), 0), count - 1)
         table = self._constant(op, "table_offset", np.int8)
-        return table.reshape(count, output.column_count, output.channel_count)[entry]
+        return np.asarray(table.reshape(count, output.column_count, output.channel_count)[entry])
 
     def _depth_to_space(self, index: int, op: Op, row: int) -> Row:
         block, output = int(op.params["block"]), self.program.views[op.output]

@@ -1,0 +1,144 @@
+"""Can a solver do better, and is there anything better? CP-SAT of OR-tools, if it is installed (`tflm_split[exact]`).
+
+Every body is a rectangle of steps by bytes whose address is free; no two overlap. Where a leeway lets a body lie on a
+dying one, the part of the dying one that it covers in that step is taken off. The solver starts from a known layout
+and below it; it runs on one thread for a given amount of its own deterministic time, so that the same problem always
+gets the same answer. What it proves is a lower bound, often above the live bytes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tflm_split.plan.problem import Body, Layout, Leeway, head_bytes, unit_bytes
+
+MOST_BODIES = 1500
+"""Beyond, the solver spends its time on reading the problem."""
+SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """The smallest addresses found, None if none below those known; and what no layout can be below."""
+
+    addresses: tuple[int, ...] | None
+    lower_bound_bytes: int
+
+
+def available() -> bool:
+    """Whether the solver is installed."""
+    return importlib.util.find_spec("ortools") is not None
+
+
+def solve_exactly(
+    bodies: Sequence[Body],
+    layout: Layout,
+    deterministic_time: float,
+    leeways: Sequence[Leeway] = (),
+    granule_bytes: int = 1,
+) -> Exact:
+    """Addresses of a head below `layout`'s, if there are any to be found in that time; needs `available()`.
+
+    A head counts in multiples of `granule_bytes`, and so does what is proved.
+    """
+    from ortools.sat.python import cp_model
+
+    unit = unit_bytes(bodies)
+    limit = (_units(layout.head_bytes, granule_bytes) - 1) * granule_bytes
+    if limit < layout.lower_bound_bytes:
+        return Exact(None, layout.lower_bound_bytes)
+    top = _units(limit, unit)
+    model = cp_model.CpModel()
+    head = model.new_int_var(_units(layout.lower_bound_bytes, unit), top, "head")
+    address: list[Any] = []
+    for b, body in enumerate(bodies):
+        multiple = model.new_int_var(0, (top - _units(body.bytes, unit)) // (body.align // unit), f"address {b}")
+        model.add_hint(multiple, min(layout.addresses[b], limit - body.bytes) // body.align)
+        address.append(multiple * (body.align // unit))
+        model.add(address[b] + _units(body.bytes, unit) <= head)
+    covers: dict[int, list[Leeway]] = {}
+    for leeway in leeways:
+        covers.setdefault(leeway.read, []).append(leeway)
+    steps: list[Any] = []
+    bytes_: list[Any] = []
+    for b, body in enumerate(bodies):
+        for span in body.spans:
+            if span.start >= span.stop or not span.bytes:
+                continue
+            stop = span.stop - 1 if b in covers else span.stop
+            if span.start < stop:
+                low = address[b] + _units(span.offset, unit)
+                steps.append(model.new_fixed_size_interval_var(span.start, stop - span.start, ""))
+                bytes_.append(model.new_fixed_size_interval_var(low, _units(span.bytes, unit), ""))
+        if b in covers:
+            left, still_there = _what_is_left(model, bodies, address, covers[b], layout, top, unit)
+            steps.append(model.new_optional_fixed_size_interval_var(body.stop - 1, 1, still_there, ""))
+            bytes_.append(left)
+    model.add_no_overlap_2d(steps, bytes_)
+    model.minimize(head)
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = SEED
+    solver.parameters.max_deterministic_time = deterministic_time
+    status = solver.solve(model)
+    if status == cp_model.INFEASIBLE:
+        return Exact(None, limit + granule_bytes)
+    # the highest span may end inside its last unit
+    in_bytes = (int(solver.best_objective_bound) - 1) * unit + 1
+    bound = max(layout.lower_bound_bytes, _units(in_bytes, granule_bytes) * granule_bytes)
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return Exact(None, bound)
+    found = tuple(int(solver.value(a)) * unit for a in address)
+    return Exact(found if head_bytes(bodies, found) < layout.head_bytes else None, bound)
+
+
+def _units(count: int, unit: int) -> int:
+    return -(-count // unit)
+
+
+def _what_is_left(
+    model: Any,
+    bodies: Sequence[Body],
+    address: Sequence[Any],
+    leeways: Sequence[Leeway],
+    layout: Layout,
+    top: int,
+    unit: int,
+) -> tuple[Any, Any]:
+    """(optional interval of the bytes of a dying body that nobody covers in its last step, whether there are any).
+
+    Some of its lowest bytes may be covered by a body that starts as far below as the leeway asks for, and reaches there.
+    """
+    b = leeways[0].read
+    count = _units(bodies[b].bytes, unit)
+    covered = model.new_int_var(0, count, "")
+    users = []
+    most = 0
+    for leeway in leeways:
+        user = model.new_bool_var("")
+        w = leeway.written
+        size, distance = _units(bodies[w].bytes, unit), _units(leeway.distance_bytes, unit)
+        if distance:
+            model.add(address[w] + distance <= address[b]).only_enforce_if(user)
+        else:
+            model.add(address[w] == address[b]).only_enforce_if(user)
+        model.add(address[w] + size >= address[b] + covered).only_enforce_if(user)
+        below = _units(layout.addresses[b], unit) - _units(layout.addresses[w], unit)
+        reach = size - below if (below >= distance if distance else below == 0) else 0
+        hint = min(max(reach, 0), count)
+        model.add_hint(user, hint > most)
+        most = max(most, hint)
+        users.append(user)
+    model.add(covered == 0).only_enforce_if([user.negated() for user in users])
+    still_there = model.new_bool_var("")
+    model.add(covered < count).only_enforce_if(still_there)
+    model.add(covered == count).only_enforce_if(still_there.negated())
+    model.add_hint(covered, most)
+    model.add_hint(still_there, most < count)
+    start, size = model.new_int_var(0, top, ""), model.new_int_var(0, count, "")
+    model.add(start == address[b] + covered)
+    model.add(size + covered == count)
+    return model.new_optional_interval_var(start, size, address[b] + count, still_there, ""), still_there
