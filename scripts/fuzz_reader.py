@@ -179,13 +179,14 @@ def run_atheris(mutations: int, seed: int, verify_every: int, findings: Path) ->
 def atheris_worker(verify_every: int, options: list[str]) -> None:
     """What runs in that process."""
     import atheris
-    from fuzz_mutations import mutate
-    from fuzz_seeds import model_seeds
 
-    with atheris.instrument_imports(include=["tflm_split"]):
+    with atheris.instrument_imports(include=["tflm_split"]):  # before anything else imports a part of it
         import tflm_split.pipeline
         import tflm_split.report.inspection
         import tflm_split.tflite.writer  # noqa: F401
+    from fuzz_mutations import mutate
+    from fuzz_seeds import model_seeds
+
     seeds = model_seeds()
     corpus = Path(options[-1])
     for seed in seeds:

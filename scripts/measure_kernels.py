@@ -23,7 +23,15 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from tflm_split.analysis.latency import COUNTERS, GENERIC, MEASURED_AS, TABLE_PATH, TABLE_SCHEMA, generic_counts, op_geometry
+from tflm_split.analysis.latency import (
+    COUNTERS,
+    GENERIC,
+    MEASURED_AS,
+    TABLE_PATH,
+    TABLE_SCHEMA,
+    generic_counts,
+    op_geometry,
+)
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
 from tflm_split.board.boards import BOARDS, Board
 from tflm_split.board.firmware import KERNELS, build_image, describe_compiler

@@ -181,6 +181,11 @@ EXAMPLES: Mapping[str, Example] = {
         "copied row by row; of one tensor, free",
         lambda d: [tensor((8, 4), d), tensor((8, 4), d)], _one((2, 8, 4)), {"axis": 0, "values_count": 2},
     ),
+    "TRANSPOSE": Example(
+        "a row gathers from every row, unless rows stay rows",
+        lambda d: [tensor((1, 8, 6, 4), d), numbers(0, 3, 1, 2)],
+        _one((1, 4, 8, 6)),
+    ),
     "PAD": Example("rows, columns and channels; folded into a convolution where that is exact",
                    lambda d: [tensor(MAP, d), _PADS], _one((1, 10, 10, 4))),
     "PADV2": Example(

@@ -19,6 +19,9 @@ __typeof__(split_nn_sum_row) portable_sum_row;
 __typeof__(split_nn_sum_finish) portable_sum_finish;
 __typeof__(split_nn_dense_row) portable_dense_row;
 __typeof__(split_nn_dense_finish) portable_dense_finish;
+__typeof__(split_nn_matmul_dots) portable_matmul_dots;
+__typeof__(split_nn_matmul_add) portable_matmul_add;
+__typeof__(split_nn_matmul_finish) portable_matmul_finish;
 __typeof__(split_nn_conv_sum_row) portable_conv_sum_row;
 __typeof__(split_nn_conv_sum_finish) portable_conv_sum_finish;
 
@@ -370,8 +373,30 @@ static void dense_case(void) {
     split_nn_dense_finish(&dense, sums_computed, outputs, computed + output);
 }
 
+static void matmul_case(void) {
+    const int32_t depth = between(1, 40), count = between(1, SPLIT_MATMUL_PIXELS), channels = between(1, 32);
+    const split_matmul matmul = {requantization(1, depth), between(-128, 127), (uint32_t)between(-100000, 100000)};
+    const int32_t left = some_input(depth), output = between(INPUTS, OUTPUTS - 64);
+    const int8_t* expected_right[SPLIT_MATMUL_PIXELS];
+    const int8_t* computed_right[SPLIT_MATMUL_PIXELS];
+    for (int32_t k = 0; k < count; ++k) {
+        const int32_t right = some_input(depth > channels ? depth : channels);
+        expected_right[k] = expected + right;
+        computed_right[k] = computed + right;
+    }
+    portable_matmul_dots(&matmul, expected + left, depth, expected_right, count, expected + output);
+    split_nn_matmul_dots(&matmul, computed + left, depth, computed_right, count, computed + output);
+    fill_sums();
+    const int32_t factors = some_input(count);
+    portable_matmul_add(&matmul, expected + factors, expected_right, count, (uint32_t*)(void*)sums_expected, channels);
+    portable_matmul_finish(&matmul, (uint32_t*)(void*)sums_expected, channels, expected + output + 16);
+    split_nn_matmul_add(&matmul, computed + factors, computed_right, count, (uint32_t*)(void*)sums_computed, channels);
+    split_nn_matmul_finish(&matmul, (uint32_t*)(void*)sums_computed, channels, computed + output + 16);
+}
+
 static const char* const names[] = {"conv", "depthwise", "average_pool", "max_pool",
-                                    "add",  "mul",       "sum_feed",     "dense_feed", "conv_sum"};
+                                    "add",  "mul",       "sum_feed",     "dense_feed", "conv_sum",
+                                    "matmul"};
 
 static void run_case(int32_t kernel) {
     switch (kernel) {
@@ -394,6 +419,9 @@ static void run_case(int32_t kernel) {
             break;
         case 8:
             conv_sum_case();
+            break;
+        case 9:
+            matmul_case();
             break;
         default:
             dense_case();
@@ -426,7 +454,7 @@ int main(void) {
     (void)((const volatile int8_t*)RAM_END)[FIRST_BYTE_BEHIND];
     uint32_t different_outputs = 0; /* cases that wrote something: the comparison is not of two idle kernels */
     for (uint32_t i = 0; i < CASES; ++i) {
-        const int32_t kernel = ONE_OF(0, 0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8);
+        const int32_t kernel = ONE_OF(0, 0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9);
         const uint32_t seed = state;
         computed = one_in(2) ? (int8_t*)RAM_END - ARENA : computed_in_the_middle;
         fill(before, ARENA);

@@ -13,6 +13,7 @@ from sample_programs import CONV1, INPUT, LUT, MIDDLE, OUTPUT, SUM, one_op, smal
 
 from tflm_split.errors import InternalError, ProgramError
 from tflm_split.program.check import BINARY, check_program
+from tflm_split.program.check_types import INT16_KINDS, TYPED_CONVOLUTIONS, TYPED_FEEDS, element_bytes_of
 from tflm_split.program.constants import ALIGNMENT, constant_bytes, constant_fields
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode, wide_steps
@@ -27,6 +28,7 @@ from tflm_split.program.format import (
     MeanMode,
     OpKind,
     StorageKind,
+    UnaryMode,
     WeightFlags,
 )
 from tflm_split.program.sizes import program_bytes_without_constants
@@ -62,7 +64,9 @@ def programs(draw: st.DrawFn) -> Program:
     constants: list[bytes] = [b"unused"]
 
     def constant(length: int, name: str = "") -> int:
-        most = {"shifts_offset": 30, "exps_offset": 127}.get(name, 0 if "_map" in name or "_positions" in name else 255)
+        most = {"shifts_offset": 30, "wide_shifts": 7, "exps_offset": 127}.get(
+            name, 0 if "_map" in name or "_positions" in name else 255
+        )
         constants.append(bytes([draw(st.integers(64 if name == "exps_offset" else 0, most))]) * length)
         return len(constants) - 1
 
@@ -98,9 +102,9 @@ def programs(draw: st.DrawFn) -> Program:
         if kind is OpKind.DEPTH_TO_SPACE:
             channels *= 4
             shape = (rows, columns, channels)
-        element = 4 if kind in (OpKind.QUANTIZE_FLOAT, OpKind.GATHER) else 1
+        element = 4 if kind in (OpKind.QUANTIZE_FLOAT, OpKind.GATHER) else element_bytes_of(kind)
         source = view(*shape, element, constant_allowed=True)
-        out_shape, out_element = shape, 1
+        out_shape, out_element = shape, element_bytes_of(kind)
         match kind:
             case OpKind.CONV | OpKind.DEPTHWISE:
                 groups = draw(st.sampled_from([1, channels]))
@@ -108,6 +112,22 @@ def programs(draw: st.DrawFn) -> Program:
                 extra["flags"] = draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)]))
                 out_channels = channels * groups if kind is OpKind.DEPTHWISE else groups * draw(st.integers(1, 3))
                 out_shape = (rows, columns, out_channels)
+            case kind if kind in TYPED_CONVOLUTIONS:
+                groups = draw(st.sampled_from([1, channels]))
+                extra = {**window(draw(st.integers(1, 3)), 1, 1), "groups": groups}
+                extra["flags"] = draw(st.integers(0, 3)) if kind in INT16_KINDS else 0
+                out_channels = channels * groups if "DEPTHWISE" in kind.name else groups * draw(st.integers(1, 3))
+                out_shape = (rows, columns, out_channels)
+            case OpKind.POOL_INT16 | OpKind.POOL_FLOAT:
+                extra = window(3, pad=1) | {"mode": draw(st.integers(0, 1))}
+            case OpKind.SUM_FEED_INT16 | OpKind.SUM_FEED_FLOAT:
+                extra = {"count": draw(st.integers(1, 99))}
+                out_shape = (1, 1, channels)
+            case OpKind.DENSE_FEED_INT16 | OpKind.DENSE_FEED_FLOAT:
+                extra = {"flags": draw(st.integers(0, 3))} if kind in INT16_KINDS else {}
+                out_shape = (1, 1, draw(st.integers(1, 5)))
+            case OpKind.UNARY_FLOAT:
+                extra = {"mode": draw(st.sampled_from([int(UnaryMode.CLAMP), int(UnaryMode.LEAKY)]))}
             case OpKind.TRANSPOSE_CONV:
                 extra = {**window(draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(0, 2)))}
                 extra = {name: value for name, value in extra.items() if not name.startswith("dilation")}
@@ -127,7 +147,7 @@ def programs(draw: st.DrawFn) -> Program:
             case OpKind.AVERAGE_POOL | OpKind.MAX_POOL:
                 extra = window(3, pad=1)
             case kind if kind in BINARY:
-                second = view(*(draw(st.sampled_from([1, n])) for n in shape), constant_allowed=True)
+                second = view(*(draw(st.sampled_from([1, n])) for n in shape), element, constant_allowed=True)
             case OpKind.LUT:
                 out_element = draw(st.sampled_from([1, 4]))
             case OpKind.PAD:
@@ -144,6 +164,8 @@ def programs(draw: st.DrawFn) -> Program:
         output = view(*out_shape, out_element)
         if kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED):
             accumulator = view(*out_shape, 4)
+        if kind in TYPED_FEEDS:
+            accumulator = view(1, 1, out_shape[2] * (2 if kind is OpKind.DENSE_FEED_INT16 else 1), 4)
         params: dict[str, int | float] = dict.fromkeys((f.name for f in PARAMS_OF[kind].fields), 0)
         params |= extra
         if "output_min" in params:
@@ -152,7 +174,8 @@ def programs(draw: st.DrawFn) -> Program:
             params["scale"] = draw(st.sampled_from([0.5, 1.25]))
         for name in constant_fields(kind):
             length = constant_bytes(kind, name, params, views[output], views[source])
-            params[name] = constant(length, name)
+            wide = name == "shifts_offset" and kind in INT16_KINDS and not params["flags"] & WeightFlags.SUMS_32
+            params[name] = constant(length, "wide_shifts" if wide else name)
         ops.append(Op(kind, output, source, params, second, accumulator, source="somewhere"))
 
     steps = []
@@ -358,7 +381,7 @@ def record_with(record_offset: int, code: str, value: int) -> bytes:
         ("views", 0, 2, "H", 1, "view 0 sees rows 1 to 9 of storage 0, which has 8"),
         ("views", 0, 6, "H", 5, "view 0 reaches from byte 0 to 10 of rows that have 8 bytes"),
         ("views", 0, 12, "I", 1, "view 0 has pixels of 2 bytes only 1 bytes apart"),
-        ("views", 0, 20, "H", 2, "view 0 has elements of 2 bytes, needs 1 or 4"),
+        ("views", 0, 20, "H", 3, "view 0 has elements of 3 bytes, needs 1, 2 or 4"),
         ("views", 0, 22, "H", 1, "reserved field of split_view 0 is 1"),
         ("ops", 0, 0, "H", 77, "op 0 has the unknown kind 77"),
         ("ops", 0, 6, "H", 0, "op 0 CONV: it has a second input and takes one"),

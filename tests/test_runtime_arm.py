@@ -43,6 +43,9 @@ KERNELS = (
     "sum_finish",
     "dense_row",
     "dense_finish",
+    "matmul_dots",
+    "matmul_add",
+    "matmul_finish",
     "conv_sum_row",
     "conv_sum_finish",
 )

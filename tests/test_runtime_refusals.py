@@ -107,7 +107,7 @@ def every_op() -> Program:
         ),
         OpKind.GATHER: (b, indices, {"table_offset": entries, "entry_count": 4}),
         OpKind.DEPTH_TO_SPACE: (c, d, {"block": 1}),
-        OpKind.TRANSPOSE: (turned, c, {"row_axis": 2, "column_axis": 0, "channel_axis": 1}),
+        OpKind.TRANSPOSE: (c, turned, {"row_axis": 1, "column_axis": 2, "channel_axis": 0}),
         OpKind.BATCH_MATMUL: (products, b, {**matmul, "left_rows": 1, "right_rows": 1, "transposed": 1}),
     }  # fmt: skip
     feeds = (OpKind.SUM_FEED, OpKind.DENSE_FEED)
@@ -442,7 +442,7 @@ def test_a_transposed_window_is_not_empty_and_not_too_tall(name: str) -> None:
         ((OpKind.DEPTH_TO_SPACE,), {"block": 2}, SHAPE_FAULT),
         ((OpKind.TRANSPOSE,), {"row_axis": 0}, PARAMS_FAULT),
         ((OpKind.TRANSPOSE,), {"column_axis": 3}, PARAMS_FAULT),
-        ((OpKind.TRANSPOSE,), {"row_axis": 1, "channel_axis": 2}, SHAPE_FAULT),
+        ((OpKind.TRANSPOSE,), {"column_axis": 0, "channel_axis": 2}, SHAPE_FAULT),
         ((OpKind.BATCH_MATMUL,), {"left_zero_point": -129}, PARAMS_FAULT),
         ((OpKind.BATCH_MATMUL,), {"right_zero_point": 128}, PARAMS_FAULT),
         ((OpKind.BATCH_MATMUL,), {"output_zero_point": 128}, PARAMS_FAULT),

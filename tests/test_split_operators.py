@@ -379,13 +379,13 @@ REFUSALS: list[tuple[str, Callable[[], bytes | Graph], str, str]] = [
         "int16 activations",
         lambda: _conv(act(1, 6, 5, 4, dtype="INT16"), ONES, MAP),
         "dtype",
-        "its input is INT16, needs INT8",
+        "its output is INT8, needs INT16",
     ),
     (
         "int16 output",
         lambda: _conv(MAP, ONES, act(1, 6, 5, 4, dtype="INT16")),
         "dtype",
-        "its output is INT16, needs INT8",
+        "its input is INT8, needs INT16",
     ),
     ("constant input", lambda: _conv(weights(1, 6, 5, 4), ONES, MAP), "constant", "its input 0 is a constant"),
     (
@@ -633,10 +633,10 @@ REFUSALS: list[tuple[str, Callable[[], bytes | Graph], str, str]] = [
         "it makes UINT8 of floats, needs INT8",
     ),
     (
-        "int16 requantised",
-        lambda: single_op("QUANTIZE", [act(4, 3, dtype="INT16")], act(4, 3)),
+        "int16 to uint8",
+        lambda: single_op("QUANTIZE", [act(4, 3, dtype="INT16")], act(4, 3, dtype="UINT8")),
         "dtype",
-        "its input is INT16, needs INT8 or UINT8 or FLOAT32",
+        "its output is UINT8, needs INT8 or INT16 or FLOAT32; convert the original model again, with int8 quantisation",
     ),
     # SOFTMAX
     (

@@ -281,6 +281,7 @@ def test_a_float_function_of_the_c_library_stays_stock(tflm: TflmServer, kind: s
     check(tflm, b.finish(), stock=[kind])
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_special_floats_come_out_as_tflm_has_them(tflm: TflmServer) -> None:
     """Infinities, NaN, zeros of both signs and numbers that overflow, through every float kernel."""
     b = TypedBuilder("FLOAT32", (1, 8, 8, 4))

@@ -24,7 +24,7 @@ from tflm_split.schedule.recompute import recomputable, recompute
 from tflm_split.schedule.step_graph import StepGraph, build_step_graph
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.split.attention import attention_scores
-from tflm_split.split.channel_groups import Sizes, equal_groups, groupable
+from tflm_split.split.channel_groups import Sizes, equal_groups, groupable, joined, summed
 from tflm_split.split.regions import Split, SplitOptions, cut_operators, fit
 from tflm_split.split.row_op import RowOp
 
@@ -86,6 +86,8 @@ class Search:
         self._graph = start.split.graph
         self._cut = cut_operators(self._graph)
         self._cuttable = groupable(self._graph, self._cut.pieces)
+        self._summed = summed(self._cut.pieces)
+        self._joints = joined(self._graph, self._cut.pieces)
         self.start = replace(start, instructions=self.instructions(start))
         self.front: list[Refined] = [self.start]
 
@@ -98,7 +100,7 @@ class Search:
             found: list[Refined] = []
             for state in beam:
                 for move in self._moves(state):
-                    key = (tuple(sorted(move[0].items())), move[1])
+                    key = (tuple(sorted(move[0].items())), move[1], state.schedule.cuts)
                     if key in tried:
                         continue
                     if self._left <= 0:
@@ -176,20 +178,25 @@ class Search:
         return replace(found, instructions=self.instructions(found))
 
     def _moves(self, base: Refined) -> Iterator[tuple[Mapping[int, Sizes], frozenset[int]]]:
-        """Channel groups to try next, coarse ones first; then operators to recompute."""
+        """Channel groups to try next, coarse ones first; concatenations to do without; then operators to recompute."""
         now = base.options.channel_groups
         held = _held_at_peak(base, self._graph)
-        cuttable = [t for t in held if t in self._cuttable]
-        connected = [_connected(self._graph, t, self._cuttable) for t in cuttable]
-        for share in SHARES:
-            seen: set[tuple[int, ...]] = set()
-            for t, others in zip(cuttable, connected, strict=True):
-                for tensors in ((t,), others):
-                    sizes = _sizes(self._graph.tensors[t].shape[-1], share)
-                    if tensors in seen or sizes is None or len(sizes) <= len(now.get(t, (1,))):
-                        continue
-                    seen.add(tensors)
-                    yield {**now, **dict.fromkeys(tensors, sizes)}, base.again
+        seen: set[tuple[int, tuple[int, ...]]] = set()
+        for allowed in (self._cuttable - self._summed, self._cuttable):  # sums cost memory of their own: they come last
+            cuttable = [t for t in held if t in allowed]
+            connected = [_connected(self._graph, t, allowed) for t in cuttable]
+            for share in SHARES:
+                for t, others in zip(cuttable, connected, strict=True):
+                    for tensors in ((t,), others):
+                        sizes = _sizes(self._graph.tensors[t].shape[-1], share)
+                        if (share, tensors) in seen or sizes is None or len(sizes) <= len(now.get(t, (1,))):
+                            continue
+                        seen.add((share, tensors))
+                        yield {**now, **dict.fromkeys(tensors, sizes)}, base.again
+        for t in held:
+            if t in self._joints and t not in now:
+                for tensors in dict.fromkeys(((t,), _connected(self._graph, t, self._cuttable))):
+                    yield {**now, **dict.fromkeys(tensors, self._joints[t])}, base.again
         if self._limits.allow_extra_macs:
             yield from self._recomputations(base, held)
 

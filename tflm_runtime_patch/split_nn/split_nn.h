@@ -12,11 +12,12 @@
  *    read all that the pixels before x read, and reads nothing but the windows of pixel x and of later pixels
  *    from then on. So an output pixel may lie on input bytes that only windows of earlier pixels read.
  *
- * 2. Element-wise kernels (ADD, SUB, MUL, MINIMUM, MAXIMUM, SQUARED_DIFFERENCE, PRELU, SOFTMAX, LUT with
- *    one-byte entries) may write exactly the row they read: same address, same pixel stride, and for the binary ones an operand that is not broadcast along
+ * 2. Element-wise kernels (ADD, SUB, MUL, MINIMUM, MAXIMUM, SQUARED_DIFFERENCE, PRELU, SOFTMAX, LUT with one-byte
+ *    entries, and of int16 and float BINARY, UNARY between elements of one size, SOFTMAX) may write exactly the row
+ *    they read: same address, same pixel stride, and for the binary ones an operand that is not broadcast along
  *    columns or channels. PAD may do so when it is a plain copy.
  *
- * 3. Channel-wise kernels (DEPTHWISE with multiplier 1, AVERAGE_POOL, MAX_POOL) whose window has one column, and
+ * 3. Channel-wise kernels (DEPTHWISE with multiplier 1 and pools, of any type) whose window has one column, and
  *    neither stride nor padding along columns, may write exactly one of the rows they read, in the same sense.
  *
  * 4. QUANTIZE_FLOAT may start at the address it reads when its output pixels are not further apart than its

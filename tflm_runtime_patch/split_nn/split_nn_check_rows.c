@@ -34,7 +34,8 @@ split_status split_check_view(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_view* view = split_view_at(program, index);
     if (view->storage >= header->storage_count || view->reserved != 0 || view->row_count == 0 ||
-        view->column_count == 0 || view->channel_count == 0 || (view->element_bytes != 1 && view->element_bytes != 2 && view->element_bytes != 4) ||
+        view->column_count == 0 || view->channel_count == 0 ||
+        (view->element_bytes != 1 && view->element_bytes != 2 && view->element_bytes != 4) ||
         view->pixel_stride_bytes > INT32_MAX) {
         return SPLIT_ERROR_VIEW;
     }
@@ -137,8 +138,8 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
     switch (op->kind) {
         case SPLIT_OP_CONV_SUM:
         case SPLIT_OP_CONV_SUM_LAST:
-            found = found && has_address(program, op->accumulator, step.row) &&
-                    window_has_addresses(program, op, step.row);
+            found =
+                found && has_address(program, op->accumulator, step.row) && window_has_addresses(program, op, step.row);
             break;
         case SPLIT_OP_CONV:
         case SPLIT_OP_DEPTHWISE:

@@ -17,8 +17,9 @@ split_status split_check_matmul(const uint8_t* program, const split_op* op, cons
     }
     const uint32_t batches = (uint32_t)out->row_count / params->left_rows;
     const uint64_t pixels = (uint64_t)params->right_rows * right->column_count;
-    const int whole_batches = out->row_count % params->left_rows == 0 &&
-                              (right->row_count == params->right_rows || right->row_count == params->right_rows * batches);
+    const int whole_batches =
+        out->row_count % params->left_rows == 0 &&
+        (right->row_count == params->right_rows || right->row_count == params->right_rows * batches);
     const int same_pixels = left->row_count == out->row_count && left->column_count == out->column_count;
     const int sums_fit = params->transposed
                              ? left->channel_count == right->channel_count && out->channel_count == pixels

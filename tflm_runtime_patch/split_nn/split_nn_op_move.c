@@ -14,7 +14,8 @@ split_status split_check_pad(const uint8_t* program, const split_op* op, const s
     if (!pad_fits(pad->pad_rows, in->row_count, out->row_count) ||
         !pad_fits(pad->pad_columns, in->column_count, out->column_count) ||
         !pad_fits(pad->pad_channels, in->channel_count, out->channel_count) ||
-        in->element_bytes != out->element_bytes || (in->element_bytes != 1 && pad->value != 0 && !split_same_shape(in, out))) {
+        in->element_bytes != out->element_bytes ||
+        (in->element_bytes != 1 && pad->value != 0 && !split_same_shape(in, out))) {
         return SPLIT_ERROR_SHAPE;
     }
     return split_in_range(pad->value, INT8_MIN, INT8_MAX) ? SPLIT_OK : SPLIT_ERROR_PARAMS;

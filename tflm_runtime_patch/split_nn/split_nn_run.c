@@ -118,14 +118,10 @@ static void run_step(const split_machine* at, split_step step) {
         case SPLIT_OP_SUM_FEED_INT16:
         case SPLIT_OP_SOFTMAX_INT16:
         case SPLIT_OP_DENSE_FEED_INT16:
-            if (SPLIT_NN_HAS(SPLIT_OP_CONV_INT16) ||
-                SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_INT16) ||
-                SPLIT_NN_HAS(SPLIT_OP_POOL_INT16) ||
-                SPLIT_NN_HAS(SPLIT_OP_BINARY_INT16) ||
-                SPLIT_NN_HAS(SPLIT_OP_UNARY_INT16) ||
-                SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_INT16) ||
-                SPLIT_NN_HAS(SPLIT_OP_SOFTMAX_INT16) ||
-                SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_INT16)) {
+            if (SPLIT_NN_HAS(SPLIT_OP_CONV_INT16) || SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_INT16) ||
+                SPLIT_NN_HAS(SPLIT_OP_POOL_INT16) || SPLIT_NN_HAS(SPLIT_OP_BINARY_INT16) ||
+                SPLIT_NN_HAS(SPLIT_OP_UNARY_INT16) || SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_INT16) ||
+                SPLIT_NN_HAS(SPLIT_OP_SOFTMAX_INT16) || SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_INT16)) {
                 split_run_int16(at, op, step.row);
             }
             break;
@@ -136,12 +132,9 @@ static void run_step(const split_machine* at, split_step step) {
         case SPLIT_OP_UNARY_FLOAT:
         case SPLIT_OP_SUM_FEED_FLOAT:
         case SPLIT_OP_DENSE_FEED_FLOAT:
-            if (SPLIT_NN_HAS(SPLIT_OP_CONV_FLOAT) ||
-                SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_FLOAT) ||
-                SPLIT_NN_HAS(SPLIT_OP_POOL_FLOAT) ||
-                SPLIT_NN_HAS(SPLIT_OP_BINARY_FLOAT) ||
-                SPLIT_NN_HAS(SPLIT_OP_UNARY_FLOAT) ||
-                SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_FLOAT) ||
+            if (SPLIT_NN_HAS(SPLIT_OP_CONV_FLOAT) || SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_FLOAT) ||
+                SPLIT_NN_HAS(SPLIT_OP_POOL_FLOAT) || SPLIT_NN_HAS(SPLIT_OP_BINARY_FLOAT) ||
+                SPLIT_NN_HAS(SPLIT_OP_UNARY_FLOAT) || SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_FLOAT) ||
                 SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_FLOAT)) {
                 split_run_float(at, op, step.row);
             }

@@ -169,7 +169,9 @@ def conv_sum(at: Geometry, edge: Edge) -> Counts:
         if at.padding_counts:
             outside = [(window.row_bytes, at.kernel[0] - inside), (window.before, inside), (window.after, inside)]
             for length, times in outside:
-                stretches += [(min(_SUM_PADDING_BYTES, length - done), times) for done in range(0, length, _SUM_PADDING_BYTES)]
+                stretches += [
+                    (min(_SUM_PADDING_BYTES, length - done), times) for done in range(0, length, _SUM_PADDING_BYTES)
+                ]
         for length, times in stretches:
             to.add("stretch", blocks * times)
             _dots(to, "1x4", length, blocks * times)

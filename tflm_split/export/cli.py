@@ -21,11 +21,18 @@ from tflm_split.export import FORMATS
 def export(model: Path, output: Path, array_format: str, name: str, force: bool) -> int:
     """Write MODEL as C sources: an aligned array for TFLM and, if it is one region, sources that need no TFLM."""
     from tflm_split.export.files import exported, write_export
+    from tflm_split.program.decode import decode
+    from tflm_split.report.programs import programs_of
     from tflm_split.tflite.reader import read_model
 
-    found = exported(read_model(model), model.name, array_format, name)
+    read = read_model(model)
+    found = exported(read, model.name, array_format, name)
     for path in write_export(found, output, force=force, input_path=model):
         click.echo(f"{path}: {path.stat().st_size:,} bytes")
+    kinds = {op.kind for blob in programs_of(read).values() for op in decode(blob).ops}
+    if kinds:
+        mask = sum(1 << kind for kind in kinds)
+        click.echo(f"Kinds of steps used, for a build that leaves out the others: -DSPLIT_NN_KINDS=UINT64_C({mask:#x})")
     if found.no_standalone is not None:
         click.echo(f"No sources without TFLM: {found.no_standalone}.")
     return 0

@@ -16,7 +16,7 @@ from tflm_split.ir.graph import Tensor
 from tflm_split.program.types import Io
 
 WORKSPACE_ALIGNMENT_BYTES = 16
-_C_TYPES = {"INT8": "int8_t", "UINT8": "uint8_t", "INT32": "int32_t", "FLOAT32": "float"}
+_C_TYPES = {"INT8": "int8_t", "INT16": "int16_t", "UINT8": "uint8_t", "INT32": "int32_t", "FLOAT32": "float"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ def standalone_header(region: OneRegion, name: str) -> str:
     macros = "\n".join("".join(f"{line}\n" for line in _macros(name, port)) for port in ports)
     return f"""\
 /* A model on the split_nn executor, without TFLM. Build {name}.c and all C files of tflm_runtime_patch/split_nn, with
- * that folder among the include directories.
+ * that folder among the include directories; -DSPLIT_NN_KINDS=UINT64_C({region.program.kinds_mask:#x}) for all of them and
+ * --gc-sections leave out what this model does not use.
  *
  *     if ({name}_init() != 0) ...             once
  *     fill {name}_input0()                    before every call: the inputs are overwritten while it runs

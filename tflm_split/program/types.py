@@ -95,3 +95,8 @@ class Program:
     ops: tuple[Op, ...]
     steps: tuple[Step, ...]
     constants: tuple[bytes, ...] = field(default=(), repr=False)
+
+    @property
+    def kinds_mask(self) -> int:
+        """`SPLIT_NN_KINDS` of a build that runs nothing but this program: bit k is op kind k."""
+        return sum({1 << op.kind for op in self.ops})

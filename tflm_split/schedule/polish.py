@@ -126,13 +126,9 @@ class _Polish:
 
     def run(self, effort: int) -> None:
         """Improve until nothing helps or `effort` steps have been looked at."""
-        while effort > 0:
-            for start, stop, at in self._questions():
-                effort -= stop - start
-                if self._improved(start, stop, at) or effort <= 0:
-                    break
-            else:
-                return
+        self.effort = effort
+        while self.effort > 0 and any(self._improved(*question) for question in self._questions()):
+            pass
 
     def _questions(self) -> Iterator[tuple[int, int, int]]:
         """Windows around crowded steps, and where in them those are: the most crowded first, the narrow ones first."""
@@ -146,38 +142,52 @@ class _Polish:
                 yield max(low, at - reach), min(high, at + reach + 1), at
 
     def _improved(self, start: int, stop: int, at: int) -> bool:
-        """Whether dividing the window at `at` helped; if so it is done."""
-        window = self._window(start, stop)
+        """Whether dividing the window at `at`, and what comes of it further, helped; if not, all is as it was."""
         peak = max(self.live)
         level = int(CROWDED * peak)
-        around = max((*self.live[:start], *self.live[stop:]), default=0)
-        best = _score(self.live[start:stop], around, level)
-        found: list[int] | None = None
+        best = _score(self.live, level)
+        steps = self.order[start:stop]
         for early in (True, False):
-            steps, where = self.order[start:stop], at - start
-            for _ in range(DEPTH):
-                divided = self._divided(window, steps, where, early)
-                if divided == steps:
-                    break
-                steps = divided
-                live, _ = self._crowd(window, steps)
-                score = _score(live, around, level)
-                if score < best:
-                    best, found = score, steps
-                    break
-                where = live.index(max(live))
-        if found is None:
-            return False
-        self.order[start:stop] = found
-        self.live[start:stop], self.apart[start:stop] = self._crowd(window, found)
+            if self.effort <= 0:
+                break
+            self._conquer(start, stop, at, early, peak)
+            if _score(self.live, level) < best:
+                return True
+            self._put(start, steps)
+        return False
+
+    def _conquer(self, start: int, stop: int, at: int, early: bool, peak: int) -> None:
+        """Divide positions [start, stop) at `at`, then each part anew as long as it is as crowded as `peak`."""
+        todo = [(start, stop, at)]
+        while todo:
+            start, stop, at = todo.pop()
+            self.effort -= stop - start
+            before = self.order[start:stop]
+            steps, middle = self._divided(self._window(start, stop), before, at - start, early)
+            if steps == before:
+                continue
+            self._put(start, steps)
+            for low, high in ((start, start + middle), (start + middle, stop)):
+                if low < high:
+                    most = max(self.live[low:high])
+                    if most >= peak:
+                        todo.append((low, high, self.live.index(most, low)))
+
+    def _put(self, start: int, steps: list[int]) -> None:
+        """Let `steps`, the same as before in another order, run from `start` on."""
+        stop = start + len(steps)
+        if self.order[start:stop] == steps:
+            return
+        window = self._window(start, stop)
+        self.order[start:stop] = steps
+        self.live[start:stop], self.apart[start:stop] = self._crowd(window, steps)
         for p in (*window.after, *window.inner):
             self.first[p] = len(self.order)
         for p in (*window.before, *window.inner):
             self.last[p] = -1
-        self._touch(start, found)
-        return True
+        self._touch(start, steps)
 
-    def _divided(self, window: _Window, steps: Sequence[int], at: int, early: bool) -> list[int]:
+    def _divided(self, window: _Window, steps: Sequence[int], at: int, early: bool) -> tuple[list[int], int]:
         """`steps` in two halves around `steps[at]`, with as few bytes as possible alive in between.
 
         Of all such divisions the one with fewest steps in the first half, or with most.
@@ -200,7 +210,7 @@ class _Polish:
         chosen = smallest if early else largest
         first = [s for k, s in enumerate(steps) if node[k] in chosen]
         second = [s for k, s in enumerate(steps) if node[k] not in chosen and k != at]
-        return [*first, steps[at], *second]
+        return [*first, steps[at], *second], len(first)
 
     def _price(self, network: FlowNetwork, piece: int, window: _Window, local: dict[int, int], node: list[int]) -> None:
         """Let a cut pay for `piece` once if it exists when the first half is done."""
@@ -255,9 +265,9 @@ def _spread(positions: Sequence[int], count: int) -> list[int]:
     return [positions[k * (len(positions) - 1) // (count - 1)] for k in range(count)]
 
 
-def _score(live: Sequence[int], around: int, level: int) -> tuple[int, int]:
+def _score(live: Sequence[int], level: int) -> tuple[int, int]:
     """Peak in bytes; bytes above `level`, summed over steps."""
-    return max(around, max(live)), sum(b - level for b in live if b > level)
+    return max(live), sum(b - level for b in live if b > level)
 
 
 def _runs(is_stock: Sequence[bool]) -> list[tuple[int, int]]:

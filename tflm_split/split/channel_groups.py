@@ -85,6 +85,11 @@ def joined(graph: Graph, row_ops: RowOps) -> Mapping[int, Sizes]:
     return MappingProxyType(found)
 
 
+def summed(row_ops: RowOps) -> frozenset[int]:
+    """Tensors whose groups some reader would have to sum up."""
+    return frozenset(op.reads[0].tensor for ops in row_ops.values() for op in ops if _can_sum(op))
+
+
 def _readable_by_groups(graph: Graph, row_ops: RowOps) -> frozenset[int]:
     """Tensors that row ops alone read, every one of which can take one group of channels after the other."""
     readers: dict[int, list[RowOp]] = {}
@@ -130,6 +135,7 @@ def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) ->
             raise Refusal("channels", f"tensor {graph.tensors[t].name!r} cannot be cut along channels")
     makers = graph.producers()
     branches = {t: tuple(op.reads[0].tensor for op in row_ops[makers[t]]) for t in joints if t in sizes}
+    sizes = _ending_with_branches(graph, sizes, branches)
     parts = _Parts(graph, sizes, branches)
     changed: dict[int, tuple[RowOp, ...]] = {}
     touched = set()
@@ -143,6 +149,21 @@ def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) ->
             touched.add(k)
     tensors = (*graph.tensors, *parts.added)
     return Grouped(replace(graph, tensors=tensors), changed, dict(parts.aliases), frozenset(touched), dict(parts.part_of))
+
+
+def _ending_with_branches(
+    graph: Graph, sizes: Mapping[int, Sizes], branches: Mapping[int, tuple[int, ...]]
+) -> Mapping[int, Sizes]:
+    """`sizes`, the groups of every vanished concatenation ending where a group of one of its inputs ends, too."""
+    found = dict(sizes)
+    for op in graph.operators:  # inner concatenations come first
+        for t in op.outputs:
+            if t in branches:
+                inputs = [found.get(b, (graph.tensors[b].shape[-1],)) for b in branches[t]]
+                grouped = any(b in found for b in branches[t])
+                ends = {*accumulate(found[t]), *(accumulate(c for group in inputs for c in group) if grouped else ())}
+                found[t] = tuple(b - a for a, b in zip((0, *sorted(ends)), sorted(ends), strict=False))
+    return found
 
 
 def _cuts_output(op: RowOp) -> bool:

@@ -10,9 +10,10 @@ What one step may share with the rows it reads is the kernels' promise in `split
 
 1. Kernels go through the pixels of the output row in increasing order and may write any part of a pixel before they
    have read all of its window. So an output pixel may lie on input that only windows of earlier pixels read.
-2. `ADD, SUB, MUL, MINIMUM, MAXIMUM, SQUARED_DIFFERENCE, PRELU, SOFTMAX`, `LUT` with one-byte entries and `PAD` as a
-   plain copy may write exactly the row they read.
-3. `DEPTHWISE` with multiplier 1, `AVERAGE_POOL` and `MAX_POOL` whose window has one column, without stride or padding
+2. `ADD, SUB, MUL, MINIMUM, MAXIMUM, SQUARED_DIFFERENCE, PRELU, SOFTMAX`, `LUT` with one-byte entries, of int16 and
+   float `BINARY`, `UNARY` between elements of one size and `SOFTMAX`, and `PAD` as a plain copy may write exactly the
+   row they read.
+3. `DEPTHWISE` with multiplier 1 and pools, of any type, whose window has one column, without stride or padding
    along columns, may write exactly one of the rows they read.
 4. `QUANTIZE_FLOAT` may start at the address it reads if its output pixels are not further apart than its input's.
 5. `TRANSPOSE_CONV`, `RESIZE_NEAREST`, `RESIZE_BILINEAR`, `GATHER`, `DEPTH_TO_SPACE`, `PIXEL_SUM`, `BATCH_MATMUL`

@@ -18,7 +18,7 @@ STOCK_REASONS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "SVDF"), _STATE),
         **dict.fromkeys(("UNIDIRECTIONAL_SEQUENCE_LSTM", "CIRCULAR_BUFFER"), _STATE),
         **dict.fromkeys(("CALL_ONCE", "IF", "WHILE"), _FLOW),
-        **dict.fromkeys(("TRANSPOSE", "BATCH_MATMUL", "CUMSUM", "REVERSE_V2"), _EVERY_ROW),
+        **dict.fromkeys(("CUMSUM", "REVERSE_V2"), _EVERY_ROW),
         **dict.fromkeys(("NEG", "SIN", "COS", "LOG", "SQRT", "SQUARE", "EXP", "CEIL", "FLOOR", "ROUND"), _FLOAT_ONLY),
         **dict.fromkeys(("L2_POOL_2D", "FLOOR_MOD"), _FLOAT_ONLY),
         **dict.fromkeys(("LOGICAL_AND", "LOGICAL_OR", "LOGICAL_NOT", "EQUAL", "NOT_EQUAL", "SELECT_V2"), _BOOLEAN),
