@@ -104,7 +104,7 @@ def test_bert_never_has_its_scores_or_hidden_layers_whole() -> None:
     result = tflm_split.optimize(CORPUS / "models" / "gen_bert_tiny.tflite")
     optimized = result.report["optimized"]
     assert result.report["verified"]["bit_exact"] is True
-    assert optimized["measured_head_bytes"] == optimized["planned_head_bytes"] <= 14_400
+    assert optimized["measured_head_bytes"] == optimized["planned_head_bytes"] <= 14_600
     assert (optimized["regions"], optimized["stock_ops"]) == (1, 0)
     (program,) = programs(result.model)
     scores, hidden = scores_of(program), hidden_of(program, 256)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tflm_split.errors import InternalError
 from tflm_split.plan.check import check_layout
-from tflm_split.plan.first_fit import FirstFit
-from tflm_split.plan.portfolio import ORDERS, plan
-from tflm_split.plan.problem import Body, Layout, Span, head_bytes, live_lower_bound
+from tflm_split.plan.first_fit import Distances
+from tflm_split.plan.portfolio import ORDERS, Start, plan
+from tflm_split.plan.problem import Body, Layout, Leeway, Span, head_bytes, live_lower_bound, packing_lower_bound
 
 
 def piece(start: int, stop: int, size: int, align: int = 4) -> Body:
@@ -127,7 +127,7 @@ def test_more_effort_is_never_worse(bodies: list[Body]) -> None:
 @given(many_bodies(count=14), st.booleans())
 def test_every_technique_on_its_own_is_sound_and_none_beats_the_portfolio(bodies: list[Body], best_fit: bool) -> None:
     best = plan(bodies, 0).head_bytes
-    solver = FirstFit(bodies)
+    solver = Distances(bodies)
     for name, key in ORDERS:
         order = sorted(range(len(bodies)), key=lambda b, key=key: (*key(bodies[b]), b))
         addresses = solver.place(order, best_fit=best_fit)
@@ -181,6 +181,94 @@ def test_rows_that_never_live_take_room_only_inside_their_own_tensor() -> None:
     image = Body((Span(0, 2, 0, 16), Span(0, 0, 16, 16)), 16)
     other = piece(0, 2, 16)
     assert plan([image, other], 0).head_bytes == 32
+
+
+# Leeways: a body may lie on one that dies as it is born.
+
+DYING_AND_BORN = (piece(0, 3, 16), piece(2, 5, 16))
+
+
+@pytest.mark.parametrize(
+    ("distance", "dying_at", "born_at", "fault"),
+    [
+        (8, 8, 0, None),
+        (8, 12, 0, None),
+        (8, 4, 0, "body 1 lies 4 bytes below body 0 at step 2, needs 8"),
+        (8, 0, 8, "body 1 lies -8 bytes below body 0 at step 2, needs 8"),
+        (0, 4, 4, None),
+        (0, 8, 4, "body 1 lies 4 bytes below body 0 at step 2, needs 0"),
+    ],
+)
+def test_a_leeway_is_a_least_distance_or_the_very_same_address(
+    distance: int, dying_at: int, born_at: int, fault: str | None
+) -> None:
+    layout = Layout((dying_at, born_at), 32, "")
+    if fault is None:
+        check_layout(DYING_AND_BORN, layout, [Leeway(0, 1, distance)])
+    else:
+        with pytest.raises(InternalError, match=fault):
+            check_layout(DYING_AND_BORN, layout, [Leeway(0, 1, distance)])
+
+
+def test_a_leeway_holds_in_one_step_only() -> None:
+    with pytest.raises(InternalError, match="bodies 1 and 0 share bytes in more than step 2"):
+        check_layout([piece(0, 4, 16), piece(2, 5, 16)], Layout((8, 0), 24, ""), [Leeway(0, 1, 8)])
+
+
+def test_a_leeway_is_used_and_lowers_the_bound_by_what_can_be_shared() -> None:
+    assert plan(DYING_AND_BORN, 0).head_bytes == 32
+    layout = plan(DYING_AND_BORN, 0, leeways=[Leeway(0, 1, 4)])
+    assert layout.addresses == (4, 0)
+    assert layout.head_bytes == layout.lower_bound_bytes == 20
+
+
+@st.composite
+def with_leeways(draw: st.DrawFn) -> tuple[list[Body], list[Leeway]]:
+    """Pieces, some of which die in the step in which another is born and may lie on it."""
+    bodies = draw(many_bodies(count=8))
+    leeways = []
+    for b, dying in enumerate(list(bodies)):
+        if len(dying.spans) == 1 and dying.start < dying.stop - 1 and draw(st.booleans()):
+            leeways.append(Leeway(b, len(bodies), 4 * draw(st.integers(0, 3))))
+            start = dying.stop - 1
+            bodies.append(piece(start, start + draw(st.integers(1, 4)), draw(st.sampled_from((4, 12, 20)))))
+    return bodies, leeways
+
+
+@settings(max_examples=100, deadline=None)
+@given(with_leeways(), st.sampled_from([0, 1]))
+def test_a_plan_with_leeways_is_sound_and_bounded(problem: tuple[list[Body], list[Leeway]], effort: int) -> None:
+    bodies, leeways = problem
+    layout = plan(bodies, effort, leeways=leeways)
+    check_layout(bodies, layout, leeways)
+    assert layout.head_bytes >= layout.lower_bound_bytes == packing_lower_bound(bodies, leeways)
+
+
+# What is known to be impossible.
+
+
+def test_what_is_left_of_a_word_behind_a_row_is_of_no_use() -> None:
+    bodies = [piece(0, 2, 5), piece(0, 2, 6), piece(0, 2, 7)]
+    assert live_lower_bound(bodies) == 18
+    assert packing_lower_bound(bodies) == 21
+    assert plan(bodies, 0).head_bytes == 21
+
+
+def test_a_tensor_takes_its_room_even_if_its_rows_never_live_together() -> None:
+    bodies = [Body((Span(0, 1, 0, 16), Span(1, 2, 16, 16)), 16)]
+    assert live_lower_bound(bodies) == 16
+    assert packing_lower_bound(bodies) == 32
+
+
+def test_a_head_counts_in_granules() -> None:
+    assert packing_lower_bound([piece(0, 1, 20)], granule_bytes=16) == 32
+
+
+def test_a_known_layout_is_never_made_worse() -> None:
+    bodies = [piece(k, k + 3, 4 * (1 + k % 4)) for k in range(8)]
+    known = plan(bodies, 5)
+    again = plan(bodies, 0, starts=[Start(known.addresses, "known")])
+    assert again.head_bytes <= known.head_bytes
 
 
 # Mutations: the checker is what stands between a planner's bug and a broken model.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sample_programs import CONV1, INPUT, LUT, MIDDLE, OUTPUT, SUM, one_op, small_network, window, with_addresses
 
 from tflm_split.errors import InternalError, ProgramError
-from tflm_split.program.check import BINARY, check_program
+from tflm_split.program.check import BINARY, SUMS, check_program
 from tflm_split.program.check_types import INT16_KINDS, TYPED_CONVOLUTIONS, TYPED_FEEDS, element_bytes_of
 from tflm_split.program.constants import ALIGNMENT, constant_bytes, constant_fields
 from tflm_split.program.decode import decode
@@ -70,8 +70,10 @@ def programs(draw: st.DrawFn) -> Program:
         constants.append(bytes([draw(st.integers(64 if name == "exps_offset" else 0, most))]) * length)
         return len(constants) - 1
 
-    def view(rows: int, columns: int, channels: int, element: int = 1, constant_allowed: bool = False) -> int:
-        gap = draw(st.sampled_from([0, 0, 4]))
+    def view(
+        rows: int, columns: int, channels: int, element: int = 1, constant_allowed: bool = False, dense: bool = False
+    ) -> int:
+        gap = 0 if dense else draw(st.sampled_from([0, 0, 4]))
         stride = channels * element + gap
         offset = draw(st.sampled_from([0, 4]))
         first = draw(st.integers(0, 2))
@@ -112,6 +114,12 @@ def programs(draw: st.DrawFn) -> Program:
                 extra["flags"] = draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)]))
                 out_channels = channels * groups if kind is OpKind.DEPTHWISE else groups * draw(st.integers(1, 3))
                 out_shape = (rows, columns, out_channels)
+            case OpKind.CONV_SUM | OpKind.CONV_SUM_LAST:
+                extra = {**window(draw(st.integers(1, 3)), 1, 1), "groups": 1}
+                first = WeightFlags.FIRST if kind is OpKind.CONV_SUM and draw(st.booleans()) else 0
+                extra["flags"] = int(draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)])) | first)
+                out_shape = (rows, columns, draw(st.integers(1, 5)))
+                out_element = 4 if kind is OpKind.CONV_SUM else 1
             case kind if kind in TYPED_CONVOLUTIONS:
                 groups = draw(st.sampled_from([1, channels]))
                 extra = {**window(draw(st.integers(1, 3)), 1, 1), "groups": groups}
@@ -161,7 +169,9 @@ def programs(draw: st.DrawFn) -> Program:
                 out_shape = (1, 1, draw(st.integers(1, 5)))
             case _:
                 extra = {"exp_count": draw(st.integers(1, 256))} if kind is OpKind.SOFTMAX else {}
-        output = view(*out_shape, out_element)
+        output = view(*out_shape, out_element, dense=kind is OpKind.CONV_SUM)
+        if kind in SUMS:
+            accumulator = output if kind is OpKind.CONV_SUM else view(*out_shape, 4, dense=True)
         if kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED):
             accumulator = view(*out_shape, 4)
         if kind in TYPED_FEEDS:
@@ -180,7 +190,8 @@ def programs(draw: st.DrawFn) -> Program:
 
     steps = []
     for k, op in enumerate(ops):
-        rows = views[op.input if op.accumulator is not None else op.output].row_count
+        feeds = op.accumulator is not None and op.kind not in SUMS
+        rows = views[op.input if feeds else op.output].row_count
         steps += [Step(k, row) for row in draw(st.lists(st.integers(0, rows - 1), max_size=4))]
     io = st.builds(Io, st.integers(0, 2000), st.integers(1, 2000))
     return Program(

@@ -33,7 +33,7 @@ def optimize(
     verify: bool = True,
     inputs: int = 8,
     seed: int = 0,
-    effort: int | None = None,
+    effort: int | str | None = None,
     board: str | None = None,
     max_slowdown: float | None = None,
     progress: Progress | None = None,
@@ -43,7 +43,7 @@ def optimize(
     `int8_io` strips a float model's QUANTIZE and DEQUANTIZE: its interface changes, and `report["interface_changes"]`
     says how. `max_arena` (bytes, or `"64KB"`) is what the device has; `report["goal"]` says whether it is met, which is
     an answer, not an error. Verification runs both models in TFLM on `inputs` inputs made from `seed`. `effort` is how
-    many rounds the layout search may take. `board` (a name of `tflm-split board`; m7 without) is the one that
+    much the search may look at: `low`, `default`, `high`, `max`, or a number (`plan/effort.py`). `board` (a name of `tflm-split board`; m7 without) is the one that
     `report["latency"]` predicts instructions for; the result may take `max_slowdown` times those of rows alone (1.05
     without; 1.0 is none, and only above 1.05 are multiply-accumulates done twice). With `max_arena`, the fastest result
     that fits is the one you get. `progress` is called with (stage, done, total).
@@ -73,7 +73,7 @@ def pareto(
     verify: bool = True,
     inputs: int = 8,
     seed: int = 0,
-    effort: int | None = None,
+    effort: int | str | None = None,
     board: str | None = None,
     max_slowdown: float | None = 2.0,
     progress: Progress | None = None,
@@ -103,15 +103,16 @@ def _options(
     verify: bool,
     inputs: int,
     seed: int,
-    effort: int | None,
+    effort: int | str | None,
     board: str | None,
     max_slowdown: float | None,
     max_arena: int | str | None = None,
 ) -> Options:
     """What the user said, the rest at its defaults."""
     from tflm_split import pipeline
+    from tflm_split.plan.effort import parse_effort
 
-    said = {"effort": effort, "board": board, "max_slowdown": max_slowdown}
+    said = {"effort": None if effort is None else parse_effort(effort), "board": board, "max_slowdown": max_slowdown}
     return pipeline.Options(
         int8_io=int8_io,
         max_arena_bytes=None if max_arena is None else parse_bytes(max_arena),

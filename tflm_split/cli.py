@@ -26,6 +26,7 @@ from tflm_split.board.boards import BOARDS
 from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
+from tflm_split.plan.effort import EFFORT_HELP, parse_effort
 from tflm_split.sizes import SIZE_HELP, parse_bytes
 
 LIMIT_NOT_MET = 1
@@ -42,6 +43,14 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
     """A memory size, parsed by `sizes.py`."""
     try:
         return None if text is None else parse_bytes(text)
+    except InputError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
+
+
+def _effort(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """An effort, parsed by `plan/effort.py`."""
+    try:
+        return None if text is None else parse_effort(text)
     except InputError as error:
         raise click.BadParameter(str(error), context, parameter) from None
 
@@ -70,9 +79,7 @@ def cli(debug: bool) -> None:
 @click.option("--no-verify", is_flag=True, help="Do not compare the result with the original in TFLM.")
 @click.option("--inputs", type=click.IntRange(min=1), default=8, show_default=True, help="Inputs to verify on.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What they are made from.")
-@click.option(
-    "--effort", type=click.IntRange(min=0), help="Thousands of pieces the layout search may place (default: 1500)."
-)
+@click.option("--effort", callback=_effort, metavar="EFFORT", help=f"How much the search may look at: {EFFORT_HELP}.")
 @click.option(
     "--board", metavar="BOARD", help=f"The board to predict instructions for: {', '.join(BOARDS)} (default: m7)."
 )
@@ -141,7 +148,7 @@ def optimize(
 @click.option("-o", "--output", "folder", type=_OUTPUT, help="An existing folder to write the models of the front to.")
 @click.option("--int8-io", is_flag=True, help="Strip float conversions at inputs and outputs: the interface changes.")
 @click.option("--no-verify", is_flag=True, help="Do not compare the results with the original in TFLM.")
-@click.option("--effort", type=click.IntRange(min=0), help="As for optimize.")
+@click.option("--effort", callback=_effort, metavar="EFFORT", help="As for optimize.")
 @click.option("--board", metavar="BOARD", help=f"The board to predict instructions for: {', '.join(BOARDS)}.")
 @click.option(
     "--max-slowdown", type=click.FloatRange(min=1.0), default=2.0, show_default=True, help="As for optimize."

@@ -96,7 +96,8 @@ def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, ef
     ends += [r.workspace_offset + r.program.workspace_bytes for r in regions]
     ends += [_scratch_end(step_graph, bodies, layout, first[s]) for s in sorted(step_graph.scratch)]
     head = max((-(-end // TENSOR_ALIGN) * TENSOR_ALIGN for end in ends), default=0)
-    return Plan(split, schedule, regions, offsets, layout, head, schedule.live_peak_bytes, step_graph, bodies)
+    bound = min(schedule.live_peak_bytes, layout.lower_bound_bytes)
+    return Plan(split, schedule, regions, offsets, layout, head, bound, step_graph, bodies)
 
 
 RIGID_SHARES = (1.0, 0.6, 0.3, 0.0)
@@ -119,7 +120,7 @@ def _place(
     low = schedule.live_peak_bytes
     bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, apart)
     may_share = leeways(step_graph, schedule.steps, bodies)
-    piece_of = {place.body: p for p, place in reversed(bodies.placements.items())}
+    piece_of = {place.body: p for p, place in bodies.placements.items()}
 
     def rigid_starts() -> Iterator[Start]:
         for share in RIGID_SHARES if may_share else ():

@@ -16,7 +16,7 @@ from tflm_split.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, pareto_plan
 from tflm_split.compile import Plan
 from tflm_split.errors import InputError, VerificationError
 from tflm_split.ir.graph import Graph, Model
-from tflm_split.plan.portfolio import DEFAULT_EFFORT
+from tflm_split.plan.effort import DEFAULT_EFFORT
 from tflm_split.report.footprint import Footprint, check_planned_head, footprint
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.summary import summary

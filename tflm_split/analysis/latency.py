@@ -187,7 +187,8 @@ def generic_counts(at: Geometry, edge: Edge) -> Counts:
     taps = at.kernel[0] * at.kernel[1] * at.output.elements if "kernel_rows" in at.params else 0
     to.add("step", 1)
     to.add("element", at.input.elements if feeds else at.output.elements)
-    to.add("mac", weights * (1 / at.input.rows if feeds else at.output.columns) if weights else taps)
+    products = at.input.channels * at.output.elements if at.kind is OpKind.BATCH_MATMUL else taps
+    to.add("mac", weights * (1 / at.input.rows if feeds else at.output.columns) if weights else products)
     return to
 
 

@@ -57,8 +57,9 @@ class Distances:
         self.bodies = bodies
         self.body_bytes: Ints = np.array([b.bytes for b in bodies], dtype=np.int64)
         self.align: Ints = np.array([b.align for b in bodies], dtype=np.int64)
-        self._owner: Ints = np.repeat(np.arange(len(bodies)), [len(b.spans) for b in bodies]).astype(np.int64)
-        spans = [s for b in bodies for s in b.spans]
+        living = [[s for s in b.spans if s.start < s.stop and s.bytes] for b in bodies]
+        self._owner: Ints = np.repeat(np.arange(len(bodies)), [len(found) for found in living]).astype(np.int64)
+        spans = [s for found in living for s in found]
         self._start: Ints = np.array([s.start for s in spans], dtype=np.int64)
         self._stop: Ints = np.array([s.stop for s in spans], dtype=np.int64)
         self._offset: Ints = np.array([s.offset for s in spans], dtype=np.int64)
@@ -68,10 +69,10 @@ class Distances:
         for leeway in leeways:
             may_lie_on.setdefault(leeway.written, {})[leeway.read] = leeway.distance_bytes
             may_lie_under.setdefault(leeway.read, {})[leeway.written] = leeway.distance_bytes
-        found = [self._of(b, may_lie_on.get(b, {}), may_lie_under.get(b, {})) for b in range(len(bodies))]
-        self.pair_first = np.cumsum([0, *(len(other) for other, _, _ in found)], dtype=np.int64)
+        pairs = [self._of(b, may_lie_on.get(b, {}), may_lie_under.get(b, {})) for b in range(len(bodies))]
+        self.pair_first = np.cumsum([0, *(len(other) for other, _, _ in pairs)], dtype=np.int64)
         self.pair_body, self.pair_low, self.pair_high = (
-            np.concatenate([np.zeros(0, dtype=np.int64), *(f[k] for f in found)]).astype(np.int64) for k in range(3)
+            np.concatenate([np.zeros(0, dtype=np.int64), *(f[k] for f in pairs)]).astype(np.int64) for k in range(3)
         )
         own = np.repeat(np.arange(len(bodies)), np.diff(self.pair_first))
         mirrored = np.lexsort((-self.pair_high, own, self.pair_body))
@@ -102,9 +103,9 @@ class Distances:
             return _united(other, low, high)
         extra: list[tuple[int, int, int]] = []
         for k, o in enumerate(other.tolist()):
-            if o in on and on[o]:
+            if on.get(o):
                 low[k] = max(low[k], -on[o])
-            elif o in under and under[o]:
+            elif under.get(o):
                 high[k] = min(high[k], under[o])
             elif o in on or o in under:  # below, above, or at the very same address
                 extra.append((o, 0, int(high[k])))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, cycle
 
 from tflm_split.plan.check import check_layout
+from tflm_split.plan.effort import DEFAULT_EFFORT, EXACT_EFFORT
 from tflm_split.plan.exact import MOST_BODIES, available, solve_exactly
 from tflm_split.plan.first_fit import Distances
 from tflm_split.plan.problem import Body, Layout, Leeway, head_bytes, packing_lower_bound
@@ -30,12 +31,8 @@ QUICK_TARGETS = (0.0, 0.016)
 """The same where placing everything once is already slow."""
 MANY_PAIRS = 300_000
 
-EFFORTS = {"low": 100, "default": 1500, "high": 15_000, "max": 100_000}
-"""What the words for an effort stand for."""
-DEFAULT_EFFORT = EFFORTS["default"]
-EXACT_EFFORT = EFFORTS["high"]
-"""From here on a solver is used, for `EXACT_TIME` of its deterministic time (about seconds), and more with more."""
-EXACT_TIME = 20.0
+EXACT_TIME = 5.0
+"""Deterministic time (a count that comes to some seconds) of the solver at `EXACT_EFFORT`; more with more."""
 FIRST_FIT, SQUEEZE, CP_SAT, CP_SAT_MISSING = "first fit", "squeeze", "CP-SAT", "CP-SAT asked for, not installed"
 """`Layout.solver`."""
 VISITS_PER_EFFORT = 10_000
@@ -72,7 +69,8 @@ def plan(
     """A checked layout of `bodies`, which may use `leeways`. Same arguments, same layout.
 
     `effort` is how much is looked at, in units of `VISITS_PER_EFFORT`; from `EXACT_EFFORT` on, CP-SAT has a go, too, if
-    it is installed. The layout is no worse than any of `starts`, which are asked for only if needed. A head counts in multiples of `granule_bytes`: below that, nothing is gained.
+    it is installed. The layout is no worse than any of `starts`, which are asked for only if needed. A head counts in
+    multiples of `granule_bytes`: below that, nothing is gained.
     """
     if not bodies:
         return Layout((), 0, "empty")

@@ -64,9 +64,7 @@ def squeeze(
 class _Search:
     """The loop of squeeze.c."""
 
-    def __init__(
-        self, distances: Distances, addresses: Sequence[int], head_bytes: int, visits: int, seed: int
-    ) -> None:
+    def __init__(self, distances: Distances, addresses: Sequence[int], head_bytes: int, visits: int, seed: int) -> None:
         self.distances = distances
         self.dice = Dice(seed)
         self.visits = visits

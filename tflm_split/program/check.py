@@ -291,8 +291,9 @@ class _OpCheck:
         if self.op.kind is OpKind.CONV_SUM:
             if self.op.accumulator != self.op.output:
                 self.fail("its output is not its accumulator")
-            return
         self._in_memory(accumulator, "accumulator")
+        if accumulator.pixel_stride_bytes != 4 * accumulator.channel_count:
+            self.fail("its accumulator has room between its pixels")
         self._elements(accumulator, "accumulator", (4,))
         if _shape(accumulator) != _shape(output):
             self.fail(f"its accumulator is {list(_shape(accumulator))}, needs {list(_shape(output))}")

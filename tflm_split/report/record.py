@@ -120,6 +120,7 @@ def _program(outcome: Outcome) -> dict[str, Any]:
             "split_ops": 0,
             "stock_ops": len(model.graph.operators),
             "layout": None,
+            "packing": None,
         }
     programs = [program_bytes_without_constants(blob) for blob in outcome.blobs]
     split = plan.split
@@ -134,6 +135,21 @@ def _program(outcome: Outcome) -> dict[str, Any]:
         "split_ops": sum(len(op.source) for op in split.graph.operators if op.index not in split.stock),
         "stock_ops": len(split.stock),
         "layout": plan.layout.technique,
+        "packing": _packing(plan),
+    }
+
+
+def _packing(plan: Plan) -> dict[str, Any]:
+    """How good the addresses are, given the order: the bytes alive at its worst step, what is known to be impossible to
+    go below, and whether the head is there. The gap is the one to the live bytes."""
+    live, bound = plan.lower_bound_bytes, plan.layout.lower_bound_bytes
+    return {
+        "live_lower_bound_bytes": live,
+        "proven_lower_bound_bytes": bound,
+        "planned_bytes": plan.planned_head_bytes,
+        "proven_optimal": plan.planned_head_bytes <= bound,
+        "gap_percent": round(100 * (plan.planned_head_bytes / live - 1), 2) if live else 0.0,
+        "solver": plan.layout.solver,
     }
 
 

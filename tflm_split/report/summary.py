@@ -65,6 +65,8 @@ def _lines(record: Record) -> Iterator[str]:
         yield f"The interface changed: {change['sentence']}."
     if record["bottleneck"]:
         yield from _wrapped(bottleneck_sentence(record["bottleneck"]))
+    if optimized["packing"]:
+        yield from _wrapped(packing_sentence(optimized["packing"]))
     yield from _wrapped(f"Counted: {record['what_is_counted']}")
 
 
@@ -99,6 +101,15 @@ def _refusals(record: Record) -> Iterator[str]:
         yield f"  {count} x {reason}"
     if len(reasons) > _REASONS_SHOWN:
         yield f"  and {len(reasons) - _REASONS_SHOWN} more reasons, in the JSON record"
+
+
+def packing_sentence(packing: Mapping[str, Any]) -> str:
+    """How far the head is from the least that this order of steps allows."""
+    how = f"{packing['gap_percent']:.1f} % above the {packing['live_lower_bound_bytes']:,} bytes live at that step"
+    if packing["proven_optimal"]:
+        how += ", and no layout of this order is smaller"
+    missing = " (CP-SAT was asked for, but is not installed: tflm-split[exact])"
+    return f"The head is {how}{missing if 'not installed' in packing['solver'] else ''}."
 
 
 def bottleneck_sentence(bottleneck: Mapping[str, Any]) -> str:

@@ -159,7 +159,7 @@ class _Polish:
     def _conquer(self, start: int, stop: int, at: int, early: bool, peak: int) -> None:
         """Divide positions [start, stop) at `at`, then each part anew as long as it is as crowded as `peak`."""
         todo = [(start, stop, at)]
-        while todo:
+        while todo and self.effort > 0:
             start, stop, at = todo.pop()
             self.effort -= stop - start
             before = self.order[start:stop]
@@ -167,7 +167,7 @@ class _Polish:
             if steps == before:
                 continue
             self._put(start, steps)
-            for low, high in ((start, start + middle), (start + middle, stop)):
+            for low, high in ((start, start + middle), (start + middle + 1, stop)):
                 if low < high:
                     most = max(self.live[low:high])
                     if most >= peak:

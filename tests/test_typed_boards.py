@@ -1,0 +1,33 @@
+"""int16 and float32 programs on an emulated Cortex-M7, whose compiler would fuse multiply-adds, give the host's bytes."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from split_stages import every_compilation
+from typed_models import TypedBuilder, random_inputs
+
+from tflm_split.board.run import run_on_board
+from tflm_split.tflite.reader import read_model
+from tflm_split.verify.tflm import run_in_tflm
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")),
+    reason="the Arm compiler or the emulator is not installed",
+)
+
+
+@pytest.mark.parametrize("dtype", ["INT16", "FLOAT32"])
+def test_a_typed_network_gives_tflms_bytes_on_a_cortex_m7(dtype: str) -> None:
+    b = TypedBuilder(dtype, (1, 10, 8, 3), 12)
+    x = b.conv(b.input, 4, activation="RELU")
+    y = b.conv(b.conv(x, 4, depthwise=True), 4, (1, 1), activation="RELU6")
+    z = b.pool(b.binary("ADD", x, b.unary("LEAKY_RELU", y, alpha=0.2)), (2, 2), (2, 2))
+    outputs = b.mean(z), b.dense(b.conv(z, 3), 5), b.pool(z, (2, 2), kind="MAX_POOL_2D")
+    model = b.finish(*outputs, *((b.softmax(outputs[1]),) if dtype == "INT16" else ()))
+    graph = read_model(model).graph
+    (inputs,) = random_inputs([graph.tensors[t] for t in graph.inputs], 1)
+    split = next(every_compilation(model, effort=1)).optimized
+    on_board = run_on_board(split, "m7", [inputs])
+    assert on_board.outputs == run_in_tflm(model, [inputs]).outputs

@@ -1,0 +1,24 @@
+"""How much work is an effort, and by which words can it be asked for? Counts, never clocks."""
+
+from __future__ import annotations
+
+from tflm_split.errors import InputError
+
+EFFORTS = {"low": 100, "default": 1500, "high": 10_000, "max": 50_000}
+DEFAULT_EFFORT = EFFORTS["default"]
+EXACT_EFFORT = EFFORTS["high"]
+"""From here on a solver is used, too (`exact.py`)."""
+EFFORT_HELP = f"{', '.join(EFFORTS)}, or a number ({', '.join(f'{e:,}' for e in EFFORTS.values())})"
+
+
+def parse_effort(effort: int | str) -> int:
+    """The number of an effort; raises InputError for what is neither one of the words nor a number from 0 on."""
+    if isinstance(effort, str):
+        if effort in EFFORTS:
+            return EFFORTS[effort]
+        if not effort.isascii() or not effort.isdigit():
+            raise InputError(f"the effort is {effort!r}, needs one of {', '.join(EFFORTS)}, or a number")
+        effort = int(effort)
+    if effort < 0:
+        raise InputError(f"the effort is {effort}, needs 0 or more")
+    return effort
