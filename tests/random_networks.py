@@ -50,13 +50,6 @@ class Network(Builder):
         output = self._append(T(self.shape(source), "FLOAT32"))
         return self._op("DEQUANTIZE", [source], output)
 
-    def reversed(self, source: int) -> int:
-        """REVERSE_V2 along the second axis: a stock operator that takes no scratch."""
-        axis = min(1, len(self.shape(source)) - 1)
-        values = np.flip(self._values[source], axis + 1)
-        axes = self.constant(np.array([axis], np.int32))
-        return self._op("REVERSE_V2", [source, axes], self._output(values, like=source))
-
     def padded_with(self, source: int, pads: list[tuple[int, int]], value: int) -> int:
         """PADV2 with the byte `value`."""
         quantization = {"scale": self.scale(source), "zero_point": self.tensors[source].zero_point}

@@ -218,8 +218,12 @@ static void conv_sum_case(void) {
     }
     place(&at, 0);
     const int32_t filter = at.window.rows * at.window.columns * depth;
-    const split_conv conv = {at.window, requantization(at.out.channels, filter),
-                             weights_of(at.out.channels * filter), bias, between(-128, 127), 1};
+    const split_conv conv = {at.window,
+                             requantization(at.out.channels, filter),
+                             weights_of(at.out.channels * filter),
+                             bias,
+                             between(-128, 127),
+                             1};
     const split_pixels dense = {at.out.columns, at.out.channels, at.out.channels};
     const int8_t* rows[SPLIT_MAX_WINDOW_ROWS];
     for (int32_t i = 0; i < at.out.columns * at.out.channels; ++i) {
@@ -394,9 +398,8 @@ static void matmul_case(void) {
     split_nn_matmul_finish(&matmul, (uint32_t*)(void*)sums_computed, channels, computed + output + 16);
 }
 
-static const char* const names[] = {"conv", "depthwise", "average_pool", "max_pool",
-                                    "add",  "mul",       "sum_feed",     "dense_feed", "conv_sum",
-                                    "matmul"};
+static const char* const names[] = {"conv", "depthwise", "average_pool", "max_pool", "add",
+                                    "mul",  "sum_feed",  "dense_feed",   "conv_sum", "matmul"};
 
 static void run_case(int32_t kernel) {
     switch (kernel) {

@@ -6,12 +6,15 @@ channels at a time: producers, channel-wise operators, and convolutions that sum
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from runtime_scene import prepare
 from split_stages import scheduled
 from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
@@ -20,11 +23,12 @@ from tiny_models import Builder
 from tflm_split.assemble import assemble, region_blobs
 from tflm_split.candidates import rewritten_split
 from tflm_split.compile import Plan, compile_schedule
-from tflm_split.errors import InternalError, Refusal
+from tflm_split.errors import InternalError, ProgramError, Refusal
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
-from tflm_split.program.format import OpKind, WeightFlags
+from tflm_split.program.format import CONV_PARAMS, HEADER, NONE, OP, OpKind, Record, WeightFlags
 from tflm_split.program.types import Program
+from tflm_split.refine import Limits, Refined, Search
 from tflm_split.split.channel_groups import Sizes, equal_groups, groupable, joined
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
@@ -73,7 +77,7 @@ def sizes_of(draw: st.DrawFn, channels: int) -> Sizes:
     """Any way to cut `channels` into two groups or more."""
     inner = draw(st.sets(st.integers(1, channels - 1), min_size=1, max_size=4))
     edges = [0, *sorted(inner), channels]
-    return tuple(b - a for a, b in zip(edges, edges[1:], strict=False))
+    return tuple(b - a for a, b in pairwise(edges))
 
 
 @st.composite
@@ -206,6 +210,15 @@ def test_a_fully_connected_layer_over_a_whole_map_does_not_sum() -> None:
 
 # Channel-wise readers.
 
+CHANNEL_WISE: list[Callable[[Builder, int], int]] = [
+    lambda b, t: b.depthwise(t, 3, 3),
+    lambda b, t: b.depthwise(t, 3, 3, 2, "VALID"),
+    lambda b, t: b.pool(t, 2, 2, padding="SAME", kind="MAX_POOL_2D"),
+    lambda b, t: b.pool(t, 3, 3, 2, padding="SAME"),
+    lambda b, t: b.unary("LOGISTIC", t),
+    lambda b, t: b.add(t, b.quantized_constant((1, 1, 1, 8)), kind="MUL"),
+]
+
 
 @FEW
 @given(st.data())
@@ -213,20 +226,7 @@ def test_channel_wise_operators_keep_the_groups(tflm: TflmServer, data: st.DataO
     b = Builder((1, 17, 9, 3), seed=data.draw(st.integers(0, 99)))
     grouped = [b.conv(b.input, 8, 3, 3)]
     for _ in range(data.draw(st.integers(1, 3))):
-        source = grouped[-1]
-        grouped.append(
-            data.draw(
-                st.sampled_from(
-                    [
-                        lambda: b.depthwise(source, 3, 3, data.draw(st.sampled_from([1, 2]))),
-                        lambda: b.pool(source, 2, 2, padding="SAME", kind="MAX_POOL_2D"),
-                        lambda: b.pool(source, 3, 3, 2, padding="SAME"),
-                        lambda: b.unary("LOGISTIC", source),
-                        lambda: b.add(source, b.quantized_constant((1, 1, 1, 8)), kind="MUL"),
-                    ]
-                )
-            )()
-        )
+        grouped.append(data.draw(st.sampled_from(CHANNEL_WISE))(b, grouped[-1]))
     b.conv(grouped[-1], 4, 1, 1)
     sizes = data.draw(sizes_of(8))
     first = data.draw(st.integers(0, len(grouped) - 1))
@@ -260,10 +260,10 @@ def test_a_group_that_halves_a_multiplied_channel_is_refused() -> None:
 
 
 def test_mean_and_global_pooling_sum_each_group_on_its_own(tflm: TflmServer) -> None:
-    for reduce in (lambda b, t: b.mean(t, keep_dims=True), lambda b, t: b.pool(t, 6, 6)):
+    for pooled in (False, True):
         b = Builder((1, 6, 6, 3))
         hidden = b.conv(b.input, 12, 3, 3)
-        reduce(b, hidden)
+        b.pool(hidden, 6, 6) if pooled else b.mean(hidden, keep_dims=True)
         check(tflm, b.finish(), {hidden: (4, 8)})
 
 
@@ -331,8 +331,8 @@ def test_concatenation_and_convolution_become_partial_sums(tflm: TflmServer, dat
 def test_concatenation_and_channel_wise_operators_work_per_branch(tflm: TflmServer) -> None:
     b = Builder((1, 8, 8, 3))
     joint = b.concat(branches(b, 4, 6))
-    readers = [b.depthwise(joint, 3, 3, multiplier=2), b.pool(joint, 2, 2, 2), b.mean(joint), b.unary("LOGISTIC", joint)]
-    program = check(tflm, b.finish(*readers), {joint: (4, 6)})
+    outputs = b.depthwise(joint, 3, 3, multiplier=2), b.pool(joint, 2, 2, 2), b.mean(joint), b.unary("LOGISTIC", joint)
+    program = check(tflm, b.finish(*outputs), {joint: (4, 6)})
     assert OpKind.PAD not in kinds(program)
     assert kinds(program).count(OpKind.DEPTHWISE) == 2
 
@@ -402,8 +402,6 @@ def test_a_program_with_sums_survives_encoding() -> None:
 
 @pytest.mark.parametrize("kind", [OpKind.CONV_SUM, OpKind.CONV_SUM_LAST])
 def test_replay_finds_a_missing_or_repeated_group(kind: OpKind) -> None:
-    from dataclasses import replace
-
     program = summed_program()
     at = next(i for i, s in enumerate(program.steps) if program.ops[s.op].kind is kind)
     for steps in (
@@ -417,8 +415,6 @@ def test_replay_finds_a_missing_or_repeated_group(kind: OpKind) -> None:
 
 
 def test_replay_finds_sums_that_are_overwritten() -> None:
-    from dataclasses import replace
-
     program = summed_program()
     sums = {program.views[op.accumulator].storage for op in program.ops if op.accumulator is not None}
     (index,) = sums
@@ -437,6 +433,36 @@ def test_replay_finds_sums_that_are_overwritten() -> None:
         replay(replace(program, storages=storages))
 
 
+def test_python_and_c_refuse_what_is_no_sum() -> None:
+    program = summed_program()
+    blob = encode(program)
+    assert prepare(blob) == "ok"
+    ops_at = int(HEADER.unpack(blob, 0)["ops_offset"])
+
+    def refused(kind: OpKind, record: Record, **fields: int) -> None:
+        k = kinds(program).index(kind)
+        at = ops_at + k * OP.size_bytes
+        if record is not OP:
+            at = int(OP.unpack(blob, at)["params_offset"])
+        changed = record.pack(**{**record.unpack(blob, at), **fields})
+        mutated = blob[:at] + changed + blob[at + len(changed) :]
+        with pytest.raises(ProgramError):
+            decode(mutated)
+        assert prepare(mutated) != "ok"
+
+    last = program.ops[kinds(program).index(OpKind.CONV_SUM_LAST)]
+    for kind in (OpKind.CONV_SUM, OpKind.CONV_SUM_LAST):
+        refused(kind, OP, accumulator=NONE)
+        refused(kind, OP, accumulator=program.ops[0].input)
+        refused(kind, CONV_PARAMS, groups=2)
+        refused(kind, CONV_PARAMS, flags=int(WeightFlags.SUMS_32))
+        refused(kind, CONV_PARAMS, kernel_rows=0)
+        refused(kind, CONV_PARAMS, weights_offset=len(blob))
+    refused(OpKind.CONV_SUM, OP, output=last.output)
+    refused(OpKind.CONV_SUM_LAST, OP, output=last.accumulator or 0)
+    refused(OpKind.CONV_SUM_LAST, CONV_PARAMS, flags=int(WeightFlags.FIRST))
+
+
 def test_only_the_first_group_starts_with_the_bias() -> None:
     flags = [
         bool(int(op.params["flags"]) & WeightFlags.FIRST)
@@ -444,3 +470,33 @@ def test_only_the_first_group_starts_with_the_bias() -> None:
         if op.kind in (OpKind.CONV_SUM, OpKind.CONV_SUM_LAST)
     ]
     assert flags == [True, False, False]
+
+
+# The search.
+
+
+def searched(model: bytes, max_slowdown: float) -> Refined:
+    split = rewritten_split(read_model(model).graph, SplitOptions())
+    step_graph, schedule = scheduled(split)
+    start = Refined(SplitOptions(), split, step_graph, schedule)
+    return min(Search(start, Limits(60, "m7", max_slowdown)).run(), key=lambda found: found.live_peak_bytes)
+
+
+def test_the_search_never_makes_a_wide_hidden_layer_whole() -> None:
+    b = Builder((1, 64))
+    hidden = b.dense(b.input, 1024, activation="RELU")
+    b.dense(hidden, 32)
+    found = searched(b.finish(), 2.0)
+    assert found.options.channel_groups == {hidden: equal_groups(1024, 64)}
+    assert found.live_peak_bytes == 64 + 64 + 4 * 32
+
+
+def test_the_search_finds_the_groups_of_an_inverted_residual_block() -> None:
+    b = Builder((1, 7, 7, 32))
+    wide = b.conv(b.input, 192, 1, 1, activation="RELU6")
+    deep = b.depthwise(wide, 3, 3, activation="RELU6")
+    b.add(b.conv(deep, 32, 1, 1), b.input)
+    model = b.finish()
+    found = searched(model, 2.0)
+    assert found.options.channel_groups.keys() == {wide, deep}
+    assert found.live_peak_bytes < 0.9 * searched(model, 1.0).live_peak_bytes

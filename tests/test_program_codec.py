@@ -152,6 +152,20 @@ def programs(draw: st.DrawFn) -> Program:
             case OpKind.PIXEL_SUM:
                 extra = {"mode": int(MeanMode.MEAN), "count": draw(st.integers(1, 99)), "bias": -5}
                 out_shape = (rows, columns, 1)
+            case OpKind.BATCH_MATMUL:
+                right = (draw(st.integers(1, 5)), draw(st.integers(1, 3)))
+                transposed = draw(st.integers(0, 1))
+                made_of = channels if transposed else None
+                if not transposed:
+                    right = (channels, 1)
+                second = view(*right, made_of or draw(st.integers(1, 5)), constant_allowed=True)
+                extra = {"left_rows": rows, "right_rows": right[0], "transposed": transposed}
+                makes = right[0] * right[1] if transposed else views[second].channel_count
+                out_shape = (rows, columns, makes)
+            case OpKind.TRANSPOSE:
+                axes = draw(st.permutations([0, 1, 2]))
+                extra = dict(zip(("row_axis", "column_axis", "channel_axis"), axes, strict=True))
+                out_shape = (shape[axes[0]], shape[axes[1]], shape[axes[2]])
             case OpKind.AVERAGE_POOL | OpKind.MAX_POOL:
                 extra = window(3, pad=1)
             case kind if kind in BINARY:

@@ -74,6 +74,7 @@ def every_op() -> Program:
     undilated = {name: value for name, value in WINDOW.items() if not name.startswith("dilation")}
     row_map, column_map = (scene.constant(np.arange(n, dtype=np.uint16)) for n in (4, 3))
     indices = scene.image((4, 1, 1), dtype="int32")
+    row_sums = scene.image((4, 3, 2), dtype="int32")
     single = scene.image((4, 3, 1))
     turned = scene.image((2, 4, 3))
     products = scene.image((4, 3, 3), layout="table32")
@@ -109,8 +110,12 @@ def every_op() -> Program:
         OpKind.DEPTH_TO_SPACE: (c, d, {"block": 1}),
         OpKind.TRANSPOSE: (c, turned, {"row_axis": 1, "column_axis": 2, "channel_axis": 0}),
         OpKind.BATCH_MATMUL: (products, b, {**matmul, "left_rows": 1, "right_rows": 1, "transposed": 1}),
+        OpKind.CONV_SUM: (row_sums, b, {**convolution, "weights_offset": weights[0]}),
+        OpKind.CONV_SUM_LAST: (c, b, {**convolution, "weights_offset": weights[0]}),
     }  # fmt: skip
-    feeds = (OpKind.SUM_FEED, OpKind.DENSE_FEED)
+    accumulators = {
+        OpKind.SUM_FEED: sums, OpKind.DENSE_FEED: sums, OpKind.CONV_SUM: row_sums, OpKind.CONV_SUM_LAST: row_sums,
+    }  # fmt: skip
     ops = [
         Op(
             kind,
@@ -118,7 +123,7 @@ def every_op() -> Program:
             source.view,
             params,
             constant.view if kind in TWO_OPERANDS else None,
-            sums.view if kind in feeds else None,
+            accumulators[kind].view if kind in accumulators else None,
         )
         for kind, (output, source, params) in described.items()
     ]

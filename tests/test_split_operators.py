@@ -389,22 +389,10 @@ REFUSALS: list[tuple[str, Callable[[], bytes | Graph], str, str]] = [
     ),
     ("constant input", lambda: _conv(weights(1, 6, 5, 4), ONES, MAP), "constant", "its input 0 is a constant"),
     (
-        "variable input",
-        lambda: _conv(act(1, 6, 5, 4, is_variable=True), ONES, MAP),
-        "variable",
-        "its input 0 is a variable",
-    ),
-    (
         "computed weights",
         lambda: _conv(MAP, act(4, 1, 1, 4), MAP),
         "constant",
         "its input 1 is computed at run time, needs a constant",
-    ),
-    (
-        "weights of another rank",
-        lambda: _conv(MAP, weights(4, 4), MAP),
-        "geometry",
-        "its weights are not 4-dimensional",
     ),
     ("batch", lambda: _conv(act(2, 6, 5, 4), ONES, act(2, 6, 5, 4)), "batch", "batch is 2, needs 1"),
     (
@@ -597,7 +585,6 @@ REFUSALS: list[tuple[str, Callable[[], bytes | Graph], str, str]] = [
     ),
     # pools
     ("pool channels", lambda: _pool(MAP, act(1, 5, 4, 3), 2), "geometry", "its input and output disagree on channels"),
-    ("pool rank", lambda: _pool(act(6, 4), act(5, 4), 2), "rank", "its input or output is not 4-dimensional"),
     (
         "tall pool",
         lambda: _pool(act(1, 40, 40, 1), act(1, 2, 2, 1), 39, "MAX_POOL_2D"),

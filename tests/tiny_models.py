@@ -556,6 +556,13 @@ class Builder:
         output = self._output(values, like=like, fixed=fixed)
         return self._op(kind, [source], output, **({"alpha": 0.1} if kind == "LEAKY_RELU" else {}))
 
+    def reversed(self, source: int) -> int:
+        """REVERSE_V2 along the second axis: a stock operator that takes no scratch."""
+        axis = min(1, len(self.shape(source)) - 1)
+        values = np.flip(self._values[source], axis + 1)
+        axes = self.constant(np.array([axis], np.int32))
+        return self._op("REVERSE_V2", [source, axes], self._output(values, like=source))
+
     def finish(self, *outputs: int) -> bytes:
         """The model; its outputs are `outputs`, or what the last operator wrote."""
         return build_model(self.tensors, self.operators, self.inputs, outputs or self.operators[-1].outputs)

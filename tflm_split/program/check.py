@@ -288,9 +288,8 @@ class _OpCheck:
         """The sums of an output row are a row of their own, which all but the last group have as their output."""
         if params["groups"] != 1:
             self.fail(f"it has {params['groups']} groups, needs 1")
-        if self.op.kind is OpKind.CONV_SUM:
-            if self.op.accumulator != self.op.output:
-                self.fail("its output is not its accumulator")
+        if self.op.kind is OpKind.CONV_SUM and self.op.accumulator != self.op.output:
+            self.fail("its output is not its accumulator")
         self._in_memory(accumulator, "accumulator")
         if accumulator.pixel_stride_bytes != 4 * accumulator.channel_count:
             self.fail("its accumulator has room between its pixels")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tflm_split.schedule.step_graph import StepGraph
+from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 from tflm_split.schedule.streaming import streaming_order
 
 MAX_GROUP_STEPS = 40_000
@@ -32,6 +32,23 @@ class Schedule:
     """Start of each group in `nodes`; the first is 0."""
     steps: tuple[int, ...]
     live_peak_bytes: int
+
+
+class _Table:
+    """Entries of `columns` numbers, several per step, to be looked up for many steps at once."""
+
+    def __init__(self, entries: Sequence[Sequence[tuple[int, ...]]], columns: int) -> None:
+        self.count: Ints = np.array([len(e) for e in entries], dtype=np.int64)
+        self.first: Ints = np.cumsum(self.count) - self.count
+        flat = [entry for found in entries for entry in found]
+        self.columns: Ints = np.array(flat, dtype=np.int64).reshape(len(flat), columns).T
+
+    def of(self, steps: Ints) -> tuple[Ints, Ints]:
+        """Position in `steps` and columns of every entry of `steps`, in their order."""
+        count = self.count[steps]
+        at = np.repeat(np.arange(len(steps)), count)
+        within = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
+        return at, self.columns[:, self.first[steps][at] + within]
 
 
 class _Costs:
@@ -56,6 +73,12 @@ class _Costs:
                 self.first[p] = min(ranks)
             ranks = [self.rank[step_graph.steps[s].node] for s in step_graph.readers[p] if s in step_graph.needed]
             self.last[p] = count + 1 if p in step_graph.final else max(ranks, default=-1)
+        steps = step_graph.steps
+        self.dependencies = node_dependencies(step_graph)
+        self.rank_of_step: Ints = np.array([self.rank[s.node] for s in steps], dtype=np.int64)
+        self.reads = _Table([[(p,) for p in s.reads] for s in steps], 1)
+        self.writes = _Table([[(p,) for p in s.writes] for s in steps], 1)
+        self.pairs = _Table([[(o.read, o.written, o.shared_bytes) for o in s.overlaps] for s in steps], 3)
 
     def whole_at(self, storages: AbstractSet[int]) -> set[int]:
         """Where a cut would make a row of `storages` wait for a later group."""
@@ -65,54 +88,36 @@ class _Costs:
                 crossed.update(range(int(self.first[p]) + 1, min(int(self.last[p]), len(self.nodes)) + 1))
         return crossed - {len(self.nodes)}
 
-    def order(self, j: int) -> list[int]:
-        return streaming_order(self.graph, self.nodes[:j])
+    def order(self, i: int, j: int) -> list[int]:
+        return streaming_order(self.graph, self.nodes[i:j], self.dependencies)
 
-    def prepare(self, j: int) -> None:
-        """Flatten the streaming order of the first j nodes into arrays."""
-        order = self.order(j)
-        steps = self.graph.steps
+    def prepare(self, i: int, j: int) -> None:
+        """Flatten the streaming order of nodes [i, j) into arrays; groups [k, j) with k >= i can then be asked about."""
+        order = np.array(self.order(i, j), dtype=np.int64)
         self.length = len(order)
-        at: list[int] = []
-        read_piece: list[int] = []
-        read_rank: list[int] = []
-        write_at: list[int] = []
-        write_piece: list[int] = []
-        write_rank: list[int] = []
-        pair_at: list[int] = []
-        pair_read: list[int] = []
-        pair_write: list[int] = []
-        pair_shared: list[int] = []
-        for position, s in enumerate(order):
-            step = steps[s]
-            rank = self.rank[step.node]
-            for p in step.reads:
-                at.append(position)
-                read_piece.append(p)
-                read_rank.append(rank)
-            for p in step.writes:
-                write_at.append(position)
-                write_piece.append(p)
-                write_rank.append(rank)
-            for overlap in step.overlaps:
-                pair_at.append(position)
-                pair_read.append(overlap.read)
-                pair_write.append(overlap.written)
-                pair_shared.append(overlap.shared_bytes)
-        self.read_at, self.read_piece, self.read_rank = (
-            np.array(x, dtype=np.int64) for x in (at, read_piece, read_rank)
-        )
+        self.step_rank = self.rank_of_step[order]
+        self.read_at, (self.read_piece,) = self.reads.of(order)
         # reversed: with duplicates the last assignment wins, so the first write of a piece is what remains
-        self.write_at, self.write_piece, self.write_rank = (
-            np.array(x[::-1], dtype=np.int64) for x in (write_at, write_piece, write_rank)
-        )
-        self.pair_shared = np.array(pair_shared, dtype=np.int64)
-        self.pair_at = np.array(pair_at, dtype=np.int64)
-        self.pair_read = np.array(pair_read, dtype=np.int64)
-        self.pair_write = np.array(pair_write, dtype=np.int64)
+        at, (piece,) = self.writes.of(order)
+        self.write_at, self.write_piece = at[::-1], piece[::-1]
+        self.read_rank, self.write_rank = self.step_rank[self.read_at], self.step_rank[self.write_at]
+        self.pair_at, (self.pair_read, self.pair_write, self.pair_shared) = self.pairs.of(order)
+
+    def floors(self, i: int, j: int) -> Ints:
+        """By rank k in [i, j): bytes that every group [h, j) with i <= h <= k has alive at some step.
+
+        A group that starts earlier holds less at a step of the nodes they share: rows made before it are whole there.
+        """
+        most = np.zeros(j - i, dtype=np.int64)
+        np.maximum.at(most, self.step_rank - i, self.crowd(i, j)[: self.length])
+        return np.maximum.accumulate(most[::-1])[::-1]
 
     def peak(self, i: int, j: int) -> int:
-        """Most bytes live at any step of group [i, j); `prepare(j)` must have been called."""
+        """Most bytes live at any step of group [i, j); what was prepared must start at `i` or before and end at `j`."""
+        return int(self.crowd(i, j).max(initial=0))
+
+    def crowd(self, i: int, j: int) -> Ints:
+        """Bytes live at each step of what was prepared, once the nodes before `i` have run."""
         n = len(self.bytes)
         start = np.full(n, -1, dtype=np.int64)
         present = (self.first < i) & (self.last >= i)
@@ -120,7 +125,7 @@ class _Costs:
         mask = self.write_rank >= i
         start[self.write_piece[mask]] = self.write_at[mask]
         born = start >= 0
-        mask = self.read_rank >= i if len(self.read_at) else np.zeros(0, dtype=bool)
+        mask = self.read_rank >= i
         stop = np.full(n, -1, dtype=np.int64)
         stop[self.read_piece[mask]] = self.read_at[mask]
         stop = np.maximum(stop, start)
@@ -136,7 +141,7 @@ class _Costs:
             shared = self.pair_shared[usable][first]
             change[at] -= shared
             change[at + 1] += shared
-        return base + int(np.cumsum(change).max(initial=0))
+        return np.asarray(base + np.cumsum(change))
 
 
 def best_cuts(
@@ -152,21 +157,18 @@ def best_cuts(
     costs = _Costs(step_graph, nodes)
     forbidden = costs.whole_at(streamed) if streamed else set()
     count = len(nodes)
-    weight = [len(step_graph.steps_of[n]) for n in nodes]
+    earliest = _earliest_starts(step_graph, nodes, stock)
     best = [0] * (count + 1)
     cut = [0] * (count + 1)
     for j in range(1, count + 1):
         best[j] = -1
         if j in forbidden:
             continue
-        costs.prepare(j)
-        steps_in_group = 0
-        for i in range(j - 1, -1, -1):
-            steps_in_group += weight[i]
-            alone = nodes[i] in stock or nodes[j - 1] in stock
-            if alone and j - i > 1:
-                break
-            if j - i > 1 and steps_in_group > MAX_GROUP_STEPS:
+        low = earliest[j]
+        costs.prepare(low, j)
+        floors = costs.floors(low, j)
+        for i in range(j - 1, low - 1, -1):
+            if best[j] >= 0 and floors[i - low] >= best[j]:
                 break
             if best[i] < 0 or (best[j] >= 0 and best[i] >= best[j]):
                 continue
@@ -183,5 +185,20 @@ def best_cuts(
     cuts.reverse()
     order: list[int] = []
     for start, stop in zip(cuts, [*cuts[1:], count], strict=True):
-        order.extend(streaming_order(step_graph, nodes[start:stop]))
+        order.extend(costs.order(start, stop))
     return Schedule(tuple(nodes), tuple(cuts), tuple(order), best[count])
+
+
+def _earliest_starts(step_graph: StepGraph, nodes: Sequence[int], stock: frozenset[int]) -> list[int]:
+    """By end of a group: where it may start at the earliest."""
+    earliest = [0]
+    for j in range(1, len(nodes) + 1):
+        start, steps = j - 1, 0
+        for i in range(j - 1, -1, -1):
+            steps += len(step_graph.steps_of[nodes[i]])
+            alone = nodes[i] in stock or nodes[j - 1] in stock
+            if j - i > 1 and (alone or steps > MAX_GROUP_STEPS):
+                break
+            start = i
+        earliest.append(start)
+    return earliest

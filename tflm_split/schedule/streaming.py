@@ -8,22 +8,23 @@ fused tiling all reduce to this order when the pieces are rows).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from tflm_split.schedule.step_graph import StepGraph
+from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 
 
-def streaming_order(step_graph: StepGraph, nodes: Sequence[int]) -> list[int]:
+def streaming_order(
+    step_graph: StepGraph, nodes: Sequence[int], dependencies: Mapping[int, frozenset[int]] | None = None
+) -> list[int]:
     """All needed steps of `nodes` (in an order in which whole nodes could run), depth-first.
 
     Dropping the steps of the first k nodes from the answer gives the answer for `nodes[k:]`: what a node pulls in
-    only ever belongs to earlier nodes. `cuts.py` relies on it.
+    only ever belongs to earlier nodes. `cuts.py` relies on it. Who asks often passes the `node_dependencies` along.
     """
-    inside = set(nodes)
     steps, needed = step_graph.steps, step_graph.needed
-    asked_for = {
-        steps[d].node for n in nodes for t in step_graph.steps_of[n] for d in steps[t].depends if steps[d].node != n
-    }
+    if dependencies is None:
+        dependencies = node_dependencies(step_graph)
+    asked_for = frozenset[int]().union(*(dependencies[n] for n in nodes))
     sinks = [n for n in nodes if n not in asked_for]
     # Several ends advance together, each by its share of rows, so that rows they have in common are read soon.
     rows = Counter((n, steps[s].row_op) for n in sinks for s in step_graph.steps_of[n])
@@ -34,22 +35,25 @@ def streaming_order(step_graph: StepGraph, nodes: Sequence[int]) -> list[int]:
         if s in needed
     )
     order: list[int] = []
-    done: set[int] = set()
+    done = bytearray(b"\1") * len(steps)
+    for n in nodes:
+        for s in step_graph.steps_of[n]:
+            done[s] = 0
 
     def run(goal: int) -> None:
-        if goal in done:
+        if done[goal]:
             return
         stack = [(goal, iter(steps[goal].depends))]
         while stack:
             s, waiting = stack[-1]
             for d in waiting:
-                if d not in done and steps[d].node in inside:
+                if not done[d]:
                     stack.append((d, iter(steps[d].depends)))
                     break
             else:
                 stack.pop()
-                if s not in done:
-                    done.add(s)
+                if not done[s]:
+                    done[s] = 1
                     order.append(s)
 
     for _, _, s in wishes:

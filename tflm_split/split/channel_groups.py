@@ -148,7 +148,9 @@ def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) ->
         if changed[k] != tuple(ops):
             touched.add(k)
     tensors = (*graph.tensors, *parts.added)
-    return Grouped(replace(graph, tensors=tensors), changed, dict(parts.aliases), frozenset(touched), dict(parts.part_of))
+    return Grouped(
+        replace(graph, tensors=tensors), changed, dict(parts.aliases), frozenset(touched), dict(parts.part_of)
+    )
 
 
 def _ending_with_branches(
@@ -224,7 +226,6 @@ class _Parts:
             self._known[key] = index
             self.part_of[index] = tensor
         return self._known[key]
-
 
     def _of_branch(self, tensor: int, first: int, channels: int, row_bytes: int) -> int:
         whole = self.graph.tensors[tensor].shape[-1]
@@ -373,4 +374,3 @@ def _part_of_params(op: RowOp, first: int, channels: int) -> Mapping[str, int | 
         part("multipliers_offset", 4)
         part("shifts_offset", 1)
     return params
-

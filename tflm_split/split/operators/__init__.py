@@ -91,4 +91,17 @@ def split_operator(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     splitter = typed_splitters(graph, op).get(op.kind) or SPLITTERS.get(op.kind)
     if splitter is None:
         raise Refusal("operator", stock_reason(op.kind))
-    return splitter(graph, op)
+    made = splitter(graph, op)
+    _check_sizes(graph, made)
+    return made
+
+
+def _check_sizes(graph: Graph, made: tuple[RowOp, ...]) -> None:
+    """Refuse, whatever the splitter overlooked, row ops that do not write all of their outputs, or read beyond inputs."""
+    written: dict[int, int] = {}
+    for op in made:
+        written[op.output] = written.get(op.output, 0) + op.output_shape.bytes
+        if any(read.shape.bytes != graph.tensors[read.tensor].bytes for read in op.reads):
+            raise Refusal("geometry", "it reads another number of bytes than its input has")
+    if any(nbytes != graph.tensors[t].bytes for t, nbytes in written.items()):
+        raise Refusal("geometry", "it makes another number of bytes than its output has")

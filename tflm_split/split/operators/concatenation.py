@@ -20,19 +20,26 @@ def split_concatenation(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     need(option_text(op, "fused_activation_function") == "NONE", "activation", "it has a fused activation")
     need(len(target.shape) > 0, "rank", "it joins scalars")
     sources = [activation(graph, op, i, target.dtype) for i in range(len(op.inputs))]
-    return _joined(op, sources, target, option_int(op, "axis") % len(target.shape))
+    return _joined(op, sources, target, _axis(op, target, option_int(op, "axis")))
 
 
 def split_pack(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """A concatenation of its inputs, each with one more axis of one element."""
     target = result(graph, op, "INT8")
     need(len(target.shape) > 0, "rank", "it makes a scalar")
-    axis = option_int(op, "axis", 0) % len(target.shape)
+    axis = _axis(op, target, option_int(op, "axis", 0))
     sources = []
     for i in range(len(op.inputs)):
         source = activation(graph, op, i, "INT8")
         sources.append(replace(source, shape=(*source.shape[:axis], 1, *source.shape[axis:])))
     return _joined(op, sources, target, axis)
+
+
+def _axis(op: Operator, target: Tensor, axis: int) -> int:
+    """The axis counted from the front; raises Refusal when the output has no such axis."""
+    rank = len(target.shape)
+    need(-rank <= axis < rank, "axes", f"it joins along axis {axis} of {rank}")
+    return axis % rank
 
 
 def _joined(op: Operator, sources: Sequence[Tensor], target: Tensor, axis: int) -> tuple[RowOp, ...]:

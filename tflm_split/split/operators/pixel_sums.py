@@ -17,7 +17,8 @@ def pixels_reduced(graph: Graph, op: Operator, source: Tensor) -> int:
     """How many pixels a MEAN takes in; raises Refusal unless it reduces [1, H, W, C] or [1, T, C] to C."""
     rank = len(source.shape)
     given = np.frombuffer(constant(graph, op, 1, "INT32").data or b"", "<i4").tolist()
-    axes = {int(a) % rank for a in given} if rank else set()
+    need(all(-rank <= a < rank for a in given), "axes", f"it reduces axes {given} of {rank}")
+    axes = {int(a) % rank for a in given}
     need(rank in (3, 4) and axes == set(range(1, rank - 1)), "axes", f"it reduces axes {sorted(axes)} of {rank}")
     need(source.shape[0] == 1, "batch", f"batch is {source.shape[0]}, needs 1")
     shape = row_shape(source)

@@ -87,4 +87,5 @@ def _axis(op: Operator, letter: str, kernel: int, outputs: int) -> Axis:
             pad = 0
         case other:
             raise Refusal("padding", f"its padding is {other!r}")
+    need(0 <= pad <= 0xFFFF, "geometry", "its window is too large")
     return Axis(kernel, stride, 1, pad)

@@ -87,7 +87,8 @@ def sliding_window(
         else:
             raise Refusal("padding", f"its padding is {padding!r}")
         need(expected == outputs, "geometry", f"its output has {outputs} along {letter}, its window gives {expected}")
-        need(size <= 0xFFFF and stride <= 0xFFFF and dilation <= 0xFFFF, "geometry", "its window is too large")
+        fits = size <= 0xFFFF and stride <= 0xFFFF and dilation <= 0xFFFF and 0 <= pad <= 0x7FFF
+        need(fits, "geometry", "its window is too large")
         axes.append(Axis(size, stride, dilation, pad))
     rows, columns = axes
     transposed = shared_axis_is_width(source, target)
