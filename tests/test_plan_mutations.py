@@ -22,7 +22,7 @@ from tflm_split.errors import InternalError
 from tflm_split.plan.check import check_layout
 from tflm_split.plan.portfolio import plan
 from tflm_split.plan.problem import Body, Layout, Span, head_bytes
-from tflm_split.program.emit import emit_region, region_runs
+from tflm_split.program.emit import Region, emit_region, region_runs
 from tflm_split.program.types import Program
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import Bodies, make_bodies
@@ -51,9 +51,11 @@ class Stages:
     def bodies(self, step_graph: StepGraph | None = None) -> Bodies:
         return make_bodies(step_graph or self.step_graph, self.steps, self.contiguous)
 
+    def region(self, bodies: Bodies, layout: Layout) -> Region:
+        return emit_region(self.split, self.step_graph, self.runs[0], self.steps, bodies, layout, self.contiguous)
+
     def program(self, bodies: Bodies, layout: Layout) -> Program:
-        region = emit_region(self.split, self.step_graph, self.runs[0], self.steps, bodies, layout, self.contiguous)
-        return region.program
+        return self.region(bodies, layout).program
 
 
 def residual() -> bytes:
@@ -231,14 +233,14 @@ def test_what_replay_lets_pass_computes_the_same(model: bytes, in_place: bool, d
     assert run_program(mutant, given_inputs) == run_program(program, given_inputs)
 
 
-def caught_or_harmless(program: Program, mutant: Program) -> bool:
-    """Whether replay objects to `mutant`; when it does not, no output byte may differ from the program's."""
+def caught_or_harmless(region: Region, mutant: Region) -> bool:
+    """Whether replay objects to `mutant`; when it does not, no output byte may differ from the region's."""
     try:
-        replay(mutant)
+        replay(mutant.program, mutant.output_storages)
     except InternalError:
         return True
-    given_inputs = inputs_of(program, 0)
-    assert run_program(mutant, given_inputs) == run_program(program, given_inputs)
+    given_inputs = inputs_of(region.program, 0)
+    assert run_program(mutant.program, given_inputs) == run_program(region.program, given_inputs)
     return False
 
 
@@ -248,7 +250,7 @@ def one_region(model: bytes, in_place: bool = False) -> Stages:
     return stages
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(max_operators=6), st.booleans(), st.data())
 def test_in_any_network_a_piece_freed_too_early_is_caught(model: bytes, in_place: bool, data: st.DataObject) -> None:
     """Some body's life ends some steps early, or starts late; whatever the planner makes of the gap, replay sees it."""
@@ -263,16 +265,16 @@ def test_in_any_network_a_piece_freed_too_early_is_caught(model: bytes, in_place
         spans.append(replace(span, stop=span.stop - kept) if early else replace(span, start=span.start + kept))
     mutated = Body(tuple(spans), bodies.bodies[b].align)
     layout = plan([*bodies.bodies[:b], mutated, *bodies.bodies[b + 1 :]], 0)
-    program = stages.program(bodies, plan(bodies.bodies, 0))
+    region = stages.region(bodies, plan(bodies.bodies, 0))
     try:
         check_layout(bodies.bodies, layout)
     except InternalError:
-        caught_or_harmless(program, stages.program(bodies, layout))
+        caught_or_harmless(region, stages.region(bodies, layout))
     else:
         replay(stages.program(bodies, layout))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(max_operators=6), st.booleans(), st.data())
 def test_in_any_network_a_row_put_onto_one_its_step_reads_is_caught(
     model: bytes, in_place: bool, data: st.DataObject
@@ -281,7 +283,7 @@ def test_in_any_network_a_row_put_onto_one_its_step_reads_is_caught(
     stages = one_region(model, in_place)
     bodies = stages.bodies()
     layout = plan(bodies.bodies, 0)
-    program = stages.program(bodies, layout)
+    region = stages.region(bodies, layout)
     pairs = [
         (bodies.placements[r], bodies.placements[w])
         for step in (stages.step_graph.steps[s] for s in stages.steps)
@@ -294,16 +296,17 @@ def test_in_any_network_a_row_put_onto_one_its_step_reads_is_caught(
     address = layout.addresses[read.body] + read.offset - written.offset + 4 * data.draw(st.integers(-2, 2))
     assume(address >= 0 and address % bodies.bodies[written.body].align == 0)
     addresses = (*layout.addresses[: written.body], address, *layout.addresses[written.body + 1 :])
-    caught_or_harmless(program, stages.program(bodies, replace(layout, addresses=addresses)))
+    caught_or_harmless(region, stages.region(bodies, replace(layout, addresses=addresses)))
 
 
 def test_every_step_that_may_not_work_in_place_is_caught_when_it_does() -> None:
     """In a network of 3x3 convolutions none may: each row that is written later, put onto each row its step reads."""
     b = Builder((1, 12, 6, 4), seed=1)
     stages = Stages(b.finish(b.mean(b.conv(b.conv(b.conv(b.input, 4), 4), 4))))
-    bodies = stages.bodies()
+    apart = tuple(replace(step, overlaps=()) for step in stages.step_graph.steps)
+    bodies = stages.bodies(replace(stages.step_graph, steps=apart))
     layout = plan(bodies.bodies, 0)
-    program = stages.program(bodies, layout)
+    region = stages.region(bodies, layout)
     tried = 0
     for step in (stages.step_graph.steps[s] for s in stages.steps):
         for r in step.reads:
@@ -314,9 +317,27 @@ def test_every_step_that_may_not_work_in_place_is_caught_when_it_does() -> None:
                 address = layout.addresses[read.body] + read.offset - written.offset
                 addresses = (*layout.addresses[: written.body], address, *layout.addresses[written.body + 1 :])
                 if address % bodies.bodies[written.body].align == 0:
-                    assert caught_or_harmless(program, stages.program(bodies, replace(layout, addresses=addresses)))
+                    assert caught_or_harmless(region, stages.region(bodies, replace(layout, addresses=addresses)))
                     tried += 1
     assert tried > 60
+
+
+def test_two_outputs_on_top_of_one_another_are_caught() -> None:
+    """The second is made from the first, in place: every read finds its data, but the first output is gone."""
+    b = Builder((1, 12, 6, 4), seed=1)
+    first = b.conv(b.input, 4)
+    stages = Stages(b.finish(first, b.unary("RELU", first)))
+    bodies = stages.bodies()
+    layout = plan(bodies.bodies, 0)
+    region = stages.region(bodies, layout)
+    offset = {io.address for io in region.program.outputs}
+    assert len(offset) == 2
+    low, high = sorted(offset)
+    origin = region.workspace_offset
+    moved = tuple(low + origin if a == high + origin else a for a in layout.addresses)
+    mutant = stages.region(bodies, replace(layout, addresses=moved))
+    with pytest.raises(InternalError, match="is storage"):
+        replay(mutant.program, mutant.output_storages)
 
 
 def test_a_layout_is_checked_against_the_lives_it_was_made_for() -> None:

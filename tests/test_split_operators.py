@@ -317,7 +317,11 @@ def test_a_slice_that_is_no_window_is_copied_by_rows_and_groups_of_channels() ->
     operands = [act(1, 8, 6, 4), numbers(0, 7, 1, 2), numbers(1, 1, 6, 4), numbers(1, -2, 2, 1)]
     graph = read_model(single_op("STRIDED_SLICE", operands, act(1, 3, 3, 2))).graph
     (op,) = split_operator(graph, graph.operators[0])
-    assert (op.kind, op.reads[0].shape, op.output_shape) == (OpKind.RESIZE_NEAREST, RowShape(8, 12, 2), RowShape(3, 3, 2))
+    assert (op.kind, op.reads[0].shape, op.output_shape) == (
+        OpKind.RESIZE_NEAREST,
+        RowShape(8, 12, 2),
+        RowShape(3, 3, 2),
+    )
     assert op.reads[0].window == MappedRow((7, 5, 3))
     assert op.params["column_map_offset"] == struct.pack("<3H", 3, 7, 11)
 

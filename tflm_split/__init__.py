@@ -43,10 +43,11 @@ def optimize(
     `int8_io` strips a float model's QUANTIZE and DEQUANTIZE: its interface changes, and `report["interface_changes"]`
     says how. `max_arena` (bytes, or `"64KB"`) is what the device has; `report["goal"]` says whether it is met, which is
     an answer, not an error. Verification runs both models in TFLM on `inputs` inputs made from `seed`. `effort` is how
-    much the search may look at: `low`, `default`, `high`, `max`, or a number (`plan/effort.py`). `board` (a name of `tflm-split board`; m7 without) is the one that
-    `report["latency"]` predicts instructions for; the result may take `max_slowdown` times those of rows alone (1.05
-    without; 1.0 is none, and only above 1.05 are multiply-accumulates done twice). With `max_arena`, the fastest result
-    that fits is the one you get. `progress` is called with (stage, done, total).
+    much the search may look at: `low`, `default`, `high`, `max`, or a number (`plan/effort.py`). `board` (a name of
+    `tflm-split board`; m7 without) is the one that `report["latency"]` predicts instructions for; the result may take
+    `max_slowdown` times those of rows alone (1.05 without; 1.0 is none, and only above 1.05 are multiply-accumulates
+    done twice). With `max_arena`, the fastest result that fits is the one you get. `progress` is called with (stage,
+    done, total).
 
     Raises subclasses of `errors.TflmSplitError`: InputError for what cannot be used, VerificationError when the result
     would not be the same.

@@ -21,7 +21,7 @@ def region_blobs(plan: Plan) -> tuple[bytes, ...]:
     blobs = []
     for region in plan.regions:
         blob = encode(region.program)
-        replay(decode(blob))
+        replay(decode(blob), region.output_storages)
         blobs.append(blob)
     return tuple(blobs)
 

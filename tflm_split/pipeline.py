@@ -118,9 +118,7 @@ def pareto(
     return tuple(r for r in results if r.plan is not None)
 
 
-def _read(
-    source: os.PathLike[str] | str | bytes, options: Options
-) -> tuple[Model, Graph, tuple[InterfaceChange, ...]]:
+def _read(source: os.PathLike[str] | str | bytes, options: Options) -> tuple[Model, Graph, tuple[InterfaceChange, ...]]:
     model = read_model(source)
     graph, changes = strip_float_interface(model.graph) if options.int8_io else (model.graph, ())
     return model, graph, changes

@@ -92,11 +92,14 @@ def build_firmware(board: Board, blob: bytes, program: Program, folder: Path, *,
     """
     (folder / "program.bin").write_bytes(blob)
     common = runtime_folder() / "boards" / "common"
-    defines = (f"-DBOARD_WORKSPACE_BYTES={max(program.workspace_bytes, 1)}", '-DBOARD_PROGRAM_FILE="program.bin"')
+    defines = (
+        f"-DBOARD_WORKSPACE_BYTES={max(program.workspace_bytes, 1)}",
+        '-DBOARD_PROGRAM_FILE="program.bin"',
+        f"-DSPLIT_NN_KINDS=UINT64_C({program.kinds_mask:#x})",
+    )
     executor = runtime_folder() / "split_nn"
     # Linked before the archive, these two stand in for its members: they alone name every kind of step.
     sources = (common / "main.c", common / "program.S", executor / "split_nn_check_op.c", executor / "split_nn_run.c")
-    defines = (*defines, f"-DSPLIT_NN_KINDS=UINT64_C({program.kinds_mask:#x})")
     return build_image(board, sources, defines, folder, absent=absent_kernels(program), portable=portable)
 
 

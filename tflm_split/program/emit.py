@@ -29,6 +29,8 @@ class Region:
     outputs: tuple[int, ...]
     workspace_offset: int
     program: Program
+    output_storages: tuple[int | None, ...] = ()
+    """The storage of `program` each output is in; None where no op of the region touches it. For the replay."""
 
 
 def region_runs(order: Sequence[int], stock: frozenset[int]) -> tuple[tuple[int, ...], ...]:
@@ -124,7 +126,8 @@ def emit_region(
         tuple(program_steps),
         tuple(builder.constants),
     )
-    return Region(tuple(nodes), inputs, outputs, origin, program)
+    output_storages = tuple(builder.known_storage(split.storages.storage_of[t]) for t in outputs)
+    return Region(tuple(nodes), inputs, outputs, origin, program, output_storages)
 
 
 def piece_index(step_graph: StepGraph) -> dict[int, int]:
@@ -187,6 +190,10 @@ class _Builder:
             self._storage_index[key] = len(self.storages)
             self.storages.append(Storage(row_bytes, rows, addresses))
         return self._storage_index[key]
+
+    def known_storage(self, storage: int) -> int | None:
+        """The same, if an op uses it."""
+        return self._storage_index.get(("pieces", storage))
 
     def constant_storage(self, tensor: int, shape: RowShape) -> int:
         key = (f"constant as {shape}", tensor)

@@ -20,6 +20,9 @@ from tflm_split.schedule.streaming import streaming_order
 MAX_GROUP_STEPS = 40_000
 """Groups of more steps are not tried; bounds the work on very large models (a count, not a clock)."""
 
+FLOOR_EVERY = 4
+"""After how many groups with the same end to ask whether larger ones can still be better."""
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -103,45 +106,56 @@ class _Costs:
         self.read_rank, self.write_rank = self.step_rank[self.read_at], self.step_rank[self.write_at]
         self.pair_at, (self.pair_read, self.pair_write, self.pair_shared) = self.pairs.of(order)
 
-    def floors(self, i: int, j: int) -> Ints:
-        """By rank k in [i, j): bytes that every group [h, j) with i <= h <= k has alive at some step.
-
-        A group that starts earlier holds less at a step of the nodes they share: rows made before it are whole there.
-        """
-        most = np.zeros(j - i, dtype=np.int64)
-        np.maximum.at(most, self.step_rank - i, self.crowd(i, j)[: self.length])
-        return np.maximum.accumulate(most[::-1])[::-1]
-
     def peak(self, i: int, j: int) -> int:
         """Most bytes live at any step of group [i, j); what was prepared must start at `i` or before and end at `j`."""
-        return int(self.crowd(i, j).max(initial=0))
-
-    def crowd(self, i: int, j: int) -> Ints:
-        """Bytes live at each step of what was prepared, once the nodes before `i` have run."""
-        n = len(self.bytes)
-        start = np.full(n, -1, dtype=np.int64)
+        start, stop, born = self._lives(i)
         present = (self.first < i) & (self.last >= i)
-        base = int(self.bytes[present].sum())
-        mask = self.write_rank >= i
-        start[self.write_piece[mask]] = self.write_at[mask]
-        born = start >= 0
-        mask = self.read_rank >= i
-        stop = np.full(n, -1, dtype=np.int64)
-        stop[self.read_piece[mask]] = self.read_at[mask]
-        stop = np.maximum(stop, start)
         dies = (present | born) & (self.last < j) & (stop >= 0)
         change = np.zeros(self.length + 2, dtype=np.int64)
+        change[0] = self.bytes[present].sum()
         np.add.at(change, start[born], self.bytes[born])
+        return self._most(change, start, stop, dies)
+
+    def floor(self, i: int, j: int) -> int:
+        """Bytes that every group [h, j) with h <= i has live at some step of the nodes from `i` on.
+
+        Those steps have the same order in all of these groups. A row made before `i` is there for sure only between
+        the first and the last of them that reads it.
+        """
+        start, stop, _ = self._lives(i)
+        mask = (self.read_rank >= i)[::-1]
+        piece = self.read_piece[::-1][mask]
+        read = np.full(len(self.bytes), self.length, dtype=np.int64)
+        read[piece] = self.read_at[::-1][mask]
+        from_ = np.where(start >= 0, start, read)
+        there = from_ < self.length
+        change = np.zeros(self.length + 2, dtype=np.int64)
+        np.add.at(change, from_[there], self.bytes[there])
+        return self._most(change, start, stop, there & (self.last < j))
+
+    def _lives(self, i: int) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+        """Of each piece, for the nodes from `i` on: where it is first written and last touched (-1: never); if written."""
+        n = len(self.bytes)
+        start = np.full(n, -1, dtype=np.int64)
+        mask = self.write_rank >= i
+        start[self.write_piece[mask]] = self.write_at[mask]
+        stop = np.full(n, -1, dtype=np.int64)
+        mask = self.read_rank >= i
+        stop[self.read_piece[mask]] = self.read_at[mask]
+        return start, np.maximum(stop, start), start >= 0
+
+    def _most(self, change: Ints, start: Ints, stop: Ints, dies: npt.NDArray[np.bool_]) -> int:
+        """The highest level after `change`, deaths and overlaps."""
         np.add.at(change, stop[dies] + 1, -self.bytes[dies])
         if len(self.pair_at):
-            usable = dies[self.pair_read] & (stop[self.pair_read] == self.pair_at) & born[self.pair_write]
+            usable = dies[self.pair_read] & (stop[self.pair_read] == self.pair_at)
             usable &= start[self.pair_write] == self.pair_at
             # One dying row per step is run over, the first in the step's list: positions are sorted, take the first each.
             at, first = np.unique(self.pair_at[usable], return_index=True)
             shared = self.pair_shared[usable][first]
             change[at] -= shared
             change[at + 1] += shared
-        return np.asarray(base + np.cumsum(change))
+        return int(np.cumsum(change).max(initial=0))
 
 
 def best_cuts(
@@ -166,15 +180,16 @@ def best_cuts(
             continue
         low = earliest[j]
         costs.prepare(low, j)
-        floors = costs.floors(low, j)
+        asked = 0
         for i in range(j - 1, low - 1, -1):
-            if best[j] >= 0 and floors[i - low] >= best[j]:
-                break
             if best[i] < 0 or (best[j] >= 0 and best[i] >= best[j]):
                 continue
             peak = max(best[i], costs.peak(i, j))
             if best[j] < 0 or peak < best[j]:
                 best[j], cut[j] = peak, i
+            asked += 1
+            if asked % FLOOR_EVERY == 0 and costs.floor(i, j) >= best[j]:
+                break
     if best[count] < 0:
         return best_cuts(step_graph, nodes, stock)
     cuts: list[int] = []

@@ -66,10 +66,10 @@ def live_peak(step_graph: StepGraph, order: Sequence[int]) -> int:
     crowd = live_bytes(step_graph, len(order), alive)
     for position, s in enumerate(order):
         for o in step_graph.steps[s].overlaps:
-            if o.read in alive and alive[o.read][1] == position + 1 and alive[o.written][0] == position:
-                if o.read not in step_graph.final:
-                    crowd[position] -= o.shared_bytes
-                    break
+            dies = o.read in alive and alive[o.read][1] == position + 1 and o.read not in step_graph.final
+            if dies and alive[o.written][0] == position:
+                crowd[position] -= o.shared_bytes
+                break
     return int(crowd.max(initial=0))
 
 

@@ -358,8 +358,10 @@ class _Machine:
         p, rows = _integers(op), self.program.views[op.input].row_count
         axes = p["row_axis"], p["column_axis"], p["channel_axis"]
         if axes[0] == 0:
-            return self._read(op.input, row).transpose([a - 1 for a in axes[1:]])
-        return np.stack([self._read(op.input, k) for k in range(rows)]).transpose(axes)[row]
+            found: Row = self._read(op.input, row).transpose([a - 1 for a in axes[1:]])
+        else:
+            found = np.stack([self._read(op.input, k) for k in range(rows)]).transpose(axes)[row]
+        return found
 
     def _pixel_sum(self, index: int, op: Op, row: int) -> Row:
         return self._mean(op, wrap32(self._read(op.input, row).sum(axis=1, keepdims=True)))

@@ -26,7 +26,7 @@ sums take them up one from the other, in the order in which the program lists th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -81,9 +81,13 @@ class ReplayReport:
     """One more than the highest workspace byte that is an input or is written."""
 
 
-def replay(program: Program) -> ReplayReport:
-    """The report, if every read finds its data; raises InternalError with the first violation otherwise."""
-    return _Replay(program).run()
+def replay(program: Program, output_storages: Sequence[int | None] = ()) -> ReplayReport:
+    """The report, if every read finds its data; raises InternalError with the first violation otherwise.
+
+    `output_storages` says which storage each output is in, where that is known: addresses alone do not tell two outputs
+    from one that lies on top of the other.
+    """
+    return _Replay(program, output_storages).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +125,9 @@ class _Access:
 
 
 class _Replay:
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, output_storages: Sequence[int | None]) -> None:
         self.program = program
+        self.output_storages = output_storages
         self.memory: Int64s = np.full(program.workspace_bytes, NOTHING, np.int64)
         # Tags number all bytes of all storages one after the other, then those of the accumulators, each op's own.
         self.first_tags: list[int] = []
@@ -196,6 +201,9 @@ class _Replay:
         owner = self._owner(int(found[0]))
         if owner is None or owner[1] >= len(self.program.storages):
             self._fail(f"output {index} starts with {self._describe(int(found[0]))}")
+        wanted = self.output_storages[index] if index < len(self.output_storages) else None
+        if wanted not in (None, owner[1]):
+            self._fail(f"output {index} is storage {wanted}, but holds {self._describe(int(found[0]))}")
         storage = self.program.storages[owner[1]]
         if storage.row_count * storage.row_bytes != io.bytes:
             self._fail(f"output {index} has {io.bytes} bytes and starts with {self._describe(int(found[0]))}")
