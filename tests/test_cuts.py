@@ -8,6 +8,7 @@ from itertools import combinations, pairwise
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from random_networks import Network, networks
+from simulated_crowd import simulated_peak_bytes
 from split_stages import scheduled, steps_of
 from tiny_models import Builder
 
@@ -18,34 +19,6 @@ from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
-
-
-def simulated_peak_bytes(step_graph: StepGraph, order: Sequence[int]) -> int:
-    """Most bytes there are at any step: a piece is there from the first step that writes it, or the start, to the last
-    that reads or writes it, or the end. A written row that may run over a dying one takes their common bytes once.
-    """
-    last: dict[int, int] = {}
-    first: dict[int, int] = {}
-    for at, s in enumerate(order):
-        step = step_graph.steps[s]
-        for p in (*step.reads, *step.writes):
-            last[p] = at
-        for p in step.writes:
-            first.setdefault(p, at)
-    here = {p for p in step_graph.initial if p in last or p in step_graph.final}
-    peak = 0
-    for at, s in enumerate(order):
-        step = step_graph.steps[s]
-        here |= set(step.writes)
-        live = sum(step_graph.pieces[p].bytes for p in here)
-        for overlap in step.overlaps:
-            dies = last[overlap.read] == at and overlap.read not in step_graph.final
-            if dies and first[overlap.written] == at and overlap.read not in step_graph.initial:
-                live -= overlap.shared_bytes
-                break
-        peak = max(peak, live)
-        here -= {p for p in here if last.get(p, at) <= at and p not in step_graph.final}
-    return peak
 
 
 def every_cut(nodes: Sequence[int], stock: frozenset[int]) -> Iterator[list[Sequence[int]]]:

@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -13,9 +14,13 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from fuzz_executor import NoFuzzerError, build, fuzz, write_seeds  # noqa: E402
 from fuzz_seeds import program_seeds  # noqa: E402
+from sample_programs import one_op  # noqa: E402
+from test_runtime_refusals import drive  # noqa: E402
 
 from tflm_split.program.decode import decode  # noqa: E402
+from tflm_split.program.encode import encode  # noqa: E402
 from tflm_split.program.format import OpKind  # noqa: E402
+from tflm_split.program.types import Op, Storage, View  # noqa: E402
 
 RUNS = 20_000
 
@@ -44,3 +49,13 @@ def test_no_mutation_of_a_program_leaves_its_memory(fuzzer: Path, tmp_path: Path
     prepared, accepted, run = map(int, counted.groups())
     assert prepared >= RUNS
     assert accepted > run > prepared // 5  # what is refused at once proves nothing
+
+
+def test_a_softmax_laid_over_input_it_still_has_to_read_stays_inside_its_table(tmp_path: Path) -> None:
+    """Found by the fuzzer: its second element then is larger than the largest, a place before the table's first."""
+    exps = np.full(256, 1 << 30, np.int32)
+    storages = (Storage(2, 1, (0,)), Storage(2, 1, (1,)))
+    views = (View(0, 0, 1, 1, 2, 2), View(1, 0, 1, 1, 2, 2))
+    softmax = Op(OpKind.SOFTMAX, 1, 0, {"exps_offset": 0, "exp_count": 256})
+    program = one_op(softmax, views, storages, workspace_bytes=4, constants=(exps.tobytes(),))
+    assert drive(tmp_path, [encode(program)]) == [0]

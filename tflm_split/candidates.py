@@ -16,6 +16,7 @@ from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
 from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.orders import candidate_orders
+from tflm_split.schedule.polish import polished
 from tflm_split.schedule.step_graph import build_step_graph
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
@@ -65,6 +66,8 @@ def _standing(candidate: Refined) -> float:
 
 REFINE_STEPS_PER_EFFORT = 30
 """Steps of schedules that the search may try per unit of effort: small models get many tries."""
+POLISH_STEPS_PER_EFFORT = 800
+"""Steps that polishing schedules may look at per unit of effort, all candidates together."""
 EFFORT_PER_BEAM = 3000
 """Effort that makes the search go on from one more state at a time."""
 DEFAULT_SLOWDOWN = 1.05
@@ -119,6 +122,29 @@ def _refined(candidates: Sequence[Refined], wish: Wish, progress: Progress) -> l
     return [*(replace(c, instructions=search.instructions(c)) for c in candidates if c is not start), *front]
 
 
+def _polished(candidates: Sequence[Refined], effort: int, progress: Progress) -> list[Refined]:
+    """`candidates` with their steps in better orders: half of the effort goes to all of them, half to the best.
+
+    Where rows are computed again, several pieces stand for one row at different times, and no step changes places.
+    """
+    steps = effort * POLISH_STEPS_PER_EFFORT // 2
+    found: list[Refined] = []
+    for k, candidate in enumerate(candidates):
+        progress("polish", k, len(candidates) + 1)
+        found.append(candidate if candidate.again else _reordered(candidate, steps // len(candidates)))
+    free = [k for k, candidate in enumerate(found) if not candidate.again]
+    if free:
+        best = min(free, key=lambda k: _standing(found[k]))
+        found[best] = _reordered(found[best], steps)
+    progress("polish", len(candidates) + 1, len(candidates) + 1)
+    return found
+
+
+def _reordered(candidate: Refined, steps: int) -> Refined:
+    schedule = polished(candidate.step_graph, candidate.schedule, candidate.split.stock, steps)
+    return replace(candidate, schedule=schedule)
+
+
 def best_plan(graph: Graph, wish: Wish, progress: Progress) -> Plan | None:
     """The plan of least head, the first of equals; None when nothing of the model can be split.
 
@@ -129,7 +155,8 @@ def best_plan(graph: Graph, wish: Wish, progress: Progress) -> Plan | None:
     if not candidates:
         return None
     best: Plan | None = None
-    candidates = sorted(_refined(candidates, wish, progress), key=_standing)
+    candidates = _polished(_refined(candidates, wish, progress), wish.effort, progress)
+    candidates.sort(key=_standing)
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if best and candidate.live_peak_bytes >= WORTH_TRYING * best.planned_head_bytes:
@@ -147,7 +174,8 @@ def pareto_plans(graph: Graph, wish: Wish, progress: Progress) -> tuple[Plan, ..
     if not candidates:
         return ()
     kept: list[Plan] = []
-    candidates = sorted(_refined(candidates, wish, progress), key=lambda c: (c.instructions, c.live_peak_bytes))
+    candidates = _polished(_refined(candidates, wish, progress), wish.effort, progress)
+    candidates.sort(key=lambda c: (c.instructions, c.live_peak_bytes))
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if kept and candidate.live_peak_bytes >= WORTH_TRYING * kept[-1].planned_head_bytes:

@@ -3,8 +3,8 @@
 At the most crowded step, the steps around it are divided anew into those that run before it and those that run after:
 among all divisions that respect what each step reads, the one that leaves fewest bytes in between. That is a cheapest
 cut (a piece costs its bytes when its writer is before and a reader after), so each question is answered exactly; each
-half keeps its own order. Where this crowds another step of the window, that one is asked the same, a few times over.
-What lowers the peak or thins out the crowd stays; the next most crowded step follows, until nothing helps.
+half keeps its own order, or is divided anew where it is still too crowded. What lowers the peak or thins out the crowd
+stays; the next most crowded step follows, until nothing helps.
 
 A region's steps stay between the stock operators around it.
 """
@@ -20,9 +20,8 @@ from tflm_split.schedule.step_graph import StepGraph
 
 WINDOWS = (32, 128, 512)
 """Steps to each side of the most crowded one that may move; the smallest window that helps is taken."""
-DEPTH = 1
-"""Divisions of one window, each at the step that is most crowded after the one before."""
 PICKED = 3
+"""Of the most crowded steps, and of the crowd, how many are asked about before a wider window is tried."""
 CROWDED = 0.97
 """Steps with more than this share of the peak are a crowd: a move must lower the peak or thin it out."""
 DEFAULT_EFFORT = 400_000

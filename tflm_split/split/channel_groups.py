@@ -27,7 +27,7 @@ from tflm_split.ir.graph import Graph, Tensor
 from tflm_split.program.format import OpKind, WeightFlags
 from tflm_split.split.operators.pad import COPY
 from tflm_split.split.row_op import Placement, Read, RowOp
-from tflm_split.split.rows import row_shape
+from tflm_split.split.rows import RowShape, row_shape
 from tflm_split.split.storage import Alias
 
 Sizes = tuple[int, ...]
@@ -110,7 +110,15 @@ def _readable_by_groups(graph: Graph, row_ops: RowOps) -> frozenset[int]:
 def _takes_groups(graph: Graph, op: RowOp, tensor: int) -> bool:
     if _is_channel_wise(op) or _is_channel_copy(op):
         return True
-    return _can_sum(op) and op.reads[0].shape == row_shape(graph.tensors[tensor])
+    return _can_sum(op) and _is_cut_as(op.reads[0].shape, graph.tensors[tensor])
+
+
+def _is_cut_as(shape: RowShape, tensor: Tensor) -> bool:
+    """Whether the tensor's own rows are those of `shape`; it may have none (a batch that is flattened, say)."""
+    try:
+        return shape == row_shape(tensor)
+    except Refusal:
+        return False
 
 
 def _can_sum(op: RowOp) -> bool:
