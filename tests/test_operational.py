@@ -41,7 +41,7 @@ def names(folder: Path) -> list[str]:
 
 def run(*arguments: object, **settings: str) -> subprocess.CompletedProcess[bytes]:
     command = [*MODULE, *(a if isinstance(a, bytes) else str(a) for a in arguments)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=120, env=os.environ | settings)
+    return subprocess.run(command, capture_output=True, check=False, timeout=300, env=os.environ | settings)
 
 
 class TestSignals:

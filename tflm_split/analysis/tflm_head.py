@@ -57,13 +57,13 @@ def all_offsets(model: Model) -> dict[int, int]:
 
 
 def other_subgraphs(model: Model) -> tuple[Graph, ...]:
-    """The file's subgraphs after the main one: each is read as the main graph of a copy in which it changed places."""
+    """The file's subgraphs after the main one: each is read as the only graph of a copy of the file."""
+    if model.subgraph_count == 1:
+        return ()
+    tree = schema.unpack(model.original)
+    tree.signatureDefs, tree.metadata, tree.metadataBuffer = [], [], None
     found = []
-    for k in range(1, model.subgraph_count):
-        tree = schema.unpack(model.original)
-        tree.subgraphs[0], tree.subgraphs[k] = tree.subgraphs[k], tree.subgraphs[0]
-        tree.signatureDefs = []
-        tree.metadata = []
-        tree.metadataBuffer = None
+    for graph in tree.subgraphs[1:]:
+        tree.subgraphs = [graph]
         found.append(read_model(schema.pack(tree)).graph)
     return tuple(found)

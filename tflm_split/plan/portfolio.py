@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, cycle
+from itertools import chain
 
 from tflm_split.plan.check import check_layout
 from tflm_split.plan.effort import DEFAULT_EFFORT, EXACT_EFFORT
@@ -37,13 +37,10 @@ FIRST_FIT, SQUEEZE, CP_SAT, CP_SAT_MISSING = "first fit", "squeeze", "CP-SAT", "
 """`Layout.solver`."""
 VISITS_PER_EFFORT = 10_000
 """Pairs of bodies that squeezing may look at per unit of effort."""
-FIRST_TRY_VISITS = 1_000_000
+FIRST_TRY_VISITS = 2_000_000
 """The same for the first tries to get below one height."""
 FIRST_TRY_ROUNDS = 8
 """How often they may at least look at every pair, where there are many."""
-SEVERAL = 3
-"""How many of the layouts made by placing are squeezed in turn."""
-SQUEEZED = ", squeezed"
 RESOLUTION = 512
 """Heights are tried in steps of this part of the lower bound."""
 
@@ -76,16 +73,16 @@ def plan(
         return Layout((), 0, "empty")
     bound = packing_lower_bound(bodies, leeways, granule_bytes)
     distances = Distances(bodies, leeways)
-    starts_tried: list[Start] = []
+    best: Start | None = None
+    solver = FIRST_FIT
     for start in chain(_placed(distances, bound, use_native), starts):
-        starts_tried.append(start)
-        if head_bytes(bodies, start.addresses) <= bound:
+        if best is None or head_bytes(bodies, start.addresses) < head_bytes(bodies, best.addresses):
+            best = start
+        if head_bytes(bodies, best.addresses) <= bound:
             break
-    starts_tried.sort(key=lambda s: head_bytes(bodies, s.addresses))
-    best, solver = starts_tried[0], FIRST_FIT
+    assert best is not None
     if effort and head_bytes(bodies, best.addresses) > bound:
-        several = list({s.addresses: s for s in starts_tried}.values())[:SEVERAL]
-        best = _squeezed(distances, several, bound, granule_bytes, effort * VISITS_PER_EFFORT, seed, use_native)
+        best = _squeezed(distances, best, bound, granule_bytes, effort * VISITS_PER_EFFORT, seed, use_native)
         solver = SQUEEZE
     layout = Layout(best.addresses, head_bytes(bodies, best.addresses), best.technique, bound, solver)
     if effort >= EXACT_EFFORT and layout.head_bytes > bound and len(bodies) <= MOST_BODIES:
@@ -133,41 +130,31 @@ def _placed(distances: Distances, bound_bytes: int, use_native: bool) -> Iterato
 
 
 def _squeezed(
-    distances: Distances,
-    starts: Sequence[Start],
-    bound_bytes: int,
-    granule_bytes: int,
-    visits: int,
-    seed: int,
-    use_native: bool,
+    distances: Distances, start: Start, bound_bytes: int, granule_bytes: int, visits: int, seed: int, use_native: bool
 ) -> Start:
-    """The first of `starts`, or the lowest found: further down after a success, less far down after a failure.
+    """`start`, or the lowest of what was found below it: further down after a success, less far down after a failure.
 
-    When the smallest step down has failed, the next start has its turn while nothing lower than them is known; when all
-    had theirs, tries may look at more.
+    When the smallest step down has failed, the next tries may look at more.
     """
     bodies = distances.bodies
     step = max(granule_bytes, bound_bytes // RESOLUTION // granule_bytes * granule_bytes)
-    best, head = starts[0], head_bytes(bodies, starts[0].addresses)
-    turns = cycle(starts)
-    start = next(turns)
+    best, head = start, head_bytes(bodies, start.addresses)
+    technique = start.technique + ", squeezed"
     down, tries = (head - bound_bytes) // 4, 0
     allowed = max(FIRST_TRY_VISITS, FIRST_TRY_ROUNDS * distances.pairs)
     while head > bound_bytes and visits > 0:
         height = max(bound_bytes, (head - max(down, step)) // granule_bytes * granule_bytes)
         granted = min(allowed, visits)
-        found, left = squeeze(distances, start.addresses, height, granted, seed + tries, use_native)
+        found, left = squeeze(distances, best.addresses, height, granted, seed + tries, use_native)
         visits -= granted - left
         tries += 1
         if found is not None:
-            technique = start.technique.removesuffix(SQUEEZED) + SQUEEZED
-            start = best = _settled(distances, Start(tuple(found), technique), use_native)
-            head, down, turns = head_bytes(bodies, best.addresses), 2 * down, cycle([best])
+            best = _settled(distances, Start(tuple(found), technique), use_native)
+            head, down = head_bytes(bodies, best.addresses), 2 * down
         elif down > step:
             down //= 4
         else:
-            start = next(turns)
-            allowed *= 2 if start is best else 1
+            allowed *= 2
     return best
 
 

@@ -75,14 +75,10 @@ class FlowNetwork:
             if here == sink:
                 pushed = min(room[a] for a in path)
                 total += pushed
-                back = 0
-                for k, a in enumerate(path):
+                for a in path:
                     room[a] -= pushed
                     room[a ^ 1] += pushed
-                for k, a in enumerate(path):
-                    if not room[a]:
-                        back = k
-                        break
+                back = next(k for k, a in enumerate(path) if not room[a])
                 here = heads[path[back] ^ 1]
                 del path[back:]
                 continue

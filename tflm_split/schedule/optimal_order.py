@@ -197,7 +197,9 @@ class _Search:
         whole = start.done | _bits(part)
         kept = sum(self.bytes[b] for b in _members(start.alive) if self.users[b] & ~whole)
         for k in part:
-            touched = sum(self.bytes[b] for b in self.touches[k] if not (start.alive >> b & 1 and self.users[b] & ~whole))
+            touched = sum(
+                self.bytes[b] for b in self.touches[k] if not (start.alive >> b & 1 and self.users[b] & ~whole)
+            )
             over = max((self.bytes[b] for b in _members(self.overwrites[k])), default=0)
             made = sum(self.bytes[b] for b in self.makes[k])
             bound = max(bound, kept + touched - min(over, made))

@@ -1,8 +1,7 @@
 """Which orders of operators are worth cutting? Several, of which the caller keeps the best.
 
-The file's own order; and, on graphs that branch, orders of least live bytes found by a beam search over sets of executed
-operators (Serenity's dynamic programme over ready sets, kept narrow). Chains without branches move as one node: within
-a chain rows stream, so only what crosses its ends counts.
+The file's own order; and, on graphs that branch, orders of least live bytes (`optimal_order.py`): of operators, and of
+chains without branches that move as one, for within a chain rows stream, so only what crosses its ends counts.
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tflm_split.ir.graph import Graph
+from tflm_split.schedule.optimal_order import DEFAULT_STATES, OrderProblem, Task, least_live_order
 from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 from tflm_split.split.operators.slices import sliced_input
 from tflm_split.split.regions import Split
-
-DEFAULT_BEAM = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class _Chain:
     makes: frozenset[int]
 
 
-def candidate_orders(split: Split, step_graph: StepGraph, beam: int = DEFAULT_BEAM) -> tuple[tuple[int, ...], ...]:
+def candidate_orders(split: Split, step_graph: StepGraph, states: int = DEFAULT_STATES) -> tuple[tuple[int, ...], ...]:
     """Distinct operator orders, the file's first; only that one where order could matter for more than memory."""
     graph = split.graph
     file_order = tuck_aliases(split, range(len(graph.operators)))
@@ -41,7 +39,7 @@ def candidate_orders(split: Split, step_graph: StepGraph, beam: int = DEFAULT_BE
         return (file_order,)
     found = [file_order]
     for parts in (chains, singles):
-        order = tuck_aliases(split, _least_live(split, parts, beam))
+        order = tuck_aliases(split, _least_live(split, parts, states))
         if order not in found:
             found.append(order)
     return tuple(found)
@@ -154,38 +152,12 @@ def _chains(split: Split, step_graph: StepGraph, deps: Mapping[int, frozenset[in
     return _group(split, step_graph, groups, deps)
 
 
-def _least_live(split: Split, chains: Sequence[_Chain], beam: int) -> list[int]:
-    """Nodes in an order of small live peak: a beam over sets of executed chains, ranked by peak, then live bytes."""
-    size = {s.index: s.rows * s.row_bytes for s in split.storages.storages}
-    remaining_users: dict[int, int] = {}
-    for c, chain in enumerate(chains):
-        for s in chain.reads | chain.makes:
-            remaining_users[s] = remaining_users.get(s, 0) | (1 << c)
+def _least_live(split: Split, chains: Sequence[_Chain], states: int) -> list[int]:
+    """Nodes in an order of least live bytes, as far as `states` sets of executed chains can tell."""
     graph, storages = split.graph, split.storages
-    kept = {storages.storage_of[t] for t in graph.outputs if t in storages.storage_of}
+    tasks = tuple(Task(c.needs, c.reads, c.makes) for c in chains)
+    sizes = tuple(s.rows * s.row_bytes for s in storages.storages)
     initial = frozenset(storages.storage_of[t] for t in graph.inputs if t in storages.storage_of)
-    needs = [sum(1 << d for d in chain.needs) for chain in chains]
-    everything = (1 << len(chains)) - 1
-    start_live = sum(size[s] for s in initial)
-    states: dict[int, tuple[int, int, frozenset[int], tuple[int, ...]]] = {0: (start_live, start_live, initial, ())}
-    for _ in range(len(chains)):
-        following: dict[int, tuple[int, int, frozenset[int], tuple[int, ...]]] = {}
-        for done, (peak, live, alive, path) in states.items():
-            for c, chain in enumerate(chains):
-                bit = 1 << c
-                if done & bit or needs[c] & ~done:
-                    continue
-                made = chain.makes - alive
-                high = max(peak, live + sum(size[s] for s in made))
-                now = done | bit
-                dead = frozenset(
-                    s for s in chain.reads | chain.makes if s not in kept and not remaining_users[s] & ~now
-                )
-                left = (alive | made) - dead
-                entry = (high, sum(size[s] for s in left), left, (*path, c))
-                known = following.get(now)
-                if known is None or (entry[0], entry[1], entry[3]) < (known[0], known[1], known[3]):
-                    following[now] = entry
-        ranked = sorted(following.items(), key=lambda item: (item[1][0], item[1][1], item[1][3]))
-        states = dict(ranked[:beam])
-    return [n for c in states[everything][3] for n in chains[c].nodes]
+    kept = frozenset(storages.storage_of[t] for t in graph.outputs if t in storages.storage_of)
+    order = least_live_order(OrderProblem(tasks, sizes, initial, kept), states)
+    return [n for c in order.tasks for n in chains[c].nodes]

@@ -18,12 +18,13 @@ from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.min_cut import UNCUTTABLE, FlowNetwork
 from tflm_split.schedule.step_graph import StepGraph
 
-WINDOWS = (32, 128, 512)
-"""Steps to each side of the most crowded one that may move; the smallest window that helps is taken."""
+WAYS = (((32, 128, 512), 0.97), ((64, 256, 1024), 0.93), ((24, 96, 384, 1536), 0.99))
+"""Ways to look, one after the other once nothing more is found: how many steps to each side of the most crowded one may
+move (the smallest window that helps is taken), and the share of the peak above which a step counts as crowded."""
 PICKED = 3
 """Of the most crowded steps, and of the crowd, how many are asked about before a wider window is tried."""
-CROWDED = 0.97
-"""Steps with more than this share of the peak are a crowd: a move must lower the peak or thin it out."""
+_SOURCE, _SINK = 0, 1
+"""Nodes of a network: all that must come before the step in question, and itself with all that must come after."""
 DEFAULT_EFFORT = 400_000
 """Steps in all windows looked at."""
 
@@ -32,12 +33,9 @@ def polished(
     step_graph: StepGraph, schedule: Schedule, stock: frozenset[int], effort: int = DEFAULT_EFFORT
 ) -> Schedule:
     """`schedule`, or one of lower live peak with its steps in another order; `effort` counts steps looked at."""
-    search = _Polish(step_graph, schedule.steps, stock)
-    search.run(effort)
-    peak = max(search.live, default=0)
-    if peak >= schedule.live_peak_bytes:
-        return schedule
-    return replace(schedule, steps=tuple(search.order), live_peak_bytes=peak)
+    polish = Polish(step_graph, schedule, stock)
+    polish.run(effort)
+    return polish.schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +52,21 @@ class _Window:
     inner: tuple[int, ...]
 
 
-class _Polish:
-    """An order of steps and what lives at each position, changed window by window."""
+class Polish:
+    """A schedule whose steps change places, window by window; can be stopped and gone on with.
 
-    def __init__(self, step_graph: StepGraph, order: Sequence[int], stock: frozenset[int]) -> None:
+    Looking at the same schedule for the same total effort gives the same result.
+    """
+
+    def __init__(self, step_graph: StepGraph, schedule: Schedule, stock: frozenset[int]) -> None:
+        order = schedule.steps
+        self.best = schedule
+        self.exhausted = not order
+        """Whether nothing more will be found."""
+        self.left = 0
+        """Steps that may still be looked at."""
+        self.way = 0
+        self.peak_of_round = schedule.live_peak_bytes
         steps = step_graph.steps
         self.graph = step_graph
         self.order = list(order)
@@ -77,6 +86,7 @@ class _Polish:
         self.runs = _runs([steps[s].node in stock for s in order])
         untouched = sum(self.bytes[p] for p in step_graph.initial & step_graph.final if p not in pieces)
         self.live, self.apart = self._crowd(self._window(0, len(order), untouched), self.order)
+        self.open_questions = self._questions()
 
     def _touch(self, start: int, steps: Sequence[int]) -> None:
         for position, s in enumerate(steps, start):
@@ -123,19 +133,41 @@ class _Polish:
             live.append(now - shared)
         return live, apart
 
+    @property
+    def schedule(self) -> Schedule:
+        """The one this started from, or one of lower live peak."""
+        peak = max(self.live, default=0)
+        if peak >= self.best.live_peak_bytes:
+            return self.best
+        return replace(self.best, steps=tuple(self.order), live_peak_bytes=peak)
+
     def run(self, effort: int) -> None:
-        """Improve until nothing helps or `effort` steps have been looked at."""
-        self.effort = effort
-        while self.effort > 0 and any(self._improved(*question) for question in self._questions()):
-            pass
+        """Go on until nothing helps or `effort` more steps have been looked at."""
+        self.left += effort
+        while self.left > 0 and not self.exhausted:
+            question = next(self.open_questions, None)
+            if question is None:
+                self._look_otherwise()
+            elif self._improved(*question):
+                self.open_questions = self._questions()
+
+    def _look_otherwise(self) -> None:
+        """Try the next way; after the last the first, unless a whole round did not lower the peak."""
+        self.way += 1
+        if self.way == len(WAYS):
+            peak = max(self.live)
+            self.exhausted = peak >= self.peak_of_round
+            self.way, self.peak_of_round = 0, peak
+        self.open_questions = self._questions()
 
     def _questions(self) -> Iterator[tuple[int, int, int]]:
-        """Windows around crowded steps, and where in them those are: the most crowded first, the narrow ones first."""
+        """Windows around crowded steps, and where in them those are: the narrow ones first."""
+        windows, crowded = WAYS[self.way]
         peak = max(self.live, default=0)
         most = [k for k, live in enumerate(self.live) if live == peak]
-        crowd = [k for k, live in enumerate(self.live) if live > CROWDED * peak]
+        crowd = [k for k, live in enumerate(self.live) if live > crowded * peak]
         picked = dict.fromkeys([*_spread(most, PICKED), *_spread(crowd, PICKED)])
-        for reach in WINDOWS:
+        for reach in windows:
             for at in picked:
                 low, high = self.runs[at]
                 yield max(low, at - reach), min(high, at + reach + 1), at
@@ -143,12 +175,10 @@ class _Polish:
     def _improved(self, start: int, stop: int, at: int) -> bool:
         """Whether dividing the window at `at`, and what comes of it further, helped; if not, all is as it was."""
         peak = max(self.live)
-        level = int(CROWDED * peak)
+        level = int(WAYS[self.way][1] * peak)
         best = _score(self.live, level)
         steps = self.order[start:stop]
         for early in (True, False):
-            if self.effort <= 0:
-                break
             self._conquer(start, stop, at, early, peak)
             if _score(self.live, level) < best:
                 return True
@@ -158,9 +188,9 @@ class _Polish:
     def _conquer(self, start: int, stop: int, at: int, early: bool, peak: int) -> None:
         """Divide positions [start, stop) at `at`, then each part anew as long as it is as crowded as `peak`."""
         todo = [(start, stop, at)]
-        while todo and self.effort > 0:
+        while todo:
             start, stop, at = todo.pop()
-            self.effort -= stop - start
+            self.left -= stop - start
             before = self.order[start:stop]
             steps, middle = self._divided(self._window(start, stop), before, at - start, early)
             if steps == before:
@@ -187,46 +217,55 @@ class _Polish:
         self._touch(start, steps)
 
     def _divided(self, window: _Window, steps: Sequence[int], at: int, early: bool) -> tuple[list[int], int]:
-        """`steps` in two halves around `steps[at]`, with as few bytes as possible alive in between.
+        """`steps` in two halves around `steps[at]`, with as few bytes as possible alive in between; where the first ends.
 
         Of all such divisions the one with fewest steps in the first half, or with most.
         """
+        network, node = self._network(window, steps, at)
+        _, smallest, largest = network.cheapest_cut(_SOURCE, _SINK)
+        chosen = smallest if early else largest
+        first = [s for k, s in enumerate(steps) if node[k] in chosen]
+        second = [s for k, s in enumerate(steps) if node[k] not in chosen and k != at]
+        return [*first, steps[at], *second], len(first)
+
+    def least_before(self, at: int) -> int:
+        """Bytes alive before the step at `at` in any order of all steps, if no stock operator had a place of its own."""
+        everything = self._window(0, len(self.order))
+        network, _ = self._network(everything, self.order, at)
+        return everything.base_bytes + network.cheapest_cut(_SOURCE, _SINK)[0]
+
+    def _network(self, window: _Window, steps: Sequence[int], at: int) -> tuple[FlowNetwork, list[int]]:
+        """What a division of `steps` around `steps[at]` costs, and the network's node of each step."""
         local = {s: k for k, s in enumerate(steps)}
         depends = [[local[d] for d in self.graph.steps[s].depends if d in local] for s in steps]
-        source, sink = 0, 1
-        node = _forced(depends, at, source, sink)
+        node = _forced(depends, at)
         free = [k for k, n in enumerate(node) if n < 0]
         network = FlowNetwork(2 + len(free))
         for n, k in enumerate(free, 2):
             node[k] = n
         for k, needs in enumerate(depends):
             for d in needs:
-                if node[k] != sink and node[d] != source:
+                if node[k] != _SINK and node[d] != _SOURCE:
                     network.arc(node[k], node[d], UNCUTTABLE)
         for p in (*window.before, *window.after, *window.inner):
             self._price(network, p, window, local, node)
-        _, smallest, largest = network.cheapest_cut(source, sink)
-        chosen = smallest if early else largest
-        first = [s for k, s in enumerate(steps) if node[k] in chosen]
-        second = [s for k, s in enumerate(steps) if node[k] not in chosen and k != at]
-        return [*first, steps[at], *second], len(first)
+        return network, node
 
     def _price(self, network: FlowNetwork, piece: int, window: _Window, local: dict[int, int], node: list[int]) -> None:
         """Let a cut pay for `piece` once if it exists when the first half is done."""
-        source, sink = 0, 1
         bytes_ = self.bytes[piece]
         makers = {node[local[s]] for s in self.writers[piece] if s in local}
         users = {node[local[s]] for s in self.users[piece] if s in local}
         if self.first[piece] < window.start:
-            makers = {source}
+            makers = {_SOURCE}
         if self.last[piece] >= window.stop:
-            users = {sink}
-        if source in makers:
-            makers = {source}
-        if sink in users:
-            users = {sink}
+            users = {_SINK}
+        if _SOURCE in makers:
+            makers = {_SOURCE}
+        if _SINK in users:
+            users = {_SINK}
         users -= makers if len(makers) == 1 else set()
-        if not users or sink in makers and len(makers) == 1:
+        if not users or makers == {_SINK}:
             return
         tail = makers.pop() if len(makers) == 1 else network.node()
         for maker in sorted(makers):
@@ -237,23 +276,23 @@ class _Polish:
         shared = network.node()
         network.arc(tail, shared, bytes_)
         for user in sorted(users):
-            if user != source:
+            if user != _SOURCE:
                 network.arc(shared, user, UNCUTTABLE)
 
 
-def _forced(depends: Sequence[Sequence[int]], at: int, source: int, sink: int) -> list[int]:
-    """By step: `source` for what `at` depends on, `sink` for itself and what depends on it, -1 for the others."""
+def _forced(depends: Sequence[Sequence[int]], at: int) -> list[int]:
+    """By step: `_SOURCE` for what `at` depends on, `_SINK` for itself and what depends on it, -1 for the others."""
     node = [-1] * len(depends)
-    node[at] = sink
+    node[at] = _SINK
     todo = list(depends[at])
     while todo:
         k = todo.pop()
         if node[k] < 0:
-            node[k] = source
+            node[k] = _SOURCE
             todo.extend(depends[k])
     for k in range(at + 1, len(depends)):
-        if any(node[d] == sink for d in depends[k]):
-            node[k] = sink
+        if any(node[d] == _SINK for d in depends[k]):
+            node[k] = _SINK
     return node
 
 

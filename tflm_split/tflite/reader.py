@@ -20,6 +20,8 @@ from tflm_split.tflite.options import read_options
 
 MAX_FILE_BYTES = 2**31 - 1
 """Flatbuffers cannot be larger."""
+MAX_SUBGRAPHS = 256
+"""Each is looked at on its own, in a copy of the file; models known to us have up to ten."""
 _COMPRESSION_METADATA = "COMPRESSION_METADATA"
 
 
@@ -134,6 +136,8 @@ def _check_tree(tree: Any) -> None:
         raise ModelError(f"has schema version {tree.version}; TFLM runs version {schema.SCHEMA_VERSION}")
     if not tree.subgraphs:
         raise ModelError("holds no graph")
+    if len(tree.subgraphs) > MAX_SUBGRAPHS:
+        raise ModelError(f"holds {len(tree.subgraphs)} graphs; more than {MAX_SUBGRAPHS} are not read")
     if not tree.buffers:
         raise ModelError("holds no buffers")
     if len(_data(tree.buffers, 0)):

@@ -1,0 +1,133 @@
+"""Orders of tasks: the least peak there is, found by trying all of them; and what the search does when there are too many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tflm_split.schedule.optimal_order import Order, OrderProblem, Task, least_live_order
+
+
+def simulated_peak_bytes(problem: OrderProblem, order: Sequence[int]) -> int:
+    """Most bytes there are while a task runs, or at the start; straight from the definition."""
+    here = set(problem.initial)
+    peak = sum(problem.bytes[b] for b in here)
+    for at, k in enumerate(order):
+        task = problem.tasks[k]
+        made = task.makes - here
+        here |= task.makes
+        later = {b for n in order[at + 1 :] for b in problem.tasks[n].reads | problem.tasks[n].makes}
+        dying = {b for b in task.reads | task.makes if b in here and b not in later | problem.final}
+        made_bytes = sum(problem.bytes[b] for b in made)
+        over = max((min(problem.bytes[b], made_bytes) for b in dying & task.overwrites - task.makes), default=0)
+        peak = max(peak, sum(problem.bytes[b] for b in here) - over)
+        here -= dying
+    return peak
+
+
+def every_order(problem: OrderProblem, done: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
+    if len(done) == len(problem.tasks):
+        yield done
+    for k, task in enumerate(problem.tasks):
+        if k not in done and task.needs.issubset(done):
+            yield from every_order(problem, (*done, k))
+
+
+def can_run(problem: OrderProblem, order: Sequence[int]) -> bool:
+    return sorted(order) == list(range(len(problem.tasks))) and all(
+        problem.tasks[k].needs.issubset(order[:at]) for at, k in enumerate(order)
+    )
+
+
+@st.composite
+def problems(draw: st.DrawFn, most_tasks: int = 7) -> OrderProblem:
+    """Task k makes buffer k + 1 and reads some of those before; buffer 0 is the input; now and then two write one buffer."""
+    count = draw(st.integers(1, most_tasks))
+    sizes = [draw(st.integers(1, 9)) for _ in range(count + 1)]
+    makes = [k + 1 if draw(st.integers(0, 9)) or k == 0 else k for k in range(count)]
+    tasks = []
+    for k in range(count):
+        reads = frozenset(draw(st.lists(st.sampled_from([0, *makes[:k]]), min_size=1, max_size=3))) - {makes[k]}
+        needs = frozenset(m for m in range(k) if makes[m] in reads)
+        over = reads if draw(st.booleans()) else frozenset[int]()
+        tasks.append(Task(needs, reads, frozenset({makes[k]}), over))
+    read = {b for t in tasks for b in t.reads}
+    final = frozenset(m for m in makes if m not in read)
+    return OrderProblem(tuple(tasks), tuple(sizes), frozenset({0}), final)
+
+
+@settings(max_examples=300, deadline=None)
+@given(problems())
+def test_no_order_is_better(problem: OrderProblem) -> None:
+    found = least_live_order(problem)
+    least = min(simulated_peak_bytes(problem, order) for order in every_order(problem))
+    assert can_run(problem, found.tasks)
+    assert simulated_peak_bytes(problem, found.tasks) == found.peak_bytes
+    assert found.peak_bytes == least == found.lower_bound_bytes
+
+
+@settings(max_examples=200, deadline=None)
+@given(problems(), st.integers(0, 12), st.integers(1, 3))
+def test_what_is_proven_holds_however_little_may_be_looked_at(problem: OrderProblem, states: int, beam: int) -> None:
+    found = least_live_order(problem, states, beam)
+    least = min(simulated_peak_bytes(problem, order) for order in every_order(problem))
+    assert can_run(problem, found.tasks)
+    assert simulated_peak_bytes(problem, found.tasks) == found.peak_bytes
+    assert found.lower_bound_bytes <= least <= found.peak_bytes
+
+
+def cell(branches: int, large: int, start: int = 0, first_buffer: int = 0) -> tuple[list[Task], list[int]]:
+    """Buffer `first_buffer` read by branches that widen and narrow, all of which the last task reads."""
+    tasks, sizes = [], []
+    buffer = first_buffer
+    for _ in range(branches):
+        wide, narrow = buffer + 1, buffer + 2
+        tasks.append(Task(frozenset({start - 1} - {-1}), frozenset({first_buffer}), frozenset({wide})))
+        tasks.append(Task(frozenset({start + len(tasks) - 1}), frozenset({wide}), frozenset({narrow})))
+        sizes += [large, 1]
+        buffer = narrow
+    ends = range(first_buffer + 2, buffer + 1, 2)
+    needs = frozenset(range(start + 1, start + 2 * branches, 2))
+    tasks.append(Task(needs, frozenset(ends), frozenset({buffer + 1})))
+    sizes.append(1)
+    return tasks, sizes
+
+
+def test_one_branch_after_the_other_keeps_one_wide_buffer() -> None:
+    tasks, sizes = cell(4, 10)
+    found = least_live_order(OrderProblem(tuple(tasks), (1, *sizes), frozenset({0}), frozenset({len(sizes)})))
+    assert found == Order(tuple(range(9)), 14, 14)  # 1 + 10 + 1 narrow, plus 2 narrow of others, is the third branch's
+
+
+def test_cells_one_after_the_other_are_solved_one_by_one() -> None:
+    """Twelve cells of four branches: sets of executed tasks would be far more than may be looked at, were they not apart."""
+    tasks: list[Task] = []
+    sizes = [1]
+    for _ in range(12):
+        more, larger = cell(4, 10, len(tasks), len(sizes) - 1)
+        tasks += more
+        sizes += larger
+    problem = OrderProblem(tuple(tasks), tuple(sizes), frozenset({0}), frozenset({len(sizes) - 1}))
+    found = least_live_order(problem, states=2000, beam=1)
+    assert found.peak_bytes == found.lower_bound_bytes == simulated_peak_bytes(problem, found.tasks)
+
+
+def test_a_sum_written_over_its_dying_operand_costs_nothing() -> None:
+    first = Task(frozenset(), frozenset({0}), frozenset({1}))
+    second = Task(frozenset({0}), frozenset({0, 1}), frozenset({2}), frozenset({0, 1}))
+    apart = Task(frozenset({0}), frozenset({0, 1}), frozenset({2}))
+    sizes = (8, 8, 8)
+    assert least_live_order(OrderProblem((first, second), sizes, frozenset({0}), frozenset({2}))).peak_bytes == 16
+    assert least_live_order(OrderProblem((first, apart), sizes, frozenset({0}), frozenset({2}))).peak_bytes == 24
+
+
+def test_the_same_problem_gives_the_same_order() -> None:
+    tasks, sizes = cell(5, 10)
+    problem = OrderProblem(tuple(tasks), (1, *sizes), frozenset({0}), frozenset({len(sizes)}))
+    assert least_live_order(problem, 10) == least_live_order(problem, 10)
+
+
+def test_nothing_to_order() -> None:
+    assert least_live_order(OrderProblem((), (5,), frozenset({0}), frozenset({0}))) == Order((), 5, 5)
