@@ -34,12 +34,14 @@ def conv_operator(**options):
     for name, value in options.items():
         setattr(table, name, value)
     kind = schema.enum_value("BuiltinOptions", "Conv2DOptions")
-    return operator(1, [0], [2], builtinOptionsType=kind, builtinOptions=table)
+    return operator(2, [0, 3], [2], builtinOptionsType=kind, builtinOptions=table)
 
 
 def only(tree, op):
-    """Make `op` the first operator of the chain, under a CONV_2D code."""
-    tree.operatorCodes[1] = code("CONV_2D")
+    """Make `op` the first operator of the chain, on maps of one pixel; number 2 is the code of CONV_2D."""
+    tree.operatorCodes.append(code("CONV_2D"))
+    for index in (0, 2, 3):
+        tree.subgraphs[0].tensors[index].shape = ints(1, 1, 1, 4)
     tree.subgraphs[0].operators[0] = op
 
 
@@ -101,8 +103,8 @@ class TestWhatIsRead:
         assert kind == schema.enum_name("BuiltinOperator", max(new, old))
 
     def test_an_absent_input_stays_absent(self):
-        model = read_model(chain_bytes(lambda tree: only(tree, operator(1, [0, -1], [2]))))
-        assert model.graph.operators[0].inputs == (0, ABSENT)
+        model = read_model(chain_bytes(lambda tree: only(tree, operator(2, [0, 3, -1], [2]))))
+        assert model.graph.operators[0].inputs == (0, 3, ABSENT)
 
     def test_a_scale_is_the_float32_in_the_file(self):
         model = read_model(

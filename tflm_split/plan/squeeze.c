@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define UNPLACED INT64_MIN
+#define WORSE_MOVES 64 /* as in squeeze.py */
 
 typedef struct problem {
     int64_t bodies;
@@ -254,10 +255,7 @@ static int64_t cheapest(state* s, int64_t b, int64_t here, int64_t top, uint64_t
             s->candidate[ties++] = s->candidate[i];
         }
     }
-    if (ties == 0 || *cost >= *cost_here) {
-        return here;
-    }
-    return s->candidate[(int64_t)next_random(dice) % ties];
+    return ties == 0 ? here : s->candidate[(int64_t)next_random(dice) % ties];
 }
 
 static void move(state* s, int64_t b, int64_t to) {
@@ -314,7 +312,7 @@ int64_t tflm_split_squeeze(const problem* p, int64_t head_bytes, uint64_t seed, 
         int64_t cost_here = 0;
         *visits -= p->pair_first[b + 1] - p->pair_first[b];
         const int64_t to = cheapest(&s, b, here, top, &dice, &cost, &cost_here);
-        if (to != here) {
+        if (to != here && cost < cost_here) {
             move(&s, b, to);
             continue;
         }
@@ -323,6 +321,9 @@ int64_t tflm_split_squeeze(const problem* p, int64_t head_bytes, uint64_t seed, 
                 ++s.weight[k];
                 ++s.weight[p->pair_twin[k]];
             }
+        }
+        if (next_random(&dice) % WORSE_MOVES == 0) {
+            move(&s, b, to);
         }
     }
     const int64_t left = s.listed_count;

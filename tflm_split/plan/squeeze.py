@@ -3,7 +3,7 @@
 A local search over addresses (guided local search, as for cutting and packing: Egeblad, Nielsen and Odgaard, 2007;
 Umetani et al., 2009). All bodies lie below the head that is asked for. One of those in conflict moves to the address
 where its conflicts cost least: each costs its weight times how deep it is plus half of how deep it could be. Where no
-address is cheaper, its conflicts gain weight. Addresses change one body at a time, so that the least cost is found
+address is cheaper, its conflicts gain weight, and now and then it moves nevertheless. Addresses change one body at a time, so that the least cost is found
 exactly: it is at an end of a forbidden interval.
 
 The loop runs in C (`squeeze.c`, in the package's host library) or, where that is missing, in Python: slower, but the same
@@ -19,6 +19,8 @@ import numpy as np
 
 from tflm_split.plan.first_fit import Distances, Ints, native, pointer
 
+WORSE_MOVES = 64
+"""One in so many bodies that find no cheaper address moves all the same: two that swap places must get past each other."""
 _MASK = (1 << 64) - 1
 
 
@@ -82,13 +84,15 @@ class _Search:
             b = self.listed[self.dice.roll() % len(self.listed)]
             here = int(self.at[b])
             self.visits -= int(self.distances.pair_first[b + 1] - self.distances.pair_first[b])
-            to = self._cheapest(b, here)
-            if to != here:
+            to, cheaper = self._cheapest(b, here)
+            if cheaper:
                 self._move(b, to)
                 continue
             conflicts = np.flatnonzero(self._in_conflict(b, here)) + self.distances.pair_first[b]
             self.weight[conflicts] += 1
             self.weight[self.distances.pair_twin[conflicts]] += 1
+            if self.dice.roll() % WORSE_MOVES == 0:
+                self._move(b, to)
         return None if self.listed else [int(a) for a in self.at]
 
     def _in_conflict(self, b: int, address: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -107,8 +111,8 @@ class _Search:
                 self.listed[position] = last
                 self.position[last] = position
 
-    def _cheapest(self, b: int, here: int) -> int:
-        """The cheapest address other than `here`, one of several by the dice; `here` if none is cheaper."""
+    def _cheapest(self, b: int, here: int) -> tuple[int, bool]:
+        """The cheapest address other than `here`, one of several by the dice, and whether it is cheaper than `here`."""
         others, low, high = self.distances.of(b)
         mine = slice(int(self.distances.pair_first[b]), int(self.distances.pair_first[b + 1]))
         top, align = int(self.top[b]), int(self.distances.align[b])
@@ -119,10 +123,11 @@ class _Search:
         depth = np.minimum(tried[:, None] - low, high - tried[:, None])
         costs = (np.where(depth > 0, depth + (high - low) // 2, 0) * self.weight[mine]).sum(axis=1)
         elsewhere = tried != here
-        if not elsewhere.any() or costs[elsewhere].min() >= costs[~elsewhere][0]:
-            return here
-        ties = tried[elsewhere & (costs == costs[elsewhere].min())]
-        return int(ties[self.dice.roll() % len(ties)])
+        if not elsewhere.any():
+            return here, False
+        least = costs[elsewhere].min()
+        ties = tried[elsewhere & (costs == least)]
+        return int(ties[self.dice.roll() % len(ties)]), bool(least < costs[~elsewhere][0])
 
     def _move(self, b: int, to: int) -> None:
         others, _, _ = self.distances.of(b)
