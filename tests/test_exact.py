@@ -87,7 +87,7 @@ def test_tiny_problems_are_solved_to_the_optimum_and_proved(problem: Problem) ->
 
 
 def hard() -> list[Body]:
-    """Six words live at most, and they fit into six: but neither placing nor a few tries of squeezing find how."""
+    """Six words live at most, and they fit into six: but placing does not find how."""
     lives = ((1, 2, 1), (3, 4, 2), (3, 5, 2), (4, 7, 3), (2, 3, 1), (2, 4, 2))
     return [Body((Span(start, stop, 0, 4 * words),), 4) for start, stop, words in lives]
 
@@ -109,11 +109,10 @@ def test_the_solver_is_used_from_high_effort_on_where_the_bound_is_not_reached(m
 
 def test_without_the_solver_the_layout_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portfolio, "available", lambda: False)
-    monkeypatch.setattr(portfolio, "VISITS_PER_EFFORT", 1)
-    bodies = [Body((Span(k, k + 4 + k % 3, 0, 60 if k % 2 else 100),), 4) for k in range(30)]
-    layout = plan(bodies, EXACT_EFFORT)
+    monkeypatch.setattr(portfolio, "VISITS_PER_EFFORT", 0)
+    layout = plan(hard(), EXACT_EFFORT)
     assert layout.solver == "CP-SAT asked for, not installed"
-    assert layout.head_bytes == plan(bodies, EXACT_EFFORT - 1).head_bytes
+    assert layout.head_bytes == plan(hard(), EXACT_EFFORT - 1).head_bytes
 
 
 def test_an_effort_is_a_word_or_a_number() -> None:

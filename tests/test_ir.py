@@ -100,6 +100,11 @@ def test_3_an_input_is_neither_constant_nor_variable(fields: dict[str, Any]) -> 
     refused(replace(GRAPH, tensors=tensors), "tensor 0 is an input of the graph, and a constant or a variable")
 
 
+def test_3_a_constant_is_not_a_variable() -> None:
+    tensors = (GRAPH.tensors[0], replace(GRAPH.tensors[1], is_variable=True), *GRAPH.tensors[2:])
+    refused(replace(GRAPH, tensors=tensors), "tensor 1 't1' is a constant and a variable")
+
+
 # 4. operators stand in an order in which they can run
 
 

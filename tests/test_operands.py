@@ -54,6 +54,30 @@ def test_dimensions_a_kernel_does_not_check_are_checked(kind: str) -> None:
         check_operands(graph(kind, [0, 1], shape=(1, 4)))
 
 
+@pytest.mark.parametrize(
+    ("kind", "shapes", "sentence"),
+    [
+        ("DEQUANTIZE", [(1, 2), (1, 65536)], "op 0 DEQUANTIZE makes 65536 elements of [1, 2]"),
+        ("MUL", [(1,), (), (4,)], "op 0 MUL makes 4 elements of [1] and []"),
+        ("ADD", [(2, 3), (2,), (2, 3)], "op 0 ADD makes 6 elements of [2, 3] and [2]"),
+        ("ADD", [(1, 4, 1), (3,), (1, 4, 3)], None),
+        ("RESHAPE", [(2, 6), (3, 4)], None),
+    ],
+)
+def test_an_element_wise_output_has_the_size_of_its_operands(
+    kind: str, shapes: list[tuple[int, ...]], sentence: str | None
+) -> None:
+    tensors = tuple(Tensor(k, f"t{k}", shape, "FLOAT32") for k, shape in enumerate(shapes))
+    last = len(shapes) - 1
+    made = Graph("main", tensors, (Operator(0, kind, tuple(range(last)), (last,)),), tuple(range(last)), (last,))
+    if sentence is None:
+        check_operands(made)
+    else:
+        with pytest.raises(ModelError) as found:
+            check_operands(made)
+        assert str(found.value) == sentence
+
+
 def test_optional_operands_may_be_absent_and_unknown_kinds_may_have_any() -> None:
     check_operands(graph("FULLY_CONNECTED", [0, 1, ABSENT]))
     check_operands(graph("CUSTOM:Anything", [], []))

@@ -261,7 +261,6 @@ def test_the_head_of_every_model_of_the_corpus_is_the_measured_one():
         ("lr_multi_subgraphs_while", 3),
         ("lr_nested_while", 5),
         ("lr_resource_vars", 2),
-        ("lr_unknown_dims", 1),
         ("mlonmcu_multi_scratch", 1),
         ("mlonmcu_detpost", 1),
     ],

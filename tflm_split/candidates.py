@@ -66,11 +66,11 @@ def _standing(candidate: Refined) -> float:
 
 REFINE_STEPS_PER_EFFORT = 30
 """Steps of schedules that the search may try per unit of effort: small models get many tries."""
-POLISH_STEPS_PER_EFFORT = 1600
+POLISH_STEPS_PER_EFFORT = 1200
 """Steps that polishing schedules may look at per unit of effort, all candidates together."""
 POLISH_SHARES = 24
 """Into how many parts that is divided: one for each candidate, the others for the best."""
-POLISH_PATIENCE = 4
+POLISH_PATIENCE = 3
 """Parts in a row that may be in vain."""
 EFFORT_PER_BEAM = 3000
 """Effort that makes the search go on from one more state at a time."""
@@ -138,7 +138,7 @@ def _polished(candidates: Sequence[Refined], effort: int, progress: Progress) ->
         k: Polish(c.step_graph, c.schedule, c.split.stock) for k, c in enumerate(candidates) if effort and not c.again
     }
     shares = max(POLISH_SHARES, 2 * len(unfinished))
-    waiting = list(unfinished)
+    waiting = sorted(unfinished, key=lambda k: _standing(found[k]))
     in_vain = 0
     for share in range(shares):
         if not unfinished or in_vain > POLISH_PATIENCE:
@@ -147,7 +147,7 @@ def _polished(candidates: Sequence[Refined], effort: int, progress: Progress) ->
         k = waiting.pop(0) if waiting else min(unfinished, key=lambda k: _standing(found[k]))
         unfinished[k].run(effort * POLISH_STEPS_PER_EFFORT // shares)
         schedule = unfinished[k].schedule
-        in_vain = 0 if waiting or schedule.live_peak_bytes < found[k].live_peak_bytes else in_vain + 1
+        in_vain = 0 if schedule.live_peak_bytes < found[k].live_peak_bytes else in_vain + 1
         found[k] = replace(found[k], schedule=schedule)
         if unfinished[k].exhausted:
             del unfinished[k]

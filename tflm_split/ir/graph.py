@@ -137,6 +137,8 @@ class Graph:
                 raise ModelError(f"tensor {i} carries the index {tensor.index}")
             if any(d < 0 for d in tensor.shape):
                 raise ModelError(f"tensor {i} {tensor.name!r} has a dynamic shape {list(tensor.shape)}")
+            if tensor.is_constant and tensor.is_variable:  # TFLM would write zeros into the model
+                raise ModelError(f"tensor {i} {tensor.name!r} is a constant and a variable")
             if max(tensor.bytes, tensor.elements) >= MAX_TENSOR_BYTES:
                 raise ModelError(f"tensor {i} {tensor.name!r} is larger than any arena: {list(tensor.shape)}")
         for t in self.inputs + self.outputs:

@@ -39,8 +39,8 @@ VISITS_PER_EFFORT = 10_000
 """Pairs of bodies that squeezing may look at per unit of effort."""
 FIRST_TRY_VISITS = 2_000_000
 """The same for the first tries to get below one height."""
-FIRST_TRY_ROUNDS = 8
-"""How often they may at least look at every pair, where there are many."""
+FIRST_TRY_ROUNDS = (8, 1000)
+"""How often they look at every pair, at least and at most."""
 RESOLUTION = 512
 """Heights are tried in steps of this part of the lower bound."""
 
@@ -141,7 +141,8 @@ def _squeezed(
     best, head = start, head_bytes(bodies, start.addresses)
     technique = start.technique + ", squeezed"
     down, tries = (head - bound_bytes) // 4, 0
-    allowed = max(FIRST_TRY_VISITS, FIRST_TRY_ROUNDS * distances.pairs)
+    least, most = (rounds * distances.pairs for rounds in FIRST_TRY_ROUNDS)
+    allowed = max(least, min(most, FIRST_TRY_VISITS))
     while head > bound_bytes and visits > 0:
         height = max(bound_bytes, (head - max(down, step)) // granule_bytes * granule_bytes)
         granted = min(allowed, visits)

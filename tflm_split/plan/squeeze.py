@@ -3,8 +3,8 @@
 A local search over addresses (guided local search, as for cutting and packing: Egeblad, Nielsen and Odgaard, 2007;
 Umetani et al., 2009). All bodies lie below the head that is asked for. One of those in conflict moves to the address
 where its conflicts cost least: each costs its weight times how deep it is plus half of how deep it could be. Where no
-address is cheaper, its conflicts gain weight, and now and then it moves nevertheless. Addresses change one body at a time, so that the least cost is found
-exactly: it is at an end of a forbidden interval.
+address is cheaper, its conflicts gain weight, and now and then it moves nevertheless. Addresses change one body at a
+time, so that the least cost is found exactly: it is at an end of a forbidden interval.
 
 The loop runs in C (`squeeze.c`, in the package's host library) or, where that is missing, in Python: slower, but the same
 moves with the same dice, so a model's bytes never depend on which of the two ran.

@@ -18,9 +18,11 @@ from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.min_cut import UNCUTTABLE, FlowNetwork
 from tflm_split.schedule.step_graph import StepGraph
 
-WAYS = (((32, 128, 512), 0.97), ((64, 256, 1024), 0.93), ((24, 96, 384, 1536), 0.99))
-"""Ways to look, one after the other once nothing more is found: how many steps to each side of the most crowded one may
-move (the smallest window that helps is taken), and the share of the peak above which a step counts as crowded."""
+REACHES = ((32, 128, 512), (48, 192, 768), (64, 256, 1024))
+"""How many steps to each side of the most crowded one may move: of one list, the smallest that helps is taken, and the
+next list is turned to when none does."""
+CROWDED = 0.97
+"""Steps with more than this share of the peak are a crowd: a move must lower the peak or thin it out."""
 PICKED = 3
 """Of the most crowded steps, and of the crowd, how many are asked about before a wider window is tried."""
 _SOURCE, _SINK = 0, 1
@@ -152,9 +154,9 @@ class Polish:
                 self.open_questions = self._questions()
 
     def _look_otherwise(self) -> None:
-        """Try the next way; after the last the first, unless a whole round did not lower the peak."""
+        """Turn to the next list of reaches; after the last to the first, unless a whole round did not lower the peak."""
         self.way += 1
-        if self.way == len(WAYS):
+        if self.way == len(REACHES):
             peak = max(self.live)
             self.exhausted = peak >= self.peak_of_round
             self.way, self.peak_of_round = 0, peak
@@ -162,12 +164,11 @@ class Polish:
 
     def _questions(self) -> Iterator[tuple[int, int, int]]:
         """Windows around crowded steps, and where in them those are: the narrow ones first."""
-        windows, crowded = WAYS[self.way]
         peak = max(self.live, default=0)
         most = [k for k, live in enumerate(self.live) if live == peak]
-        crowd = [k for k, live in enumerate(self.live) if live > crowded * peak]
+        crowd = [k for k, live in enumerate(self.live) if live > CROWDED * peak]
         picked = dict.fromkeys([*_spread(most, PICKED), *_spread(crowd, PICKED)])
-        for reach in windows:
+        for reach in REACHES[self.way]:
             for at in picked:
                 low, high = self.runs[at]
                 yield max(low, at - reach), min(high, at + reach + 1), at
@@ -175,7 +176,7 @@ class Polish:
     def _improved(self, start: int, stop: int, at: int) -> bool:
         """Whether dividing the window at `at`, and what comes of it further, helped; if not, all is as it was."""
         peak = max(self.live)
-        level = int(WAYS[self.way][1] * peak)
+        level = int(CROWDED * peak)
         best = _score(self.live, level)
         steps = self.order[start:stop]
         for early in (True, False):

@@ -6,7 +6,8 @@ at an operator afterwards may index these without asking. Optional operands, suc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from types import MappingProxyType
 
 from tflm_split.errors import ModelError
@@ -52,10 +53,27 @@ _RANKS: Mapping[str, Mapping[int, int]] = MappingProxyType(
     }
 )
 """Dimensions an operand must have, by its position."""
+_SAME_SIZE = frozenset(
+    {
+        "ABS", "CAST", "CEIL", "COS", "DEQUANTIZE", "ELU", "EXP", "EXPAND_DIMS", "FLOOR", "GELU", "HARD_SWISH",
+        "L2_NORMALIZATION", "LEAKY_RELU", "LOG", "LOGICAL_NOT", "LOGISTIC", "LOG_SOFTMAX", "NEG", "QUANTIZE", "RELU",
+        "RELU6", "RELU_N1_TO_1", "RESHAPE", "ROUND", "RSQRT", "SIN", "SOFTMAX", "SQRT", "SQUARE", "SQUEEZE", "TANH",
+    }
+)  # fmt: skip
+"""Kinds that make one element of each; their kernels do not ask, and read or leave unwritten what is beyond."""
+_BROADCASTING = frozenset(
+    {
+        "ADD", "DIV", "EQUAL", "FLOOR_DIV", "FLOOR_MOD", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "LOGICAL_AND",
+        "LOGICAL_OR", "MAXIMUM", "MINIMUM", "MUL", "NOT_EQUAL", "PRELU", "SQUARED_DIFFERENCE", "SUB",
+    }
+)  # fmt: skip
+"""Kinds that make one element of each pair."""
 
 
 def check_operands(graph: Graph) -> None:
     """Raise ModelError for the first operator that lacks an operand, an output or dimensions its kernel needs.
+
+    And for one whose output cannot have the size it has, where the kernel takes it without asking.
 
     Kinds not in the table, custom operators among them, may have any.
     """
@@ -71,7 +89,24 @@ def _check(graph: Graph, op: Operator, least: int) -> None:
         raise ModelError(f"op {op.index} {op.kind} lacks its input {present}")
     if not op.outputs and op.kind not in _NO_OUTPUT:
         raise ModelError(f"op {op.index} {op.kind} has no output")
+    if op.kind in _SAME_SIZE or op.kind in _BROADCASTING:
+        shapes = [graph.tensors[t].shape for t in op.inputs[: 1 if op.kind in _SAME_SIZE else 2]]
+        made, has = _broadcast_elements(shapes), graph.tensors[op.outputs[0]].elements
+        if made != has:
+            given = " and ".join(str(list(shape)) for shape in shapes)
+            raise ModelError(f"op {op.index} {op.kind} makes {has} elements of {given}")
     for position, rank in _RANKS.get(op.kind, {}).items():
         shape = graph.tensors[op.inputs[position]].shape
         if len(shape) != rank:
             raise ModelError(f"input {position} of op {op.index} {op.kind} is {list(shape)}, needs {rank} dimensions")
+
+
+def _broadcast_elements(shapes: Sequence[tuple[int, ...]]) -> int | None:
+    """Elements of tensors of these shapes broadcast to one another; None when they cannot be."""
+    elements = 1
+    for sizes in zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1):
+        wanted = {d for d in sizes if d != 1} or {1}
+        if len(wanted) > 1:
+            return None
+        elements *= wanted.pop()
+    return elements
