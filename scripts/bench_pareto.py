@@ -19,7 +19,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bench_memory import README, ROOT, updated
 
 DEFAULT_MODELS = ("digits_dscnn", "digits_mobilenet_v2")
-HEADER = ("model", "head", "predicted instructions on m7", "slowdown", "multiply-accumulates", "program without constants")
+HEADER = (
+    "model",
+    "head",
+    "predicted instructions on m7",
+    "slowdown",
+    "multiply-accumulates",
+    "program without constants",
+)
 
 
 def main() -> None:

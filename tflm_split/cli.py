@@ -144,15 +144,15 @@ def optimize(
 
 @cli.command()
 @click.argument("model", type=_MODEL)
-@click.option("--json", "json_path", type=_OUTPUT, help="Where to write the front as JSON; - prints it instead of text.")
+@click.option(
+    "--json", "json_path", type=_OUTPUT, help="Where to write the front as JSON; - prints it instead of text."
+)
 @click.option("-o", "--output", "folder", type=_OUTPUT, help="An existing folder to write the models of the front to.")
 @click.option("--int8-io", is_flag=True, help="Strip float conversions at inputs and outputs: the interface changes.")
 @click.option("--no-verify", is_flag=True, help="Do not compare the results with the original in TFLM.")
 @click.option("--effort", callback=_effort, metavar="EFFORT", help="As for optimize.")
 @click.option("--board", metavar="BOARD", help=f"The board to predict instructions for: {', '.join(BOARDS)}.")
-@click.option(
-    "--max-slowdown", type=click.FloatRange(min=1.0), default=2.0, show_default=True, help="As for optimize."
-)
+@click.option("--max-slowdown", type=click.FloatRange(min=1.0), default=2.0, show_default=True, help="As for optimize.")
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def pareto(
     model: Path,

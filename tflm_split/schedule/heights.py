@@ -18,14 +18,13 @@ def taller(step_graph: StepGraph, height: int) -> StepGraph:
     """The same steps, those of `height` rows tied together: the first waits for what any of them reads, each next one
     for the one before, and whoever reads one of the rows for the last."""
     steps = list(step_graph.steps)
-    block_of: dict[int, Sequence[int]] = {}
-    for block in _blocks(step_graph, height):
-        block_of.update(dict.fromkeys(block, block))
+    blocks = _blocks(step_graph, height)
+    block_of = {s: block for block in blocks for s in block}
 
     def behind(wanted: Sequence[int], inside: Sequence[int]) -> tuple[int, ...]:
         return tuple(dict.fromkeys(block_of[d][-1] for d in wanted if d not in inside))
 
-    for block in {id(b): b for b in block_of.values()}.values():
+    for block in blocks:
         together = [d for s in block for d in step_graph.steps[s].depends]
         steps[block[0]] = replace(steps[block[0]], depends=behind(together, block))
         for before, s in pairwise(block):
