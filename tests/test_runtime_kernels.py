@@ -601,6 +601,8 @@ def test_sum_fed_row_by_row(
     sums = x.astype(np.int64).sum((0, 1))
     if mode is MeanMode.MEAN:
         expected = requantize(sums - zero_point * count, multiplier, shift) - 5
+    elif mode is MeanMode.MAXIMUM:
+        expected = x.max((0, 1))
     else:
         magnitude = (np.abs(sums) + count // 2) // count
         expected = np.where(sums > 0, magnitude, -magnitude)
