@@ -3,6 +3,7 @@
 `python scripts/bench_corpus.py [file.tflite ...] [--output RESULTS.md] [--json FILE]`; without files, all of the corpus of
 real models at `../shared/corpus/models`. Every model is optimised and verified: original and result run in TFLM on the same
 inputs, and every output byte must agree. A model that TFLM does not run, or that cannot be read, has a line that says so.
+`--records FILE` takes what `bench_memory.py --json FILE` measured instead of measuring it again.
 """
 
 from __future__ import annotations
@@ -78,20 +79,25 @@ def main() -> int:
     parser.add_argument("models", nargs="*", type=Path, metavar="file.tflite", help="default: the corpus")
     parser.add_argument("--output", type=Path, default=ROOT / "RESULTS.md", metavar="FILE")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the records there")
+    parser.add_argument("--records", type=Path, metavar="FILE", help="records of bench_memory.py to take instead")
     arguments = parser.parse_args()
+    known: dict[str, dict[str, Any]] = {}
+    if arguments.records:
+        records = json.loads(arguments.records.read_text())
+        known = {record["model"]["name"]: record for record in records if not record["int8_io"]}
     paths = arguments.models or sorted(FOLDER.glob("*.tflite"))
     if not paths:
         print(f"no models: {FOLDER.name}/ is not beside the repository", file=sys.stderr)
         return 2
-    rows = [result(path) for path in paths]
+    rows = [result(path, known.get(path.stem)) for path in paths]
     arguments.output.write_text(render(rows), encoding="utf-8")
     if arguments.json:
         arguments.json.write_text(json.dumps([row.record for row in rows], indent=1) + "\n")
     return 0
 
 
-def result(path: Path) -> Row:
-    """One model, optimised and verified."""
+def result(path: Path, record: dict[str, Any] | None = None) -> Row:
+    """One model, optimised and verified, unless it was before (`record`)."""
     try:
         graph = read_model(path).graph
     except TflmSplitError as error:
@@ -99,7 +105,7 @@ def result(path: Path) -> Row:
         return Row(path.stem, "-", 0, 0, None, str(error))
     total = sum(macs(graph, op) for op in graph.operators)
     try:
-        record = measure(path, False, 0)
+        record = record or measure(path, False, 0)
     except TflmSplitError as error:
         print(f"{path.stem}: {error}", file=sys.stderr, flush=True)
         fault = "TFLM does not run it" if isinstance(error, UnrunnableError) else str(error)

@@ -8,6 +8,7 @@ from tiny_models import Op, T, build_model
 
 import tflm_split
 from tflm_split.candidates import rewritten_split
+from tflm_split.errors import UnrunnableError
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
 
@@ -73,3 +74,16 @@ def test_a_zero_point_beyond_the_type(zero_point: int) -> None:
     tensors = [T((1, 4, 4, 2), scale=0.1), T((1, 4, 4, 2), scale=0.1, zero_point=zero_point)]
     data = build_model(tensors, [Op("RELU", [0], [1])], [0], [1])
     assert refusal(data).endswith(f"has the zero point {zero_point}")
+
+
+def test_an_original_that_reads_beyond_its_input_has_nothing_to_be_equal_to() -> None:
+    """TFLM's SLICE believes its bounds; what it finds behind its input depends on the layout."""
+    shape = (1, 5, 6, 1)
+    tensors = [T(shape, scale=0.1), ints(0, 0, 4, 0), ints(1, 5, 6, 1), T(shape, scale=0.1), T(shape, scale=0.1), T(shape)]
+    tensors[5] = T(shape, scale=0.2)
+    ops = [Op("RELU", [0], [4]), Op("SLICE", [4, 1, 2], [3]), Op("RELU", [3], [5])]
+    data = build_model(tensors, ops, [0], [5])
+    try:
+        tflm_split.optimize(data)
+    except UnrunnableError as error:
+        assert "depend on where TFLM puts its tensors" in str(error)

@@ -26,7 +26,7 @@ from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 from tflm_split.tflite.save import save
 from tflm_split.verify.compare import Comparison
-from tflm_split.verify.verification import verify
+from tflm_split.verify.verification import check_own_memory, verify
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
@@ -157,6 +157,7 @@ def _result(
         comparison = verify(model, optimized, options.inputs, options.seed)
         progress("verify", 1, 1)
         if not comparison.bit_exact:
+            check_own_memory(model, options.inputs, options.seed)
             raise VerificationError(f"the optimised model differs from the original: {comparison.first_difference}")
 
     before = footprint(model, comparison.original_run if comparison else None)

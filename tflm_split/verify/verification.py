@@ -5,11 +5,15 @@ from __future__ import annotations
 from tflm_split.analysis.liveness import activation_bytes
 from tflm_split.errors import InputError, TflmError, UnrunnableError
 from tflm_split.ir.graph import Graph, Model
+from tflm_split.tflite.edit import Edit
+from tflm_split.tflite.writer import write_model
 from tflm_split.verify.compare import Comparison, compare, test_inputs
 from tflm_split.verify.tflm import run_in_tflm
 
 MAX_INPUT_BYTES = 1 << 30
 """All test inputs of a verification together; they are handed over on disk."""
+_GAP_BYTES = 256
+"""Between tensors that are moved apart."""
 
 
 def verify(model: Model, optimized: bytes, inputs: int, seed: int) -> Comparison:
@@ -35,6 +39,27 @@ def verify(model: Model, optimized: bytes, inputs: int, seed: int) -> Comparison
     except UnrunnableError as error:
         raise UnrunnableError(f"{error}{_hint(model.graph)}") from None
     return Comparison(inputs, True, None, run, run)
+
+
+def check_own_memory(model: Model, inputs: int, seed: int) -> None:
+    """Raise UnrunnableError if the results of `model` itself depend on where TFLM puts its tensors.
+
+    Asked when a result differs: an operator that reads beyond its input, or leaves some of its output unwritten (most
+    kernels trust shapes and constants), gives whatever lies there, and then there is nothing to be equal to. Here every
+    tensor gets bytes of its own, in the opposite order, with gaps.
+    """
+    offsets: dict[int, int] = {}
+    end = _GAP_BYTES
+    for tensor in reversed(model.graph.tensors):
+        if activation_bytes(tensor):
+            offsets[tensor.index] = end
+            end += -(-activation_bytes(tensor) // _GAP_BYTES) * _GAP_BYTES + _GAP_BYTES
+    elsewhere = write_model(model, Edit(offsets=offsets, drop_unused_tensors=False))
+    if not compare(model.original, elsewhere, test_inputs(model.graph, inputs, seed)).bit_exact:
+        raise UnrunnableError(
+            "the original model: its results depend on where TFLM puts its tensors, so that nothing can be equal to it; "
+            "some operator reads or leaves more than its operands hold"
+        )
 
 
 def _hint(graph: Graph) -> str:
