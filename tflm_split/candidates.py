@@ -52,7 +52,7 @@ def _can_be_split(left: frozenset[tuple[int, ...]], graph: Graph, op: Operator) 
     return True
 
 
-MAX_LIVE_BYTES = 64 * 1024 * 1024
+MAX_LIVE_BYTES = 32 * 1024 * 1024
 """Larger plans are not made: following each byte through the program would take gigabytes, and no device could use them."""
 WORTH_TRYING = 0.98
 """A schedule is placed only if its live peak is below this share of the smallest head so far."""
