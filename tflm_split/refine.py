@@ -21,7 +21,7 @@ from tflm_split.ir.graph import Graph
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.lives import live_bytes, live_peak, lives
 from tflm_split.schedule.recompute import recomputable, recompute
-from tflm_split.schedule.step_graph import StepGraph, build_step_graph
+from tflm_split.schedule.step_graph import StepGraph, build_step_graph, node_dependencies
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.channel_groups import Sizes, equal_groups, groupable, joined, summed
@@ -159,13 +159,9 @@ class Search:
         if split.stock != base.split.stock:
             return None
         step_graph = build_step_graph(split)
-        nodes, cuts = base.schedule.nodes, base.schedule.cuts
-        order = [
-            s
-            for a, b in zip(cuts, (*cuts[1:], len(nodes)), strict=True)
-            for s in streaming_order(step_graph, nodes[a:b])
-        ]
-        schedule = Schedule(nodes, cuts, tuple(order), live_peak(step_graph, order))
+        dependencies = node_dependencies(step_graph)
+        order = [s for group in base.schedule.groups() for s in streaming_order(step_graph, group, dependencies)]
+        schedule = replace(base.schedule, steps=tuple(order), live_peak_bytes=live_peak(step_graph, order))
         return self._scheduled(replace(base, options=options, split=split), step_graph, schedule, again)
 
     def _scheduled(self, state: Refined, step_graph: StepGraph, schedule: Schedule, again: frozenset[int]) -> Refined:

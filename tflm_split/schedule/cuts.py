@@ -36,6 +36,15 @@ class Schedule:
     steps: tuple[int, ...]
     live_peak_bytes: int
 
+    def groups(self) -> list[tuple[int, ...]]:
+        """Nodes between two cuts, group after group."""
+        return groups(self.nodes, self.cuts)
+
+
+def groups(nodes: Sequence[int], cuts: Sequence[int]) -> list[tuple[int, ...]]:
+    """`nodes` divided at `cuts`, the first of which is 0 (there are none when there are no nodes)."""
+    return [tuple(nodes[start:stop]) for start, stop in zip(cuts, (*cuts[1:], len(nodes)), strict=True)]
+
 
 class _Table:
     """Entries of `columns` numbers, several per step, to be looked up for many steps at once."""
@@ -91,12 +100,9 @@ class _Costs:
                 crossed.update(range(int(self.first[p]) + 1, min(int(self.last[p]), len(self.nodes)) + 1))
         return crossed - {len(self.nodes)}
 
-    def order(self, i: int, j: int) -> list[int]:
-        return streaming_order(self.graph, self.nodes[i:j], self.dependencies)
-
     def prepare(self, i: int, j: int) -> None:
         """Flatten the streaming order of nodes [i, j) into arrays; groups [k, j) with k >= i can then be asked about."""
-        order = np.array(self.order(i, j), dtype=np.int64)
+        order = np.array(streaming_order(self.graph, self.nodes[i:j], self.dependencies), dtype=np.int64)
         self.length = len(order)
         self.step_rank = self.rank_of_step[order]
         self.read_at, (self.read_piece,) = self.reads.of(order)
@@ -198,9 +204,7 @@ def best_cuts(
         j = cut[j]
         cuts.append(j)
     cuts.reverse()
-    order: list[int] = []
-    for start, stop in zip(cuts, [*cuts[1:], count], strict=True):
-        order.extend(costs.order(start, stop))
+    order = [s for group in groups(nodes, cuts) for s in streaming_order(step_graph, group, costs.dependencies)]
     return Schedule(tuple(nodes), tuple(cuts), tuple(order), best[count])
 
 

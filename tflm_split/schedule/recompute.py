@@ -11,12 +11,13 @@ Rows made several times are several pieces of the same storage and row: they liv
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import live_peak
-from tflm_split.schedule.step_graph import Step, StepGraph
+from tflm_split.schedule.step_graph import Step, StepGraph, node_dependencies
+from tflm_split.schedule.streaming import wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Recomputed:
 
 def recomputable(step_graph: StepGraph, schedule: Schedule) -> frozenset[int]:
     """Nodes that could be recomputed: every row has one maker, and is read only by later nodes of the same cut."""
-    group_of = {n: k for k, (a, b) in enumerate(_groups(schedule)) for n in schedule.nodes[a:b]}
+    group_of = {n: k for k, group in enumerate(schedule.groups()) for n in group}
     steps = step_graph.steps
     found = set()
     for n in schedule.nodes:
@@ -53,15 +54,12 @@ def recomputable(step_graph: StepGraph, schedule: Schedule) -> frozenset[int]:
 def recompute(step_graph: StepGraph, schedule: Schedule, nodes: frozenset[int]) -> Recomputed:
     """`schedule` with the rows of `nodes` made anew for every step that reads them; `nodes` must be `recomputable`."""
     order: list[int] = []
-    for start, stop in _groups(schedule):
-        order.extend(_order(step_graph, schedule.nodes[start:stop], nodes))
+    dependencies = node_dependencies(step_graph)
+    for group in schedule.groups():
+        order.extend(_order(step_graph, group, nodes, dependencies))
     unrolled, steps = _unrolled(step_graph, order)
     peak = live_peak(unrolled, steps)
     return Recomputed(unrolled, replace(schedule, steps=tuple(steps), live_peak_bytes=peak))
-
-
-def _groups(schedule: Schedule) -> Iterator[tuple[int, int]]:
-    return zip(schedule.cuts, (*schedule.cuts[1:], len(schedule.nodes)), strict=True)
 
 
 def _accumulates(step: Step, step_graph: StepGraph) -> bool:
@@ -69,22 +67,13 @@ def _accumulates(step: Step, step_graph: StepGraph) -> bool:
     return any(step_graph.steps[d].node == step.node for d in step.depends)
 
 
-def _order(step_graph: StepGraph, nodes: Sequence[int], again: frozenset[int]) -> list[int]:
+def _order(
+    step_graph: StepGraph, nodes: Sequence[int], again: frozenset[int], dependencies: Mapping[int, frozenset[int]]
+) -> list[int]:
     """Steps of a group, depth-first on demand as in `streaming.py`; those of `again` once per step that reads them."""
-    steps, needed, inside = step_graph.steps, step_graph.needed, set(nodes)
-    asked_for = {
-        steps[d].node for n in nodes for t in step_graph.steps_of[n] for d in steps[t].depends if steps[d].node != n
-    }
-    sinks = [n for n in nodes if n not in asked_for]
-    rows = Counter((n, steps[s].row_op) for n in sinks for s in step_graph.steps_of[n])
-    wishes = sorted(
-        ((steps[s].row + 1) / rows[n, steps[s].row_op], position, s)
-        for position, n in enumerate(sinks)
-        for s in step_graph.steps_of[n]
-        if s in needed
-    )
-    goals = [s for _, _, s in wishes]
-    goals += [s for n in nodes if n not in again for s in step_graph.steps_of[n] if s in needed]
+    steps, inside = step_graph.steps, set(nodes)
+    goals = wishes(step_graph, nodes, dependencies)
+    goals += [s for n in nodes if n not in again for s in step_graph.steps_of[n] if s in step_graph.needed]
     order: list[int] = []
     held: set[int] = set()
     wanted: Counter[int] = Counter()  # rows made anew that a step under way still waits to read

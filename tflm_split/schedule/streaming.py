@@ -21,19 +21,7 @@ def streaming_order(
     Dropping the steps of the first k nodes from the answer gives the answer for `nodes[k:]`: what a node pulls in
     only ever belongs to earlier nodes. `cuts.py` relies on it. Who asks often passes the `node_dependencies` along.
     """
-    steps, needed = step_graph.steps, step_graph.needed
-    if dependencies is None:
-        dependencies = node_dependencies(step_graph)
-    asked_for = frozenset[int]().union(*(dependencies[n] for n in nodes))
-    sinks = [n for n in nodes if n not in asked_for]
-    # Several ends advance together, each by its share of rows, so that rows they have in common are read soon.
-    rows = Counter((n, steps[s].row_op) for n in sinks for s in step_graph.steps_of[n])
-    wishes = sorted(
-        ((steps[s].row + 1) / rows[n, steps[s].row_op], position, s)
-        for position, n in enumerate(sinks)
-        for s in step_graph.steps_of[n]
-        if s in needed
-    )
+    steps = step_graph.steps
     order: list[int] = []
     done = bytearray(b"\1") * len(steps)
     for n in nodes:
@@ -56,10 +44,32 @@ def streaming_order(
                     done[s] = 1
                     order.append(s)
 
-    for _, _, s in wishes:
+    for s in wishes(step_graph, nodes, dependencies):
         run(s)
     for n in nodes:  # rows nobody in the group asks for, but a later group or the outside world does
         for s in step_graph.steps_of[n]:
-            if s in needed:
+            if s in step_graph.needed:
                 run(s)
     return order
+
+
+def wishes(
+    step_graph: StepGraph, nodes: Sequence[int], dependencies: Mapping[int, frozenset[int]] | None = None
+) -> list[int]:
+    """For which steps is a group run: the needed ones of its last operators, in the order in which they are asked for.
+
+    Several ends advance together, each by its share of rows, so that rows they have in common are read soon.
+    """
+    steps = step_graph.steps
+    if dependencies is None:
+        dependencies = node_dependencies(step_graph)
+    asked_for = frozenset[int]().union(*(dependencies[n] for n in nodes))
+    sinks = [n for n in nodes if n not in asked_for]
+    rows = Counter((n, steps[s].row_op) for n in sinks for s in step_graph.steps_of[n])
+    ranked = sorted(
+        ((steps[s].row + 1) / rows[n, steps[s].row_op], position, s)
+        for position, n in enumerate(sinks)
+        for s in step_graph.steps_of[n]
+        if s in step_graph.needed
+    )
+    return [s for _, _, s in ranked]
