@@ -87,6 +87,12 @@ class Wish:
     max_slowdown: float = DEFAULT_SLOWDOWN
 
 
+def _schedules(graph: Graph, wish: Wish, progress: Progress) -> list[Refined]:
+    """All schedules worth placing, refined and polished; none when nothing of the model can be split."""
+    found = _candidates(graph, progress)
+    return _polished(_refined(found, wish, progress), wish.effort, progress) if found else []
+
+
 def _candidates(graph: Graph, progress: Progress) -> list[Refined]:
     """A schedule per configuration: concatenations copied or written in place, times the operator orders."""
     found: list[Refined] = []
@@ -110,7 +116,7 @@ def _candidates(graph: Graph, progress: Progress) -> list[Refined]:
 
 
 def _refined(candidates: Sequence[Refined], wish: Wish, progress: Progress) -> list[Refined]:
-    """`candidates`, and what the search from the one of least live peak kept, if that is less."""
+    """`candidates`, and all that the search from the one of least live peak kept on its way."""
     start = min(candidates, key=_standing)
     limits = Limits(
         wish.effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1),
@@ -161,12 +167,8 @@ def best_plan(graph: Graph, wish: Wish, progress: Progress) -> Plan | None:
     Candidates are placed in the order of their live peaks, those that stream attention a little before. One whose live
     peak is about the smallest head so far cannot do better and is not placed at all.
     """
-    candidates = _candidates(graph, progress)
-    if not candidates:
-        return None
     best: Plan | None = None
-    candidates = _polished(_refined(candidates, wish, progress), wish.effort, progress)
-    candidates.sort(key=_standing)
+    candidates = sorted(_schedules(graph, wish, progress), key=_standing)
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if best and candidate.live_peak_bytes >= WORTH_TRYING * best.planned_head_bytes:
@@ -180,12 +182,8 @@ def best_plan(graph: Graph, wish: Wish, progress: Progress) -> Plan | None:
 
 def pareto_plans(graph: Graph, wish: Wish, progress: Progress) -> tuple[Plan, ...]:
     """Plans none of which another beats in both head and predicted instructions; fastest first."""
-    candidates = _candidates(graph, progress)
-    if not candidates:
-        return ()
     kept: list[Plan] = []
-    candidates = _polished(_refined(candidates, wish, progress), wish.effort, progress)
-    candidates.sort(key=lambda c: (c.instructions, c.live_peak_bytes))
+    candidates = sorted(_schedules(graph, wish, progress), key=lambda c: (c.instructions, c.live_peak_bytes))
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if kept and candidate.live_peak_bytes >= WORTH_TRYING * kept[-1].planned_head_bytes:

@@ -15,7 +15,7 @@ from math import fsum
 
 import numpy as np
 
-from tflm_split.analysis.latency import OpCost, row_op_cost
+from tflm_split.analysis.latency import row_op_cost
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.schedule.cuts import Schedule, best_cuts
@@ -26,7 +26,6 @@ from tflm_split.schedule.streaming import streaming_order
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.channel_groups import Sizes, equal_groups, groupable, joined, summed
 from tflm_split.split.regions import Split, SplitOptions, cut_operators, fit
-from tflm_split.split.row_op import RowOp
 
 SHARES = (2, 3, 4, 6, 8, 12, 16)
 """Into how many groups a tensor may be cut."""
@@ -46,8 +45,9 @@ NOISE = 1.01
 class Refined:
     """A split, its steps and the best schedule found for it.
 
-    `again`: operators whose rows are computed anew for each step that reads them. `instructions` of the split operators,
-    predicted for the board of the search. `streams_attention`: no cut makes attention scores whole.
+    `again`: operators whose rows are computed anew for each step that reads them. `streams_attention`: no cut makes
+    attention scores whole. A search adds `instructions` of the split operators, predicted for its board, and how many
+    steps are about as crowded as the worst one.
     """
 
     options: SplitOptions
@@ -56,11 +56,17 @@ class Refined:
     schedule: Schedule
     again: frozenset[int] = frozenset()
     instructions: float = 0.0
+    crowded_steps: int = 0
     streams_attention: bool = False
 
     @property
     def live_peak_bytes(self) -> int:
         return self.schedule.live_peak_bytes
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Least peak first; of equals, fewest steps near it."""
+        return self.live_peak_bytes, self.crowded_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Limits:
 
     evaluations: int
     board: str
-    max_slowdown: float = 1.05
+    max_slowdown: float
     beam: int = 1
     allow_extra_macs: bool = False
 
@@ -88,7 +94,7 @@ class Search:
         self._cuttable = groupable(self._graph, self._cut.pieces)
         self._summed = summed(self._cut.pieces)
         self._joints = joined(self._graph, self._cut.pieces)
-        self.start = replace(start, instructions=self.instructions(start))
+        self.start = self._measured(start)
         self.front: list[Refined] = [self.start]
 
     def run(self) -> list[Refined]:
@@ -112,8 +118,8 @@ class Search:
                         found.append(other)
             found = [self._cut_anew(other) for other in self._promising(found)]
             found = [other for other in found if other.instructions <= limit]
-            best_so_far = min(map(_rank, self.front))
-            found = [other for other in found if _rank(other) < best_so_far]
+            best_so_far = min(state.rank for state in self.front)
+            found = [other for other in found if other.rank < best_so_far]
             if not found:
                 break
             beam = self._promising(found)[: self._limits.beam]
@@ -126,8 +132,8 @@ class Search:
             return []
         least = min(state.live_peak_bytes for state in states)
         close = [state for state in states if state.live_peak_bytes <= least * ABOUT_EQUAL]
-        fastest = min(close, key=lambda state: (state.instructions, _rank(state)))
-        others = sorted((state for state in states if state is not fastest), key=_rank)
+        fastest = min(close, key=lambda state: (state.instructions, state.rank))
+        others = sorted((state for state in states if state is not fastest), key=lambda state: state.rank)
         return [fastest, *others[: RECUT + self._limits.beam - 1]]
 
     def _cut_anew(self, state: Refined) -> Refined:
@@ -135,20 +141,18 @@ class Search:
         step_graph = build_step_graph(state.split)
         scores = attention_scores(state.split) if state.streams_attention else frozenset()
         schedule = best_cuts(step_graph, state.schedule.nodes, state.split.stock, scores)
-        return min(state, self._scheduled(state, step_graph, schedule, state.again), key=_rank)
+        other = self._scheduled(state, step_graph, schedule, state.again)
+        return min(state, other, key=lambda found: found.rank)
 
     def instructions(self, state: Refined) -> float:
         """Predicted for all split steps of `state`."""
         total = []
-        costs = [self._cost(op) for op in state.split.row_ops]
+        costs = [row_op_cost(op, self._limits.board) for op in state.split.row_ops]
         for s in state.schedule.steps:
             step = state.step_graph.steps[s]
             if step.row_op is not None:
                 total.append(costs[step.row_op].step(step.row))
         return fsum(total)
-
-    def _cost(self, op: RowOp) -> OpCost:
-        return row_op_cost(op, self._limits.board)
 
     def _evaluated(self, base: Refined, groups: Mapping[int, Sizes], again: frozenset[int]) -> Refined | None:
         options = replace(base.options, channel_groups=dict(groups))
@@ -170,8 +174,14 @@ class Search:
         if again:
             unrolled = recompute(step_graph, schedule, again)
             step_graph, schedule = unrolled.step_graph, unrolled.schedule
-        found = replace(state, step_graph=step_graph, schedule=schedule, again=again)
-        return replace(found, instructions=self.instructions(found))
+        return self._measured(replace(state, step_graph=step_graph, schedule=schedule, again=again))
+
+    def _measured(self, state: Refined) -> Refined:
+        """`state` with what the search judges it by."""
+        steps = state.schedule.steps
+        crowd = live_bytes(state.step_graph, len(steps), lives(state.step_graph, steps))
+        crowded = int((crowd >= CROWDED * state.live_peak_bytes).sum())
+        return replace(state, instructions=self.instructions(state), crowded_steps=crowded)
 
     def _moves(self, base: Refined) -> Iterator[tuple[Mapping[int, Sizes], frozenset[int]]]:
         """Channel groups to try next, coarse ones first; concatenations to do without; then operators to recompute."""
@@ -212,12 +222,6 @@ class Search:
                     sizes = _sizes(self._graph.tensors[t].shape[-1], share)
                     if sizes is not None and len(sizes) >= len(now.get(t, (1,))):
                         yield {**now, t: sizes}, base.again | {maker}
-
-
-def _rank(state: Refined) -> tuple[int, int]:
-    """Least peak first; of equals, fewest steps near it."""
-    crowd = live_bytes(state.step_graph, len(state.schedule.steps), lives(state.step_graph, state.schedule.steps))
-    return state.live_peak_bytes, int((crowd >= CROWDED * state.live_peak_bytes).sum())
 
 
 def _sizes(channels: int, share: int) -> Sizes | None:

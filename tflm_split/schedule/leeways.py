@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tflm_split.plan.problem import Leeway
-from tflm_split.schedule.lives import Bodies
+from tflm_split.schedule.lives import Bodies, usable_overlaps
 from tflm_split.schedule.step_graph import StepGraph
 
 
@@ -15,19 +15,14 @@ def leeways(step_graph: StepGraph, order: Sequence[int], bodies: Bodies) -> tupl
     An overlap's distance is the least that keeps the kernels' promise: a row further down is written over what has been
     read for even longer.
     """
-    found: list[Leeway] = []
-    for position, s in enumerate(order):
-        for overlap in step_graph.steps[s].overlaps:
-            if overlap.read in step_graph.final:
-                continue
-            pair = []
-            for p in (overlap.read, overlap.written):
-                place = bodies.placements.get(p)
-                body = bodies.bodies[place.body] if place else None
-                if place and body and len(body.spans) == 1 and body.bytes == step_graph.pieces[p].bytes:
-                    pair.append(place.body)
-            if len(pair) == 2:
-                read, written = (bodies.bodies[b] for b in pair)
-                if read.stop == position + 1 and read.start < position == written.start < written.stop:
-                    found.append(Leeway(pair[0], pair[1], overlap.distance_bytes))
+    alone: dict[int, tuple[int, int]] = {}
+    for p, place in bodies.placements.items():
+        body = bodies.bodies[place.body]
+        if len(body.spans) == 1 and body.bytes == step_graph.pieces[p].bytes:
+            alone[p] = (body.start, body.stop)
+    found = [
+        Leeway(bodies.placements[o.read].body, bodies.placements[o.written].body, o.distance_bytes)
+        for position, o in usable_overlaps(step_graph, order, alone)
+        if alone[o.read][0] < position
+    ]
     return tuple(dict.fromkeys(found))

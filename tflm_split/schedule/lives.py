@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -64,13 +64,27 @@ def live_peak(step_graph: StepGraph, order: Sequence[int]) -> int:
     """Most bytes alive in any step, where a step's output row runs over one dying row if it may."""
     alive = lives(step_graph, order)
     crowd = live_bytes(step_graph, len(order), alive)
-    for position, s in enumerate(order):
-        for o in step_graph.steps[s].overlaps:
-            dies = o.read in alive and alive[o.read][1] == position + 1 and o.read not in step_graph.final
-            if dies and alive[o.written][0] == position:
-                crowd[position] -= o.shared_bytes
-                break
+    shared: dict[int, int] = {}
+    for position, overlap in usable_overlaps(step_graph, order, alive):
+        shared.setdefault(position, overlap.shared_bytes)
+    for position, nbytes in shared.items():
+        crowd[position] -= nbytes
     return int(crowd.max(initial=0))
+
+
+def usable_overlaps(
+    step_graph: StepGraph, order: Sequence[int], alive: Mapping[int, tuple[int, int]]
+) -> Iterator[tuple[int, Overlap]]:
+    """Overlaps of which, at the position given, the row read dies in the step in which the row written is born.
+
+    `alive` are the lives of the pieces that count (`lives`). Of one step, those that share most bytes come first.
+    """
+    for position, s in enumerate(order):
+        for overlap in step_graph.steps[s].overlaps:
+            read, written = alive.get(overlap.read), alive.get(overlap.written)
+            meet = read and written and read[1] == position + 1 and written[0] == position
+            if meet and overlap.read not in step_graph.final:
+                yield position, overlap
 
 
 def make_bodies(
@@ -82,12 +96,11 @@ def make_bodies(
 ) -> Bodies:
     """Bodies of the pieces that live in `order`.
 
-    `whole_at` names, by storage of `contiguous`, positions at which all of its rows live, read later or not.
-
-    Storages of `contiguous` become one body each, and so do all pieces of one row of a storage that is made several
-    times. Of the others, a row that may run over the row its step reads last
-    shares that row's body, at the distance the kernels ask for; every other piece is a body of its own. Rows that hang
-    together are harder to place, so they overlap only in steps with more than `overlap_above_bytes` alive.
+    Storages of `contiguous` become one body each, and so do all pieces of one row that is made several times. Of the
+    others, a row that may run over the row its step reads last shares that row's body, at the distance the kernels ask
+    for; every other piece is a body of its own. Rows that hang together are harder to place, so they overlap only in
+    steps with more than `overlap_above_bytes` alive. `whole_at` names, by storage of `contiguous`, positions at which
+    all of its rows live, read later or not.
     """
     alive = lives(step_graph, order)
     for p in alive:
@@ -144,21 +157,11 @@ def _overlaps(
     """Written piece -> the overlap used for it: the largest of its step whose row dies there and is still free."""
     used: dict[int, Overlap] = {}
     taken: set[int] = set()
-    for position in np.flatnonzero(crowded).tolist():
-        for overlap in step_graph.steps[order[position]].overlaps:
-            read, written = overlap.read, overlap.written
-            if (
-                read not in taken
-                and written not in used
-                and alive[read][1] == position + 1
-                and alive[written][0] == position
-                and read not in step_graph.final
-                and step_graph.pieces[read].storage not in contiguous
-                and step_graph.pieces[written].storage not in contiguous
-            ):
-                used[written] = overlap
-                taken.add(read)
-                break
+    free = {p: span for p, span in alive.items() if step_graph.pieces[p].storage not in contiguous}
+    for position, overlap in usable_overlaps(step_graph, order, free):
+        if crowded[position] and overlap.read not in taken and overlap.written not in used:
+            used[overlap.written] = overlap
+            taken.add(overlap.read)
     return used
 
 
