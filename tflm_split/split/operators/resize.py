@@ -39,11 +39,26 @@ def split_resize_bilinear(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
         "row_positions_offset": np.array(rows, "<u4").tobytes(),
         "column_positions_offset": np.array(columns, "<u4").tobytes(),
     }
-    window = Between(
-        tuple(divmod(r, POSITIONS_PER_PIXEL)[0] for r in rows), tuple(r % POSITIONS_PER_PIXEL > 0 for r in rows)
-    )
-    reads = (Read(source.index, row_shape(source), window),)
+    reads = (Read(source.index, row_shape(source), _mixed(rows)),)
     return (RowOp(op.index, OpKind.RESIZE_BILINEAR, reads, target.index, row_shape(target), params),)
+
+
+def resize_reaches(op: Operator, source: Tensor, target: Tensor) -> tuple[MappedRow | Between, MappedRow | Between]:
+    """The input rows and columns that output rows and columns are made of, along height and width."""
+    align, centers = _flag(op, "align_corners"), _flag(op, "half_pixel_centers")
+    sizes = [(source.shape[axis], target.shape[axis], align, centers) for axis in (1, 2)]
+    if op.kind == "RESIZE_NEAREST_NEIGHBOR":
+        height, width = (MappedRow(nearest(*size)) for size in sizes)
+        return height, width
+    rows, columns = (_mixed(between(*size)) for size in sizes)
+    return rows, columns
+
+
+def _mixed(positions: tuple[int, ...]) -> Between:
+    """Which row, and whether also the next one, each of `positions` lies on."""
+    return Between(
+        tuple(p // POSITIONS_PER_PIXEL for p in positions), tuple(p % POSITIONS_PER_PIXEL > 0 for p in positions)
+    )
 
 
 def _maps(graph: Graph, op: Operator) -> tuple[Tensor, Tensor]:

@@ -32,8 +32,8 @@ def split_transpose_conv(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
         "its weights, input or output are not 4-dimensional",
     )
     channels_out, height, width, channels_in = weights.shape
-    rows = _axis(op, "h", height, target.shape[1])
-    columns = _axis(op, "w", width, target.shape[2])
+    rows = transposed_axis(op, "h", height, target.shape[1])
+    columns = transposed_axis(op, "w", width, target.shape[2])
     transposed = shared_axis_is_width(source, target)
     if transposed:
         rows, columns = columns, rows
@@ -71,7 +71,7 @@ def split_transpose_conv(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     )
 
 
-def _axis(op: Operator, letter: str, kernel: int, outputs: int) -> Axis:
+def transposed_axis(op: Operator, letter: str, kernel: int, outputs: int) -> Axis:
     """The window along one axis. Its padding is that of the convolution that reads `outputs` (transpose_conv.cc)."""
     stride = option_int(op, f"stride_{letter}")
     need(

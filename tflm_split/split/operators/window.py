@@ -63,10 +63,10 @@ def same_pad(inputs: int, outputs: int, kernel: int, stride: int, dilation: int)
     return max((outputs - 1) * stride + effective - inputs, 0) // 2
 
 
-def sliding_window(
+def window_axes(
     op: Operator, source: Tensor, target: Tensor, kernel: tuple[int, int], dilated: bool
-) -> SlidingWindow:
-    """The window of `op`, (rows, columns) kernel given as (height, width); raises Refusal for what cannot be cut."""
+) -> tuple[Axis, Axis]:
+    """The window of `op` along height and width, kernel given likewise; raises Refusal when it does not fit its tensors."""
     need(len(source.shape) == 4 and len(target.shape) == 4, "rank", "its input or output is not 4-dimensional")
     padding = option_text(op, "padding")
     axes = []
@@ -90,7 +90,15 @@ def sliding_window(
         fits = size <= 0xFFFF and stride <= 0xFFFF and dilation <= 0xFFFF and 0 <= pad <= 0x7FFF
         need(fits, "geometry", "its window is too large")
         axes.append(Axis(size, stride, dilation, pad))
-    rows, columns = axes
+    height, width = axes
+    return height, width
+
+
+def sliding_window(
+    op: Operator, source: Tensor, target: Tensor, kernel: tuple[int, int], dilated: bool
+) -> SlidingWindow:
+    """The window of `op`, (rows, columns) kernel given as (height, width); raises Refusal for what cannot be cut."""
+    rows, columns = window_axes(op, source, target, kernel, dilated)
     transposed = shared_axis_is_width(source, target)
     if transposed:
         rows, columns = columns, rows
