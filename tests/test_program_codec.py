@@ -22,11 +22,15 @@ from tflm_split.program.format import (
     IO,
     OP,
     PARAMS_OF,
+    RECORDS,
     STORAGE,
     VIEW,
+    WINDOW,
+    Block,
     Flags,
     MeanMode,
     OpKind,
+    Record,
     StorageKind,
     UnaryMode,
     WeightFlags,
@@ -256,6 +260,20 @@ def test_a_truncated_program_is_refused(program: Program, data: st.DataObject) -
 
 
 # The layout.
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
+def test_no_two_fields_of_a_record_have_the_same_name(record: Record) -> None:
+    """A block's fields are named as if they were the record's own."""
+    names = [f.name for f in record.fields]
+    assert len(set(names)) == len(names)
+
+
+def test_a_window_comes_first_in_its_record() -> None:
+    """So that rows are found through it without a look at the kind."""
+    for record in PARAMS_OF.values():
+        position = [k for k, m in enumerate(record.members) if isinstance(m, Block) and m.record is WINDOW]
+        assert position in ([], [0])
 
 
 def test_the_parts_follow_each_other_in_the_order_of_the_format() -> None:

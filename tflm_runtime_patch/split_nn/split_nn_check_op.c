@@ -17,6 +17,19 @@ int split_requantization_is_sound(const uint8_t* program, uint32_t multipliers_o
     return 1;
 }
 
+split_status split_check_quantized(const uint8_t* program, const split_quantized_params* quantized, uint32_t flags,
+                                   uint32_t known, uint64_t weights_bytes, uint32_t channels) {
+    if (!split_is_zero_point(quantized->input_zero_point) || !split_is_zero_point(quantized->output_zero_point) ||
+        !split_is_int8_range(quantized->output_min, quantized->output_max) || (flags & ~known) != 0) {
+        return SPLIT_ERROR_PARAMS;
+    }
+    const int sound = split_in_constants(program, quantized->weights_offset, weights_bytes, 16u) &&
+                      split_in_constants(program, quantized->bias_offset, (uint64_t)channels * 4u, 4u) &&
+                      split_requantization_is_sound(program, quantized->multipliers_offset, quantized->shifts_offset,
+                                                    flags & SPLIT_WEIGHT_PER_CHANNEL ? channels : 1u);
+    return sound ? SPLIT_OK : SPLIT_ERROR_CONSTANT;
+}
+
 split_status split_check_window(const split_window_params* window, const split_op_views* views) {
     const uint64_t row_reach = (uint64_t)(views->output->row_count - 1u) * window->stride_rows;
     const uint64_t column_reach = (uint64_t)(views->output->column_count - 1u) * window->stride_columns;
@@ -28,10 +41,14 @@ split_status split_check_window(const split_window_params* window, const split_o
     return sound ? SPLIT_OK : SPLIT_ERROR_WINDOW;
 }
 
-split_status split_check_groups(uint32_t groups, int depthwise, const split_window_params* window,
-                                const split_op_views* views, uint64_t* weights) {
+split_status split_check_grouped_window(const split_window_params* window, uint32_t groups, int depthwise,
+                                        const split_op_views* views, uint64_t* weights) {
     const uint32_t in = views->input->channel_count;
     const uint32_t out = views->output->channel_count;
+    const split_status status = split_check_window(window, views);
+    if (status != SPLIT_OK) {
+        return status;
+    }
     if (groups == 0) {
         return SPLIT_ERROR_PARAMS;
     }

@@ -67,12 +67,15 @@ static int has_address(const uint8_t* program, uint32_t view_index, uint32_t row
     return split_row_offset(program, split_storage_at(program, view->storage), view->first_row + row) != SPLIT_NOWHERE;
 }
 
+/* A window's rows outside the input are padding. */
+static int tap_has_address(const uint8_t* program, uint32_t view, int32_t row) {
+    return row < 0 || row >= split_view_at(program, view)->row_count || has_address(program, view, (uint32_t)row);
+}
+
 static int window_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
     const split_window_params* window = (const split_window_params*)split_at(program, op->params_offset);
-    const int32_t rows = split_view_at(program, op->input)->row_count;
     for (uint32_t k = 0; k < window->kernel_rows; ++k) {
-        int32_t read = split_window_row(window, row, k);
-        if (read >= 0 && read < rows && !has_address(program, op->input, (uint32_t)read)) {
+        if (!tap_has_address(program, op->input, split_window_row(window, row, k))) {
             return 0;
         }
     }
@@ -82,10 +85,8 @@ static int window_has_addresses(const uint8_t* program, const split_op* op, uint
 static int transposed_window_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
     const split_transpose_conv_params* window =
         (const split_transpose_conv_params*)split_at(program, op->params_offset);
-    const int32_t rows = split_view_at(program, op->input)->row_count;
     for (uint32_t k = 0; k < window->kernel_rows; ++k) {
-        int32_t read = split_transposed_row(window, row, k);
-        if (read >= 0 && read < rows && !has_address(program, op->input, (uint32_t)read)) {
+        if (!tap_has_address(program, op->input, split_transposed_row(window, row, k))) {
             return 0;
         }
     }

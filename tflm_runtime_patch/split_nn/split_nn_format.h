@@ -185,14 +185,9 @@ typedef struct split_op {
 } split_op;
 typedef char split_op_is_16_bytes[sizeof(split_op) == 16 ? 1 : -1];
 
-/* CONV (weights [out][kernel_rows][kernel_columns][in/groups]) and DEPTHWISE (weights
- * [kernel_rows][kernel_columns][out]). acc = bias + sum(w * x), a tap outside the input reading
- * input_zero_point; out = clamp(MBQM(acc, multiplier, shift) + output_zero_point). FULLY_CONNECTED is CONV
- * with a 1x1 kernel. CONV_SUM adds one group of the input channels, as CONV with the weights of that group
- * alone, to row `row` of the accumulator, which is its output too; CONV_SUM_LAST adds the last group and
- * makes the output row of the sums. */
-typedef struct split_conv_params {
-    uint16_t kernel_rows;
+/* What convolutions and pooling slide over their input. Every record with a window begins with it. */
+typedef struct split_window_params {
+    uint16_t kernel_rows; /* 1..MAX_WINDOW_ROWS */
     uint16_t kernel_columns;
     uint16_t stride_rows;
     uint16_t stride_columns;
@@ -201,14 +196,44 @@ typedef struct split_conv_params {
     /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
     int16_t pad_rows;
     int16_t pad_columns;
+} split_window_params;
+typedef char split_window_params_is_16_bytes[sizeof(split_window_params) == 16 ? 1 : -1];
+
+/* From int8 through int8 weights to int8: out = clamp(MBQM(acc, multiplier, shift) + output_zero_point). */
+typedef struct split_quantized_params {
     int32_t input_zero_point; /* what a tap outside the input reads */
     int32_t output_zero_point;
     int32_t output_min;
     int32_t output_max;
-    uint32_t bias_offset; /* int32[channels out]: bias - input_zero_point * sum(weights of that channel) */
+    /* int32[channels out]: bias - input_zero_point * sum(weights of that channel); TRANSPOSE_CONV: the bias
+     * alone */
+    uint32_t bias_offset;
     uint32_t multipliers_offset; /* int32[], Q0.31 */
     uint32_t shifts_offset; /* int8[], > 0 is left; any alignment */
     uint32_t weights_offset; /* int8[]; 16-aligned */
+} split_quantized_params;
+typedef char split_quantized_params_is_32_bytes[sizeof(split_quantized_params) == 32 ? 1 : -1];
+
+/* From int16 through int8 weights to int16, by the arithmetic of CONV_INT16. */
+typedef struct split_quantized_int16_params {
+    int32_t output_min;
+    int32_t output_max;
+    uint32_t bias_offset; /* int32[2 * channels out]: each int64 as its low half, then its high half */
+    uint32_t multipliers_offset; /* int32[], Q0.31, >= 0 */
+    uint32_t shifts_offset; /* int8[], > 0 is left, <= 7 unless SUMS_32; any alignment */
+    uint32_t weights_offset; /* int8[]; 16-aligned */
+} split_quantized_int16_params;
+typedef char split_quantized_int16_params_is_24_bytes[sizeof(split_quantized_int16_params) == 24 ? 1 : -1];
+
+/* CONV (weights [out][kernel_rows][kernel_columns][in/groups]) and DEPTHWISE (weights
+ * [kernel_rows][kernel_columns][out]). acc = bias + sum(w * x), a tap outside the input reading
+ * input_zero_point; out = clamp(MBQM(acc, multiplier, shift) + output_zero_point). FULLY_CONNECTED is CONV
+ * with a 1x1 kernel. CONV_SUM adds one group of the input channels, as CONV with the weights of that group
+ * alone, to row `row` of the accumulator, which is its output too; CONV_SUM_LAST adds the last group and
+ * makes the output row of the sums. */
+typedef struct split_conv_params {
+    split_window_params window;
+    split_quantized_params quantized;
     /* CONV: groups; DEPTHWISE: depth multiplier (output channel c reads input channel c / multiplier) */
     uint16_t groups;
     uint16_t flags; /* WeightFlags */
@@ -217,15 +242,7 @@ typedef char split_conv_params_is_52_bytes[sizeof(split_conv_params) == 52 ? 1 :
 
 /* AVERAGE_POOL, MAX_POOL: taps outside the input do not count. */
 typedef struct split_pool_params {
-    uint16_t kernel_rows;
-    uint16_t kernel_columns;
-    uint16_t stride_rows;
-    uint16_t stride_columns;
-    uint16_t dilation_rows;
-    uint16_t dilation_columns;
-    /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
-    int16_t pad_rows;
-    int16_t pad_columns;
+    split_window_params window;
     int32_t output_min;
     int32_t output_max;
 } split_pool_params;
@@ -305,14 +322,7 @@ typedef char split_sum_params_is_32_bytes[sizeof(split_sum_params) == 32 ? 1 : -
 /* DENSE_FEED: a FULLY_CONNECTED of batch 1 whose input arrives row by row. weights [out][input elements],
  * the input flattened in row, column, channel order. */
 typedef struct split_dense_params {
-    int32_t input_zero_point; /* what a tap outside the input reads */
-    int32_t output_zero_point;
-    int32_t output_min;
-    int32_t output_max;
-    uint32_t bias_offset; /* int32[channels out]: bias - input_zero_point * sum(weights of that channel) */
-    uint32_t multipliers_offset; /* int32[], Q0.31 */
-    uint32_t shifts_offset; /* int8[], > 0 is left; any alignment */
-    uint32_t weights_offset; /* int8[]; 16-aligned */
+    split_quantized_params quantized;
     uint32_t flags; /* WeightFlags */
 } split_dense_params;
 typedef char split_dense_params_is_36_bytes[sizeof(split_dense_params) == 36 ? 1 : -1];
@@ -328,14 +338,7 @@ typedef struct split_transpose_conv_params {
     uint16_t stride_columns;
     uint16_t pad_rows;
     uint16_t pad_columns;
-    int32_t input_zero_point;
-    int32_t output_zero_point;
-    int32_t output_min;
-    int32_t output_max;
-    uint32_t bias_offset; /* int32[channels out] */
-    uint32_t multipliers_offset; /* int32[], Q0.31 */
-    uint32_t shifts_offset; /* int8[], > 0 is left; any alignment */
-    uint32_t weights_offset; /* int8[]; 16-aligned */
+    split_quantized_params quantized;
     uint32_t flags; /* WeightFlags */
 } split_transpose_conv_params;
 typedef char split_transpose_conv_params_is_48_bytes[sizeof(split_transpose_conv_params) == 48 ? 1 : -1];
@@ -402,21 +405,8 @@ typedef char split_transpose_params_is_12_bytes[sizeof(split_transpose_params) =
  * DEPTHWISE. acc = bias + sum(w * x) in int64, taps outside the input add nothing; out = clamp(MBQM64(acc,
  * multiplier, shift)), or with SUMS_32 clamp(MBQM((int32)acc, multiplier, shift)). */
 typedef struct split_conv_int16_params {
-    uint16_t kernel_rows;
-    uint16_t kernel_columns;
-    uint16_t stride_rows;
-    uint16_t stride_columns;
-    uint16_t dilation_rows;
-    uint16_t dilation_columns;
-    /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
-    int16_t pad_rows;
-    int16_t pad_columns;
-    int32_t output_min;
-    int32_t output_max;
-    uint32_t bias_offset; /* int32[2 * channels out]: each int64 as its low half, then its high half */
-    uint32_t multipliers_offset; /* int32[], Q0.31, >= 0 */
-    uint32_t shifts_offset; /* int8[], > 0 is left, <= 7 unless SUMS_32; any alignment */
-    uint32_t weights_offset; /* int8[]; 16-aligned */
+    split_window_params window;
+    split_quantized_int16_params quantized;
     uint16_t groups; /* as in split_conv_params */
     uint16_t flags; /* WeightFlags */
 } split_conv_int16_params;
@@ -425,27 +415,14 @@ typedef char split_conv_int16_params_is_44_bytes[sizeof(split_conv_int16_params)
 /* DENSE_FEED_INT16: DENSE_FEED of int16 by the arithmetic of CONV_INT16. An accumulator is an int64, in two
  * int32 as the bias. */
 typedef struct split_dense_int16_params {
-    int32_t output_min;
-    int32_t output_max;
-    uint32_t bias_offset; /* int32[2 * channels out]: each int64 as its low half, then its high half */
-    uint32_t multipliers_offset; /* int32[], Q0.31, >= 0 */
-    uint32_t shifts_offset; /* int8[], > 0 is left, <= 7 unless SUMS_32; any alignment */
-    uint32_t weights_offset; /* int8[]; 16-aligned */
+    split_quantized_int16_params quantized;
     uint32_t flags; /* WeightFlags */
 } split_dense_int16_params;
 typedef char split_dense_int16_params_is_28_bytes[sizeof(split_dense_int16_params) == 28 ? 1 : -1];
 
 /* POOL_INT16: taps outside the input do not count. */
 typedef struct split_pool_int16_params {
-    uint16_t kernel_rows;
-    uint16_t kernel_columns;
-    uint16_t stride_rows;
-    uint16_t stride_columns;
-    uint16_t dilation_rows;
-    uint16_t dilation_columns;
-    /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
-    int16_t pad_rows;
-    int16_t pad_columns;
+    split_window_params window;
     int32_t output_min;
     int32_t output_max;
     int32_t mode; /* PoolMode */
@@ -499,15 +476,7 @@ typedef char split_softmax_int16_params_is_16_bytes[sizeof(split_softmax_int16_p
  * the input by row, column and channel, from 0, each product and each sum rounded; out = min(max(total +
  * bias, output_min), output_max). */
 typedef struct split_conv_float_params {
-    uint16_t kernel_rows;
-    uint16_t kernel_columns;
-    uint16_t stride_rows;
-    uint16_t stride_columns;
-    uint16_t dilation_rows;
-    uint16_t dilation_columns;
-    /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
-    int16_t pad_rows;
-    int16_t pad_columns;
+    split_window_params window;
     float output_min;
     float output_max;
     uint32_t bias_offset; /* float[channels out] */
@@ -529,15 +498,7 @@ typedef char split_dense_float_params_is_16_bytes[sizeof(split_dense_float_param
 
 /* POOL_FLOAT: taps outside the input do not count; sums by row and column, then one division. */
 typedef struct split_pool_float_params {
-    uint16_t kernel_rows;
-    uint16_t kernel_columns;
-    uint16_t stride_rows;
-    uint16_t stride_columns;
-    uint16_t dilation_rows;
-    uint16_t dilation_columns;
-    /* rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation */
-    int16_t pad_rows;
-    int16_t pad_columns;
+    split_window_params window;
     float output_min;
     float output_max;
     int32_t mode; /* PoolMode */

@@ -32,6 +32,11 @@ static inline uint8_t* split_write_row(const split_machine* at, const split_view
     return at->workspace + split_row_offset(at->program, storage, view->first_row + row) + view->offset_bytes;
 }
 
+/* The same, NULL where there is no such row. */
+static inline const uint8_t* split_row_inside(const split_machine* at, const split_view* view, int32_t row) {
+    return row >= 0 && row < view->row_count ? split_read_row(at, view, (uint32_t)row) : NULL;
+}
+
 static inline split_window split_window_of(const split_window_params* params) {
     split_window window = {params->kernel_rows, params->kernel_columns, params->stride_columns,
                            params->dilation_columns, params->pad_columns};
@@ -42,10 +47,39 @@ static inline void split_window_rows(const split_machine* at, const split_op* op
     const split_window_params* window = (const split_window_params*)split_at(at->program, op->params_offset);
     const split_view* input = split_view_of(at, op->input);
     for (uint32_t k = 0; k < window->kernel_rows; ++k) {
-        int32_t read = split_window_row(window, row, k);
-        int inside = read >= 0 && read < input->row_count;
-        rows[k] = inside ? (const int8_t*)split_read_row(at, input, (uint32_t)read) : NULL;
+        rows[k] = (const int8_t*)split_row_inside(at, input, split_window_row(window, row, k));
     }
+}
+
+static inline split_requantization split_requantization_of(const split_machine* at, const split_quantized_params* from,
+                                                           uint32_t flags) {
+    split_requantization to = {
+        (const int32_t*)split_at(at->program, from->multipliers_offset),
+        (const int8_t*)split_at(at->program, from->shifts_offset),
+        flags & SPLIT_WEIGHT_PER_CHANNEL ? 1 : 0,
+        from->output_zero_point,
+        from->output_min,
+        from->output_max,
+    };
+    return to;
+}
+
+/* Fills in `conv` field by field: a struct returned would take the caller more stack. */
+static inline void split_set_conv(const split_machine* at, split_window window, const split_quantized_params* from,
+                                  uint32_t flags, int32_t groups, split_conv* conv) {
+    conv->window = window;
+    conv->requantization = split_requantization_of(at, from, flags);
+    conv->weights = (const int8_t*)split_at(at->program, from->weights_offset);
+    conv->bias = (const int32_t*)split_at(at->program, from->bias_offset);
+    conv->input_zero_point = from->input_zero_point;
+    conv->groups = groups;
+}
+
+static inline split_sum split_sum_of(const split_sum_params* from) {
+    split_sum sum = {from->mode,       from->count,     from->bias,
+                     from->multiplier, from->shift,     from->output_zero_point,
+                     from->output_min, from->output_max};
+    return sum;
 }
 
 #endif /* SPLIT_NN_MACHINE_H_ */

@@ -11,8 +11,7 @@ split_status split_check_conv_sum(const uint8_t* program, const split_op* op, co
     const uint32_t out = views->output->channel_count;
     const int last = op->kind == SPLIT_OP_CONV_SUM_LAST;
     const uint32_t known_flags = SPLIT_WEIGHT_PER_CHANNEL | (last ? 0u : (uint32_t)SPLIT_WEIGHT_FIRST);
-    const split_window_params* window = (const split_window_params*)(const void*)conv;
-    const split_status status = split_check_window(window, views);
+    const split_status status = split_check_window(&conv->window, views);
     if (status != SPLIT_OK) {
         return status;
     }
@@ -20,20 +19,12 @@ split_status split_check_conv_sum(const uint8_t* program, const split_op* op, co
         (!last && op->output != op->accumulator)) {
         return SPLIT_ERROR_SHAPE;
     }
-    if (conv->groups != 1 || !split_is_zero_point(conv->input_zero_point) ||
-        !split_is_zero_point(conv->output_zero_point) || !split_is_int8_range(conv->output_min, conv->output_max) ||
-        (conv->flags & ~known_flags) != 0) {
+    if (conv->groups != 1) {
         return SPLIT_ERROR_PARAMS;
     }
-    uint64_t weights_bytes = split_capped_product((uint64_t)conv->kernel_rows * conv->kernel_columns, out);
-    weights_bytes = split_capped_product(weights_bytes, views->input->channel_count);
-    if (!split_in_constants(program, conv->weights_offset, weights_bytes, 16u) ||
-        !split_in_constants(program, conv->bias_offset, (uint64_t)out * 4u, 4u) ||
-        !split_requantization_is_sound(program, conv->multipliers_offset, conv->shifts_offset,
-                                       conv->flags & SPLIT_WEIGHT_PER_CHANNEL ? out : 1u)) {
-        return SPLIT_ERROR_CONSTANT;
-    }
-    return SPLIT_OK;
+    const uint64_t positions = (uint64_t)conv->window.kernel_rows * conv->window.kernel_columns;
+    return split_check_quantized(program, &conv->quantized, conv->flags, known_flags,
+                                 split_full_weights(views, positions), out);
 }
 
 void split_run_conv_sum(const split_machine* at, const split_op* op, uint32_t row) {
@@ -43,16 +34,8 @@ void split_run_conv_sum(const split_machine* at, const split_op* op, uint32_t ro
     const split_pixels out = split_pixels_of(output);
     int32_t* sums = (int32_t*)(void*)split_write_row(at, split_view_of(at, op->accumulator), row);
     const int8_t* rows[SPLIT_MAX_WINDOW_ROWS];
-    const split_conv conv = {
-        split_window_of((const split_window_params*)(const void*)params),
-        {(const int32_t*)split_at(at->program, params->multipliers_offset),
-         (const int8_t*)split_at(at->program, params->shifts_offset), params->flags & SPLIT_WEIGHT_PER_CHANNEL ? 1 : 0,
-         params->output_zero_point, params->output_min, params->output_max},
-        (const int8_t*)split_at(at->program, params->weights_offset),
-        (const int32_t*)split_at(at->program, params->bias_offset),
-        params->input_zero_point,
-        1,
-    };
+    split_conv conv;
+    split_set_conv(at, split_window_of(&params->window), &params->quantized, params->flags, 1, &conv);
     for (int32_t x = 0; params->flags & SPLIT_WEIGHT_FIRST && x < out.columns; ++x) {
         memcpy(sums + x * out.channels, conv.bias, (size_t)out.channels * sizeof(int32_t));
     }

@@ -5,15 +5,11 @@
 #include "split_nn_op_check.h"
 #include "split_nn_ops.h"
 
-static int feeds_one_pixel(const split_op_views* views) {
-    return views->output->row_count == 1 && views->output->column_count == 1 &&
-           split_same_shape(views->accumulator, views->output);
-}
-
 split_status split_check_sum(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_sum_params* sum = (const split_sum_params*)split_at(program, op->params_offset);
-    if (!feeds_one_pixel(views) || views->input->channel_count != views->output->channel_count ||
-        (uint64_t)views->input->row_count * views->input->column_count > SPLIT_MAX_SUMMED) {
+    if (!split_feeds_one_pixel(views, views->output->channel_count) ||
+        views->input->channel_count != views->output->channel_count ||
+        split_pixel_count(views->input) > SPLIT_MAX_SUMMED) {
         return SPLIT_ERROR_SHAPE;
     }
     const int sound = split_in_range(sum->mode, SPLIT_MEAN_AVERAGE_POOL, SPLIT_MEAN_MAXIMUM) && sum->count >= 1 &&
@@ -25,24 +21,11 @@ split_status split_check_sum(const uint8_t* program, const split_op* op, const s
 split_status split_check_dense(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_dense_params* dense = (const split_dense_params*)split_at(program, op->params_offset);
     const uint32_t out = views->output->channel_count;
-    if (!feeds_one_pixel(views)) {
+    if (!split_feeds_one_pixel(views, out)) {
         return SPLIT_ERROR_SHAPE;
     }
-    if (!split_is_zero_point(dense->input_zero_point) || !split_is_zero_point(dense->output_zero_point) ||
-        !split_is_int8_range(dense->output_min, dense->output_max) ||
-        (dense->flags & ~(uint32_t)SPLIT_WEIGHT_PER_CHANNEL) != 0) {
-        return SPLIT_ERROR_PARAMS;
-    }
-    uint64_t weights_bytes = (uint64_t)views->input->row_count * views->input->column_count;
-    weights_bytes = split_capped_product(weights_bytes, views->input->channel_count);
-    weights_bytes = split_capped_product(weights_bytes, out);
-    if (!split_in_constants(program, dense->weights_offset, weights_bytes, 16u) ||
-        !split_in_constants(program, dense->bias_offset, (uint64_t)out * 4u, 4u) ||
-        !split_requantization_is_sound(program, dense->multipliers_offset, dense->shifts_offset,
-                                       dense->flags & SPLIT_WEIGHT_PER_CHANNEL ? out : 1u)) {
-        return SPLIT_ERROR_CONSTANT;
-    }
-    return SPLIT_OK;
+    return split_check_quantized(program, &dense->quantized, dense->flags, SPLIT_WEIGHT_PER_CHANNEL,
+                                 split_full_weights(views, split_pixel_count(views->input)), out);
 }
 
 /* Rows go one at a time into the largest value of each channel, as int32 in the accumulator. */
@@ -75,9 +58,7 @@ void split_run_sum_feed(const split_machine* at, const split_op* op, uint32_t ro
     }
     split_nn_sum_row((const int8_t*)split_read_row(at, input, row), &in, sums);
     if (row + 1 == input->row_count) {
-        const split_sum sum = {params->mode,       params->count,     params->bias,
-                               params->multiplier, params->shift,     params->output_zero_point,
-                               params->output_min, params->output_max};
+        const split_sum sum = split_sum_of(params);
         split_nn_sum_finish(&sum, sums, in.channels, (int8_t*)split_write_row(at, split_view_of(at, op->output), 0));
     }
 }
@@ -91,14 +72,12 @@ void split_run_dense_feed(const split_machine* at, const split_op* op, uint32_t 
     const int32_t row_elements = in.columns * in.channels;
     int32_t* sums = (int32_t*)(void*)split_write_row(at, split_view_of(at, op->accumulator), 0);
     const split_dense dense = {
-        {(const int32_t*)split_at(at->program, params->multipliers_offset),
-         (const int8_t*)split_at(at->program, params->shifts_offset), params->flags & SPLIT_WEIGHT_PER_CHANNEL ? 1 : 0,
-         params->output_zero_point, params->output_min, params->output_max},
-        (const int8_t*)split_at(at->program, params->weights_offset) + (int32_t)row * row_elements,
+        split_requantization_of(at, &params->quantized, params->flags),
+        (const int8_t*)split_at(at->program, params->quantized.weights_offset) + (int32_t)row * row_elements,
         input->row_count * row_elements,
     };
     if (row == 0) {
-        memcpy(sums, split_at(at->program, params->bias_offset), (size_t)outputs * sizeof(int32_t));
+        memcpy(sums, split_at(at->program, params->quantized.bias_offset), (size_t)outputs * sizeof(int32_t));
     }
     split_nn_dense_row(&dense, (const int8_t*)split_read_row(at, input, row), &in, sums, outputs);
     if (row + 1 == input->row_count) {

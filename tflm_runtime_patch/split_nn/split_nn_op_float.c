@@ -14,11 +14,8 @@ static int are_limits(float low, float high) {
 split_status split_check_convolution_float(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_conv_float_params* conv = (const split_conv_float_params*)split_at(program, op->params_offset);
     uint64_t weights = 0;
-    split_status status = split_check_window((const split_window_params*)(const void*)conv, views);
-    if (status == SPLIT_OK) {
-        status = split_check_groups(conv->groups, op->kind == SPLIT_OP_DEPTHWISE_FLOAT,
-                                    (const split_window_params*)(const void*)conv, views, &weights);
-    }
+    const int depthwise = op->kind == SPLIT_OP_DEPTHWISE_FLOAT;
+    const split_status status = split_check_grouped_window(&conv->window, conv->groups, depthwise, views, &weights);
     if (status != SPLIT_OK) {
         return status;
     }
@@ -36,10 +33,10 @@ split_status split_check_pool_float(const uint8_t* program, const split_op* op, 
         return SPLIT_ERROR_SHAPE;
     }
     if (!are_limits(pool->output_min, pool->output_max) ||
-        (pool->mode != SPLIT_POOL_AVERAGE && pool->mode != SPLIT_POOL_MAXIMUM)) {
+        !split_in_range(pool->mode, SPLIT_POOL_AVERAGE, SPLIT_POOL_MAXIMUM)) {
         return SPLIT_ERROR_PARAMS;
     }
-    return split_check_window((const split_window_params*)(const void*)pool, views);
+    return split_check_window(&pool->window, views);
 }
 
 split_status split_check_binary_float(const uint8_t* program, const split_op* op, const split_op_views* views) {
@@ -62,14 +59,10 @@ split_status split_check_unary_float(const uint8_t* program, const split_op* op,
     return sound ? SPLIT_OK : SPLIT_ERROR_PARAMS;
 }
 
-static int feeds_one_pixel(const split_op_views* views) {
-    return views->output->row_count == 1 && views->output->column_count == 1 &&
-           split_same_shape(views->accumulator, views->output);
-}
-
 split_status split_check_sum_float(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_sum_float_params* sum = (const split_sum_float_params*)split_at(program, op->params_offset);
-    if (!feeds_one_pixel(views) || views->input->channel_count != views->output->channel_count) {
+    if (!split_feeds_one_pixel(views, views->output->channel_count) ||
+        views->input->channel_count != views->output->channel_count) {
         return SPLIT_ERROR_SHAPE;
     }
     return sum->count >= 1.0f && are_limits(sum->output_min, sum->output_max) ? SPLIT_OK : SPLIT_ERROR_PARAMS;
@@ -78,15 +71,13 @@ split_status split_check_sum_float(const uint8_t* program, const split_op* op, c
 split_status split_check_dense_float(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_dense_float_params* dense = (const split_dense_float_params*)split_at(program, op->params_offset);
     const uint32_t out = views->output->channel_count;
-    if (!feeds_one_pixel(views)) {
+    if (!split_feeds_one_pixel(views, out)) {
         return SPLIT_ERROR_SHAPE;
     }
     if (!are_limits(dense->output_min, dense->output_max)) {
         return SPLIT_ERROR_PARAMS;
     }
-    uint64_t weights = (uint64_t)views->input->row_count * views->input->column_count;
-    weights = split_capped_product(weights, views->input->channel_count);
-    weights = split_capped_product(weights, out);
+    const uint64_t weights = split_full_weights(views, split_pixel_count(views->input));
     const int sound = split_in_constants(program, dense->weights_offset, split_capped_product(weights, 4u), 16u) &&
                       split_in_constants(program, dense->bias_offset, (uint64_t)out * 4u, 4u);
     return sound ? SPLIT_OK : SPLIT_ERROR_CONSTANT;
@@ -110,8 +101,7 @@ static void run_window(const split_machine* at, const split_op* op, uint32_t row
     float* output = write_float(at, op->output, row);
     const float* rows[SPLIT_MAX_WINDOW_ROWS];
     for (uint32_t k = 0; k < window_params->kernel_rows; ++k) {
-        const int32_t read = split_window_row(window_params, row, k);
-        rows[k] = read >= 0 && read < input->row_count ? read_float(at, input, (uint32_t)read) : NULL;
+        rows[k] = (const float*)(const void*)split_row_inside(at, input, split_window_row(window_params, row, k));
     }
     if (op->kind == SPLIT_OP_POOL_FLOAT) {
         const split_pool_float_params* from = (const split_pool_float_params*)params;

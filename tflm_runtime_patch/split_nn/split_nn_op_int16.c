@@ -25,50 +25,30 @@ static int shifts_fit(const uint8_t* program, uint32_t shifts_offset, uint32_t e
     return 1;
 }
 
-/* The fields convolutions and fed dense layers share, from output_min to weights_offset. */
-typedef struct scaling_fields {
-    int32_t output_min;
-    int32_t output_max;
-    uint32_t bias_offset;
-    uint32_t multipliers_offset;
-    uint32_t shifts_offset;
-    uint32_t weights_offset;
-} scaling_fields;
-typedef char scaling_fields_agree[offsetof(split_conv_int16_params, weights_offset) -
-                                              offsetof(split_conv_int16_params, output_min) ==
-                                          offsetof(scaling_fields, weights_offset)
-                                      ? 1
-                                      : -1];
-typedef char dense_fields_agree
-    [offsetof(split_dense_int16_params, weights_offset) == offsetof(scaling_fields, weights_offset) ? 1 : -1];
-
-static const scaling_fields* conv_fields(const split_conv_int16_params* conv) {
-    return (const scaling_fields*)(const void*)&conv->output_min;
-}
-
-static split_status check_scaling(const uint8_t* program, const scaling_fields* fields, uint32_t flags, uint32_t out,
-                                  uint64_t weights_bytes) {
+static split_status check_quantized(const uint8_t* program, const split_quantized_int16_params* quantized,
+                                    uint32_t flags, uint64_t weights_bytes, uint32_t channels) {
     const uint32_t known = SPLIT_WEIGHT_PER_CHANNEL | SPLIT_WEIGHT_SUMS_32;
-    const uint32_t entries = flags & SPLIT_WEIGHT_PER_CHANNEL ? out : 1u;
-    if (!is_int16_range(fields->output_min, fields->output_max) || (flags & ~known) != 0) {
+    const uint32_t entries = flags & SPLIT_WEIGHT_PER_CHANNEL ? channels : 1u;
+    if (!is_int16_range(quantized->output_min, quantized->output_max) || (flags & ~known) != 0) {
         return SPLIT_ERROR_PARAMS;
     }
     const int sound =
-        split_in_constants(program, fields->weights_offset, weights_bytes, 16u) &&
-        split_in_constants(program, fields->bias_offset, (uint64_t)out * 8u, 4u) &&
-        split_requantization_is_sound(program, fields->multipliers_offset, fields->shifts_offset, entries) &&
-        shifts_fit(program, fields->shifts_offset, entries, flags);
+        split_in_constants(program, quantized->weights_offset, weights_bytes, 16u) &&
+        split_in_constants(program, quantized->bias_offset, (uint64_t)channels * 8u, 4u) &&
+        split_requantization_is_sound(program, quantized->multipliers_offset, quantized->shifts_offset, entries) &&
+        shifts_fit(program, quantized->shifts_offset, entries, flags);
     return sound ? SPLIT_OK : SPLIT_ERROR_CONSTANT;
 }
 
-static split_scaling_int16 scaling_of(const uint8_t* program, const scaling_fields* fields, uint32_t flags) {
+static split_scaling_int16 scaling_of(const uint8_t* program, const split_quantized_int16_params* quantized,
+                                      uint32_t flags) {
     split_scaling_int16 scaling = {
-        (const int32_t*)split_at(program, fields->multipliers_offset),
-        (const int8_t*)split_at(program, fields->shifts_offset),
+        (const int32_t*)split_at(program, quantized->multipliers_offset),
+        (const int8_t*)split_at(program, quantized->shifts_offset),
         flags & SPLIT_WEIGHT_PER_CHANNEL ? 1 : 0,
         flags & SPLIT_WEIGHT_SUMS_32 ? 1 : 0,
-        fields->output_min,
-        fields->output_max,
+        quantized->output_min,
+        quantized->output_max,
     };
     return scaling;
 }
@@ -76,15 +56,12 @@ static split_scaling_int16 scaling_of(const uint8_t* program, const scaling_fiel
 split_status split_check_convolution_int16(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_conv_int16_params* conv = (const split_conv_int16_params*)split_at(program, op->params_offset);
     uint64_t weights = 0;
-    split_status status = split_check_window((const split_window_params*)(const void*)conv, views);
-    if (status == SPLIT_OK) {
-        status = split_check_groups(conv->groups, op->kind == SPLIT_OP_DEPTHWISE_INT16,
-                                    (const split_window_params*)(const void*)conv, views, &weights);
-    }
+    const int depthwise = op->kind == SPLIT_OP_DEPTHWISE_INT16;
+    const split_status status = split_check_grouped_window(&conv->window, conv->groups, depthwise, views, &weights);
     if (status != SPLIT_OK) {
         return status;
     }
-    return check_scaling(program, conv_fields(conv), conv->flags, views->output->channel_count, weights);
+    return check_quantized(program, &conv->quantized, conv->flags, weights, views->output->channel_count);
 }
 
 split_status split_check_pool_int16(const uint8_t* program, const split_op* op, const split_op_views* views) {
@@ -93,10 +70,10 @@ split_status split_check_pool_int16(const uint8_t* program, const split_op* op, 
         return SPLIT_ERROR_SHAPE;
     }
     if (!is_int16_range(pool->output_min, pool->output_max) ||
-        (pool->mode != SPLIT_POOL_AVERAGE && pool->mode != SPLIT_POOL_MAXIMUM)) {
+        !split_in_range(pool->mode, SPLIT_POOL_AVERAGE, SPLIT_POOL_MAXIMUM)) {
         return SPLIT_ERROR_PARAMS;
     }
-    return split_check_window((const split_window_params*)(const void*)pool, views);
+    return split_check_window(&pool->window, views);
 }
 
 split_status split_check_binary_int16(const uint8_t* program, const split_op* op, const split_op_views* views) {
@@ -154,16 +131,11 @@ split_status split_check_softmax_int16(const uint8_t* program, const split_op* o
     return sound ? SPLIT_OK : SPLIT_ERROR_CONSTANT;
 }
 
-static int feeds_one_pixel(const split_op_views* views, uint64_t accumulator_channels) {
-    return views->output->row_count == 1 && views->output->column_count == 1 && views->accumulator->row_count == 1 &&
-           views->accumulator->column_count == 1 && views->accumulator->channel_count == accumulator_channels;
-}
-
 split_status split_check_sum_int16(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_sum_params* sum = (const split_sum_params*)split_at(program, op->params_offset);
-    if (!feeds_one_pixel(views, views->output->channel_count) ||
+    if (!split_feeds_one_pixel(views, views->output->channel_count) ||
         views->input->channel_count != views->output->channel_count ||
-        (uint64_t)views->input->row_count * views->input->column_count > SPLIT_SUM_INT16_MAX_PIXELS) {
+        split_pixel_count(views->input) > SPLIT_SUM_INT16_MAX_PIXELS) {
         return SPLIT_ERROR_SHAPE;
     }
     const int sound = (sum->mode == SPLIT_MEAN_AVERAGE_POOL || sum->mode == SPLIT_MEAN_MEAN) && sum->count >= 1 &&
@@ -175,13 +147,11 @@ split_status split_check_sum_int16(const uint8_t* program, const split_op* op, c
 split_status split_check_dense_int16(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_dense_int16_params* dense = (const split_dense_int16_params*)split_at(program, op->params_offset);
     const uint32_t out = views->output->channel_count;
-    if (!feeds_one_pixel(views, (uint64_t)out * 2u)) {
+    if (!split_feeds_one_pixel(views, (uint64_t)out * 2u)) {
         return SPLIT_ERROR_SHAPE;
     }
-    uint64_t weights = (uint64_t)views->input->row_count * views->input->column_count;
-    weights = split_capped_product(weights, views->input->channel_count);
-    weights = split_capped_product(weights, out);
-    return check_scaling(program, (const scaling_fields*)(const void*)dense, dense->flags, out, weights);
+    const uint64_t weights = split_full_weights(views, split_pixel_count(views->input));
+    return check_quantized(program, &dense->quantized, dense->flags, weights, out);
 }
 
 static const int16_t* read_int16(const split_machine* at, const split_view* view, uint32_t row) {
@@ -196,8 +166,7 @@ static void window_rows(const split_machine* at, const split_op* op, uint32_t ro
     const split_window_params* window = (const split_window_params*)split_at(at->program, op->params_offset);
     const split_view* input = split_view_of(at, op->input);
     for (uint32_t k = 0; k < window->kernel_rows; ++k) {
-        const int32_t read = split_window_row(window, row, k);
-        rows[k] = read >= 0 && read < input->row_count ? read_int16(at, input, (uint32_t)read) : NULL;
+        rows[k] = (const int16_t*)(const void*)split_row_inside(at, input, split_window_row(window, row, k));
     }
 }
 
@@ -218,9 +187,9 @@ static void run_window(const split_machine* at, const split_op* op, uint32_t row
     const split_conv_int16_params* from = (const split_conv_int16_params*)params;
     const split_conv_int16 conv = {
         window,
-        scaling_of(at->program, conv_fields(from), from->flags),
-        (const int8_t*)split_at(at->program, from->weights_offset),
-        (const int32_t*)split_at(at->program, from->bias_offset),
+        scaling_of(at->program, &from->quantized, from->flags),
+        (const int8_t*)split_at(at->program, from->quantized.weights_offset),
+        (const int32_t*)split_at(at->program, from->quantized.bias_offset),
         from->groups,
     };
     if (op->kind == SPLIT_OP_CONV_INT16) {
@@ -300,28 +269,25 @@ static void run_sum(const split_machine* at, const split_op* op, uint32_t row) {
     }
     split_nn_sum_int16_row(read_int16(at, input, row), &in, sums);
     if (row + 1 == input->row_count) {
-        const split_sum sum = {params->mode,       params->count,     params->bias,
-                               params->multiplier, params->shift,     params->output_zero_point,
-                               params->output_min, params->output_max};
+        const split_sum sum = split_sum_of(params);
         split_nn_sum_int16_finish(&sum, sums, in.channels, write_int16(at, op->output, 0));
     }
 }
 
 static void run_dense(const split_machine* at, const split_op* op, uint32_t row) {
     const split_dense_int16_params* params = (const split_dense_int16_params*)split_at(at->program, op->params_offset);
-    const scaling_fields* fields = (const scaling_fields*)(const void*)params;
     const split_view* input = split_view_of(at, op->input);
     const split_pixels in = split_pixels_of(input);
     const int32_t outputs = (int32_t)split_view_of(at, op->output)->channel_count;
     const int32_t row_elements = in.columns * in.channels;
     int32_t* sums = (int32_t*)(void*)split_write_row(at, split_view_of(at, op->accumulator), 0);
     const split_dense_int16 dense = {
-        scaling_of(at->program, fields, params->flags),
-        (const int8_t*)split_at(at->program, params->weights_offset) + (int32_t)row * row_elements,
+        scaling_of(at->program, &params->quantized, params->flags),
+        (const int8_t*)split_at(at->program, params->quantized.weights_offset) + (int32_t)row * row_elements,
         input->row_count * row_elements,
     };
     if (row == 0) {
-        memcpy(sums, split_at(at->program, params->bias_offset), (size_t)outputs * 2u * sizeof(int32_t));
+        memcpy(sums, split_at(at->program, params->quantized.bias_offset), (size_t)outputs * 2u * sizeof(int32_t));
     }
     split_nn_dense_int16_row(&dense, read_int16(at, input, row), &in, sums, outputs);
     if (row + 1 == input->row_count) {

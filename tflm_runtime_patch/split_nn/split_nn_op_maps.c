@@ -117,9 +117,7 @@ void split_run_pixel_sum(const split_machine* at, const split_op* op, uint32_t r
     const split_view* input = split_view_of(at, op->input);
     const split_pixels in = split_pixels_of(input);
     const split_pixels out = split_pixels_of(output);
-    const split_sum sum = {params->mode,       params->count,     params->bias,
-                           params->multiplier, params->shift,     params->output_zero_point,
-                           params->output_min, params->output_max};
+    const split_sum sum = split_sum_of(params);
     split_nn_pixel_sum_row(&sum, (const int8_t*)split_read_row(at, input, row), &in,
                            (int8_t*)split_write_row(at, output, row), &out);
 }

@@ -11,7 +11,7 @@ split_status split_check_pool(const uint8_t* program, const split_op* op, const 
     if (!split_is_int8_range(pool->output_min, pool->output_max)) {
         return SPLIT_ERROR_PARAMS;
     }
-    return split_check_window(pool, views);
+    return split_check_window(&pool->window, views);
 }
 
 void split_run_pool(const split_machine* at, const split_op* op, uint32_t row) {
@@ -20,7 +20,7 @@ void split_run_pool(const split_machine* at, const split_op* op, uint32_t row) {
     const split_pixels in = split_pixels_of(split_view_of(at, op->input));
     const split_pixels out = split_pixels_of(output);
     const int8_t* rows[SPLIT_MAX_WINDOW_ROWS];
-    const split_pool pool = {split_window_of(params), params->output_min, params->output_max};
+    const split_pool pool = {split_window_of(&params->window), params->output_min, params->output_max};
     split_window_rows(at, op, row, rows);
     if (op->kind == SPLIT_OP_AVERAGE_POOL) {
         split_nn_average_pool_row(&pool, rows, &in, (int8_t*)split_write_row(at, output, row), &out);

@@ -15,12 +15,6 @@
 /* Where a row without an address lies. */
 #define SPLIT_NOWHERE UINT32_C(0xFFFFFFFF)
 
-/* CONV, DEPTHWISE and pooling parameters start with the same window fields; they are read through this one.
- */
-typedef split_pool_params split_window_params;
-typedef char
-    split_windows_agree[offsetof(split_conv_params, pad_columns) == offsetof(split_pool_params, pad_columns) ? 1 : -1];
-
 typedef struct split_step {
     uint32_t op;
     uint32_t row;

@@ -84,12 +84,15 @@ def _enum(prefix: str, members: type[IntEnum]) -> str:
 
 def _struct(record: fmt.Record) -> str:
     lines = [_comment(record.doc), f"typedef struct {record.name} {{"]
-    for field in record.fields:
-        note = f" /* {field.comment} */" if field.comment else ""
-        line = f"    {field.ctype} {field.name};{note}"
+    for member in record.members:
+        if isinstance(member, fmt.Block):
+            lines.append(f"    {member.record.name} {member.name};")
+            continue
+        note = f" /* {member.comment} */" if member.comment else ""
+        line = f"    {member.ctype} {member.name};{note}"
         if len(line) > 110:
-            lines.append("    " + _comment(field.comment).replace("\n", "\n    "))
-            line = f"    {field.ctype} {field.name};"
+            lines.append("    " + _comment(member.comment).replace("\n", "\n    "))
+            line = f"    {member.ctype} {member.name};"
         lines.append(line)
     lines += [
         f"}} {record.name};",

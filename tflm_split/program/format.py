@@ -162,12 +162,25 @@ _CODES = {"uint8_t": "B", "int8_t": "b", "uint16_t": "H", "int16_t": "h", "uint3
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Fields that several records have in common: in C a struct of its own, member `name` of each of them."""
+
+    name: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A fixed-size, naturally aligned, little-endian struct; its size is a multiple of 4 and without hidden padding."""
 
     name: str
     doc: str
-    fields: tuple[Field, ...]
+    members: tuple[Field | Block, ...]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Its scalars in order, a block's among them; no two have the same name."""
+        return tuple(f for m in self.members for f in (m.record.fields if isinstance(m, Block) else (m,)))
 
     @property
     def layout(self) -> struct.Struct:
@@ -269,30 +282,62 @@ OP = Record(
     ),
 )
 
-_WINDOW = (
-    Field("kernel_rows", "uint16_t"),
-    Field("kernel_columns", "uint16_t"),
-    Field("stride_rows", "uint16_t"),
-    Field("stride_columns", "uint16_t"),
-    Field("dilation_rows", "uint16_t"),
-    Field("dilation_columns", "uint16_t"),
-    Field(
-        "pad_rows",
-        "int16_t",
-        "rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation",
+WINDOW = Record(
+    "split_window_params",
+    "What convolutions and pooling slide over their input. Every record with a window begins with it.",
+    (
+        Field("kernel_rows", "uint16_t", "1..MAX_WINDOW_ROWS"),
+        Field("kernel_columns", "uint16_t"),
+        Field("stride_rows", "uint16_t"),
+        Field("stride_columns", "uint16_t"),
+        Field("dilation_rows", "uint16_t"),
+        Field("dilation_columns", "uint16_t"),
+        Field(
+            "pad_rows",
+            "int16_t",
+            "rows of padding above row 0: window row k of output row r reads r*stride - pad + k*dilation",
+        ),
+        Field("pad_columns", "int16_t"),
     ),
-    Field("pad_columns", "int16_t"),
 )
-_REQUANTIZE = (
-    Field("input_zero_point", "int32_t", "what a tap outside the input reads"),
-    Field("output_zero_point", "int32_t"),
-    Field("output_min", "int32_t"),
-    Field("output_max", "int32_t"),
-    Field("bias_offset", "uint32_t", "int32[channels out]: bias - input_zero_point * sum(weights of that channel)"),
-    Field("multipliers_offset", "uint32_t", "int32[], Q0.31"),
-    Field("shifts_offset", "uint32_t", "int8[], > 0 is left; any alignment"),
-    Field("weights_offset", "uint32_t", "int8[]; 16-aligned"),
+_WINDOW = Block("window", WINDOW)
+
+QUANTIZED = Record(
+    "split_quantized_params",
+    "From int8 through int8 weights to int8: out = clamp(MBQM(acc, multiplier, shift) + output_zero_point).",
+    (
+        Field("input_zero_point", "int32_t", "what a tap outside the input reads"),
+        Field("output_zero_point", "int32_t"),
+        Field("output_min", "int32_t"),
+        Field("output_max", "int32_t"),
+        Field(
+            "bias_offset",
+            "uint32_t",
+            "int32[channels out]: bias - input_zero_point * sum(weights of that channel); TRANSPOSE_CONV: the bias alone",
+        ),
+        Field("multipliers_offset", "uint32_t", "int32[], Q0.31"),
+        Field("shifts_offset", "uint32_t", "int8[], > 0 is left; any alignment"),
+        Field("weights_offset", "uint32_t", "int8[]; 16-aligned"),
+    ),
 )
+_QUANTIZED = Block("quantized", QUANTIZED)
+
+QUANTIZED_INT16 = Record(
+    "split_quantized_int16_params",
+    "From int16 through int8 weights to int16, by the arithmetic of CONV_INT16.",
+    (
+        Field("output_min", "int32_t"),
+        Field("output_max", "int32_t"),
+        Field("bias_offset", "uint32_t", "int32[2 * channels out]: each int64 as its low half, then its high half"),
+        Field("multipliers_offset", "uint32_t", "int32[], Q0.31, >= 0"),
+        Field("shifts_offset", "uint32_t", "int8[], > 0 is left, <= 7 unless SUMS_32; any alignment"),
+        Field("weights_offset", "uint32_t", "int8[]; 16-aligned"),
+    ),
+)
+_QUANTIZED_INT16 = Block("quantized", QUANTIZED_INT16)
+
+_INT_LIMITS = (Field("output_min", "int32_t"), Field("output_max", "int32_t"))
+_FLOAT_LIMITS = (Field("output_min", "float"), Field("output_max", "float"))
 
 CONV_PARAMS = Record(
     "split_conv_params",
@@ -301,9 +346,9 @@ CONV_PARAMS = Record(
     "out = clamp(MBQM(acc, multiplier, shift) + output_zero_point). FULLY_CONNECTED is CONV with a 1x1 kernel. "
     "CONV_SUM adds one group of the input channels, as CONV with the weights of that group alone, to row `row` of the "
     "accumulator, which is its output too; CONV_SUM_LAST adds the last group and makes the output row of the sums.",
-    _WINDOW
-    + _REQUANTIZE
-    + (
+    (
+        _WINDOW,
+        _QUANTIZED,
         Field(
             "groups",
             "uint16_t",
@@ -316,7 +361,18 @@ CONV_PARAMS = Record(
 POOL_PARAMS = Record(
     "split_pool_params",
     "AVERAGE_POOL, MAX_POOL: taps outside the input do not count.",
-    (*_WINDOW, Field("output_min", "int32_t"), Field("output_max", "int32_t")),
+    (_WINDOW, *_INT_LIMITS),
+)
+
+_BINARY_SCALING = (
+    Field("left_shift", "int32_t"),
+    Field("multiplier1", "int32_t"),
+    Field("shift1", "int32_t"),
+    Field("multiplier2", "int32_t"),
+    Field("shift2", "int32_t"),
+    Field("output_multiplier", "int32_t"),
+    Field("output_shift", "int32_t"),
+    *_INT_LIMITS,
 )
 
 BINARY_PARAMS = Record(
@@ -331,15 +387,7 @@ BINARY_PARAMS = Record(
         Field("zero_point1", "int32_t"),
         Field("zero_point2", "int32_t"),
         Field("output_zero_point", "int32_t"),
-        Field("left_shift", "int32_t"),
-        Field("multiplier1", "int32_t"),
-        Field("shift1", "int32_t"),
-        Field("multiplier2", "int32_t"),
-        Field("shift2", "int32_t"),
-        Field("output_multiplier", "int32_t"),
-        Field("output_shift", "int32_t"),
-        Field("output_min", "int32_t"),
-        Field("output_max", "int32_t"),
+        *_BINARY_SCALING,
     ),
 )
 
@@ -356,8 +404,7 @@ QUANTIZE_PARAMS = Record(
     (
         Field("scale", "float"),
         Field("zero_point", "int32_t"),
-        Field("output_min", "int32_t"),
-        Field("output_max", "int32_t"),
+        *_INT_LIMITS,
     ),
 )
 
@@ -394,8 +441,7 @@ SUM_PARAMS = Record(
         Field("multiplier", "int32_t"),
         Field("shift", "int32_t"),
         Field("output_zero_point", "int32_t"),
-        Field("output_min", "int32_t"),
-        Field("output_max", "int32_t"),
+        *_INT_LIMITS,
     ),
 )
 
@@ -403,7 +449,7 @@ DENSE_PARAMS = Record(
     "split_dense_params",
     "DENSE_FEED: a FULLY_CONNECTED of batch 1 whose input arrives row by row. weights [out][input elements], the input "
     "flattened in row, column, channel order.",
-    (*_REQUANTIZE, Field("flags", "uint32_t", "WeightFlags")),
+    (_QUANTIZED, Field("flags", "uint32_t", "WeightFlags")),
 )
 
 TRANSPOSE_CONV_PARAMS = Record(
@@ -418,14 +464,7 @@ TRANSPOSE_CONV_PARAMS = Record(
         Field("stride_columns", "uint16_t"),
         Field("pad_rows", "uint16_t"),
         Field("pad_columns", "uint16_t"),
-        Field("input_zero_point", "int32_t"),
-        Field("output_zero_point", "int32_t"),
-        Field("output_min", "int32_t"),
-        Field("output_max", "int32_t"),
-        Field("bias_offset", "uint32_t", "int32[channels out]"),
-        Field("multipliers_offset", "uint32_t", "int32[], Q0.31"),
-        Field("shifts_offset", "uint32_t", "int8[], > 0 is left; any alignment"),
-        Field("weights_offset", "uint32_t", "int8[]; 16-aligned"),
+        _QUANTIZED,
         Field("flags", "uint32_t", "WeightFlags"),
     ),
 )
@@ -495,23 +534,14 @@ TRANSPOSE_PARAMS = Record(
     ),
 )
 
-_SCALE_INT16 = (
-    Field("output_min", "int32_t"),
-    Field("output_max", "int32_t"),
-    Field("bias_offset", "uint32_t", "int32[2 * channels out]: each int64 as its low half, then its high half"),
-    Field("multipliers_offset", "uint32_t", "int32[], Q0.31, >= 0"),
-    Field("shifts_offset", "uint32_t", "int8[], > 0 is left, <= 7 unless SUMS_32; any alignment"),
-    Field("weights_offset", "uint32_t", "int8[]; 16-aligned"),
-)
-
 CONV_INT16_PARAMS = Record(
     "split_conv_int16_params",
     "CONV_INT16, DEPTHWISE_INT16: int16 in and out without zero points, int8 weights as for CONV and DEPTHWISE. "
     "acc = bias + sum(w * x) in int64, taps outside the input add nothing; out = clamp(MBQM64(acc, multiplier, shift)), "
     "or with SUMS_32 clamp(MBQM((int32)acc, multiplier, shift)).",
     (
-        *_WINDOW,
-        *_SCALE_INT16,
+        _WINDOW,
+        _QUANTIZED_INT16,
         Field("groups", "uint16_t", "as in split_conv_params"),
         Field("flags", "uint16_t", "WeightFlags"),
     ),
@@ -520,35 +550,19 @@ CONV_INT16_PARAMS = Record(
 DENSE_INT16_PARAMS = Record(
     "split_dense_int16_params",
     "DENSE_FEED_INT16: DENSE_FEED of int16 by the arithmetic of CONV_INT16. An accumulator is an int64, in two int32 as the bias.",
-    (*_SCALE_INT16, Field("flags", "uint32_t", "WeightFlags")),
+    (_QUANTIZED_INT16, Field("flags", "uint32_t", "WeightFlags")),
 )
 
 POOL_INT16_PARAMS = Record(
     "split_pool_int16_params",
     "POOL_INT16: taps outside the input do not count.",
-    (
-        *_WINDOW,
-        Field("output_min", "int32_t"),
-        Field("output_max", "int32_t"),
-        Field("mode", "int32_t", "PoolMode"),
-    ),
+    (_WINDOW, *_INT_LIMITS, Field("mode", "int32_t", "PoolMode")),
 )
 
 BINARY_INT16_PARAMS = Record(
     "split_binary_int16_params",
     "BINARY_INT16: the arithmetic and broadcasting of split_binary_params on int16 without zero points.",
-    (
-        Field("mode", "int32_t", "BinaryMode"),
-        Field("left_shift", "int32_t"),
-        Field("multiplier1", "int32_t"),
-        Field("shift1", "int32_t"),
-        Field("multiplier2", "int32_t"),
-        Field("shift2", "int32_t"),
-        Field("output_multiplier", "int32_t"),
-        Field("output_shift", "int32_t"),
-        Field("output_min", "int32_t"),
-        Field("output_max", "int32_t"),
-    ),
+    (Field("mode", "int32_t", "BinaryMode"), *_BINARY_SCALING),
 )
 
 UNARY_INT16_PARAMS = Record(
@@ -564,8 +578,7 @@ UNARY_INT16_PARAMS = Record(
         Field("shift", "int32_t"),
         Field("negative_multiplier", "int32_t"),
         Field("negative_shift", "int32_t"),
-        Field("output_min", "int32_t"),
-        Field("output_max", "int32_t"),
+        *_INT_LIMITS,
         Field("scale", "float", "finite, > 0"),
     ),
 )
@@ -587,9 +600,8 @@ CONV_FLOAT_PARAMS = Record(
     "CONV_FLOAT, DEPTHWISE_FLOAT: as CONV and DEPTHWISE in float32. total = sum(x * w) over the taps inside the input by "
     "row, column and channel, from 0, each product and each sum rounded; out = min(max(total + bias, output_min), output_max).",
     (
-        *_WINDOW,
-        Field("output_min", "float"),
-        Field("output_max", "float"),
+        _WINDOW,
+        *_FLOAT_LIMITS,
         Field("bias_offset", "uint32_t", "float[channels out]"),
         Field("weights_offset", "uint32_t", "float[]; 16-aligned"),
         Field("groups", "uint16_t", "as in split_conv_params"),
@@ -601,8 +613,7 @@ DENSE_FLOAT_PARAMS = Record(
     "split_dense_float_params",
     "DENSE_FEED_FLOAT: DENSE_FEED in float32, products added in the order of the input; bias and limits as CONV_FLOAT.",
     (
-        Field("output_min", "float"),
-        Field("output_max", "float"),
+        *_FLOAT_LIMITS,
         Field("bias_offset", "uint32_t", "float[outputs]"),
         Field("weights_offset", "uint32_t", "float[]; 16-aligned"),
     ),
@@ -611,13 +622,13 @@ DENSE_FLOAT_PARAMS = Record(
 POOL_FLOAT_PARAMS = Record(
     "split_pool_float_params",
     "POOL_FLOAT: taps outside the input do not count; sums by row and column, then one division.",
-    (*_WINDOW, Field("output_min", "float"), Field("output_max", "float"), Field("mode", "int32_t", "PoolMode")),
+    (_WINDOW, *_FLOAT_LIMITS, Field("mode", "int32_t", "PoolMode")),
 )
 
 BINARY_FLOAT_PARAMS = Record(
     "split_binary_float_params",
     "BINARY_FLOAT: out = min(max(a op b, output_min), output_max), operands broadcast as in split_binary_params.",
-    (Field("mode", "int32_t", "BinaryMode"), Field("output_min", "float"), Field("output_max", "float")),
+    (Field("mode", "int32_t", "BinaryMode"), *_FLOAT_LIMITS),
 )
 
 UNARY_FLOAT_PARAMS = Record(
@@ -634,7 +645,7 @@ UNARY_FLOAT_PARAMS = Record(
 SUM_FLOAT_PARAMS = Record(
     "split_sum_float_params",
     "SUM_FEED_FLOAT: per channel, the sum over all pixels of the input in order, from 0, divided by `count`, then limited.",
-    (Field("count", "float", ">= 1"), Field("output_min", "float"), Field("output_max", "float")),
+    (Field("count", "float", ">= 1"), *_FLOAT_LIMITS),
 )
 
 PARAMS_OF = {
@@ -683,7 +694,8 @@ PARAMS_OF = {
 }
 
 RECORDS = (
-    HEADER, IO, STORAGE, VIEW, OP, CONV_PARAMS, POOL_PARAMS, BINARY_PARAMS, LUT_PARAMS, QUANTIZE_PARAMS, SOFTMAX_PARAMS,
+    HEADER, IO, STORAGE, VIEW, OP, WINDOW, QUANTIZED, QUANTIZED_INT16,
+    CONV_PARAMS, POOL_PARAMS, BINARY_PARAMS, LUT_PARAMS, QUANTIZE_PARAMS, SOFTMAX_PARAMS,
     PAD_PARAMS, SUM_PARAMS, DENSE_PARAMS, TRANSPOSE_CONV_PARAMS, RESIZE_PARAMS, BILINEAR_PARAMS, GATHER_PARAMS,
     BLOCK_PARAMS, MATMUL_PARAMS, TRANSPOSE_PARAMS,
     CONV_INT16_PARAMS, DENSE_INT16_PARAMS, POOL_INT16_PARAMS,
