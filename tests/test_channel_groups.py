@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from runtime_scene import prepare
 from split_stages import scheduled
 from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
-from tiny_models import Builder
+from tiny_models import Builder, Op, T, build_model
 
 from tflm_split.assemble import assemble, region_blobs
 from tflm_split.candidates import rewritten_split
@@ -51,14 +53,21 @@ def grouped_plan(model: bytes, groups: Mapping[int, Sizes], *, in_place: bool = 
     return compile_schedule(split, *scheduled(split), 5)
 
 
-def check(tflm: TflmServer, model: bytes, groups: Mapping[int, Sizes], *, in_place: bool = False) -> Program:
-    """The program, once TFLM and the numpy oracle agree that it computes what the model does."""
+def check(
+    tflm: TflmServer,
+    model: bytes,
+    groups: Mapping[int, Sizes],
+    *,
+    in_place: bool = False,
+    inputs: list[list[NDArray[Any]]] | None = None,
+) -> Program:
+    """The program, once TFLM and the numpy oracle agree that it computes what the model does, on `inputs` or any bytes."""
     plan = grouped_plan(model, groups, in_place=in_place)
     assert not plan.split.stock
     (region,) = plan.regions
     blobs = region_blobs(plan)
     optimized = assemble(read_model(model), plan, blobs)
-    inputs = inputs_of(model)
+    inputs = inputs or inputs_of(model)
     original, ran = tflm.run(model, inputs), tflm.run(optimized, inputs)
     assert ran.outputs == original.outputs
     assert ran.measured_head_bytes == plan.planned_head_bytes
@@ -265,6 +274,35 @@ def test_mean_and_global_pooling_sum_each_group_on_its_own(tflm: TflmServer) -> 
         hidden = b.conv(b.input, 12, 3, 3)
         b.pool(hidden, 6, 6) if pooled else b.mean(hidden, keep_dims=True)
         check(tflm, b.finish(), {hidden: (4, 8)})
+
+
+def embedding(entry: tuple[int, ...]) -> bytes:
+    """Nine token ids -> entries of a table of 20 -> their mean."""
+    table = np.random.default_rng(1).integers(-128, 128, (20, *entry))
+    axes = np.array([1], np.int32)
+    scales = {"scale": 0.1, "zero_point": 3}
+    tensors = [
+        T((1, 9), "INT32"), T((20, *entry), data=table.astype(np.int8), **scales), T((1, 9, *entry), **scales),
+        T((1,), "INT32", data=axes), T((1, *entry), scale=0.05, zero_point=-7),
+    ]  # fmt: skip
+    operators = [Op("GATHER", [1, 0], [2], {"axis": 0}), Op("MEAN", [2, 3], [4], {"keep_dims": False})]
+    return build_model(tensors, operators, [0], [4])
+
+
+@FEW
+@given(sizes_of(12), st.integers(0, 9))
+def test_an_embedding_is_looked_up_group_by_group(tflm: TflmServer, sizes: Sizes, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    tokens = [[rng.integers(0, 20, (1, 9)).astype(np.int32)] for _ in range(3)]
+    program = check(tflm, embedding((12,)), {2: sizes}, inputs=tokens)
+    assert kinds(program).count(OpKind.GATHER) == len(sizes)
+    tables = [op.params["table_offset"] for op in program.ops if op.kind is OpKind.GATHER]
+    assert len(set(tables)) == len(sizes)
+
+
+def test_an_entry_of_several_pixels_is_not_grouped() -> None:
+    assert 2 in groupable_in(embedding((12,)))
+    assert 2 not in groupable_in(embedding((3, 4)))
 
 
 def test_groups_that_do_not_add_up_are_refused() -> None:

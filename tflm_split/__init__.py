@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tflm_split import errors
@@ -36,6 +37,7 @@ def optimize(
     effort: int | str | None = None,
     board: str | None = None,
     max_slowdown: float | None = None,
+    axes: str | Iterable[str] | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """The model at `source` (a path, or its bytes), split for least arena; nothing is written.
@@ -46,7 +48,8 @@ def optimize(
     much the search may look at: `low`, `default`, `high`, `max`, or a number (`plan/effort.py`). `board` (a name of
     `tflm-split board`; m7 without) is the one that `report["latency"]` predicts instructions for; the result may take
     `max_slowdown` times those of rows alone (1.05 without; 1.0 is none, and only above 1.05 are multiply-accumulates
-    done twice). With `max_arena`, the fastest result that fits is the one you get. `progress` is called with (stage,
+    done twice). `axes` are those that tensors may be cut along: `rows`, `channels`, or `rows,channels`, the default
+    (`allowed_axes.py`). With `max_arena`, the fastest result that fits is the one you get. `progress` is called with (stage,
     done, total).
 
     Raises subclasses of `errors.TflmSplitError`: InputError for what cannot be used, VerificationError when the result
@@ -63,6 +66,7 @@ def optimize(
         effort=effort,
         board=board,
         max_slowdown=max_slowdown,
+        axes=axes,
     )
     return pipeline.optimize(source, options, progress or pipeline.quiet)
 
@@ -77,6 +81,7 @@ def pareto(
     effort: int | str | None = None,
     board: str | None = None,
     max_slowdown: float | None = 2.0,
+    axes: str | Iterable[str] | None = None,
     progress: Progress | None = None,
 ) -> tuple[Result, ...]:
     """What less memory costs in time: results none of which another beats in both, fastest first.
@@ -94,6 +99,7 @@ def pareto(
         effort=effort,
         board=board,
         max_slowdown=max_slowdown,
+        axes=axes,
     )
     return pipeline.pareto(source, options, progress or pipeline.quiet)
 
@@ -107,13 +113,20 @@ def _options(
     effort: int | str | None,
     board: str | None,
     max_slowdown: float | None,
+    axes: str | Iterable[str] | None,
     max_arena: int | str | None = None,
 ) -> Options:
     """What the user said, the rest at its defaults."""
     from tflm_split import pipeline
+    from tflm_split.allowed_axes import parse_axes
     from tflm_split.plan.effort import parse_effort
 
-    said = {"effort": None if effort is None else parse_effort(effort), "board": board, "max_slowdown": max_slowdown}
+    said = {
+        "effort": None if effort is None else parse_effort(effort),
+        "board": board,
+        "max_slowdown": max_slowdown,
+        "axes": None if axes is None else parse_axes(axes),
+    }
     return pipeline.Options(
         int8_io=int8_io,
         max_arena_bytes=None if max_arena is None else parse_bytes(max_arena),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from tflm_split.allowed_axes import ALL_AXES
 from tflm_split.analysis.latency import DEFAULT_BOARD
 from tflm_split.compile import Plan, compile_schedule
 from tflm_split.errors import Refusal
@@ -15,9 +16,9 @@ from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
 from tflm_split.schedule.cuts import best_cuts
+from tflm_split.schedule.heights import steps_along
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.polish import Polish
-from tflm_split.schedule.step_graph import build_step_graph
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
 from tflm_split.split.regions import Split, SplitOptions, split_graph
@@ -80,20 +81,22 @@ DEFAULT_SLOWDOWN = 1.05
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the user asks of a plan: `effort` to spend, and how slow it may be on `board` (`refine.Limits`)."""
+    """What the user asks of a plan: `effort` to spend, how slow it may be on `board`, and which `axes` tensors may be cut
+    along (`refine.Limits`)."""
 
     effort: int
     board: str = DEFAULT_BOARD
     max_slowdown: float = DEFAULT_SLOWDOWN
+    axes: frozenset[str] = ALL_AXES
 
 
 def _schedules(graph: Graph, wish: Wish, progress: Progress) -> list[Refined]:
     """All schedules worth placing, refined and polished; none when nothing of the model can be split."""
-    found = _candidates(graph, progress)
+    found = _candidates(graph, wish.axes, progress)
     return _polished(_refined(found, wish, progress), wish.effort, progress) if found else []
 
 
-def _candidates(graph: Graph, progress: Progress) -> list[Refined]:
+def _candidates(graph: Graph, axes: frozenset[str], progress: Progress) -> list[Refined]:
     """A schedule per configuration: concatenations copied or written in place, times the operator orders."""
     found: list[Refined] = []
     has_concatenation = any(op.kind == "CONCATENATION" for op in graph.operators)
@@ -102,7 +105,7 @@ def _candidates(graph: Graph, progress: Progress) -> list[Refined]:
         split = rewritten_split(graph, options)
         if not split.row_ops:
             break
-        step_graph = build_step_graph(split)
+        step_graph = steps_along(split, axes)
         orders = candidate_orders(split, step_graph)
         for k, order in enumerate(orders):
             progress("schedule", k, len(orders))
@@ -123,7 +126,8 @@ def _refined(candidates: Sequence[Refined], wish: Wish, progress: Progress) -> l
         wish.board,
         wish.max_slowdown,
         1 + wish.effort // EFFORT_PER_BEAM,
-        allow_extra_macs=wish.max_slowdown > DEFAULT_SLOWDOWN,
+        allow_extra_macs=wish.max_slowdown > DEFAULT_SLOWDOWN and "rows" in wish.axes,
+        axes=wish.axes,
     )
     progress("search", 0, 1)
     search = Search(start, limits)

@@ -22,6 +22,7 @@ import click
 from tqdm import tqdm
 
 import tflm_split
+from tflm_split.allowed_axes import AXES_HELP, parse_axes
 from tflm_split.board.boards import BOARDS
 from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
@@ -51,6 +52,14 @@ def _effort(context: click.Context, parameter: click.Parameter, text: str | None
     """An effort, parsed by `plan/effort.py`."""
     try:
         return None if text is None else parse_effort(text)
+    except InputError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
+
+
+def _axes(context: click.Context, parameter: click.Parameter, text: str | None) -> frozenset[str] | None:
+    """Axes, parsed by `allowed_axes.py`."""
+    try:
+        return None if text is None else parse_axes(text)
     except InputError as error:
         raise click.BadParameter(str(error), context, parameter) from None
 
@@ -89,6 +98,9 @@ def cli(debug: bool) -> None:
     help="How many times the instructions of rows alone a result may take (default: 1.05); above 1.05 rows may be "
     "computed twice.",
 )
+@click.option(
+    "--axes", callback=_axes, metavar="AXES", help=f"What tensors may be cut along: {AXES_HELP} (default: all)."
+)
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def optimize(
     model: Path,
@@ -102,6 +114,7 @@ def optimize(
     effort: int | None,
     board: str | None,
     max_slowdown: float | None,
+    axes: frozenset[str] | None,
     force: bool,
 ) -> int:
     """Split MODEL for least arena, verify the result in TFLM, and report."""
@@ -126,6 +139,7 @@ def optimize(
             effort=effort,
             board=board,
             max_slowdown=max_slowdown,
+            axes=axes,
             progress=progress,
         )
     record = _json(result.report)
@@ -153,6 +167,7 @@ def optimize(
 @click.option("--effort", callback=_effort, metavar="EFFORT", help="As for optimize.")
 @click.option("--board", metavar="BOARD", help=f"The board to predict instructions for: {', '.join(BOARDS)}.")
 @click.option("--max-slowdown", type=click.FloatRange(min=1.0), default=2.0, show_default=True, help="As for optimize.")
+@click.option("--axes", callback=_axes, metavar="AXES", help="As for optimize.")
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def pareto(
     model: Path,
@@ -163,6 +178,7 @@ def pareto(
     effort: int | None,
     board: str | None,
     max_slowdown: float,
+    axes: frozenset[str] | None,
     force: bool,
 ) -> int:
     """What less memory of MODEL costs in time: the results none of which another beats in both."""
@@ -182,6 +198,7 @@ def pareto(
             effort=effort,
             board=board,
             max_slowdown=max_slowdown,
+            axes=axes,
             progress=progress,
         )
     record = front_record(model.name, [r.report for r in results])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tflm_split.allowed_axes import ALL_AXES, parse_axes
 from tflm_split.analysis.latency import DEFAULT_BOARD, board_costs
 from tflm_split.assemble import assemble, region_blobs
 from tflm_split.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, pareto_plans, rewritten_split
@@ -39,7 +40,8 @@ def quiet(stage: str, done: int, total: int) -> None:
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the user may ask for. Sizes in bytes; `inputs` is the number of inputs the result is verified on; `board` is
-    the one that instructions are predicted for, `max_slowdown` how many times those of rows alone they may be."""
+    the one that instructions are predicted for, `max_slowdown` how many times those of rows alone they may be; `axes` are
+    those that tensors may be cut along (`allowed_axes.py`)."""
 
     int8_io: bool = False
     max_arena_bytes: int | None = None
@@ -49,6 +51,7 @@ class Options:
     effort: int = DEFAULT_EFFORT
     board: str = DEFAULT_BOARD
     max_slowdown: float = DEFAULT_SLOWDOWN
+    axes: frozenset[str] = ALL_AXES
 
     def __post_init__(self) -> None:
         if self.max_arena_bytes is not None and self.max_arena_bytes <= 0:
@@ -60,6 +63,7 @@ class Options:
         if self.effort < 0:
             raise InputError(f"the effort is {self.effort}, needs 0 or more")
         board_costs(self.board)
+        parse_axes(self.axes)
         if not 1 <= self.max_slowdown < math.inf:
             raise InputError(f"the slowdown limit is {self.max_slowdown}, needs 1 or more")
 
@@ -125,7 +129,7 @@ def _read(source: os.PathLike[str] | str | bytes, options: Options) -> tuple[Mod
 
 
 def _wish(options: Options) -> Wish:
-    return Wish(options.effort, options.board, options.max_slowdown)
+    return Wish(options.effort, options.board, options.max_slowdown, options.axes)
 
 
 def _fastest_that_fits(model: Model, plans: Sequence[Plan], max_arena_bytes: int) -> Plan | None:
@@ -168,7 +172,7 @@ def _result(
         optimized, plan, blobs, after, changes = model.original, None, (), before, ()
     outcome = Outcome(
         model, optimized, split, plan, blobs, before, after, comparison, changes, kept_original, options.max_arena_bytes,
-        options.board,
+        options.board, options.axes,
     )  # fmt: skip
     return Result(optimized, make_record(outcome), changes, plan, path)
 

@@ -15,13 +15,15 @@ from math import fsum
 
 import numpy as np
 
+from tflm_split.allowed_axes import ALL_AXES
 from tflm_split.analysis.latency import row_op_cost
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.schedule.cuts import Schedule, best_cuts
+from tflm_split.schedule.heights import steps_along
 from tflm_split.schedule.lives import live_bytes, live_peak, lives
 from tflm_split.schedule.recompute import recomputable, recompute
-from tflm_split.schedule.step_graph import StepGraph, build_step_graph, node_dependencies
+from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.channel_groups import Sizes, equal_groups, groupable, joined, summed
@@ -71,7 +73,7 @@ class Refined:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long to search (`evaluations`), how many states to go on from, and how slow a result may be.
+    """How long to search (`evaluations`), how many states to go on from, how slow a result may be, along which axes to cut.
 
     `max_slowdown` counts against rows alone, in instructions predicted for `board`; up to `NOISE` is no slowdown.
     """
@@ -81,6 +83,7 @@ class Limits:
     max_slowdown: float
     beam: int = 1
     allow_extra_macs: bool = False
+    axes: frozenset[str] = ALL_AXES
 
 
 class Search:
@@ -91,9 +94,10 @@ class Search:
         self._left = limits.evaluations
         self._graph = start.split.graph
         self._cut = cut_operators(self._graph)
-        self._cuttable = groupable(self._graph, self._cut.pieces)
+        by_channels = "channels" in limits.axes
+        self._cuttable = groupable(self._graph, self._cut.pieces) if by_channels else frozenset()
         self._summed = summed(self._cut.pieces)
-        self._joints = joined(self._graph, self._cut.pieces)
+        self._joints = joined(self._graph, self._cut.pieces) if by_channels else {}
         self.start = self._measured(start)
         self.front: list[Refined] = [self.start]
 
@@ -138,7 +142,7 @@ class Search:
 
     def _cut_anew(self, state: Refined) -> Refined:
         """`state` with the cuts that are best for it, not for what it came from."""
-        step_graph = build_step_graph(state.split)
+        step_graph = steps_along(state.split, self._limits.axes)
         scores = attention_scores(state.split) if state.streams_attention else frozenset()
         schedule = best_cuts(step_graph, state.schedule.nodes, state.split.stock, scores)
         other = self._scheduled(state, step_graph, schedule, state.again)
@@ -162,11 +166,13 @@ class Search:
             return None
         if split.stock != base.split.stock:
             return None
-        step_graph = build_step_graph(split)
+        step_graph = steps_along(split, self._limits.axes)
         dependencies = node_dependencies(step_graph)
         order = [s for group in base.schedule.groups() for s in streaming_order(step_graph, group, dependencies)]
         schedule = replace(base.schedule, steps=tuple(order), live_peak_bytes=live_peak(step_graph, order))
-        return self._scheduled(replace(base, options=options, split=split), step_graph, schedule, again)
+        found = self._scheduled(replace(base, options=options, split=split), step_graph, schedule, again)
+        # Where no rows stream, cuts cost nothing and are everywhere: those of `base` would keep groups from streaming, too.
+        return found if "rows" in self._limits.axes else self._cut_anew(found)
 
     def _scheduled(self, state: Refined, step_graph: StepGraph, schedule: Schedule, again: frozenset[int]) -> Refined:
         """`state` under a schedule, the rows of `again` made anew where that can be."""

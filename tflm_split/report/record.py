@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import tflm_split
+from tflm_split.allowed_axes import ALL_AXES, AXES
 from tflm_split.analysis.latency import DEFAULT_BOARD, board_costs, predict
 from tflm_split.analysis.liveness import live_peak_bytes
 from tflm_split.analysis.macs import graph_macs, macs
@@ -54,6 +55,7 @@ class Outcome:
     kept_original: str | None
     max_arena_bytes: int | None
     board: str = DEFAULT_BOARD
+    axes: frozenset[str] = ALL_AXES
 
 
 def make_record(outcome: Outcome) -> dict[str, Any]:
@@ -71,6 +73,7 @@ def make_record(outcome: Outcome) -> dict[str, Any]:
         "latency": _latency(outcome),
         "verified": _verified(outcome.comparison),
         "goal": _goal(outcome.max_arena_bytes, after[BUDGET_KEY]),
+        "axes": [axis for axis in AXES if axis in outcome.axes],
         "refusals": _refusals(outcome.split),
         "bottleneck": _bottleneck(tightest),
         "kept_original": outcome.kept_original,

@@ -1,10 +1,11 @@
 """Rows cut along channels too: a step computes some channels of a row, so that a row need never be whole.
 
 A grouped tensor becomes one tensor per group, each with rows of its own. A convolution computes each group from its whole
-input with the group's own filters; a channel-wise operator (depthwise, pooling, element-wise, a sum over pixels) reads a
-group and writes the same channels of its output, grouped or whole. A convolution that reads a grouped tensor takes one
-group after the other into int32 sums of an output row, and requantises them once: exact. Nothing is computed twice, no
-weight is stored twice: a group's weights are a part of the operator's.
+input with the group's own filters, an embedding looks it up in its own part of the table; a channel-wise operator
+(depthwise, pooling, element-wise, a sum over pixels) reads a group and writes the same channels of its output, grouped or
+whole. A convolution that reads a grouped tensor takes one group after the other into int32 sums of an output row, and
+requantises them once: exact. Nothing is computed twice, no weight is stored twice: a group's weights are a part of the
+operator's.
 
 A concatenation along channels whose output is grouped where its inputs meet vanishes: each group is one of its inputs, or
 a part of one (Serenity's identity rewriting, arXiv 2003.02369: partial sums per branch, depthwise per branch).
@@ -35,6 +36,8 @@ Sizes = tuple[int, ...]
 
 _FILTERS = frozenset({OpKind.CONV, OpKind.TRANSPOSE_CONV})
 """Every output channel needs all input channels."""
+_TABLES = frozenset({OpKind.GATHER})
+"""An output channel is looked up in that channel of a table."""
 _CHANNEL_WISE = frozenset(
     {
         OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL, OpKind.LUT, OpKind.ADD, OpKind.SUB, OpKind.MUL,
@@ -68,7 +71,7 @@ def groupable(graph: Graph, row_ops: RowOps) -> frozenset[int]:
     """Tensors that could be cut along channels anywhere: made by one row op that can, read by those that take groups."""
     made_by = [ops[0] for ops in row_ops.values() if len(ops) == 1]
     readable = _readable_by_groups(graph, row_ops)
-    return frozenset(op.output for op in made_by if op.output in readable and _cuts_output(op))
+    return frozenset(op.output for op in made_by if op.output in readable and _cuts_output(graph, op))
 
 
 def joined(graph: Graph, row_ops: RowOps) -> Mapping[int, Sizes]:
@@ -176,10 +179,12 @@ def _ending_with_branches(
     return found
 
 
-def _cuts_output(op: RowOp) -> bool:
+def _cuts_output(graph: Graph, op: RowOp) -> bool:
     """Whether the op can compute some of its output's channels."""
     if op.output_pixel_stride_bytes:
         return False
+    if op.kind in _TABLES:
+        return _is_cut_as(op.output_shape, graph.tensors[op.output])  # an entry of the table may be several pixels
     return (op.kind in _FILTERS and op.params.get("groups", 1) == 1) or _is_channel_wise(op)
 
 
@@ -361,9 +366,14 @@ def _summed(op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[Ro
 
 def _part_of_params(op: RowOp, first: int, channels: int) -> Mapping[str, int | float | bytes]:
     params = dict(op.params)
+    total = op.output_shape.channels
+    if op.kind in _TABLES:
+        table = params["table_offset"]
+        assert isinstance(table, bytes)
+        entries = np.frombuffer(table, np.int8).reshape(-1, total)
+        params["table_offset"] = entries[:, first : first + channels].tobytes()
     if "weights_offset" not in params:
         return params
-    total = op.output_shape.channels
 
     def part(name: str, entry_bytes: int) -> None:
         data = params[name]

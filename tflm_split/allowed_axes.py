@@ -1,0 +1,29 @@
+"""Along which axes may tensors be cut, and by which words can that be asked for?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tflm_split.errors import InputError
+
+AXES = ("rows", "channels")
+"""`rows`: a row is computed when somebody asks for it; without, an operator (or a group of its channels) makes all of its
+rows before another starts. `channels`: rows are cut into groups of channels, too, and concatenations may vanish."""
+ALL_AXES = frozenset(AXES)
+AXES_HELP = f"{', '.join(AXES)}, or several with commas between them"
+
+
+def parse_axes(axes: str | Iterable[str]) -> frozenset[str]:
+    """The axes that `axes` names, a text like `rows,channels` or several words, in any order.
+
+    Raises InputError for an axis that does not exist, and for none at all.
+    """
+    words = axes.split(",") if isinstance(axes, str) else axes
+    found = frozenset(word.strip() if isinstance(word, str) else word for word in words)
+    unknown = sorted(str(word) for word in found if word not in ALL_AXES and word != "")
+    if unknown:
+        raise InputError(f"there is no axis {unknown[0]!r} to cut along, only {' and '.join(AXES)}")
+    found -= {""}
+    if not found:
+        raise InputError(f"no axis to cut along is given, needs {' or '.join(AXES)}")
+    return found
