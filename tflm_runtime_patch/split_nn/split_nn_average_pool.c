@@ -10,9 +10,7 @@ void split_nn_average_pool_row(const split_pool* pool, const int8_t* const* rows
                                int8_t* output, const split_pixels* out) {
     const split_window* window = &pool->window;
     for (int32_t x = 0; x < out->columns; ++x) {
-        const int32_t origin = x * window->stride - window->pad;
-        int32_t begin, end;
-        split_clip_window(window, origin, in->columns, &begin, &end);
+        const split_reach at = split_reach_of(window, x, in->columns);
         int8_t* pixel = output + x * out->stride;
         for (int32_t first = 0; first < out->channels; first += SPLIT_BLOCK_CHANNELS) {
             int32_t sums[SPLIT_BLOCK_CHANNELS] = {0};
@@ -20,8 +18,8 @@ void split_nn_average_pool_row(const split_pool* pool, const int8_t* const* rows
             const int32_t count = left < SPLIT_BLOCK_CHANNELS ? left : SPLIT_BLOCK_CHANNELS;
             int32_t taps = 0; /* at most 32 rows of 65535 columns: sums stay within +-2^28 */
             for (int32_t k = 0; k < window->rows; ++k) {
-                for (int32_t t = begin; t < end && rows[k] != NULL; ++t, ++taps) {
-                    const int8_t* read = rows[k] + (origin + t * window->dilation) * in->stride + first;
+                for (int32_t t = at.begin; t < at.end && rows[k] != NULL; ++t, ++taps) {
+                    const int8_t* read = rows[k] + (at.origin + t * window->dilation) * in->stride + first;
                     for (int32_t i = 0; i < count; ++i) {
                         sums[i] += read[i];
                     }

@@ -9,22 +9,14 @@
 /* The sum of this many int8 fits an int16. */
 #define MAX_SHORT_TAPS 256
 
-/* The window columns [begin, end) that one output pixel sees. */
-typedef struct reach {
-    const int8_t* const* rows;
-    int32_t row_count;
-    int32_t start; /* bytes from a row's first pixel to column `begin` */
-    int32_t step;  /* from column to column */
-    int32_t count; /* columns; 0: none */
-} reach;
-
 static inline int8_t average(const split_pool* pool, int32_t sum, int32_t taps) {
     const int32_t nudge = sum > 0 ? taps / 2 : -(taps / 2);
     return (int8_t)split_clamp((sum + nudge) / taps, pool->min, pool->max);
 }
 
 /* At most MAX_SHORT_TAPS taps. */
-static inline void four_channels(const split_pool* pool, const reach* at, int32_t channel, int32_t taps, int8_t* to) {
+static inline void four_channels(const split_pool* pool, const split_dsp_taps* at, int32_t channel, int32_t taps,
+                                 int8_t* to) {
     uint32_t even = 0, odd = 0;
     for (int32_t k = 0; k < at->row_count; ++k) {
         if (at->rows[k] != NULL) {
@@ -43,7 +35,7 @@ static inline void four_channels(const split_pool* pool, const reach* at, int32_
 }
 
 /* At most 32 rows of 65535 columns: the sum stays within +-2^28. */
-static inline int8_t one_channel(const split_pool* pool, const reach* at, int32_t channel, int32_t taps) {
+static inline int8_t one_channel(const split_pool* pool, const split_dsp_taps* at, int32_t channel, int32_t taps) {
     int32_t sum = 0;
     for (int32_t k = 0; k < at->row_count; ++k) {
         for (int32_t t = 0; t < at->count && at->rows[k] != NULL; ++t) {
@@ -61,12 +53,9 @@ void split_nn_average_pool_row(const split_pool* pool, const int8_t* const* rows
         row_taps += rows[k] != NULL ? 1 : 0;
     }
     for (int32_t x = 0; x < out->columns; ++x) {
-        const int32_t origin = x * window->stride - window->pad;
+        const split_dsp_taps at = split_dsp_taps_of(window, rows, in, x);
         int8_t* pixel = output + x * out->stride;
-        int32_t begin, end, channel = 0;
-        split_clip_window(window, origin, in->columns, &begin, &end);
-        const reach at = {rows, window->rows, begin < end ? (origin + begin * window->dilation) * in->stride : 0,
-                          window->dilation * in->stride, end - begin};
+        int32_t channel = 0;
         const int32_t taps = row_taps * at.count > 0 ? row_taps * at.count : 1;
         for (; taps <= MAX_SHORT_TAPS && channel + 4 <= out->channels; channel += 4) {
             four_channels(pool, &at, channel, taps, pixel + channel);

@@ -11,8 +11,7 @@ void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const 
     const int32_t group_filters = out->channels / conv->groups;
     const int32_t filter = conv->window.rows * conv->window.columns * depth;
     for (int32_t x = 0; x < out->columns; ++x) {
-        position at = {x * conv->window.stride - conv->window.pad, 0, 0, 0, depth};
-        split_clip_window(&conv->window, at.origin, in->columns, &at.begin, &at.end);
+        position at = {split_reach_of(&conv->window, x, in->columns), 0, depth};
         int8_t* pixel = output + x * out->stride;
         int32_t channel = 0;
         for (int32_t group = 0; group < conv->groups; ++group) {

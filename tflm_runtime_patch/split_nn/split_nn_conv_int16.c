@@ -1,27 +1,15 @@
 /* CONV_INT16, DEPTHWISE_INT16 and, with a 1x1 window, FULLY_CONNECTED: one output row. Stack: below 150 bytes. */
 #include "split_nn_int16.h"
 
-typedef struct position {
-    int32_t origin; /* input pixel under window column 0 */
-    int32_t begin;  /* window columns [begin, end) lie inside the input */
-    int32_t end;
-} position;
-
-static position position_of(const split_window* window, int32_t x, int32_t columns) {
-    position at = {x * window->stride - window->pad, 0, 0};
-    split_clip_window(window, at.origin, columns, &at.begin, &at.end);
-    return at;
-}
-
 /* The input pixel under window column t, which lies inside the input. */
-static const int16_t* tap_of(const split_window* window, position at, int32_t t, const int16_t* row,
+static const int16_t* tap_of(const split_window* window, split_reach at, int32_t t, const int16_t* row,
                              const split_pixels* in) {
     return split_pixel_int16(row, at.origin + t * window->dilation, in->stride);
 }
 
 /* What the window adds to the sum of one filter whose group reads `depth` channels from `channel` on. */
 static uint64_t window_sum(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
-                           position at, const int8_t* weights, int32_t channel, int32_t depth) {
+                           split_reach at, const int8_t* weights, int32_t channel, int32_t depth) {
     const split_window* window = &conv->window;
     const int contiguous = window->dilation == 1 && in->stride == depth * (int32_t)sizeof(int16_t);
     uint64_t sum = 0;
@@ -47,7 +35,7 @@ void split_nn_conv_int16_row(const split_conv_int16* conv, const int16_t* const*
     const int32_t group_filters = out->channels / conv->groups;
     const int32_t filter = conv->window.rows * conv->window.columns * depth;
     for (int32_t x = 0; x < out->columns; ++x) {
-        const position at = position_of(&conv->window, x, in->columns);
+        const split_reach at = split_reach_of(&conv->window, x, in->columns);
         int16_t* pixel = split_output_int16(output, x, out->stride);
         for (int32_t c = 0; c < out->channels; ++c) {
             const int32_t channel = c / group_filters * depth;
@@ -61,7 +49,7 @@ void split_nn_depthwise_int16_row(const split_conv_int16* conv, const int16_t* c
                                   int16_t* output, const split_pixels* out) {
     const split_window* window = &conv->window;
     for (int32_t x = 0; x < out->columns; ++x) {
-        const position at = position_of(window, x, in->columns);
+        const split_reach at = split_reach_of(window, x, in->columns);
         int16_t* pixel = split_output_int16(output, x, out->stride);
         for (int32_t c = 0; c < out->channels; ++c) {
             const int32_t read = c / conv->groups;

@@ -10,8 +10,7 @@ void split_nn_conv_sum_row(const split_conv* conv, const int8_t* const* rows, co
                            const split_pixels* out) {
     const int32_t filter = conv->window.rows * conv->window.columns * in->channels;
     for (int32_t x = 0; x < out->columns; ++x, sums += out->channels) {
-        position at = {x * conv->window.stride - conv->window.pad, 0, 0, 0, in->channels};
-        split_clip_window(&conv->window, at.origin, in->columns, &at.begin, &at.end);
+        const position at = {split_reach_of(&conv->window, x, in->columns), 0, in->channels};
         for (int32_t channel = 0; channel < out->channels; channel += LANES) {
             uint32_t added[LANES] = {0, 0, 0, 0};
             const int32_t lanes = out->channels - channel < LANES ? out->channels - channel : LANES;

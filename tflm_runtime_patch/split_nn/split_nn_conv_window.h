@@ -53,9 +53,7 @@ static void add_padding(uint32_t sums[LANES], int32_t lanes, span part, int32_t 
 }
 
 typedef struct position {
-    int32_t origin; /* input pixel under window column 0 */
-    int32_t begin;  /* window columns [begin, end) lie inside the input */
-    int32_t end;
+    split_reach columns;
     int32_t channel; /* first input channel of the group */
     int32_t depth;   /* input channels of the group */
 } position;
@@ -67,24 +65,26 @@ static void add_window(const split_conv* conv, const int8_t* const* rows, const 
     const int32_t filter = window->rows * row_bytes;
     const int contiguous = window->dilation == 1 && in->stride == at.depth;
     for (int32_t k = 0; k < window->rows; ++k, weights += row_bytes) {
-        if (rows[k] == NULL || at.begin == at.end) {
+        if (rows[k] == NULL || at.columns.begin == at.columns.end) {
             add_padding(sums, lanes, (span){NULL, weights, row_bytes}, filter, conv->input_zero_point);
             continue;
         }
-        add_padding(sums, lanes, (span){NULL, weights, at.begin * at.depth}, filter, conv->input_zero_point);
-        const int8_t* pixel = rows[k] + (at.origin + at.begin * window->dilation) * in->stride + at.channel;
-        const int8_t* tap = weights + at.begin * at.depth;
+        add_padding(sums, lanes, (span){NULL, weights, at.columns.begin * at.depth}, filter, conv->input_zero_point);
+        const int8_t* pixel =
+            rows[k] + (at.columns.origin + at.columns.begin * window->dilation) * in->stride + at.channel;
+        const int8_t* tap = weights + at.columns.begin * at.depth;
         if (contiguous) {
-            add_dots(sums, lanes, (span){pixel, tap, (at.end - at.begin) * at.depth}, filter);
+            add_dots(sums, lanes, (span){pixel, tap, (at.columns.end - at.columns.begin) * at.depth}, filter);
         } else {
-            for (int32_t t = at.begin; t < at.end; ++t, tap += at.depth) {
+            for (int32_t t = at.columns.begin; t < at.columns.end; ++t, tap += at.depth) {
                 add_dots(sums, lanes, (span){pixel, tap, at.depth}, filter);
-                if (t + 1 < at.end) { /* a pointer behind the last tap might lie outside the row */
+                if (t + 1 < at.columns.end) { /* a pointer behind the last tap might lie outside the row */
                     pixel += window->dilation * in->stride;
                 }
             }
         }
-        add_padding(sums, lanes, (span){NULL, weights + at.end * at.depth, (window->columns - at.end) * at.depth},
+        add_padding(sums, lanes,
+                    (span){NULL, weights + at.columns.end * at.depth, (window->columns - at.columns.end) * at.depth},
                     filter, conv->input_zero_point);
     }
 }

@@ -94,6 +94,23 @@ static inline int split_dsp_rows_are_apart(const int8_t* const* rows, int32_t ro
 void split_dsp_gather(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int32_t x,
                       int32_t channel, int32_t depth, int8_t* window);
 
+/* What a pooling window sees of its input: in each of the rows that are not NULL, `count` pixels. */
+typedef struct split_dsp_taps {
+    const int8_t* const* rows;
+    int32_t row_count;
+    int32_t start; /* bytes from a row's first pixel to the first one seen */
+    int32_t step;  /* from pixel to pixel */
+    int32_t count;
+} split_dsp_taps;
+
+SPLIT_DSP_INLINE split_dsp_taps split_dsp_taps_of(const split_window* window, const int8_t* const* rows,
+                                                  const split_pixels* in, int32_t x) {
+    const split_reach at = split_reach_of(window, x, in->columns);
+    const int32_t first = at.begin < at.end ? at.origin + at.begin * window->dilation : 0;
+    split_dsp_taps taps = {rows, window->rows, first * in->stride, window->dilation * in->stride, at.end - at.begin};
+    return taps;
+}
+
 /* How one channel becomes int8. */
 typedef struct split_dsp_scale {
     int32_t multiplier;

@@ -1,5 +1,4 @@
 /* SUM_FEED_INT16, DENSE_FEED_INT16: global pooling, MEAN and FULLY_CONNECTED, fed row by row. Stack: below 120 bytes. */
-#include "split_nn_format.h"
 #include "split_nn_int16.h"
 
 void split_nn_sum_int16_row(const int16_t* input, const split_pixels* in, int32_t* sums) {
@@ -11,22 +10,9 @@ void split_nn_sum_int16_row(const int16_t* input, const split_pixels* in, int32_
     }
 }
 
-/* Rounds to nearest, ties away from zero; 64 bits because a hostile program may leave any sum behind. */
-static int32_t average(int32_t sum, int32_t count) {
-    const int64_t nudge = sum > 0 ? count / 2 : -(count / 2);
-    return (int32_t)((sum + nudge) / count);
-}
-
 void split_nn_sum_int16_finish(const split_sum* sum, const int32_t* sums, int32_t channels, int16_t* output) {
     for (int32_t c = 0; c < channels; ++c) {
-        int32_t value;
-        if (sum->mode == SPLIT_MEAN_AVERAGE_POOL) {
-            value = average(sums[c], sum->count);
-        } else {
-            value = split_requantize(split_wrapping_sub(sums[c], sum->bias), sum->multiplier, sum->shift);
-            value = split_wrapping_add(value, sum->zero_point);
-        }
-        output[c] = (int16_t)split_clamp(value, sum->min, sum->max);
+        output[c] = (int16_t)split_mean(sum, sums[c]);
     }
 }
 

@@ -43,4 +43,19 @@ static inline int32_t split_requantize(int32_t value, int32_t multiplier, int32_
     return split_rounding_shift_right(split_high_mul(split_wrapping_shift_left(value, left), multiplier), right);
 }
 
+/* sum / count rounded to nearest, ties away from zero; 64 bits because a hostile program may leave any sum behind. */
+static inline int32_t split_average(int32_t sum, int32_t count) {
+    const int64_t nudge = sum > 0 ? count / 2 : -(count / 2);
+    return (int32_t)((sum + nudge) / count);
+}
+
+static inline int32_t split_leading_zeros(uint32_t value) {
+    int32_t count = 0;
+    while (count < 32 && (value & UINT32_C(0x80000000)) == 0) {
+        value <<= 1;
+        ++count;
+    }
+    return count;
+}
+
 #endif /* SPLIT_NN_FIXED_POINT_H_ */

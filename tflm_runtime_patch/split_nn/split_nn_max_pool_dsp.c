@@ -18,16 +18,7 @@ static inline uint32_t smaller(uint32_t a, uint32_t b) {
     return result;
 }
 
-/* The window columns [begin, end) that one output pixel sees. */
-typedef struct reach {
-    const int8_t* const* rows;
-    int32_t row_count;
-    int32_t start; /* bytes from a row's first pixel to column `begin` */
-    int32_t step;  /* from column to column */
-    int32_t count; /* columns; 0: none */
-} reach;
-
-static inline uint32_t four_channels(const reach* at, int32_t channel, uint32_t maximum) {
+static inline uint32_t four_channels(const split_dsp_taps* at, int32_t channel, uint32_t maximum) {
     for (int32_t k = 0; k < at->row_count; ++k) {
         if (at->rows[k] == NULL || at->count == 0) {
             continue;
@@ -42,7 +33,7 @@ static inline uint32_t four_channels(const reach* at, int32_t channel, uint32_t 
     return maximum;
 }
 
-static inline int32_t one_channel(const reach* at, int32_t channel) {
+static inline int32_t one_channel(const split_dsp_taps* at, int32_t channel) {
     int32_t maximum = INT8_MIN;
     for (int32_t k = 0; k < at->row_count; ++k) {
         for (int32_t t = 0; t < at->count && at->rows[k] != NULL; ++t) {
@@ -55,16 +46,12 @@ static inline int32_t one_channel(const reach* at, int32_t channel) {
 
 void split_nn_max_pool_row(const split_pool* pool, const int8_t* const* rows, const split_pixels* in, int8_t* output,
                            const split_pixels* out) {
-    const split_window* window = &pool->window;
     const uint32_t lowest = (uint8_t)pool->min * UINT32_C(0x01010101);
     const uint32_t highest = (uint8_t)pool->max * UINT32_C(0x01010101);
     for (int32_t x = 0; x < out->columns; ++x) {
-        const int32_t origin = x * window->stride - window->pad;
+        const split_dsp_taps at = split_dsp_taps_of(&pool->window, rows, in, x);
         int8_t* pixel = output + x * out->stride;
-        int32_t begin, end, channel = 0;
-        split_clip_window(window, origin, in->columns, &begin, &end);
-        const reach at = {rows, window->rows, (origin + begin * window->dilation) * in->stride,
-                          window->dilation * in->stride, end - begin};
+        int32_t channel = 0;
         for (; channel + 4 <= out->channels; channel += 4) {
             const uint32_t maximum = smaller(four_channels(&at, channel, lowest), highest);
             memcpy(pixel + channel, &maximum, 4);

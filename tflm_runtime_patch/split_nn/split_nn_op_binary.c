@@ -27,6 +27,23 @@ static split_operand operand_of(const split_machine* at, uint32_t index, uint32_
     return operand;
 }
 
+static split_add add_of(const split_binary_params* params, int subtract) {
+    split_add add = {
+        params->left_shift,
+        params->multiplier1,
+        params->shift1,
+        params->multiplier2,
+        params->shift2,
+        params->output_multiplier,
+        params->output_shift,
+        params->output_zero_point,
+        params->output_min,
+        params->output_max,
+        subtract,
+    };
+    return add;
+}
+
 void split_run_binary(const split_machine* at, const split_op* op, uint32_t row) {
     const split_binary_params* params = (const split_binary_params*)split_at(at->program, op->params_offset);
     const split_view* output = split_view_of(at, op->output);
@@ -39,10 +56,7 @@ void split_run_binary(const split_machine* at, const split_op* op, uint32_t row)
                                params->output_min, params->output_max};
         split_nn_mul_row(&mul, &first, &second, pixels, &out);
     } else {
-        const split_add add = {
-            params->left_shift, params->multiplier1,       params->shift1,          params->multiplier2,
-            params->shift2,     params->output_multiplier, params->output_shift,    params->output_zero_point,
-            params->output_min, params->output_max,        op->kind == SPLIT_OP_SUB};
+        const split_add add = add_of(params, op->kind == SPLIT_OP_SUB);
         split_nn_add_row(&add, &first, &second, pixels, &out);
     }
 }
@@ -62,17 +76,7 @@ void split_run_squared_difference(const split_machine* at, const split_op* op, u
     const split_pixels out = split_pixels_of(output);
     const split_operand first = operand_of(at, op->input, row, params->zero_point1);
     const split_operand second = operand_of(at, op->input2, row, params->zero_point2);
-    const split_add add = {params->left_shift,
-                           params->multiplier1,
-                           params->shift1,
-                           params->multiplier2,
-                           params->shift2,
-                           params->output_multiplier,
-                           params->output_shift,
-                           params->output_zero_point,
-                           params->output_min,
-                           params->output_max,
-                           1};
+    const split_add add = add_of(params, 1);
     split_nn_squared_difference_row(&add, &first, &second, (int8_t*)split_write_row(at, output, row), &out);
 }
 

@@ -27,15 +27,6 @@ static int32_t reciprocal_of_one_plus(int32_t fraction) {
     return x > limit ? INT32_MAX : x < -limit ? INT32_MIN : x * 2;
 }
 
-static int32_t leading_zeros(uint32_t value) {
-    int32_t count = 0;
-    while (count < 32 && (value & UINT32_C(0x80000000)) == 0) {
-        value <<= 1;
-        ++count;
-    }
-    return count;
-}
-
 static void softmax_pixel(const int32_t* exps, int32_t exp_count, const int8_t* input, int32_t channels,
                           int8_t* output) {
     int32_t largest = INT8_MIN;
@@ -50,7 +41,7 @@ static void softmax_pixel(const int32_t* exps, int32_t exp_count, const int8_t* 
         }
     }
     /* sum = (1 + fraction) * 2^bits_over_unit in units of 1.0; 1 / sum = scale * 2^-bits_over_unit. */
-    const int32_t headroom = leading_zeros(sum);
+    const int32_t headroom = split_leading_zeros(sum);
     const int32_t bits_over_unit = SUM_INTEGER_BITS - headroom;
     const int32_t scale = reciprocal_of_one_plus((int32_t)((sum << (uint32_t)headroom) - UINT32_C(0x80000000)));
     const int32_t exponent = bits_over_unit + 31 - 8;

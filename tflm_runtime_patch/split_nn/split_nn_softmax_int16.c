@@ -14,15 +14,6 @@ static int32_t to_int16_range(int32_t value) {
     return split_clamp(value, INT16_MIN, INT16_MAX);
 }
 
-static int32_t leading_zeros(uint32_t value) {
-    int32_t count = 0;
-    while (count < 32 && (value & UINT32_C(0x80000000)) == 0) {
-        value <<= 1;
-        ++count;
-    }
-    return count;
-}
-
 static void softmax_pixel(const split_softmax_int16* softmax, const int16_t* input, int32_t channels, int16_t* output) {
     int32_t largest = INT16_MIN;
     for (int32_t c = 0; c < channels; ++c) {
@@ -37,7 +28,7 @@ static void softmax_pixel(const split_softmax_int16* softmax, const int16_t* inp
     }
     sum = sum < 2 ? 2 : sum; /* only a hostile table goes below */
     /* sum = (1 + fraction) * 2^exponent; the reciprocal's table is over the fraction, from -32768 to 32767. */
-    const int32_t zeros = leading_zeros((uint32_t)sum);
+    const int32_t zeros = split_leading_zeros((uint32_t)sum);
     const int64_t mantissa = (((int64_t)sum << (zeros - 1)) + (1 << 13)) >> 14;
     const int32_t fraction = to_int16_range((int32_t)mantissa - ((1 << 15) + (1 << 16)));
     const int32_t reciprocal = interpolate(softmax->reciprocals, fraction);

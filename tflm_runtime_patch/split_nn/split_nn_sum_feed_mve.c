@@ -1,5 +1,4 @@
 /* SUM_FEED on MVE: global pooling and MEAN, fed row by row, eight channels at a time. Stack: below 200 bytes. */
-#include "split_nn_format.h"
 #include "split_nn_target.h"
 
 #if defined(SPLIT_NN_MVE)
@@ -39,17 +38,11 @@ void split_nn_sum_row(const int8_t* input, const split_pixels* in, int32_t* sums
     }
 }
 
-/* Rounds to nearest, ties away from zero; 64 bits because a hostile program may leave any sum behind. */
-static int32_t average(int32_t sum, int32_t count) {
-    int64_t nudge = sum > 0 ? count / 2 : -(count / 2);
-    return (int32_t)((sum + nudge) / count);
-}
-
 void split_nn_sum_finish(const split_sum* shared, const int32_t* sums, int32_t channels, int8_t* output) {
     const split_sum sum = *shared;
     if (sum.mode == SPLIT_MEAN_AVERAGE_POOL) {
         for (int32_t c = 0; c < channels; ++c) {
-            output[c] = (int8_t)split_clamp(average(sums[c], sum.count), sum.min, sum.max);
+            output[c] = (int8_t)split_clamp(split_average(sums[c], sum.count), sum.min, sum.max);
         }
         return;
     }
