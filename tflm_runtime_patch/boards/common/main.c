@@ -18,13 +18,6 @@ __attribute__((aligned(16))) uint8_t board_workspace[BOARD_WORKSPACE_BYTES];
 static const char inputs_name[] = "inputs.bin";
 static const char outputs_name[] = "outputs.bin";
 
-static int fail(const char* reason) {
-    semihosting_print("error ");
-    semihosting_print(reason);
-    semihosting_print("\n");
-    return 0;
-}
-
 /* 1 when the next inference's inputs are in the workspace, 0 at the end of the file. */
 static int read_inputs(int32_t file) {
     for (uint32_t i = 0; i < split_nn_input_count(board_program); ++i) {
@@ -57,10 +50,10 @@ int main(void) {
     counter_end(&instructions);
     const uint32_t prepare_stack = stack_peak_bytes();
     if (status != SPLIT_OK) {
-        return fail(split_nn_status_text(status));
+        return semihosting_fail(split_nn_status_text(status));
     }
     if (split_nn_workspace_bytes(board_program) > BOARD_WORKSPACE_BYTES) {
-        return fail("the workspace is smaller than the program needs");
+        return semihosting_fail("the workspace is smaller than the program needs");
     }
     semihosting_print_value("prepare_instructions", counter_instructions(&instructions));
     semihosting_print_value("prepare_stack_bytes", prepare_stack);
@@ -68,7 +61,7 @@ int main(void) {
     const int32_t inputs = semihosting_open(inputs_name, sizeof(inputs_name) - 1u, SEMIHOSTING_READ);
     const int32_t outputs = semihosting_open(outputs_name, sizeof(outputs_name) - 1u, SEMIHOSTING_WRITE);
     if (inputs == -1 || outputs == -1) {
-        return fail("inputs.bin or outputs.bin cannot be opened");
+        return semihosting_fail("inputs.bin or outputs.bin cannot be opened");
     }
     while (read_inputs(inputs)) {
         stack_paint();
@@ -77,12 +70,12 @@ int main(void) {
         counter_end(&instructions);
         const uint32_t run_stack = stack_peak_bytes();
         if (status != SPLIT_OK) {
-            return fail(split_nn_status_text(status));
+            return semihosting_fail(split_nn_status_text(status));
         }
         semihosting_print_value("run_instructions", counter_instructions(&instructions));
         semihosting_print_value("run_stack_bytes", run_stack);
         if (!write_outputs(outputs)) {
-            return fail("outputs.bin cannot be written");
+            return semihosting_fail("outputs.bin cannot be written");
         }
     }
     semihosting_close(inputs);

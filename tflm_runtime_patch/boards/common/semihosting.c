@@ -51,6 +51,13 @@ void semihosting_print_value(const char* name, uint64_t value) {
     semihosting_print(first);
 }
 
+int semihosting_fail(const char* reason) {
+    semihosting_print("error ");
+    semihosting_print(reason);
+    semihosting_print("\n");
+    return 0;
+}
+
 void semihosting_exit(int ok) {
     for (;;) {
         call(EXIT, ok ? EXIT_OK : EXIT_ERROR);

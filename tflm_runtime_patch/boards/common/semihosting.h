@@ -23,6 +23,9 @@ void semihosting_print(const char* text);
 /* Prints "name value\n". */
 void semihosting_print_value(const char* name, uint64_t value);
 
+/* Prints "error reason\n". Returns 0, what main() returns when it fails. */
+int semihosting_fail(const char* reason);
+
 /* Ends the emulation with exit code 0 (ok) or 1. */
 void semihosting_exit(int ok) __attribute__((noreturn));
 

@@ -14,13 +14,6 @@ __attribute__((aligned(16))) static uint8_t workspace[MEASURE_WORKSPACE_BYTES];
 
 static const char programs_name[] = "programs.bin";
 
-static int fail(const char* reason) {
-    semihosting_print("error ");
-    semihosting_print(reason);
-    semihosting_print("\n");
-    return 0;
-}
-
 /* The upper bytes of a linear congruential generator, or floats from -8 to 8 made of its values. */
 static void fill_with_noise(uint32_t bytes, uint32_t floats) {
     uint32_t state = 1;
@@ -40,20 +33,20 @@ int main(void) {
     counter_init(&instructions);
     const int32_t programs = semihosting_open(programs_name, sizeof(programs_name) - 1u, SEMIHOSTING_READ);
     if (programs == -1) {
-        return fail("programs.bin cannot be opened");
+        return semihosting_fail("programs.bin cannot be opened");
     }
     uint32_t words[2];
     while (semihosting_read(programs, words, sizeof words) == 0) {
         const uint32_t bytes = words[0];
         if (bytes > sizeof program || semihosting_read(programs, program, bytes) != 0) {
-            return fail("a program is longer than the room for it, or than the file");
+            return semihosting_fail("a program is longer than the room for it, or than the file");
         }
         const split_status status = split_nn_prepare(program, bytes);
         if (status != SPLIT_OK) {
-            return fail(split_nn_status_text(status));
+            return semihosting_fail(split_nn_status_text(status));
         }
         if (split_nn_workspace_bytes(program) > sizeof workspace) {
-            return fail("the workspace is smaller than a program needs");
+            return semihosting_fail("the workspace is smaller than a program needs");
         }
         fill_with_noise(split_nn_workspace_bytes(program), words[1]);
         counter_begin(&instructions);
