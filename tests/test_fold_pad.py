@@ -139,7 +139,7 @@ def test_folding_is_exact_in_tflm(
     padding: str,
     depthwise: bool,
 ) -> None:
-    n = network(1, 9, 8, 3)
+    n = network(1, 13, 8, 3)
     padded = n.pad(n.conv(n.input, 4, 1, 1), [(0, 0), pads[:2], pads[2:], (0, 0)])
     if depthwise:
         last = n.depthwise(padded, *kernel, stride, padding, dilation=dilation, multiplier=2)
@@ -152,7 +152,7 @@ def test_folding_is_exact_in_tflm(
     assert not split.stock
     plan = compile_schedule(split, *scheduled(split), 0)
     optimized = assemble(model, plan, region_blobs(plan))
-    inputs = [[np.random.default_rng(k).integers(-128, 128, (1, 9, 8, 3)).astype(np.int8)] for k in range(3)]
+    inputs = [[np.random.default_rng(k).integers(-128, 128, (1, 13, 8, 3)).astype(np.int8)] for k in range(3)]
     assert tflm.run(optimized, inputs).outputs == tflm.run(model.original, inputs).outputs
 
 
