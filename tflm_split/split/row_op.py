@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from tflm_split.program.format import OpKind
 from tflm_split.split.rows import SAME_ROW, BatchRows, Between, MappedRow, RowShape, TransposedWindow, Window
 
+Params = dict[str, int | float | bytes]
+"""The fields of an op kind's parameter record by name; a field `x_offset` holds the constant's bytes."""
+
 FEEDS = frozenset(
     {
         OpKind.SUM_FEED, OpKind.DENSE_FEED, OpKind.SUM_FEED_INT16, OpKind.DENSE_FEED_INT16, OpKind.SUM_FEED_FLOAT,
@@ -44,7 +47,7 @@ class Placement:
 class RowOp:
     """`rows` steps, one per row of `output`; an accumulating op has one step per row of its (only) read instead.
 
-    `params` are the fields of the op kind's parameter record; a field `x_offset` holds the constant's bytes.
+    `params` are those of `Params`, read only.
     `output_pixel_stride_bytes` is that of the whole output tensor when only some of its channels are written.
     """
 

@@ -6,7 +6,7 @@ exactly, and enter it here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from tflm_split.errors import Refusal
@@ -15,6 +15,7 @@ from tflm_split.split.operators.batch_matmul import split_batch_matmul
 from tflm_split.split.operators.binary import BINARY_KINDS, split_binary
 from tflm_split.split.operators.blocks import split_depth_to_space, split_space_to_depth
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION, split_byte_function
+from tflm_split.split.operators.common import Splitter
 from tflm_split.split.operators.concatenation import split_concatenation, split_pack
 from tflm_split.split.operators.convolution import split_convolution, split_depthwise
 from tflm_split.split.operators.copied_slices import split_slice
@@ -33,8 +34,6 @@ from tflm_split.split.operators.transpose import split_transpose
 from tflm_split.split.operators.transpose_conv import split_transpose_conv
 from tflm_split.split.operators.unary import UNARY_KINDS, split_unary
 from tflm_split.split.row_op import RowOp
-
-Splitter = Callable[[Graph, Operator], tuple[RowOp, ...]]
 
 RESHAPES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """Kinds whose output is its input's bytes: no step at all (`regions.py` turns them into aliases)."""

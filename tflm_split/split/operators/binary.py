@@ -11,7 +11,7 @@ from tflm_split.arithmetic.tables import binary_lut
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.program.format import OpKind
-from tflm_split.split.operators.common import need, operand, option_text, per_tensor, result
+from tflm_split.split.operators.common import need, need_same_shape, operand, option_text, per_tensor, result
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import ROW_ZERO, SAME_ROW, RowShape, row_shape, rows_run_along_width
 
@@ -29,14 +29,20 @@ _ACTIVATED = ("ADD", "SUB", "MUL")
 """Those whose options name a fused activation."""
 
 
+def two_operands(graph: Graph, op: Operator, dtype: str) -> tuple[Tensor, Tensor]:
+    """Inputs 0 and 1, both of `dtype`; one of them may be a constant."""
+    operands = (operand(graph, op, 0), operand(graph, op, 1))
+    for position, tensor in enumerate(operands):
+        need(tensor.dtype == dtype, "dtype", f"its input {position} is {tensor.dtype}, needs {dtype}")
+        need(not tensor.is_variable, "variable", f"its input {position} is a variable")
+    need(not all(t.is_constant for t in operands), "constant", "all its inputs are constants")
+    return operands
+
+
 def split_binary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """int8 operands; each axis of an operand is the output's, or 1."""
     target = result(graph, op, "INT8")
-    operands = [operand(graph, op, 0), operand(graph, op, 1)]
-    for position, tensor in enumerate(operands):
-        need(tensor.dtype == "INT8", "dtype", f"its input {position} is {tensor.dtype}, needs INT8")
-        need(not tensor.is_variable, "variable", f"its input {position} is a variable")
-    need(not all(t.is_constant for t in operands), "constant", "all its inputs are constants")
+    operands = two_operands(graph, op, "INT8")
     shape = row_shape(target)
     activation = option_text(op, "fused_activation_function") if op.kind in _ACTIVATED else "NONE"
     for position, tensor in enumerate(operands):
@@ -51,10 +57,10 @@ def split_binary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def _table(
-    op: Operator, operands: list[Tensor], constant_at: int, target: Tensor, shape: RowShape, activation: str
+    op: Operator, operands: tuple[Tensor, Tensor], constant_at: int, target: Tensor, shape: RowShape, activation: str
 ) -> RowOp:
     source, scalar = operands[1 - constant_at], operands[constant_at]
-    need(source.shape == target.shape, "geometry", "its input and output differ in shape")
+    need_same_shape(source, target)
     value = int.from_bytes((scalar.data or b"")[:1], "little", signed=True)
     for tensor in (*operands, target):
         per_tensor(tensor)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import ABSENT, Graph, Operator, Tensor
+from tflm_split.split.row_op import RowOp
+
+Splitter = Callable[[Graph, Operator], tuple[RowOp, ...]]
+"""Turns an operator into row ops, or raises Refusal."""
 
 _VALUES = {"INT8": (-128, 127), "UINT8": (0, 255), "INT16": (-32768, 32767)}
 """What an element, and so a zero point, can be; other types have none but 0."""
@@ -49,6 +53,15 @@ def constant(graph: Graph, op: Operator, position: int, *dtypes: str) -> Tensor:
     return tensor
 
 
+def bias_of(graph: Graph, op: Operator, position: int, channels: int, *dtypes: str) -> Tensor | None:
+    """Operand `position`, a constant with one entry per output channel; None where the operator has none."""
+    if len(op.inputs) <= position or op.inputs[position] == ABSENT:
+        return None
+    tensor = constant(graph, op, position, *dtypes)
+    need(tensor.elements == channels, "geometry", "its bias and output disagree on channels")
+    return tensor
+
+
 def result(graph: Graph, op: Operator, *dtypes: str) -> Tensor:
     """The only output, of one of `dtypes`."""
     need(len(op.outputs) == 1, "arity", f"it has {len(op.outputs)} outputs, needs 1")
@@ -74,11 +87,37 @@ def per_tensor(tensor: Tensor) -> tuple[float, int]:
     return scale, zero_point
 
 
+def weight_scales(weights: Tensor, channels: int, axis: int | None, each: str = "channel") -> tuple[float, ...]:
+    """The scale of all weights, or those of each output channel, along `axis` (None: whichever); no zero points."""
+    quantization = weights.quantization
+    need(quantization is not None, "quantization", "its weights are not quantised")
+    assert quantization is not None
+    scales = quantization.scales
+    need(all(z == 0 for z in quantization.zero_points), "quantization", "its weights have a zero point that is not 0")
+    need(len(scales) in (1, channels), "quantization", f"its weights have neither one scale nor one per {each}")
+    along = len(scales) == 1 or axis in (None, quantization.axis)
+    need(along, "quantization", f"its weights are quantised along axis {quantization.axis}")
+    return scales
+
+
+def need_same_shape(source: Tensor, target: Tensor) -> None:
+    """Refuse an element-wise operator that changes the shape."""
+    need(source.shape == target.shape, "geometry", "its input and output differ in shape")
+
+
 def option_int(op: Operator, name: str, default: int | None = None) -> int:
     """An integer option; `default` stands in only where the schema itself defines it."""
     value = op.options.get(name, default)
     need(isinstance(value, int), "option", f"its option {name} is {value!r}")
     assert isinstance(value, int)
+    return value
+
+
+def option_float(op: Operator, name: str, low: float = -inf) -> float:
+    """A number option that is `low` at least, and no NaN."""
+    value = op.options.get(name)
+    need(isinstance(value, float) and value >= low, "option", f"its {name} is {value!r}")
+    assert isinstance(value, float)
     return value
 
 

@@ -8,11 +8,21 @@ import numpy as np
 import numpy.typing as npt
 
 from tflm_split.arithmetic.requantize import activation_range, conv_requantization
-from tflm_split.ir.graph import ABSENT, Graph, Operator, Tensor
+from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.program.format import OpKind, WeightFlags
-from tflm_split.split.operators.common import activation, constant, need, option_int, option_text, per_tensor, result
+from tflm_split.split.operators.common import (
+    activation,
+    bias_of,
+    constant,
+    need,
+    option_int,
+    option_text,
+    per_tensor,
+    result,
+    weight_scales,
+)
 from tflm_split.split.operators.window import SlidingWindow, sliding_window
-from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.row_op import Params, Read, RowOp
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,7 @@ def convolution_row_op(
     source: Tensor,
     target: Tensor,
     geometry: Geometry,
-    fields: dict[str, int | float | bytes],
+    fields: Params,
 ) -> RowOp:
     """The row op of a convolution whose parameters are its window, its groups and `fields`."""
     window = geometry.window
@@ -121,7 +131,7 @@ def requantized(
     source: Tensor,
     target: Tensor,
     bias_position: int = 2,
-) -> dict[str, int | float | bytes]:
+) -> Params:
     """The requantisation fields of a convolution: everything TFLM computes in `prepare`, and the folded bias.
 
     `weight_sums` holds the sum of each output channel's weights.
@@ -129,23 +139,9 @@ def requantized(
     source_scale, source_zero = per_tensor(source)
     target_scale, target_zero = per_tensor(target)
     channels = len(weight_sums)
-    quantization = weights.quantization
-    need(quantization is not None, "quantization", "its weights are not quantised")
-    assert quantization is not None
-    need(all(z == 0 for z in quantization.zero_points), "quantization", "its weights have a zero point that is not 0")
-    need(
-        len(quantization.scales) in (1, channels),
-        "quantization",
-        "its weights have neither one scale nor one per channel",
-    )
-    if len(quantization.scales) > 1:
-        need(
-            quantization.axis == channel_axis,
-            "quantization",
-            f"its weights are quantised along axis {quantization.axis}",
-        )
+    scales = weight_scales(weights, channels, channel_axis)
     low, high = activation_range(option_text(op, "fused_activation_function"), target_scale, target_zero, target.dtype)
-    multipliers, shifts = conv_requantization(source_scale, quantization.scales, target_scale, channels)
+    multipliers, shifts = conv_requantization(source_scale, scales, target_scale, channels)
     bias = folded_bias(graph, op, source_zero, weight_sums, bias_position)
     return {
         "input_zero_point": source_zero,
@@ -172,8 +168,7 @@ def folded_bias(
     too, and modulo 2**32 the order of additions does not matter: the result is the same.
     """
     bias = np.zeros(len(weight_sums), np.int64)
-    if len(op.inputs) > position and op.inputs[position] != ABSENT:
-        tensor = constant(graph, op, position, "INT32")
-        need(tensor.elements == len(bias), "geometry", "its bias and output disagree on channels")
+    tensor = bias_of(graph, op, position, len(bias), "INT32")
+    if tensor is not None:
         bias = np.frombuffer(tensor.data or b"", "<i4").astype(np.int64)
     return ((bias - source_zero * weight_sums) & 0xFFFFFFFF).astype("<u4").tobytes()

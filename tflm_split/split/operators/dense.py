@@ -7,12 +7,12 @@ import numpy as np
 from tflm_split.arithmetic.requantize import activation_range, dense_requantization
 from tflm_split.ir.graph import ELEMENT_BYTES, Graph, Operator, Tensor
 from tflm_split.program.format import PARAMS_OF, OpKind, WeightFlags
-from tflm_split.split.operators.common import activation, constant, need, option_text, per_tensor, result
+from tflm_split.split.operators.common import activation, constant, need, option_text, per_tensor, result, weight_scales
 from tflm_split.split.operators.convolution import folded_bias
-from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, RowShape, row_shape
 
-POINTWISE: dict[str, int | float | bytes] = {
+POINTWISE: Params = {
     "kernel_rows": 1,
     "kernel_columns": 1,
     "stride_rows": 1,
@@ -60,14 +60,10 @@ def split_dense(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     kernel = np.frombuffer(weights.data or b"", np.int8).reshape(units, depth).astype(np.int64)
     source_scale, source_zero = per_tensor(source)
     target_scale, target_zero = per_tensor(target)
-    quantization = weights.quantization
-    need(quantization is not None, "quantization", "its weights are not quantised")
-    assert quantization is not None
-    need(all(z == 0 for z in quantization.zero_points), "quantization", "its weights have a zero point that is not 0")
-    need(len(quantization.scales) in (1, units), "quantization", "its weights have neither one scale nor one per unit")
+    scales = weight_scales(weights, units, None, each="unit")
     low, high = activation_range(option_text(op, "fused_activation_function"), target_scale, target_zero, target.dtype)
-    multipliers, shifts = dense_requantization(source_scale, quantization.scales, target_scale, units)
-    params: dict[str, int | float | bytes] = {
+    multipliers, shifts = dense_requantization(source_scale, scales, target_scale, units)
+    params: Params = {
         **POINTWISE,
         "input_zero_point": source_zero,
         "output_zero_point": target_zero,

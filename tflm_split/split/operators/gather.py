@@ -7,7 +7,7 @@ from math import prod
 from tflm_split.ir.graph import Graph, Operator
 from tflm_split.program.format import OpKind
 from tflm_split.split.operators.common import activation, constant, need, option_int, result
-from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, SAME_ROW, RowShape, row_shape
 
 
@@ -27,6 +27,6 @@ def split_gather(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     need(row_shape(target).row_bytes == entry_bytes, "rows", "its output is not cut into entries of its table")
     need(0 < indices.elements <= MAX_COUNT, "geometry", f"it has {indices.elements} indices")
     reads = (Read(indices.index, RowShape(indices.elements, 1, 1, 4), SAME_ROW),)
-    params: dict[str, int | float | bytes] = {"table_offset": table.data or b"", "entry_count": table.shape[0]}
+    params: Params = {"table_offset": table.data or b"", "entry_count": table.shape[0]}
     written = RowShape(indices.elements, 1, entry_bytes)
     return (RowOp(op.index, OpKind.GATHER, reads, target.index, written, params),)

@@ -7,7 +7,7 @@ import numpy as np
 from tflm_split.ir.graph import ABSENT, Graph, Operator
 from tflm_split.program.format import OpKind
 from tflm_split.split.operators.common import activation, constant, need, per_tensor, result
-from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import Window, row_shape, shared_axis_is_width
 
 
@@ -50,7 +50,7 @@ def split_pad(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     )
     transposed = shared_axis_is_width(source, target)
     rows, columns = (amounts[2], amounts[1]) if transposed else (amounts[1], amounts[2])
-    params: dict[str, int | float | bytes] = {
+    params: Params = {
         "pad_rows": rows[0],
         "pad_columns": columns[0],
         "pad_channels": amounts[3][0],
@@ -60,5 +60,5 @@ def split_pad(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     return (RowOp(op.index, OpKind.PAD, reads, target.index, row_shape(target), params),)
 
 
-COPY: dict[str, int | float | bytes] = {"pad_rows": 0, "pad_columns": 0, "pad_channels": 0, "value": 0}
+COPY: Params = {"pad_rows": 0, "pad_columns": 0, "pad_channels": 0, "value": 0}
 """Parameters of a PAD that only copies."""

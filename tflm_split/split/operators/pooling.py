@@ -6,6 +6,7 @@ from tflm_split.arithmetic.requantize import activation_range, average_pool_sum_
 from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.program.format import OpKind
 from tflm_split.split.operators.common import activation, need, option_int, option_text, per_tensor, result
+from tflm_split.split.operators.pixel_sums import summed_over_pixels
 from tflm_split.split.operators.window import SlidingWindow, sliding_window
 from tflm_split.split.row_op import Read, RowOp
 
@@ -40,17 +41,7 @@ def split_pool(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
         count = shape.rows * shape.columns
         need(count < 2**23, "overflow", "its sum could leave 32 bits")
         params = average_pool_sum_parameters(target.quantization, activation_name, count)
-        return (
-            RowOp(
-                op.index,
-                OpKind.SUM_FEED,
-                (Read(source.index, shape),),
-                target.index,
-                window.target,
-                params,
-                accumulator_bytes=4 * shape.channels,
-            ),
-        )
+        return (summed_over_pixels(op, OpKind.SUM_FEED, source, target, params),)
     window.need_readable()
     kind = OpKind.AVERAGE_POOL if op.kind == "AVERAGE_POOL_2D" else OpKind.MAX_POOL
     reads = (Read(source.index, shape, window.row_window),)

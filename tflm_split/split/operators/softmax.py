@@ -5,8 +5,8 @@ from __future__ import annotations
 from tflm_split.arithmetic.softmax import check_softmax_output, softmax_parameters
 from tflm_split.ir.graph import Graph, Operator
 from tflm_split.program.format import OpKind
-from tflm_split.split.operators.common import activation, need, per_tensor, result
-from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.operators.common import activation, need_same_shape, option_float, per_tensor, result
+from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import row_shape
 
 
@@ -14,12 +14,10 @@ def split_softmax(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """int8 to int8 with the output quantisation TFLM insists on (scale 1/256, zero point -128)."""
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     check_softmax_output(target.quantization)
-    beta = op.options.get("beta")
-    need(isinstance(beta, float), "option", f"its beta is {beta!r}")
-    assert isinstance(beta, float)
-    need(source.shape == target.shape, "geometry", "its input and output differ in shape")
+    beta = option_float(op, "beta")
+    need_same_shape(source, target)
     shape = row_shape(source)
     exps, exp_count = softmax_parameters(per_tensor(source)[0], beta)
-    params: dict[str, int | float | bytes] = {"exps_offset": exps, "exp_count": exp_count}
+    params: Params = {"exps_offset": exps, "exp_count": exp_count}
     reads = (Read(source.index, shape, may_be_overwritten=True),)
     return (RowOp(op.index, OpKind.SOFTMAX, reads, target.index, shape, params),)

@@ -7,7 +7,7 @@ import numpy as np
 from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.program.format import OpKind
 from tflm_split.split.operators.common import activation, constant, need, result
-from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import SAME_ROW, BatchRows, row_shape, rows_run_along_width
 
 Axes = tuple[int, ...]
@@ -28,7 +28,7 @@ def split_transpose(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     assert come_from is not None
     window = SAME_ROW if come_from[0] == 0 else BatchRows(written.rows, read.rows)
     names = ("row_axis", "column_axis", "channel_axis")
-    params: dict[str, int | float | bytes] = dict(zip(names, come_from, strict=True))
+    params: Params = dict(zip(names, come_from, strict=True))
     return (RowOp(op.index, OpKind.TRANSPOSE, (Read(source.index, read, window),), target.index, written, params),)
 
 

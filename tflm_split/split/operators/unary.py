@@ -7,8 +7,8 @@ import numpy as np
 from tflm_split.arithmetic.tables import lut
 from tflm_split.ir.graph import Graph, Operator
 from tflm_split.program.format import OpKind
-from tflm_split.split.operators.common import activation, need, per_tensor, result
-from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.operators.common import activation, need, need_same_shape, per_tensor, result
+from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import SAME_ROW, RowShape, row_shape
 
 UNARY_KINDS = (
@@ -25,12 +25,12 @@ def split_unary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """A table look-up per element, or float to int8 arithmetic for QUANTIZE of a float input."""
     sources, targets = _TYPES.get(op.kind, (("INT8",), ("INT8",)))
     source, target = activation(graph, op, 0, *sources), result(graph, op, *targets)
-    need(source.shape == target.shape, "geometry", "its input and output differ in shape")
+    need_same_shape(source, target)
     from_shape, to_shape = row_shape(source), row_shape(target)
     if source.dtype == "FLOAT32":
         need(target.dtype == "INT8", "dtype", f"it makes {target.dtype} of floats, needs INT8")
         scale, zero_point = per_tensor(target)
-        params: dict[str, int | float | bytes] = {
+        params: Params = {
             "scale": float(np.float32(scale)),
             "zero_point": zero_point,
             "output_min": -128,
@@ -52,7 +52,7 @@ def _row_op(
     from_shape: RowShape,
     target: int,
     to_shape: RowShape,
-    params: dict[str, int | float | bytes],
+    params: Params,
 ) -> RowOp:
     same_size = from_shape.element_bytes == to_shape.element_bytes
     reads = (Read(source, from_shape, SAME_ROW, may_be_overwritten=same_size),)

@@ -8,6 +8,7 @@ from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Operator, Tensor
 from tflm_split.program.format import MAX_WINDOW_ROWS
 from tflm_split.split.operators.common import need, option_int, option_text
+from tflm_split.split.row_op import Params
 from tflm_split.split.rows import RowShape, Window, row_shape, shared_axis_is_width
 
 
@@ -43,7 +44,7 @@ class SlidingWindow:
             f"its window spans {self.rows.kernel} rows, at most {MAX_WINDOW_ROWS} can be read at once",
         )
 
-    def params(self) -> dict[str, int | float | bytes]:
+    def params(self) -> Params:
         """The window fields of the program's parameter records."""
         return {
             "kernel_rows": self.rows.kernel,
