@@ -85,6 +85,13 @@ class Network(Builder):
         operands = [source, *(self.constant(np.array(numbers, np.int32)) for numbers in kinds)]
         return self._op("STRIDED_SLICE" if strided else "SLICE", operands, output)
 
+    def every_other_channel(self, source: int) -> int:
+        """STRIDED_SLICE with a stride of 2 along the last axis."""
+        shape = self.shape(source)
+        output = self._output(self._values[source][..., ::2], like=source)
+        bounds = ((0,) * len(shape), shape, (*(1,) * (len(shape) - 1), 2))
+        return self._op("STRIDED_SLICE", [source, *(self.constant(np.array(b, np.int32)) for b in bounds)], output)
+
     def split(self, source: int, axis: int, parts: int) -> list[int]:
         """SPLIT into equal parts."""
         which = self.constant(np.array(axis, np.int32))

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from random_networks import Network
 from runtime_scene import prepare
 from split_stages import scheduled
 from test_split_equals_tflm import inputs_of
@@ -31,7 +32,7 @@ from tflm_split.program.encode import encode
 from tflm_split.program.format import CONV_PARAMS, HEADER, NONE, OP, OpKind, Record, WeightFlags
 from tflm_split.program.types import Program
 from tflm_split.refine import Limits, Refined, Search
-from tflm_split.split.channel_groups import Sizes, equal_groups, groupable, joined
+from tflm_split.split.channel_rules import Sizes, equal_groups, groupable, joined
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.oracle import run_program
@@ -312,6 +313,26 @@ def test_groups_that_do_not_add_up_are_refused() -> None:
     for sizes in ((4, 3), (8, 0), (4, 4, 4)):
         with pytest.raises(Refusal, match="cannot be cut along channels"):
             grouped_plan(model, {hidden: sizes})
+
+
+def test_the_first_channels_of_a_tensor_are_no_groups_of_it() -> None:
+    n = Network((1, 6, 6, 3))
+    wide = n.conv(n.input, 8, 1, 1)
+    first = n.sliced(wide, (0, 0, 0, 0), (1, 6, 6, 4), strided=False)
+    n.reversed(first)  # a stock operator sees it: it is copied
+    assert not groupable_in(n.finish(n.conv(first, 4, 3, 3)))
+
+
+def test_channels_of_which_every_other_one_is_picked_stay_whole() -> None:
+    n = Network((1, 6, 6, 3))
+    wide = n.conv(n.input, 8, 1, 1)
+    picked = n.every_other_channel(wide)
+    n.conv(picked, 4, 3, 3)
+    model = n.finish()
+    assert not groupable_in(model)
+    for whole, sizes in ((wide, (4, 4)), (picked, (2, 2))):
+        with pytest.raises(Refusal, match="cannot be cut along channels"):
+            grouped_plan(model, {whole: sizes})
 
 
 def test_the_models_output_stays_whole() -> None:

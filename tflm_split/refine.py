@@ -26,7 +26,7 @@ from tflm_split.schedule.recompute import recomputable, recompute
 from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.split.attention import attention_scores
-from tflm_split.split.channel_groups import Sizes, equal_groups, groupable, joined, summed
+from tflm_split.split.channel_rules import Sizes, equal_groups, groupable, joined, summed
 from tflm_split.split.regions import Split, SplitOptions, cut_operators, fit
 
 SHARES = (2, 3, 4, 6, 8, 12, 16)
@@ -96,7 +96,7 @@ class Search:
         self._cut = cut_operators(self._graph)
         by_channels = "channels" in limits.axes
         self._cuttable = groupable(self._graph, self._cut.pieces) if by_channels else frozenset()
-        self._summed = summed(self._cut.pieces)
+        self._summed = summed(self._graph, self._cut.pieces)
         self._joints = joined(self._graph, self._cut.pieces) if by_channels else {}
         self.start = self._measured(start)
         self.front: list[Refined] = [self.start]

@@ -26,27 +26,9 @@ import numpy as np
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Tensor
 from tflm_split.program.format import OpKind, WeightFlags
-from tflm_split.split.operators.pad import COPY
+from tflm_split.split.channel_rules import RowOps, Sizes, feeds, groupable, joined, sums
 from tflm_split.split.row_op import Placement, Read, RowOp
-from tflm_split.split.rows import RowShape, row_shape
 from tflm_split.split.storage import Alias
-
-Sizes = tuple[int, ...]
-"""Channels of each group, in order."""
-
-_FILTERS = frozenset({OpKind.CONV, OpKind.TRANSPOSE_CONV})
-"""Every output channel needs all input channels."""
-_TABLES = frozenset({OpKind.GATHER})
-"""An output channel is looked up in that channel of a table."""
-_CHANNEL_WISE = frozenset(
-    {
-        OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL, OpKind.LUT, OpKind.ADD, OpKind.SUB, OpKind.MUL,
-        OpKind.SUM_FEED, OpKind.RESIZE_NEAREST,
-    }
-)  # fmt: skip
-"""Output channel c needs input channel c (depthwise: c / multiplier) and no other."""
-
-RowOps = Mapping[int, tuple[RowOp, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,78 +42,6 @@ class Grouped:
     """Operators that now work by groups."""
     part_of: Mapping[int, int]
     """Each tensor added -> the tensor of the model that it is a part (or holds sums) of."""
-
-
-def equal_groups(channels: int, group: int) -> Sizes:
-    """`channels` in groups of `group`, the last one smaller if need be."""
-    return tuple(min(group, channels - first) for first in range(0, channels, group))
-
-
-def groupable(graph: Graph, row_ops: RowOps) -> frozenset[int]:
-    """Tensors that could be cut along channels anywhere: made by one row op that can, read by those that take groups."""
-    made_by = [ops[0] for ops in row_ops.values() if len(ops) == 1]
-    readable = _readable_by_groups(graph, row_ops)
-    return frozenset(op.output for op in made_by if op.output in readable and _cuts_output(graph, op))
-
-
-def joined(graph: Graph, row_ops: RowOps) -> Mapping[int, Sizes]:
-    """Concatenations along channels that need not exist: tensor -> the channels of each input, where groups must end."""
-    readable = _readable_by_groups(graph, row_ops)
-    found: dict[int, Sizes] = {}
-    for k, ops in row_ops.items():
-        target = graph.operators[k].outputs[0]
-        if graph.operators[k].kind != "CONCATENATION" or target not in readable:
-            continue
-        whole = row_shape(graph.tensors[target])
-        if all(_is_channel_copy(op) and op.output_shape.columns == whole.columns for op in ops):
-            found[target] = tuple(op.output_shape.channels for op in ops)
-    return MappingProxyType(found)
-
-
-def summed(row_ops: RowOps) -> frozenset[int]:
-    """Tensors whose groups some reader would have to sum up."""
-    return frozenset(op.reads[0].tensor for ops in row_ops.values() for op in ops if _can_sum(op))
-
-
-def _readable_by_groups(graph: Graph, row_ops: RowOps) -> frozenset[int]:
-    """Tensors that row ops alone read, every one of which can take one group of channels after the other."""
-    readers: dict[int, list[RowOp]] = {}
-    for ops in row_ops.values():
-        for op in ops:
-            for read in op.reads:
-                readers.setdefault(read.tensor, []).append(op)
-    consumers = graph.consumers()
-    return frozenset(
-        t
-        for t, read_by in readers.items()
-        if all(_takes_groups(graph, op, t) for op in read_by)
-        and {op.source for op in read_by} == set(consumers.get(t, ()))
-        and t not in graph.outputs
-    )
-
-
-def _takes_groups(graph: Graph, op: RowOp, tensor: int) -> bool:
-    if _is_channel_wise(op) or _is_channel_copy(op):
-        return True
-    return _can_sum(op) and _is_cut_as(op.reads[0].shape, graph.tensors[tensor])
-
-
-def _is_cut_as(shape: RowShape, tensor: Tensor) -> bool:
-    """Whether the tensor's own rows are those of `shape`; it may have none (a batch that is flattened, say)."""
-    try:
-        return shape == row_shape(tensor)
-    except Refusal:
-        return False
-
-
-def _can_sum(op: RowOp) -> bool:
-    """Whether the op can take in its input channels group by group, into sums."""
-    return op.kind is OpKind.CONV and op.params["groups"] == 1
-
-
-def _is_channel_copy(op: RowOp) -> bool:
-    """Whether the op is a concatenation's copy of its input next to other channels (or columns)."""
-    return op.kind is OpKind.PAD and op.params == COPY and op.output_pixel_stride_bytes > 0
 
 
 def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) -> Grouped:
@@ -154,8 +64,7 @@ def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) ->
         if ops and ops[0].output in branches:
             changed[k] = ()  # its readers find each group in the branch it comes from
         else:
-            cut = (_summed(whole, sizes, parts) for op in ops for whole in _cut(graph, op, sizes, parts))
-            changed[k] = tuple(part for found in cut for part in found)
+            changed[k] = tuple(part for op in ops for part in _in_groups(graph, op, sizes, parts))
         if changed[k] != tuple(ops):
             touched.add(k)
     tensors = (*graph.tensors, *parts.added)
@@ -177,19 +86,6 @@ def _ending_with_branches(
                 ends = {*accumulate(found[t]), *(accumulate(c for group in inputs for c in group) if grouped else ())}
                 found[t] = tuple(b - a for a, b in zip((0, *sorted(ends)), sorted(ends), strict=False))
     return found
-
-
-def _cuts_output(graph: Graph, op: RowOp) -> bool:
-    """Whether the op can compute some of its output's channels."""
-    if op.output_pixel_stride_bytes:
-        return False
-    if op.kind in _TABLES:
-        return _is_cut_as(op.output_shape, graph.tensors[op.output])  # an entry of the table may be several pixels
-    return (op.kind in _FILTERS and op.params.get("groups", 1) == 1) or _is_channel_wise(op)
-
-
-def _is_channel_wise(op: RowOp) -> bool:
-    return op.kind in _CHANNEL_WISE and not op.output_pixel_stride_bytes
 
 
 class _Parts:
@@ -271,28 +167,38 @@ class _Parts:
         return index
 
 
+def _in_groups(graph: Graph, op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[RowOp]:
+    """The row ops that take the place of `op`."""
+    to_sum = op.reads[0].tensor in sizes and sums(graph, op)
+    for part in _cut(graph, op, sizes, parts):
+        yield from _summed(part, sizes, parts) if to_sum else (part,)
+
+
 def _cut(graph: Graph, op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[RowOp]:
-    """The row ops that take the place of `op`: itself, where neither side of it is grouped."""
-    multiplier = int(op.params["groups"]) if op.kind is OpKind.DEPTHWISE else 1
+    """The row ops that take the place of `op`: itself, unless its output is grouped, or what it reads channel by channel."""
+    if op.output not in sizes and all(read.tensor not in sizes for read in op.reads):
+        yield op
+        return
+    fed = [feeds(graph, op, read.tensor) for read in op.reads]
     wanted = {sizes[op.output]} if op.output in sizes else set()
-    channel_wise = _is_channel_wise(op) or _is_channel_copy(op)
-    if channel_wise:
-        wanted |= {tuple(c * multiplier for c in sizes[r.tensor]) for r in op.reads if r.tensor in sizes}
+    wanted |= {
+        tuple(c * m for c in sizes[r.tensor]) for r, m in zip(op.reads, fed, strict=True) if m and r.tensor in sizes
+    }
     if not wanted:
         yield op
         return
     if len(wanted) > 1:
         raise Refusal("channels", f"{graph.label(graph.operators[op.source])} joins different groups of channels")
     (groups,) = wanted
-    if any(c % multiplier for c in groups):
+    if any(c % m for c in groups for m in fed if m):
         raise Refusal("channels", "a group would split what one input channel feeds")
     total = op.output_shape.channels
     element = op.output_shape.element_bytes
     first = 0
     for channels in groups:
-        reads = op.reads
-        if channel_wise:
-            reads = tuple(_part_of_read(r, first // multiplier, channels // multiplier, parts) for r in op.reads)
+        reads = tuple(
+            _part_of_read(r, first // m, channels // m, parts) if m else r for r, m in zip(op.reads, fed, strict=True)
+        )
         shape = replace(op.output_shape, channels=channels)
         place: dict[str, object] = {"output": parts.of(op.output, first, channels, op.output_shape.row_bytes)}
         if op.output not in sizes:
@@ -312,8 +218,6 @@ def _cut(graph: Graph, op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> 
 
 
 def _part_of_read(read: Read, first: int, channels: int, parts: _Parts) -> Read:
-    if read.shape.channels == 1:
-        return read  # broadcast along channels
     tensor = parts.of(read.tensor, first, channels, read.shape.row_bytes)
     # A slice of a whole row dies with the row, not on its own.
     own_rows = tensor not in parts.aliases
@@ -326,13 +230,9 @@ def _part_of_read(read: Read, first: int, channels: int, parts: _Parts) -> Read:
 
 
 def _summed(op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[RowOp]:
-    """A convolution of a grouped tensor as one row op per group, the last of which makes the output; others as they are."""
-    groups = sizes.get(op.reads[0].tensor, ()) if _can_sum(op) else ()
-    if not groups:
-        yield op
-        return
+    """A convolution of a grouped tensor as one row op per group, the last of which makes the output."""
     (read,) = op.reads
-    total = read.shape.channels
+    groups, total = sizes[read.tensor], read.shape.channels
     sums = parts.add_sums(op) if len(groups) > 1 else None
     weights = op.params["weights_offset"]
     assert isinstance(weights, bytes)
@@ -367,7 +267,7 @@ def _summed(op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[Ro
 def _part_of_params(op: RowOp, first: int, channels: int) -> Mapping[str, int | float | bytes]:
     params = dict(op.params)
     total = op.output_shape.channels
-    if op.kind in _TABLES:
+    if op.kind is OpKind.GATHER:
         table = params["table_offset"]
         assert isinstance(table, bytes)
         entries = np.frombuffer(table, np.int8).reshape(-1, total)

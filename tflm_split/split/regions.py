@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.split.channel_groups import Sizes, group_channels
+from tflm_split.split.channel_groups import group_channels
+from tflm_split.split.channel_rules import Sizes
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.operators import is_reshape, split_operator
 from tflm_split.split.operators.dense import fed_dense, is_dense

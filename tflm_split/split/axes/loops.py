@@ -25,7 +25,7 @@ class Relation(Enum):
     """How an axis of an output and an axis of an operand are related."""
 
     IDENTITY = "identity"
-    """Index i needs index i."""
+    """Index i needs index i, and both have as many."""
     WINDOW = "window"
     """Index i needs some indices, of which neighbours may share some: `Follows.halo`."""
     REDUCTION = "reduction"
@@ -86,7 +86,8 @@ class Loops:
             return Relation.NONE
         if follows.loop >= self.rank or self._needs_all(follows):
             return Relation.REDUCTION
-        return Relation.IDENTITY if follows.reach == IN_STEP else Relation.WINDOW
+        in_step = follows.reach == IN_STEP and follows.size == self.sizes[follows.loop]
+        return Relation.IDENTITY if in_step else Relation.WINDOW
 
     def of_output(self, position: int, axis: int) -> Relation:
         """What an axis of the output is to an operand."""
@@ -100,7 +101,7 @@ class Loops:
     def followed(self, position: int, axis: int) -> Follows | None:
         """What is known of an operand's axis."""
         axes = self.operands.get(position, ())
-        return axes[axis] if axis < len(axes) else None
+        return axes[axis] if 0 <= axis < len(axes) else None
 
     def follower(self, position: int, loop: int) -> int | None:
         """The axis of an operand that follows a loop."""

@@ -1,0 +1,146 @@
+"""Which tensors can be cut along channels, and by which operators do the groups pass? The table of connected axes says.
+
+What a row op can be made for is a matter of its kernel; which channels it then needs is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tflm_split.errors import Refusal
+from tflm_split.ir.graph import Graph, Operator, Tensor
+from tflm_split.program.format import OpKind
+from tflm_split.split.axes.loops import IN_STEP, Loops, Relation
+from tflm_split.split.axes.table import loops_of
+from tflm_split.split.operators.pad import COPY
+from tflm_split.split.row_op import RowOp
+from tflm_split.split.rows import BatchRows, row_shape
+
+Sizes = tuple[int, ...]
+"""Channels of each group, in order."""
+
+_FILTERS = frozenset({OpKind.CONV, OpKind.TRANSPOSE_CONV})
+"""Kinds of which some output channels are made by some of the weights."""
+_BY_CHANNELS = _FILTERS | {
+    OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL, OpKind.LUT, OpKind.ADD, OpKind.SUB, OpKind.MUL,
+    OpKind.SUM_FEED, OpKind.RESIZE_NEAREST, OpKind.GATHER,
+}  # fmt: skip
+"""Kinds of row ops that can be made for some of the channels. What those need is in the table of connected axes."""
+
+RowOps = Mapping[int, tuple[RowOp, ...]]
+
+
+def equal_groups(channels: int, group: int) -> Sizes:
+    """`channels` in groups of `group`, the last one smaller if need be."""
+    return tuple(min(group, channels - first) for first in range(0, channels, group))
+
+
+def groupable(graph: Graph, row_ops: RowOps) -> frozenset[int]:
+    """Tensors that could be cut along channels anywhere: made by one row op that can, read by those that take groups."""
+    made_by = [ops[0] for ops in row_ops.values() if len(ops) == 1]
+    readable = _readable_by_groups(graph, row_ops)
+    return frozenset(op.output for op in made_by if op.output in readable and _cuts_output(graph, op))
+
+
+def joined(graph: Graph, row_ops: RowOps) -> Mapping[int, Sizes]:
+    """Concatenations along channels that need not exist: tensor -> the channels of each input, where groups must end."""
+    readable = _readable_by_groups(graph, row_ops)
+    found: dict[int, Sizes] = {}
+    for k, ops in row_ops.items():
+        target = graph.operators[k].outputs[0]
+        if graph.operators[k].kind != "CONCATENATION" or target not in readable:
+            continue
+        whole = row_shape(graph.tensors[target])
+        if all(_is_channel_copy(op) and op.output_shape.columns == whole.columns for op in ops):
+            found[target] = tuple(op.output_shape.channels for op in ops)
+    return MappingProxyType(found)
+
+
+def summed(graph: Graph, row_ops: RowOps) -> frozenset[int]:
+    """Tensors whose groups some reader would have to sum up."""
+    return frozenset(op.reads[0].tensor for ops in row_ops.values() for op in ops if sums(graph, op))
+
+
+def _readable_by_groups(graph: Graph, row_ops: RowOps) -> frozenset[int]:
+    """Tensors that row ops alone read, every one of which can take one group of channels after the other."""
+    readers: dict[int, list[RowOp]] = {}
+    for ops in row_ops.values():
+        for op in ops:
+            for read in op.reads:
+                readers.setdefault(read.tensor, []).append(op)
+    consumers = graph.consumers()
+    return frozenset(
+        t
+        for t, read_by in readers.items()
+        if all(feeds(graph, op, t) or (sums(graph, op) and _is_cut_as(op, graph.tensors[t])) for op in read_by)
+        and {op.source for op in read_by} == set(consumers.get(t, ()))
+        and t not in graph.outputs
+    )
+
+
+def _is_cut_as(op: RowOp, tensor: Tensor) -> bool:
+    """Whether the tensor's own rows are those that `op` reads; it may have none (a batch that is flattened, say)."""
+    try:
+        return op.reads[0].shape == row_shape(tensor)
+    except Refusal:
+        return False
+
+
+def _by_channels(op: RowOp) -> bool:
+    """Whether `op` can be made for some of its output's channels."""
+    in_groups = op.kind in _FILTERS and op.params.get("groups", 1) != 1
+    return op.kind in _BY_CHANNELS and not in_groups and not op.output_pixel_stride_bytes
+
+
+def _is_channel_copy(op: RowOp) -> bool:
+    """Whether the op is a concatenation's copy of its input next to other channels (or columns)."""
+    return op.kind is OpKind.PAD and op.params == COPY and op.output_pixel_stride_bytes > 0
+
+
+def _cuts_output(graph: Graph, op: RowOp) -> bool:
+    """Whether the op can compute some of its output's channels: each needs all of an operand's, or one of them, or none."""
+    operator, loops = _loops(graph, op)
+    known = all(
+        loops.of_output(operator.inputs.index(read.tensor), loops.rank - 1) is Relation.BROADCAST
+        or feeds(graph, op, read.tensor)
+        for read in op.reads
+    )
+    # A pixel of the op may be several of the tensor: an entry of an embedding's table.
+    return known and _by_channels(op) and op.output_shape.channels == loops.sizes[loops.rank - 1]
+
+
+def feeds(graph: Graph, op: RowOp, tensor: int) -> int:
+    """How many of its output's channels `op` makes of each channel of `tensor`, and of no other; 0 if it does not."""
+    copied = _is_channel_copy(op)
+    if not copied and not _by_channels(op):
+        return 0
+    operator, loops = _loops(graph, op)
+    follows = loops.followed(operator.inputs.index(tensor), len(graph.tensors[tensor].shape) - 1)
+    if follows is None or follows.loop != loops.rank - 1:
+        return 0
+    if copied:
+        return 1  # into its own part of the output
+    channels = loops.sizes[follows.loop]
+    match follows.reach:
+        case BatchRows(output_rows=multiplier, input_rows=1) if channels == multiplier * follows.size:
+            return multiplier
+        case reach if reach == IN_STEP and channels == follows.size:
+            return 1
+    return 0
+
+
+def sums(graph: Graph, op: RowOp) -> bool:
+    """Whether the op can take in its input channels group by group, into sums: its weights are cut along the same loop."""
+    if op.kind is not OpKind.CONV or op.params["groups"] != 1:
+        return False
+    operator, loops = _loops(graph, op)
+    read, weights = (
+        loops.followed(position, len(graph.tensors[operator.inputs[position]].shape) - 1) for position in (0, 1)
+    )
+    return read is not None and weights is not None and read.loop == weights.loop >= loops.rank
+
+
+def _loops(graph: Graph, op: RowOp) -> tuple[Operator, Loops]:
+    operator = graph.operators[op.source]
+    return operator, loops_of(graph, operator, operator.outputs.index(op.output))
