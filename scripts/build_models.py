@@ -1,8 +1,8 @@
 """How were the models of `models/` made? Train, quantise and write them: `python scripts/build_models.py [name ...]`.
 
-Needs `tensorflow` and `scikit-learn`, which nothing else here does. Seeds are fixed and TensorFlow runs its
-deterministic kernels: the same versions on the same machine write the same bytes. Other processors round differently,
-so the committed files are the reference. Each model takes half a minute to two and a half minutes on two cores.
+Needs `tensorflow`, `scikit-learn` and, for its messages, `django`, which nothing else here does. Seeds are fixed and
+TensorFlow runs its deterministic kernels: the same versions on the same machine write the same bytes. Other processors
+round differently, so the committed files are the reference. Each model takes up to two and a half minutes on two cores.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, when tensorflow
 
 import digits
 import keras  # type: ignore[import-not-found]  # not installed where types are checked: models are built rarely
+import languages
+import messages
 import tensorflow as tf  # type: ignore[import-untyped]  # ships no types
 from networks import RECIPES, Recipe
 from sklearn.datasets import load_digits  # type: ignore[import-not-found]  # as keras
 
 SEED = 7
 BATCH = 32
+TEXTS_PER_PASS = 2000
 LABEL_SMOOTHING = 0.1
 """Keeps the softmax away from 0 and 1, where int8 outputs of different images would all be the same."""
 
@@ -56,18 +59,26 @@ def main() -> None:
     images, labels = bunch.images.astype(np.uint8), bunch.target.astype(np.uint8)
     split = len(images) - digits.TEST_COUNT
     write_test_set(arguments.output / digits.TEST_FILE.name, images[split:], labels[split:])
+    for_training, for_testing = messages.messages()
+    texts, text_labels = messages.texts(for_testing, languages.TEST_COUNT, np.random.default_rng(SEED))
+    write_test_set(arguments.output / languages.TEST_FILE.name, np.array(texts), text_labels, "texts")
     for name in arguments.names or RECIPES:
-        model, samples = trained(RECIPES[name], images[:split], labels[:split])
-        content = converted(RECIPES[name], model, samples)
+        recipe = RECIPES[name]
+        if recipe.data == "languages":
+            model, samples = trained_on_texts(recipe, for_training)
+            score = accuracy(model, languages.as_input(texts), text_labels)
+        else:
+            model, samples = trained(recipe, images[:split], labels[:split])
+            score = float_score(recipe, model, images[split:], labels[split:])
+        content = converted(recipe, model, samples)
         (arguments.output / f"{name}.tflite").write_bytes(content)
-        score = float_score(RECIPES[name], model, images[split:], labels[split:])
         print(f"{name}: {len(content)} bytes, {score} before quantisation", flush=True)
 
 
-def write_test_set(path: Path, images: Labels, labels: Labels) -> None:
-    """Stores the test images and labels for everything that measures accuracy without scikit-learn."""
+def write_test_set(path: Path, samples: npt.NDArray[Any], labels: Labels, name: str = "images") -> None:
+    """Stores the test images or texts and labels for everything that measures accuracy without what they come from."""
     packed = io.BytesIO()
-    np.savez_compressed(packed, images=images, labels=labels)
+    np.savez_compressed(packed, **{name: samples}, labels=labels)
     path.write_bytes(packed.getvalue())
 
 
@@ -83,10 +94,7 @@ def trained(recipe: Recipe, images: Labels, labels: Labels) -> tuple[Any, Sample
     model = recipe.network(None)
     samples = digits.as_input(images, model.input_shape[1:]).astype(np.float32)
     steps = recipe.epochs * -(-len(samples) // BATCH)
-    model.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)),
-        loss="mse" if recipe.reconstructs else keras.losses.CategoricalCrossentropy(label_smoothing=LABEL_SMOOTHING),
-    )
+    _compile(recipe, model, steps)
     targets = np.eye(digits.CLASSES, dtype=np.float32)[labels]
     random = np.random.default_rng(SEED)
     for _ in range(recipe.epochs):
@@ -96,16 +104,43 @@ def trained(recipe: Recipe, images: Labels, labels: Labels) -> tuple[Any, Sample
     return model, samples
 
 
+def trained_on_texts(recipe: Recipe, source: messages.Messages) -> tuple[Any, Samples]:
+    """A trained Keras model, and texts as it takes them; every pass is over texts put together anew."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(SEED)
+    model = recipe.network(None)
+    _compile(recipe, model, recipe.epochs * -(-TEXTS_PER_PASS // BATCH))
+    random = np.random.default_rng(SEED + 1)
+    for _ in range(recipe.epochs):
+        texts, labels = messages.texts(source, TEXTS_PER_PASS, random)
+        tokens, order = languages.as_input(texts), random.permutation(TEXTS_PER_PASS)
+        targets = np.eye(len(languages.LANGUAGES), dtype=np.float32)[labels]
+        model.fit(tokens[order], targets[order], BATCH, verbose=0, shuffle=False)
+    return model, tokens
+
+
+def _compile(recipe: Recipe, model: Any, steps: int) -> None:
+    model.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)),
+        loss="mse" if recipe.reconstructs else keras.losses.CategoricalCrossentropy(label_smoothing=LABEL_SMOOTHING),
+    )
+
+
 def augmented(samples: Samples, random: np.random.Generator) -> Samples:
-    """Every image [height, width, channels] moved by up to an eighth of its size, with a little noise, within 0..1."""
+    """Every sample with a little noise, within 0..1; images [height, width, channels] first moved by up to an eighth."""
+    moved = _moved(samples, random) if samples.ndim == 4 else samples
+    noise = random.normal(0.0, 0.05, samples.shape)
+    return np.clip(moved + noise, 0.0, 1.0).astype(np.float32)
+
+
+def _moved(samples: Samples, random: np.random.Generator) -> Samples:
     height, width = samples.shape[1:3]
     moved = np.zeros_like(samples)
     for target, sample in zip(moved, samples, strict=True):
         down = int(random.integers(-(height // 8), height // 8 + 1))
         right = int(random.integers(-(width // 8), width // 8 + 1))
         target[_shared(down, height), _shared(right, width)] = sample[_shared(-down, height), _shared(-right, width)]
-    noise = random.normal(0.0, 0.05, samples.shape)
-    return np.clip(moved + noise, 0.0, 1.0).astype(np.float32)
+    return moved
 
 
 def _shared(shift: int, size: int) -> slice:
@@ -145,6 +180,11 @@ def float_score(recipe: Recipe, model: Any, images: Labels, labels: Labels) -> s
     if recipe.reconstructs:
         return f"AUC {digits.anomaly_auc(inputs, outputs, labels):.4f}"
     return f"accuracy {np.mean(outputs.argmax(1) == labels):.4f}"
+
+
+def accuracy(model: Any, inputs: languages.Tokens, labels: Labels) -> str:
+    """The share of texts the float model classifies right."""
+    return f"accuracy {np.mean(np.asarray(model.predict(inputs, verbose=0)).argmax(1) == labels):.4f}"
 
 
 if __name__ == "__main__":

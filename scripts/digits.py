@@ -21,6 +21,11 @@ FULL_WHITE = 16
 
 CLASSES = 10
 
+PATCH = 4
+"""Pixels along each side of what becomes one pixel of many channels."""
+LEVELS = 10
+"""How many thresholds each pixel of a patch is held against."""
+
 ANOMALY = 0
 """The digit the autoencoder never saw in training and must find strange."""
 
@@ -58,9 +63,11 @@ def as_input(images: Bytes, shape: tuple[int, ...]) -> Floats:
     """The images [n, 8, 8] as real-valued inputs [n, *shape] of 0..1, for a model whose one sample has `shape`.
 
     `(height, width, channels)`: channel c is the scaled image moved c/32 of the width to the right, so that the
-    channels differ and their order matters. `(features,)`: a square image, flattened row by row.
-    Raises ValueError for any other shape.
+    channels differ and their order matters. As many channels as `PATCH * PATCH * LEVELS`: what a first layer would hand
+    on, see `_patches`. `(features,)`: a square image, flattened row by row. Raises ValueError for any other shape.
     """
+    if len(shape) == 3 and shape[2] == PATCH * PATCH * LEVELS:
+        return _patches(images, shape[0], shape[1])
     if len(shape) == 3:
         height, width, channels = shape
         gray = resized(images, height, width)
@@ -69,6 +76,14 @@ def as_input(images: Bytes, shape: tuple[int, ...]) -> Floats:
         side = isqrt(shape[0])
         return resized(images, side, side).reshape(len(images), shape[0])
     raise ValueError(f"a digit cannot be made into an input of shape {list(shape)}")
+
+
+def _patches(images: Bytes, height: int, width: int) -> Floats:
+    """Each pixel a patch of the image, `PATCH` times as large, and of every pixel of it, what is above each threshold."""
+    large = resized(images, height * PATCH, width * PATCH).reshape(len(images), height, PATCH, width, PATCH)
+    pixels = large.transpose(0, 1, 3, 2, 4).reshape(len(images), height, width, PATCH * PATCH, 1)
+    above = np.maximum(pixels - np.arange(LEVELS) / LEVELS, 0.0)
+    return above.reshape(len(images), height, width, PATCH * PATCH * LEVELS)
 
 
 def _moved_right(images: Floats, pixels: int) -> Floats:

@@ -1,7 +1,8 @@
 """What do the networks of `models/` look like?
 
 Small members of the families microcontrollers run: the MLPerf Tiny benchmark's keyword spotter, image classifier,
-person detector and anomaly detector, and a MobileNetV2. Each function returns an untrained Keras model that takes
+person detector and anomaly detector, a MobileNetV2, and what is hard to cut into rows: a text classifier, a wide fully
+connected network, the deep end of a MobileNetV2. Each function returns an untrained Keras model that takes
 `batch` samples; `batch=1` gives the one to convert, because a fixed batch leaves no shape arithmetic in the file.
 """
 
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras  # type: ignore[import-not-found]  # not installed where types are checked: models are built rarely
+import tensorflow as tf  # type: ignore[import-untyped]  # ships no types
 from digits import CLASSES
 from keras import layers
+from languages import LANGUAGES, TOKENS, VOCABULARY
 
 BN_MOMENTUM = 0.9
 """Statistics must settle within the few hundred steps these models are trained for; Keras's 0.99 is too slow."""
@@ -127,6 +130,40 @@ def autoencoder(batch: int | None) -> Any:
     return keras.Model(features, layers.Dense(256)(x), name="digits_autoencoder")
 
 
+class Lookup(layers.Embedding):  # type: ignore[misc]  # its base has no types
+    """An embedding that trusts its token ids: Keras lets negative ones count from the end, which takes three operators more."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return tf.gather(self.embeddings, inputs)
+
+
+def text(batch: int | None) -> Any:
+    """Token ids -> 16 numbers each, their mean, a hidden layer, a classifier.
+
+    TensorFlow's text classification example, which Stahl et al., "Fused Depthwise Tiling", 2023, call TXT.
+    """
+    tokens = keras.Input((TOKENS,), batch, name="tokens", dtype="int32")
+    x = Lookup(VOCABULARY, 16)(tokens)
+    x = layers.GlobalAveragePooling1D()(x)
+    x = layers.Dense(16, activation="relu")(x)
+    return keras.Model(tokens, layers.Dense(len(LANGUAGES), activation="softmax")(x), name="languages_text")
+
+
+def wide(batch: int | None) -> Any:
+    """Fully connected, 64 -> 2048 -> 32 -> 10: one layer far wider than what is before and after it."""
+    features = keras.Input((64,), batch, name="features")
+    x = layers.Dense(2048, activation="relu")(features)
+    x = layers.Dense(32, activation="relu")(x)
+    return _classifier(features, x, "digits_wide")
+
+
+def tail(batch: int | None) -> Any:
+    """The deep end of a MobileNetV2: one inverted residual at 7x7, 160 -> 960 -> 160 channels, pooling and classifier."""
+    features = keras.Input((7, 7, 160), batch, name="features")
+    x = _inverted_residual(features, 160, 1)
+    return _classifier(features, layers.GlobalAveragePooling2D()(x), "digits_tail")
+
+
 def _classifier(image: Tensor, flat: Tensor, name: str) -> Any:
     return keras.Model(image, layers.Dense(CLASSES, activation="softmax")(flat), name=name)
 
@@ -139,6 +176,8 @@ class Recipe:
     epochs: int
     learning_rate: float
     reconstructs: bool = False
+    data: str = "digits"
+    """What it is trained on: "digits", or "languages"."""
     types: str = "int8"
     """Of the file's numbers: "int8", "int16" (activations; weights are int8) or "float32"."""
 
@@ -152,5 +191,8 @@ RECIPES: dict[str, Recipe] = {
     "digits_dscnn_16x8": Recipe(dscnn, epochs=40, learning_rate=2e-3, types="int16"),
     "digits_dscnn_float": Recipe(dscnn, epochs=40, learning_rate=2e-3, types="float32"),
     "digits_mobilenet_v2_float": Recipe(mobilenet_v2, epochs=25, learning_rate=3e-3, types="float32"),
+    "digits_wide": Recipe(wide, epochs=40, learning_rate=2e-3),
+    "digits_tail": Recipe(tail, epochs=15, learning_rate=2e-3),
+    "languages_text": Recipe(text, epochs=40, learning_rate=1e-2, data="languages"),
 }
 """File stem -> recipe; the order of the table in models/README.md."""

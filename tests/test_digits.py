@@ -62,6 +62,15 @@ def test_channels_are_the_image_moved_right() -> None:
     assert not samples[:, :, :6, 2].any()
 
 
+def test_many_channels_are_the_pixels_of_a_patch_above_each_of_ten_thresholds() -> None:
+    images, _ = digits.test_set()
+    samples = digits.as_input(images[:2], (7, 7, 160))
+    large = digits.resized(images[:2], 28, 28)
+    for y, x, pixel, level in ((0, 0, 0, 0), (3, 2, 5, 0), (4, 3, 6, 4), (6, 6, 15, 9)):
+        above = np.maximum(large[:, 4 * y + pixel // 4, 4 * x + pixel % 4] - level / 10, 0)
+        assert np.array_equal(samples[:, y, x, 10 * pixel + level], above)
+
+
 def test_features_are_the_rows_of_a_square_image() -> None:
     images, _ = digits.test_set()
     assert np.array_equal(digits.as_input(images, (256,)).reshape(-1, 16, 16), digits.resized(images, 16, 16))

@@ -52,13 +52,21 @@ def _table() -> dict[str, Row]:
 
 
 TABLE = _table()
-_VALUES = {"INT8": (np.int8, (-128, 128)), "INT16": (np.int16, (-32768, 32768)), "FLOAT32": (np.float32, (0, 1))}
-"""Number type and the range inputs are drawn from."""
+_VALUES = {
+    "INT8": (np.int8, (-128, 128)),
+    "INT16": (np.int16, (-32768, 32768)),
+    "FLOAT32": (np.float32, (0, 1)),
+    "INT32": (np.int32, (0, 4096)),
+}
+"""Number type and the range inputs are drawn from; 32-bit integers are token ids."""
 
 
-def _dtype(name: str) -> str:
-    """What the name says about the type of input and output."""
-    return "INT16" if name.endswith("_16x8") else "FLOAT32" if name.endswith("_float") else "INT8"
+def _dtypes(name: str) -> tuple[str, str]:
+    """What the name says about the types of input and output."""
+    if name.endswith("_text"):
+        return "INT32", "INT8"
+    dtype = "INT16" if name.endswith("_16x8") else "FLOAT32" if name.endswith("_float") else "INT8"
+    return dtype, dtype
 
 
 def _macs(graph: Graph) -> int:
@@ -90,7 +98,7 @@ def _measured(*arguments: str) -> dict[str, Any]:
 def test_table_files_and_measurements_name_the_same_models() -> None:
     stems = {path.stem for path in MODELS.glob("*.tflite")}
     assert stems == set(TABLE) == set(STATED)
-    assert len(stems) == 8
+    assert len(stems) == 11
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -99,7 +107,7 @@ def test_model_is_small_and_as_the_table_says(name: str) -> None:
     graph, row = read_model(content).graph, TABLE[name]
     assert len(content) == row.file_bytes < LARGEST_FILE_BYTES
     assert [graph.tensors[t].shape for t in graph.inputs] == [(1, *row.input_shape)]
-    assert {graph.tensors[t].dtype for t in (*graph.inputs, *graph.outputs)} == {_dtype(name)}
+    assert tuple(graph.tensors[t].dtype for t in (*graph.inputs, *graph.outputs)) == _dtypes(name)
     assert (len(graph.operators), _macs(graph)) == (row.operators, row.macs)
 
 
@@ -107,22 +115,23 @@ def test_model_is_small_and_as_the_table_says(name: str) -> None:
 def test_tflm_plans_the_stated_head_and_different_inputs_give_different_outputs(name: str) -> None:
     """Only if outputs differ does it mean something that a split model's are equal to its original's."""
     random = np.random.default_rng(0)
-    number, (low, high) = _VALUES[_dtype(name)]
+    number, (low, high) = _VALUES[_dtypes(name)[0]]
     inputs = [[random.uniform(low, high, (1, *TABLE[name].input_shape)).astype(number)] for _ in range(16)]
     run = run_in_tflm((MODELS / f"{name}.tflite").read_bytes(), inputs)
     assert run.head_bytes == TABLE[name].measured_head_bytes
     assert len(set(run.outputs)) >= 12
 
 
-def test_models_together_exercise_padding_residuals_and_global_pooling() -> None:
+def test_models_together_exercise_padding_residuals_pooling_and_embeddings() -> None:
     kinds = {op.kind for name in TABLE for op in read_model(MODELS / f"{name}.tflite").graph.operators}
     assert kinds == {
-        "ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MEAN", "PAD", "SOFTMAX",
+        "ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "GATHER", "MEAN", "PAD",
+        "SOFTMAX",
     }  # fmt: skip
 
 
 def test_accuracy_in_tflm_is_the_stated_one_to_the_last_output_byte() -> None:
-    """All 360 test images through all models: about twenty seconds."""
+    """All 360 test images or texts through all models: about twenty seconds."""
     assert _measured() == STATED
 
 
@@ -135,7 +144,7 @@ def test_table_repeats_the_measured_scores() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--images", "0"], "--images must be 1 to 360, not 0"),
+        (["--samples", "0"], "--samples must be 1 to 360, not 0"),
         (["no.tflite"], "no.tflite is not a file"),
         ([__file__], "not a TFLite model"),
     ],
