@@ -158,7 +158,7 @@ def _polished(candidates: Sequence[Refined], effort: int, progress: Progress) ->
         unfinished[k].run(effort * POLISH_STEPS_PER_EFFORT // shares)
         schedule = unfinished[k].schedule
         in_vain = 0 if schedule.live_peak_bytes < found[k].live_peak_bytes else in_vain + 1
-        found[k] = replace(found[k], schedule=schedule)
+        found[k] = replace(found[k], schedule=schedule, unpolished=candidates[k].schedule)
         if unfinished[k].exhausted:
             del unfinished[k]
     progress("polish", shares, shares)
@@ -200,10 +200,18 @@ def pareto_plans(graph: Graph, wish: Wish, progress: Progress) -> tuple[Plan, ..
 
 
 def _placed(candidate: Refined, effort: int) -> Plan | None:
-    """The candidate with addresses; None when a concatenation's slice is needed outside its region, or it is too large."""
+    """The candidate with addresses; None when a concatenation's slice is needed outside its region, or it is too large.
+
+    The schedule it had before it was polished is placed, too, where that can still give the smaller head.
+    """
     if candidate.live_peak_bytes > MAX_LIVE_BYTES:
         return None
     try:
-        return compile_schedule(candidate.split, candidate.step_graph, candidate.schedule, effort)
+        plan = compile_schedule(candidate.split, candidate.step_graph, candidate.schedule, effort)
+        before = candidate.unpolished
+        if before in (None, candidate.schedule) or before.live_peak_bytes >= plan.planned_head_bytes:
+            return plan
+        other = compile_schedule(candidate.split, candidate.step_graph, before, effort)
     except Refusal:
         return None
+    return min(plan, other, key=lambda p: p.planned_head_bytes)

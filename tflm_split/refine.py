@@ -49,7 +49,8 @@ class Refined:
 
     `again`: operators whose rows are computed anew for each step that reads them. `streams_attention`: no cut makes
     attention scores whole. A search adds `instructions` of the split operators, predicted for its board, and how many
-    steps are about as crowded as the worst one.
+    steps are about as crowded as the worst one. `unpolished`: the schedule whose steps changed places to give `schedule`;
+    its layout is sometimes the smaller one.
     """
 
     options: SplitOptions
@@ -60,6 +61,7 @@ class Refined:
     instructions: float = 0.0
     crowded_steps: int = 0
     streams_attention: bool = False
+    unpolished: Schedule | None = None
 
     @property
     def live_peak_bytes(self) -> int:
