@@ -10,6 +10,7 @@ rows alone is a limit, on instructions predicted for a board.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from math import fsum
 
@@ -19,15 +20,18 @@ from tflm_split.allowed_axes import ALL_AXES
 from tflm_split.analysis.latency import row_op_cost
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
-from tflm_split.schedule.cuts import Schedule, best_cuts
+from tflm_split.rewrite.copy_operators import Copy, with_copies
+from tflm_split.schedule.copies import copies_to_try, stay_inside
+from tflm_split.schedule.cuts import Schedule, best_cuts, groups
 from tflm_split.schedule.heights import steps_along
 from tflm_split.schedule.lives import live_bytes, live_peak, lives
+from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.recompute import recomputable, recompute
 from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.channel_rules import Sizes, equal_groups, groupable, joined, summed
-from tflm_split.split.regions import Split, SplitOptions, cut_operators, fit
+from tflm_split.split.regions import Cut, Split, SplitOptions, cut_operators, fit
 
 SHARES = (2, 3, 4, 6, 8, 12, 16)
 """Into how many groups a tensor may be cut."""
@@ -47,7 +51,8 @@ NOISE = 1.01
 class Refined:
     """A split, its steps and the best schedule found for it.
 
-    `again`: operators whose rows are computed anew for each step that reads them. `streams_attention`: no cut makes
+    `again`: operators whose rows are computed anew for each step that reads them. `copies`: of operators of the model,
+    done one after the other before anything was split; numbers of operators count them. `streams_attention`: no cut makes
     attention scores whole. A search adds `instructions` of the split operators, predicted for its board, and how many
     steps are about as crowded as the worst one. `unpolished`: the schedule whose steps changed places to give `schedule`;
     its layout is sometimes the smaller one.
@@ -62,6 +67,7 @@ class Refined:
     crowded_steps: int = 0
     streams_attention: bool = False
     unpolished: Schedule | None = None
+    copies: tuple[Copy, ...] = ()
 
     @property
     def live_peak_bytes(self) -> int:
@@ -88,42 +94,68 @@ class Limits:
     axes: frozenset[str] = ALL_AXES
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """Operators cut, channels not grouped yet; and which tensors' channels could be (`channel_groups.py`)."""
+
+    cut: Cut
+    cuttable: frozenset[int]
+    summed: frozenset[int]
+    joints: Mapping[int, Sizes]
+
+    @staticmethod
+    def of(graph: Graph, axes: frozenset[str]) -> _Ground:
+        cut = cut_operators(graph)
+        if "channels" not in axes:
+            return _Ground(cut, frozenset(), frozenset(), {})
+        return _Ground(cut, groupable(graph, cut.pieces), summed(graph, cut.pieces), joined(graph, cut.pieces))
+
+    @property
+    def graph(self) -> Graph:
+        return self.cut.graph
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Decisions to try in place of a state's own; `copies` come after those the state has already."""
+
+    channel_groups: Mapping[int, Sizes]
+    again: frozenset[int]
+    copies: tuple[Copy, ...] = ()
+
+
 class Search:
     """The search from one start, which groups no channels yet. `front` holds every state that was kept, the start first."""
 
     def __init__(self, start: Refined, limits: Limits) -> None:
         self._limits = limits
         self._left = limits.evaluations
-        self._graph = start.split.graph
-        self._cut = cut_operators(self._graph)
-        by_channels = "channels" in limits.axes
-        self._cuttable = groupable(self._graph, self._cut.pieces) if by_channels else frozenset()
-        self._summed = summed(self._graph, self._cut.pieces)
-        self._joints = joined(self._graph, self._cut.pieces) if by_channels else {}
+        self._grounds = {start.copies: _Ground.of(start.split.graph, limits.axes)}
         self.start = self._measured(start)
+        self._limit = max(limits.max_slowdown, NOISE) * self.start.instructions
         self.front: list[Refined] = [self.start]
 
     def run(self) -> list[Refined]:
         """`front` when nothing helps any more."""
-        limit = max(self._limits.max_slowdown, NOISE) * self.start.instructions
         beam = [self.start]
         tried: set[object] = set()
         while self._left > 0:
             found: list[Refined] = []
             for state in beam:
-                for move in self._moves(state):
-                    key = (tuple(sorted(move[0].items())), move[1], state.schedule.cuts)
+                for change in self._changes(state):
+                    groups = tuple(sorted(change.channel_groups.items()))
+                    key = (groups, change.again, state.copies, change.copies, state.schedule.cuts)
                     if key in tried:
                         continue
                     if self._left <= 0:
                         break
                     tried.add(key)
                     self._left -= 1
-                    other = self._evaluated(state, *move)
-                    if other is not None and other.instructions <= limit:
+                    other = self._evaluated(state, change)
+                    if other is not None and other.instructions <= self._limit:
                         found.append(other)
             found = [self._cut_anew(other) for other in self._promising(found)]
-            found = [other for other in found if other.instructions <= limit]
+            found = [other for other in found if other.instructions <= self._limit]
             best_so_far = min(state.rank for state in self.front)
             found = [other for other in found if other.rank < best_so_far]
             if not found:
@@ -146,35 +178,63 @@ class Search:
         """`state` with the cuts that are best for it, not for what it came from."""
         step_graph = steps_along(state.split, self._limits.axes)
         scores = attention_scores(state.split) if state.streams_attention else frozenset()
-        schedule = best_cuts(step_graph, state.schedule.nodes, state.split.stock, scores)
-        other = self._scheduled(state, step_graph, schedule, state.again)
-        return min(state, other, key=lambda found: found.rank)
+        orders = [state.schedule.nodes]
+        if state.copies:  # with fewer readers for each tensor, others may be better
+            orders += candidate_orders(state.split, step_graph)
+        found = [state]
+        for nodes in dict.fromkeys(orders):
+            schedule = best_cuts(step_graph, nodes, state.split.stock, scores)
+            found.append(self._scheduled(state, step_graph, schedule, state.again))
+        return min(found, key=lambda other: other.rank)
 
     def instructions(self, state: Refined) -> float:
         """Predicted for all split steps of `state`."""
-        total = []
+        return fsum(cost for _, cost in self._costs(state))
+
+    def _costs(self, state: Refined) -> Iterator[tuple[int, float]]:
+        """Node and predicted instructions of each split step."""
         costs = [row_op_cost(op, self._limits.board) for op in state.split.row_ops]
         for s in state.schedule.steps:
             step = state.step_graph.steps[s]
             if step.row_op is not None:
-                total.append(costs[step.row_op].step(step.row))
-        return fsum(total)
+                yield step.node, costs[step.row_op].step(step.row)
 
-    def _evaluated(self, base: Refined, groups: Mapping[int, Sizes], again: frozenset[int]) -> Refined | None:
-        options = replace(base.options, channel_groups=dict(groups))
+    def _ground(self, copies: tuple[Copy, ...]) -> _Ground:
+        if copies not in self._grounds:
+            graph = with_copies(self._ground(copies[:-1]).graph, copies[-1])
+            self._grounds[copies] = _Ground.of(graph, self._limits.axes)
+        return self._grounds[copies]
+
+    def _evaluated(self, base: Refined, change: _Change) -> Refined | None:
+        options = replace(base.options, channel_groups=dict(change.channel_groups))
+        copies = (*base.copies, *change.copies)
+        ground = self._ground(copies)
         try:
-            split = fit(self._cut, options)
+            split = fit(ground.cut, options)
         except Refusal:
             return None
-        if split.stock != base.split.stock:
+        stock, again, schedule = base.split.stock, change.again, base.schedule
+        for copy in change.copies:
+            stock, again = (frozenset(map(copy.renumbered, nodes)) for nodes in (stock, again))
+            schedule = _with_copies(schedule, copy)
+        made = range(len(self.start.split.graph.tensors), len(ground.graph.tensors))
+        if split.stock != stock or not stay_inside(split, made):
             return None
+        state = replace(base, options=options, split=split, copies=copies)
+        makers = [*sorted(change.again - base.again), *(copy.operators[-1] for copy in change.copies)]
+        before = self._ground(base.copies).graph
+        apart = _uncut(schedule, ground.graph, stock, {before.operators[n].outputs[0] for n in makers})
         step_graph = steps_along(split, self._limits.axes)
         dependencies = node_dependencies(step_graph)
-        order = [s for group in base.schedule.groups() for s in streaming_order(step_graph, group, dependencies)]
-        schedule = replace(base.schedule, steps=tuple(order), live_peak_bytes=live_peak(step_graph, order))
-        found = self._scheduled(replace(base, options=options, split=split), step_graph, schedule, again)
+        found = []
+        for cuts in dict.fromkeys((schedule.cuts, apart)):
+            parts = groups(schedule.nodes, cuts)
+            order = [s for group in parts for s in streaming_order(step_graph, group, dependencies)]
+            schedule = Schedule(schedule.nodes, cuts, tuple(order), live_peak(step_graph, order))
+            found.append(self._scheduled(state, step_graph, schedule, again))
+        other = min(found, key=lambda other: other.rank)
         # Where no rows stream, cuts cost nothing and are everywhere: those of `base` would keep groups from streaming, too.
-        return found if "rows" in self._limits.axes else self._cut_anew(found)
+        return other if "rows" in self._limits.axes else self._cut_anew(other)
 
     def _scheduled(self, state: Refined, step_graph: StepGraph, schedule: Schedule, again: frozenset[int]) -> Refined:
         """`state` under a schedule, the rows of `again` made anew where that can be."""
@@ -191,45 +251,66 @@ class Search:
         crowded = int((crowd >= CROWDED * state.live_peak_bytes).sum())
         return replace(state, instructions=self.instructions(state), crowded_steps=crowded)
 
-    def _moves(self, base: Refined) -> Iterator[tuple[Mapping[int, Sizes], frozenset[int]]]:
-        """Channel groups to try next, coarse ones first; concatenations to do without; then operators to recompute."""
+    def _changes(self, base: Refined) -> Iterator[_Change]:
+        """What to try next: copies of operators; channel groups, coarse ones first; concatenations to do without; rows made
+        again."""
         now = base.options.channel_groups
-        held = _held_at_peak(base, self._graph)
+        ground = self._ground(base.copies)
+        graph = ground.graph
+        held = _held_at_peak(base, graph)
+        yield from self._copies(base, graph, held)
         seen: set[tuple[int, tuple[int, ...]]] = set()
-        for allowed in (self._cuttable - self._summed, self._cuttable):  # sums cost memory of their own: they come last
+        # Sums cost memory of their own: they come last.
+        for allowed in (ground.cuttable - ground.summed, ground.cuttable):
             cuttable = [t for t in held if t in allowed]
-            connected = [_connected(self._graph, t, allowed) for t in cuttable]
+            connected = [_connected(graph, t, allowed) for t in cuttable]
             for share in SHARES:
                 for t, others in zip(cuttable, connected, strict=True):
                     for tensors in ((t,), others):
-                        sizes = _sizes(self._graph.tensors[t].shape[-1], share)
+                        sizes = _sizes(graph.tensors[t].shape[-1], share)
                         if (share, tensors) in seen or sizes is None or len(sizes) <= len(now.get(t, (1,))):
                             continue
                         seen.add((share, tensors))
-                        yield {**now, **dict.fromkeys(tensors, sizes)}, base.again
+                        yield _Change({**now, **dict.fromkeys(tensors, sizes)}, base.again)
         for t in held:
-            if t in self._joints and t not in now:
-                for tensors in dict.fromkeys(((t,), _connected(self._graph, t, self._cuttable))):
-                    yield {**now, **dict.fromkeys(tensors, self._joints[t])}, base.again
-        if self._limits.allow_extra_macs:
-            yield from self._recomputations(base, held)
+            if t in ground.joints and t not in now:
+                for tensors in dict.fromkeys(((t,), _connected(graph, t, ground.cuttable))):
+                    yield _Change({**now, **dict.fromkeys(tensors, ground.joints[t])}, base.again)
+        yield from self._recomputations(base, ground, held)
 
-    def _recomputations(
-        self, base: Refined, held: Sequence[int]
-    ) -> Iterator[tuple[Mapping[int, Sizes], frozenset[int]]]:
+    def _with_macs(self, base: Refined) -> frozenset[int]:
+        """Operators that must not be done twice: all with multiply-accumulates, unless the user allows more of those."""
+        if self._limits.allow_extra_macs:
+            return frozenset()
+        return frozenset(op.source for op in base.split.row_ops if op.macs_per_step)
+
+    def _copies(self, base: Refined, graph: Graph, held: Mapping[int, int]) -> Iterator[_Change]:
+        """A tensor made again for its late readers, as far as the limit on slowdown allows."""
+        costs = dict.fromkeys(range(len(graph.operators)), 0.0)
+        for n, cost in self._costs(base):
+            costs[n] += cost
+        for n in base.split.stock | self._with_macs(base):
+            del costs[n]
+        allowance = self._limit - base.instructions
+        for t in held:
+            for copies in copies_to_try(graph, base.schedule.nodes, t, held, costs, allowance):
+                yield _Change(base.options.channel_groups, base.again, copies)
+
+    def _recomputations(self, base: Refined, ground: _Ground, held: Mapping[int, int]) -> Iterator[_Change]:
         """A tensor's rows made anew: as they are, or by groups, of which then only one at a time is ever there."""
         now = base.options.channel_groups
-        producers = self._graph.producers()
+        producers = ground.graph.producers()
+        spared = base.again | base.split.stock | self._with_macs(base)
         for t in held:
             maker = producers.get(t)
-            if maker is None or maker in base.again or maker in base.split.stock:
+            if maker is None or maker in spared:
                 continue
-            yield now, base.again | {maker}
-            if t in self._cuttable:
+            yield _Change(now, base.again | {maker})
+            if t in ground.cuttable:
                 for share in SHARES[1::2]:
-                    sizes = _sizes(self._graph.tensors[t].shape[-1], share)
+                    sizes = _sizes(ground.graph.tensors[t].shape[-1], share)
                     if sizes is not None and len(sizes) >= len(now.get(t, (1,))):
-                        yield {**now, t: sizes}, base.again | {maker}
+                        yield _Change({**now, t: sizes}, base.again | {maker})
 
 
 def _sizes(channels: int, share: int) -> Sizes | None:
@@ -241,8 +322,29 @@ def _sizes(channels: int, share: int) -> Sizes | None:
     return equal_groups(channels, group)
 
 
-def _held_at_peak(base: Refined, graph: Graph) -> list[int]:
-    """Tensors of which the most crowded step keeps rows, most bytes first; a group of channels stands for its tensor."""
+def _with_copies(schedule: Schedule, copy: Copy) -> Schedule:
+    """The nodes and cuts of `schedule` with the copies right before the first that reads them, in its group."""
+    nodes = list(map(copy.renumbered, schedule.nodes))
+    at = min(schedule.nodes.index(n) for n in copy.readers)
+    cuts = tuple(cut if cut <= at else cut + len(copy.operators) for cut in schedule.cuts)
+    return Schedule((*nodes[:at], *copy.copies, *nodes[at:]), cuts, (), 0)
+
+
+def _uncut(schedule: Schedule, graph: Graph, stock: frozenset[int], tensors: AbstractSet[int]) -> tuple[int, ...]:
+    """The cuts of `schedule` without those that make `tensors` whole, where no stock operator stands in the way."""
+    position = {n: k for k, n in enumerate(schedule.nodes)}
+    producers, consumers = graph.producers(), graph.consumers()
+    cuts = schedule.cuts
+    for t in sorted(tensors):
+        first = position[producers[t]]
+        last = max((position[n] for n in consumers.get(t, ())), default=first)
+        if not stock.intersection(schedule.nodes[first : last + 1]):
+            cuts = tuple(cut for cut in cuts if not first < cut <= last)
+    return cuts
+
+
+def _held_at_peak(base: Refined, graph: Graph) -> dict[int, int]:
+    """Bytes by tensor of what the most crowded step keeps, most first; a group of channels stands for its tensor."""
     step_graph, order = base.step_graph, base.schedule.steps
     alive = lives(step_graph, order)
     crowd = live_bytes(step_graph, len(order), alive)
@@ -255,7 +357,7 @@ def _held_at_peak(base: Refined, graph: Graph) -> list[int]:
             for t in storages[piece.storage].tensors:
                 whole = base.split.part_of.get(t, t)
                 held[whole] = held.get(whole, 0) + piece.bytes
-    return sorted((t for t in held if t < len(graph.tensors)), key=lambda t: (-held[t], t))
+    return {t: held[t] for t in sorted(held, key=lambda t: (-held[t], t)) if t < len(graph.tensors)}
 
 
 def _connected(graph: Graph, tensor: int, cuttable: frozenset[int]) -> tuple[int, ...]:
