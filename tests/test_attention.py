@@ -149,6 +149,13 @@ def test_what_is_read_twice_or_leaves_the_model_is_no_score() -> None:
         assert not attention_scores(split)
 
 
+def test_what_lies_between_two_products_with_weights_is_no_score() -> None:
+    b = Builder((5, 8))
+    hidden = b.matmul(b.input, b.quantized_constant((8, 12)))
+    model = b.finish(b.matmul(b.unary("LOGISTIC", hidden), b.quantized_constant((12, 6))))
+    assert not attention_scores(rewritten_split(read_model(model).graph, SplitOptions()))
+
+
 def test_no_cut_makes_streamed_scores_whole() -> None:
     """Many tokens and narrow heads: layer by layer the scores would be half of everything."""
     graph = read_model(transformer(24, 8, 2, 32)).graph
