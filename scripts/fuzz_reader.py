@@ -80,7 +80,7 @@ def _verified(data: bytes) -> str:
 def _inspect(data: bytes) -> str:
     from tflm_split.report.inspection import inspect_model, inspection_text
 
-    record, operators = inspect_model(data)
+    record, operators = inspect_model(data, axes=True)
     json.dumps(record)
     inspection_text(record, operators)
     return "ok"

@@ -1,4 +1,4 @@
-"""Regions along a common axis, on networks one can draw; and squares of an axis, which attention scores are."""
+"""Stretches along a common axis, on networks one can draw; and squares of an axis, which attention scores are."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from random_networks import networks
 from tiny_models import Builder
 
 from tflm_split.ir.graph import Graph
-from tflm_split.split.axes.connected import Link, Region, connected
+from tflm_split.split.axes.connected import Link, Stretch, connected
 from tflm_split.split.axes.loops import Relation
 from tflm_split.split.axes.squares import squares
 from tflm_split.tflite.reader import read_model
 
 
-def region(b: Builder, tensor: int, axis: int, *outputs: int) -> Region:
+def stretch(b: Builder, tensor: int, axis: int, *outputs: int) -> Stretch:
     return connected(read_model(b.finish(*outputs)).graph, tensor, axis)
 
 
@@ -31,7 +31,7 @@ def test_rows_pass_through_windows_and_end_where_all_are_needed() -> None:
     first = b.conv(b.input, 8, 3, 3)
     second = b.depthwise(first, 3, 3, 2)
     pooled = b.mean(second)
-    found = region(b, first, 1)
+    found = stretch(b, first, 1)
     assert found.axes == {b.input: 1, first: 1, second: 1}
     assert [(link.made, link.halo) for link in found.windows] == [(first, 2), (second, 1)]
     assert reasons(found.ends) == [("reduction", pooled)]
@@ -43,7 +43,7 @@ def test_channels_start_at_a_filter_and_end_in_a_sum() -> None:
     wide = b.conv(b.input, 24, 1, 1)
     deep = b.depthwise(wide, 3, 3)
     narrow = b.conv(deep, 8, 1, 1)
-    found = region(b, wide, 3)
+    found = stretch(b, wide, 3)
     assert found.axes == {wide: 3, deep: 3}
     assert reasons(found.starts) == [("broadcast", wide)]
     assert reasons(found.ends) == [("reduction", narrow)]
@@ -62,7 +62,7 @@ def test_scores_are_cut_along_queries_while_keys_and_values_are_whole() -> None:
     x = b.dense(b.input, 8)
     t = attention(b, x)
     last = b.add(x, b.dense(t["attended"], 8))
-    found = region(b, t["scores"], 0)
+    found = stretch(b, t["scores"], 0)
     assert {t["q"], t["scores"], t["weights"], t["attended"], last} <= found.axes.keys()
     assert set(found.axes.values()) == {0}
     assert not {x, t["k"], t["v"]} & found.axes.keys()
@@ -73,7 +73,7 @@ def test_scores_are_cut_along_queries_while_keys_and_values_are_whole() -> None:
 def test_scores_along_keys_end_at_the_softmax() -> None:
     b = Builder((6, 8))
     t = attention(b, b.dense(b.input, 8))
-    found = region(b, t["scores"], 1)
+    found = stretch(b, t["scores"], 1)
     assert found.axes == {t["scores"]: 1, t["k"]: 0}
     assert reasons(found.ends) == [("reduction", t["weights"])]
 
@@ -82,7 +82,7 @@ def test_tokens_of_the_values_are_those_of_queries_and_keys() -> None:
     b = Builder((6, 8))
     x = b.dense(b.input, 8)
     t = attention(b, x)
-    assert region(b, t["v"], 0).axes == {t["v"]: 0, x: 0, b.input: 0, t["q"]: 0, t["k"]: 0}
+    assert stretch(b, t["v"], 0).axes == {t["v"]: 0, x: 0, b.input: 0, t["q"]: 0, t["k"]: 0}
 
 
 def test_a_gate_of_the_whole_map_ends_its_rows() -> None:
@@ -91,27 +91,27 @@ def test_a_gate_of_the_whole_map_ends_its_rows() -> None:
     x = b.conv(b.input, 4, 1, 1)
     gate = b.unary("LOGISTIC", b.mean(x, keep_dims=True))
     b.add(x, gate, kind="MUL")
-    assert region(b, x, 1).axes == {b.input: 1, x: 1}
+    assert stretch(b, x, 1).axes == {b.input: 1, x: 1}
 
 
 def test_a_tensor_that_meets_itself_along_another_axis_ends_there() -> None:
     b = Builder((6, 4))
     x = b.dense(b.input, 4)
     b.matmul(x, x, transposed=True)
-    assert region(b, x, 0).axes == {b.input: 0, x: 0}
+    assert stretch(b, x, 0).axes == {b.input: 0, x: 0}
 
 
 def test_heads_are_groups_of_channels() -> None:
     b = Builder((1, 6, 12))
     x = b.dense(b.reshape(b.input, (6, 12)), 12)
     heads = b.reshape(x, (6, 3, 4))
-    found = region(b, x, 1)
+    found = stretch(b, x, 1)
     assert found.axes == {x: 1, heads: 1}
-    assert region(b, heads, 2).axes == {heads: 2}
+    assert stretch(b, heads, 2).axes == {heads: 2}
 
 
 def is_cuttable(graph: Graph, axes: Mapping[int, int]) -> bool:
-    """No way leads from a tensor of the region out of it and back: parts of it could not be made one after the other."""
+    """No way leads from a tensor of the stretch out of it and back: parts of it could not be made one after the other."""
     after: set[int] = set()
     for op in graph.operators:
         reads = set(op.inputs)

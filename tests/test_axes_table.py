@@ -230,6 +230,14 @@ def test_what_is_reduced_and_what_stays() -> None:
     assert relations(graph) == ("identity reduction identity", "identity identity")
 
 
+def test_a_pool_over_the_whole_map_reduces_it() -> None:
+    window = {"padding": "VALID", "stride_h": 1, "stride_w": 1, "filter_height": 4, "filter_width": 3}
+    graph = single("MAX_POOL_2D", [floats(1, 4, 6, 2)], floats(1, 1, 4, 2), **window)
+    assert relations(graph) == ("identity reduction window identity", "identity broadcast window identity")
+    rows = loops_of(graph, graph.operators[0]).followed(0, 1)
+    assert rows is not None and rows.loop == 4
+
+
 def test_nothing_is_known_of_other_kinds_or_of_shapes_that_do_not_fit() -> None:
     unknown = single("NEG", [floats(2, 3)], floats(2, 3))
     assert relations(unknown) == ("none none", "none none")

@@ -282,6 +282,29 @@ class TestOtherCommands:
         assert operator["reason"]
         assert operator["live_bytes"] == 2 * (2 * 8 * 8 * 3)
 
+    def test_inspect_shows_along_which_axes_the_largest_tensor_can_be_cut(self, run):
+        code, out, _ = run("inspect", DSCNN, "--axes", "--json")
+        found = json.loads(out)["axes"]
+        assert code == DONE
+        assert found["shape"] == [1, 25, 5, 64]
+        rows, columns, channels = found["axes"]
+        assert [a["size"] for a in (rows, columns, channels)] == [25, 5, 64]
+        assert rows["tensors"][0]["made_by"] == "the model's input"
+        assert rows["overlaps"][0] == {"operator": "op 0 CONV_2D", "indices": 8}
+        assert len(channels["tensors"]) < len(rows["tensors"])
+        code, out, _ = run("inspect", DSCNN, "--axes")
+        assert code == DONE
+        assert "Along axis 1 (of 25) one cut goes through" in out
+
+    def test_inspect_shows_the_axes_of_a_named_tensor_and_refuses_another(self, run):
+        (first,) = json.loads(run("inspect", DSCNN, "--json")[1])["inputs"]
+        code, out, _ = run("inspect", DSCNN, "--tensor", first["name"], "--json")
+        assert code == DONE
+        assert json.loads(out)["axes"]["tensor"] == first["name"]
+        code, _, err = run("inspect", DSCNN, "--tensor", "nobody")
+        assert code == BAD_INPUT
+        assert "no activation is called 'nobody'" in err
+
     def test_verify_says_equal(self, run, pair):
         code, out, _ = run("verify", *pair)
         assert code == DONE

@@ -217,12 +217,16 @@ def pareto(
 
 @cli.command()
 @click.argument("model", type=_MODEL)
+@click.option(
+    "--axes", is_flag=True, help="Also along which axes the largest tensor can be cut, together with which others."
+)
+@click.option("--tensor", metavar="NAME", help="The same for the tensor of that name.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def inspect(model: Path, as_json: bool) -> int:
+def inspect(model: Path, axes: bool, tensor: str | None, as_json: bool) -> int:
     """Operators of MODEL: live memory, what can be split and, if not, why."""
     from tflm_split.report.inspection import inspect_model, inspection_text
 
-    record, operators = inspect_model(model)
+    record, operators = inspect_model(model, axes=axes, tensor=tensor)
     click.echo(_json(record) if as_json else inspection_text(record, operators), nl=False)
     return 0
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tflm_split.analysis.liveness import activation_bytes, live_bytes_per_operator
 from tflm_split.compile import Plan
-from tflm_split.ir.graph import ABSENT, Graph
+from tflm_split.ir.graph import ABSENT, Graph, Tensor
 from tflm_split.schedule.lives import lives
 
 
@@ -68,11 +68,23 @@ def model_bottleneck(graph: Graph) -> Bottleneck | None:
         return None
     live = live_bytes_per_operator(graph)
     at = live.index(max(live))
+    found = {t.name: (1, activation_bytes(t)) for t in _alive_at(graph, at) if activation_bytes(t)}
+    return Bottleneck(at, graph.label(graph.operators[at]), 0, live[at], _largest_first(found))
+
+
+def bottleneck_tensor(graph: Graph) -> Tensor | None:
+    """The largest tensor that is there while the first of the tightest operators runs; None without operators."""
+    if not graph.operators:
+        return None
+    live = live_bytes_per_operator(graph)
+    return max(_alive_at(graph, live.index(max(live))), key=lambda t: (activation_bytes(t), -t.index), default=None)
+
+
+def _alive_at(graph: Graph, at: int) -> list[Tensor]:
+    """What is there while operator `at` runs, layer by layer."""
     alive = set(graph.inputs) | {t for op in graph.operators[: at + 1] for t in op.outputs}
     needed = set(graph.outputs) | {t for op in graph.operators[at:] for t in (*op.inputs, *op.outputs) if t != ABSENT}
-    tensors = [graph.tensors[t] for t in sorted(alive & needed)]
-    found = {t.name: (1, activation_bytes(t)) for t in tensors if activation_bytes(t)}
-    return Bottleneck(at, graph.label(graph.operators[at]), 0, live[at], _largest_first(found))
+    return [graph.tensors[t] for t in sorted(alive & needed)]
 
 
 def _holder(plan: Plan, piece: int) -> str:

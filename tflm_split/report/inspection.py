@@ -11,6 +11,7 @@ from tflm_split.analysis.liveness import activation_bytes, live_peak_bytes
 from tflm_split.analysis.occupancy import OperatorRow, format_table, operator_table
 from tflm_split.candidates import rewritten_split
 from tflm_split.ir.graph import Graph
+from tflm_split.report.axes import axes_record, axes_text
 from tflm_split.report.footprint import footprint
 from tflm_split.report.record import BUDGET_KEY, SCHEMA, model_identity
 from tflm_split.sizes import format_bytes
@@ -18,12 +19,18 @@ from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 
 
-def inspect_model(path: os.PathLike[str] | str) -> tuple[dict[str, Any], tuple[OperatorRow, ...]]:
-    """The file at `path` as a record and as its table of operators; TFLM does not run. Raises InputError."""
+def inspect_model(
+    path: os.PathLike[str] | str, *, axes: bool = False, tensor: str | None = None
+) -> tuple[dict[str, Any], tuple[OperatorRow, ...]]:
+    """The file at `path` as a record and as its table of operators; TFLM does not run. Raises InputError.
+
+    With `axes`, the record also says along which axes the largest tensor, or the one called `tensor`, can be cut.
+    """
     model = read_model(path)
     graph = model.graph
     memory = footprint(model, None)
-    operators = operator_table(rewritten_split(graph, SplitOptions()))
+    split = rewritten_split(graph, SplitOptions())
+    operators = operator_table(split)
     record = {
         "schema": SCHEMA,
         "model": model_identity(model),
@@ -35,6 +42,8 @@ def inspect_model(path: os.PathLike[str] | str) -> tuple[dict[str, Any], tuple[O
         BUDGET_KEY: memory.predicted_arm32.minimum_arena_bytes,
         "operators": [{**asdict(row), "splittable": row.treatment != "stock"} for row in operators],
     }
+    if axes or tensor is not None:
+        record["axes"] = axes_record(split.graph, tensor)
     return record, operators
 
 
@@ -44,7 +53,7 @@ def _interface(graph: Graph, tensor: int) -> dict[str, Any]:
 
 
 def inspection_text(found: Mapping[str, Any], operators: Sequence[OperatorRow]) -> str:
-    """The memory first, then a line per operator, the tightest marked; ends in a newline."""
+    """The memory first, then a line per operator, the tightest marked, then axes if asked for; ends in a newline."""
     stock = sum(1 for row in operators if row.treatment == "stock")
     lines = [
         f"{found['model']['name']}: {format_bytes(found['model']['file_bytes'])}, {found['model']['ops']} operators, "
@@ -57,6 +66,8 @@ def inspection_text(found: Mapping[str, Any], operators: Sequence[OperatorRow]) 
         "",
         format_table(operators),
     ]
+    if found.get("axes"):
+        lines += ["", axes_text(found["axes"]).rstrip("\n")]
     return "\n".join(lines) + "\n"
 
 

@@ -1,9 +1,9 @@
 """Which tensors can be cut along a common axis, and where does that end?
 
-From an axis of a tensor, the region spreads to whatever follows that axis or is followed by it, through windows too. Its
+From an axis of a tensor, the stretch spreads to whatever follows that axis or is followed by it, through windows too. Its
 tensors are cut into the same parts, and a part of all of them can be made, used and forgotten before the next: so nothing
-in a region may need, directly or by way of others, a whole tensor that the region makes. What does is after the region;
-what is needed whole itself, before it. The queries and scores of attention are a region along the queries, keys and
+in a stretch may need, directly or by way of others, a whole tensor that the stretch makes. What does is after the stretch;
+what is needed whole itself, before it. The queries and scores of attention are a stretch along the queries, keys and
 values lie before it, because every query needs all of them.
 """
 
@@ -21,7 +21,10 @@ from tflm_split.split.axes.table import loops_of
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Operator `operator` makes `made` of `read`: what their axes are to each other; `axis`, of the one not asked about."""
+    """Operator `operator` makes `made` of `read`: what their axes are to each other; `axis`, of the one not asked about.
+
+    `summed`: of a reduction, whether parts can be taken in one after the other.
+    """
 
     operator: int
     read: int
@@ -29,11 +32,12 @@ class Link:
     relation: Relation
     axis: int = -1
     halo: int = 0
+    summed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
-    """`axes`: tensor -> the axis it is cut along; they are made or read by the region, and in it never needed whole.
+class Stretch:
+    """`axes`: tensor -> the axis it is cut along; they are made or read by the stretch, and in it never needed whole.
 
     `windows`: links inside with windows, that may overlap. `starts`: links from what lies before it, or is needed whole;
     `ends`: links to what lies after it. Beside these it ends at the model's own inputs and outputs, and at constants.
@@ -45,8 +49,8 @@ class Region:
     ends: tuple[Link, ...]
 
 
-def connected(graph: Graph, tensor: int, axis: int) -> Region:
-    """The region of one axis of a tensor that is no constant."""
+def connected(graph: Graph, tensor: int, axis: int) -> Stretch:
+    """The stretch of one axis of a tensor that is no constant."""
     walk = _Walk(graph)
     outside: frozenset[int] = frozenset()
     while True:
@@ -65,7 +69,7 @@ def connected(graph: Graph, tensor: int, axis: int) -> Region:
         for link in walk.above(t, along):
             (inner if _is_inside(axes, link.read, link) else starts).append(link)
         ends += (link for link in walk.below(t, along) if not _is_inside(axes, link.made, link))
-    return Region(axes, tuple(link for link in inner if link.relation is Relation.WINDOW), tuple(starts), tuple(ends))
+    return Stretch(axes, tuple(link for link in inner if link.relation is Relation.WINDOW), tuple(starts), tuple(ends))
 
 
 _PASSES = (Relation.IDENTITY, Relation.WINDOW)
@@ -100,7 +104,7 @@ class _Walk:
         return axes
 
     def whole(self, axes: Mapping[int, int]) -> Iterator[Link]:
-        """Links along which a part of what is made would need all of what is read, one of them in the region."""
+        """Links along which a part of what is made would need all of what is read, one of them in the stretch."""
         for t, axis in axes.items():
             for link in self.above(t, axis):
                 if link.relation not in _PASSES or axes.get(link.read, link.axis) != link.axis:
@@ -110,7 +114,7 @@ class _Walk:
                     yield link
 
     def misplaced(self, link: Link, seed: int, axes: Mapping[int, int]) -> AbstractSet[int]:
-        """What a link along which something is needed whole puts before or after the region, which keeps `seed`.
+        """What a link along which something is needed whole puts before or after the stretch, which keeps `seed`.
 
         What is made of the seed is never put before it, what it is made of never after. Where that leaves a choice, the
         nearer tensor stays.
@@ -151,7 +155,8 @@ class _Walk:
                     relation, follows = loops.of_input(position, axis), loops.followed(position, axis)
                     halo = self._halo(loops, position, axis) if relation is Relation.WINDOW else 0
                     along = follows.loop if follows is not None and relation in _PASSES else -1
-                    yield Link(k, tensor, made, relation, along, halo)
+                    summed = follows is not None and follows.loop >= loops.rank
+                    yield Link(k, tensor, made, relation, along, halo, summed)
 
     @staticmethod
     def _halo(loops: Loops, position: int, axis: int | None) -> int:

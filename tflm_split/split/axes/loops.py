@@ -111,6 +111,8 @@ class Loops:
     def _needs_all(self, follows: Follows) -> bool:
         if follows.size == 1 or follows.reach == IN_STEP:
             return False
+        if isinstance(follows.reach, BatchRows):
+            return follows.reach.input_rows == follows.size
         return all(len(follows.indices(i)) == follows.size for i in range(self.sizes[follows.loop]))
 
 

@@ -16,7 +16,7 @@ from tflm_split.split.rows import MappedRow, Window
 def reshape(graph: Graph, op: Operator, output: int) -> Loops:
     """Elements keep their order."""
     source, target = operand(graph, op, 0), graph.tensors[op.outputs[output]]
-    need(source.elements == target.elements, "geometry", "its input and output differ in size")
+    need(0 < source.elements == target.elements, "geometry", "its input and output differ in size")
     axes, torn = reshaped(source.shape, target.shape)
     return Loops(len(target.shape), target.shape, {0: axes}, torn)
 

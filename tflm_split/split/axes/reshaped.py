@@ -13,12 +13,12 @@ Shape = tuple[int, ...]
 def reshaped(source: Shape, target: Shape) -> tuple[Axes, frozenset[int]]:
     """What the source's axes follow of the target's, and which of the target's axes are torn.
 
-    Axes are matched by stretches of equal product. In a stretch of several axes the outermost of each side belong
+    Axes are matched by runs of equal product. In a run of several axes the outermost of each side belong
     together, if one's elements are whole blocks of the other's; those within are lost.
     """
     axes: list[Follows | None] = [None] * len(source)
     torn: set[int] = set()
-    for inner, outer in _stretches(source, target):
+    for inner, outer in _runs(source, target):
         torn.update(outer[1:])
         if not inner or not outer:
             continue
@@ -42,7 +42,7 @@ def _outermost(source_block: int, target_block: int) -> Reach | None:
     return None
 
 
-def _stretches(source: Shape, target: Shape) -> Iterator[tuple[list[int], list[int]]]:
+def _runs(source: Shape, target: Shape) -> Iterator[tuple[list[int], list[int]]]:
     """The shortest runs of axes of both sides that hold the same elements; axes of one element are left out."""
     sides = [[a for a, size in enumerate(shape) if size > 1] for shape in (source, target)]
     while sides[0] or sides[1]:

@@ -21,7 +21,9 @@ def fully_connected(graph: Graph, op: Operator, output: int) -> Loops:
     need(len(weights.shape) == 2 and len(target.shape) > 0, "geometry", "its weights are not 2-dimensional")
     units, depth = weights.shape
     outer, rank = target.shape[:-1], len(target.shape)
-    need(target.shape[-1] == units and source.elements == prod(outer) * depth, "geometry", "its operands do not fit")
+    need(
+        target.shape[-1] == units and 0 < source.elements == prod(outer) * depth, "geometry", "its operands do not fit"
+    )
     axes, torn = reshaped(source.shape, (*outer, depth))
     # The last loop of the reshaped input is the sum, which comes after the units.
     axes = tuple(Follows(rank, f.size, f.reach) if f is not None and f.loop == rank - 1 else f for f in axes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tflm_split.ir.graph import ABSENT, Graph, Operator, Tensor
-from tflm_split.split.axes.loops import Axes, Follows, Loops, Reach, in_blocks
+from tflm_split.split.axes.loops import Axes, Follows, Loops, Reach, Relation, in_blocks
 from tflm_split.split.operators.common import need, operand, option_int
 from tflm_split.split.operators.resize import resize_reaches
 from tflm_split.split.operators.transpose_conv import transposed_axis
@@ -73,11 +73,18 @@ def transposed_convolution(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def pool(graph: Graph, op: Operator, output: int) -> Loops:
-    """Channel by channel."""
+    """Channel by channel; rows or columns that one window takes in whole are reduced."""
     source, target = _map(operand(graph, op, 0)), _map(graph.tensors[op.outputs[output]])
     kernel = (option_int(op, "filter_height"), option_int(op, "filter_width"))
-    reaches = _windows(op, source, target, kernel, dilated=False)
-    return _channel_by_channel(source, target, reaches)
+    by_window = _channel_by_channel(source, target, _windows(op, source, target, kernel, dilated=False))
+    axes = list(by_window.operands[0])
+    sizes = list(target.shape)
+    for axis, follows in enumerate(axes):
+        if axis in (1, 2) and target.shape[axis] == 1 and by_window.of_input(0, axis) is Relation.REDUCTION:
+            assert follows is not None
+            axes[axis] = Follows(len(sizes), follows.size)
+            sizes.append(follows.size)
+    return Loops(4, tuple(sizes), {0: tuple(axes)})
 
 
 def resize(graph: Graph, op: Operator, output: int) -> Loops:
@@ -94,6 +101,7 @@ def _channel_by_channel(source: Tensor, target: Tensor, reaches: Sequence[Reach]
 
 def _map(tensor: Tensor) -> Tensor:
     need(len(tensor.shape) == 4, "rank", f"tensor {tensor.name!r} is not 4-dimensional")
+    need(tensor.elements > 0, "shape", f"tensor {tensor.name!r} is empty")
     return tensor
 
 
