@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from supported_examples import EXAMPLES, TYPES, Example
@@ -17,6 +17,8 @@ from supported_examples import EXAMPLES, TYPES, Example
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.report.table import markdown_table
+from tflm_split.split.axes.loops import Relation
+from tflm_split.split.axes.table import loops_of
 from tflm_split.split.operators import RESHAPES, SPLITTERS, is_reshape, split_operator
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
 from tflm_split.split.operators.slices import SLICES, slice_aliases
@@ -37,6 +39,20 @@ type. `tflm-split inspect model.tflite` says the same for every operator of your
 Nothing that stays stock is changed. int16 means int16 activations with int8 weights; uint8 is the scheme of 2018, which
 current converters no longer make. In all types: batches of more than one map, tensors of more than four dimensions,
 weights computed at run time and fused activations TFLM does not know stay stock.
+
+"""
+
+AXES_TOP = """
+## Which axis follows which
+
+What the axes of an input are to the output, and those of the output to that input, by the table in
+`tflm_split/split/axes/table.py`, for the same examples in int8. Along axes that are not cut (`none`), that need everything
+(`reduction`) or get it (`broadcast`), a cut ends; `tflm-split inspect model.tflite --axes` shows how far it goes.
+
+* **identity**: index i of the one needs index i of the other. **window**: some indices, of which neighbours may share some.
+* **reduction**: every element of the output needs all of the axis. **broadcast**: each index needs the same of the input.
+* **none**: not known, or the indices are torn apart. **1**: of one index. In brackets: with which axis of the other side, where
+  its number differs.
 
 """
 
@@ -63,7 +79,8 @@ def render() -> str:
     rows = [_row(kind, EXAMPLES[kind], notes) for kind in known]
     lines = [TOP, markdown_table(("operator", *map(str.lower, TYPES), "how"), rows), "\n", "Why not:\n\n"]
     lines += [f"{number}. {reason}\n" for reason, number in notes.items()]
-    lines += ["\n## What is not\n\n", *_stock()]
+    lines += ["\n## What is not\n\n", *_stock(), AXES_TOP]
+    lines.append(markdown_table(("operators", "input", "its axes", "output", "its axes"), _axes(known)))
     return "".join(lines)
 
 
@@ -96,6 +113,37 @@ def _first(*attempts: Callable[[], object]) -> str:
         except Refusal:
             continue
     return str(attempts[-1]())
+
+
+def _axes(kinds: Sequence[str]) -> list[tuple[str, ...]]:
+    """A line for each input of the examples that is computed at run time; operators and inputs that are alike share one."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for kind in kinds:
+        graph = EXAMPLES[kind].graph(kind, "INT8")
+        (op,) = graph.operators
+        loops, made = loops_of(graph, op), graph.tensors[op.outputs[0]].shape
+        for position, t in enumerate(op.inputs):
+            read = graph.tensors[t].shape
+            if not graph.tensors[t].is_constant:
+                followed = [loops.followed(position, a) for a in range(len(read))]
+                loop_of = [f.loop if f is not None and f.loop < loops.rank else None for f in followed]
+                axis_of = [loops.follower(position, a) for a in range(len(made))]
+                sides = (
+                    _related(read, [loops.of_input(position, a) for a in range(len(read))], loop_of),
+                    _related(made, [loops.of_output(position, a) for a in range(len(made))], axis_of),
+                )
+                alike = found.setdefault((str(list(read)), sides[0], str(list(made)), sides[1]), [])
+                alike += [kind] if kind not in alike else []
+    return [(", ".join(alike), *row) for row, alike in found.items()]
+
+
+def _related(shape: Sequence[int], relations: Sequence[Relation], others: Sequence[int | None]) -> str:
+    """What each axis is, and to which axis if that has another number; an axis of a single index cannot be cut."""
+    words = []
+    for axis, (size, relation, other) in enumerate(zip(shape, relations, others, strict=True)):
+        elsewhere = f" ({other})" if other not in (None, axis) else ""
+        words.append("1" if size == 1 else f"{relation.value}{elsewhere}")
+    return ", ".join(words)
 
 
 def _stock() -> list[str]:
