@@ -34,7 +34,7 @@ from tflm_split.analysis.latency import (
 )
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
 from tflm_split.board.boards import BOARDS, Board
-from tflm_split.board.firmware import KERNELS, build_image, describe_compiler
+from tflm_split.board.firmware import build_image, describe_compiler
 from tflm_split.board.run import emulate
 from tflm_split.board.toolchain import require_tools, runtime_folder
 from tflm_split.program.encode import encode
@@ -51,8 +51,7 @@ REPEATS = 4
 """Times each step runs in its program: counts are exact to about eight instructions."""
 PROGRAM_BYTES, WORKSPACE_BYTES = 192 * 1024, 192 * 1024
 SEED = 20
-_USED = {name for kind in (*COUNTERS["portable"], *MEASURED_AS) for name in KERNELS[kind]}
-_UNUSED = sorted({name for names in KERNELS.values() for name in names} - _USED)
+_KINDS_MASK = sum(1 << kind for kind in {*COUNTERS["portable"], *MEASURED_AS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,7 +389,7 @@ def run_programs(board: Board, blobs: list[tuple[bytes, bool]], portable: bool) 
             [runtime_folder() / "boards" / "measure" / "measure.c"],
             defines,
             folder,
-            absent=_UNUSED,
+            kinds_mask=_KINDS_MASK,
             portable=portable,
         )
         (folder / "programs.bin").write_bytes(b"".join(struct.pack("<2I", len(b), f) + b for b, f in blobs))

@@ -51,7 +51,7 @@ from tflm_split.verify.compare import test_inputs as make_inputs
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT.parent / "shared" / "corpus" / "models"
-TOOLS = (toolchain.COMPILER, toolchain.ARCHIVER, toolchain.EMULATOR)
+TOOLS = (toolchain.COMPILER, toolchain.EMULATOR)
 needs_boards = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in TOOLS),
     reason=f"the cross compiler or the emulator is not installed (Debian: {toolchain.DEBIAN_PACKAGES})",

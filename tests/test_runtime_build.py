@@ -121,6 +121,40 @@ def test_the_stack_is_as_small_as_split_nn_h_says(optimization: str, tmp_path: P
     assert deepest_stack([optimization], "split_nn_prepare", tmp_path) < 700
 
 
+ALL_KERNELS = {
+    name
+    for header in (RUNTIME / "split_nn").glob("split_nn_kernels*.h")
+    for name in re.findall(r"^void split_nn_(\w+)\(", header.read_text(), re.M)
+}
+KERNELS_OF = {
+    OpKind.CONV: {"conv_row"},
+    OpKind.MAX_POOL: {"max_pool_row"},
+    OpKind.SUB: {"add_row"},
+    OpKind.QUANTIZE_FLOAT: {"quantize_float_row"},
+    OpKind.DENSE_FEED_INT16: {"dense_int16_row", "dense_int16_finish"},
+    OpKind.POOL_FLOAT: {"pool_float_row"},
+    OpKind.SUM_FEED_FLOAT: {"sum_float_row", "sum_float_finish"},
+}
+
+
+def linked_kernels(mask: int, folder: Path) -> set[str]:
+    """The kernels in a program that prepares and runs programs with nothing but the kinds of step in `mask`."""
+    flags = ["-O0", "-ffunction-sections", f"-DSPLIT_NN_KINDS=UINT64_C({mask:#x})", "-DSPLIT_NN_PORTABLE"]
+    roots = ["-nostartfiles", "-Wl,--gc-sections,-e,split_nn_run,-u,split_nn_prepare"]
+    run(["gcc", "-std=c99", *flags, *roots, *executor_sources(), "-o", folder / "kinds"])
+    defined = {line.split()[-1] for line in run(["nm", folder / "kinds"]).splitlines()}
+    return {name for name in ALL_KERNELS if f"split_nn_{name}" in defined}
+
+
+@pytest.mark.parametrize("kind", KERNELS_OF, ids=lambda kind: kind.name)
+def test_a_build_for_one_kind_of_step_has_only_its_kernels(kind: OpKind, tmp_path: Path) -> None:
+    assert linked_kernels(1 << kind, tmp_path) == KERNELS_OF[kind]
+
+
+def test_a_build_for_all_kinds_has_all_kernels(tmp_path: Path) -> None:
+    assert linked_kernels(2**64 - 1, tmp_path) == ALL_KERNELS
+
+
 def lut_program() -> bytes:
     """One int8 input and output of 3 x 4 pixels, every byte mapped to its complement."""
     scene = Scene(np.random.default_rng(0))

@@ -51,11 +51,11 @@ void split_run_binary(const split_machine* at, const split_op* op, uint32_t row)
     const split_operand first = operand_of(at, op->input, row, params->zero_point1);
     const split_operand second = operand_of(at, op->input2, row, params->zero_point2);
     int8_t* pixels = (int8_t*)split_write_row(at, output, row);
-    if (op->kind == SPLIT_OP_MUL) {
+    if (SPLIT_NN_IS(op, SPLIT_OP_MUL)) {
         const split_mul mul = {params->output_multiplier, params->output_shift, params->output_zero_point,
                                params->output_min, params->output_max};
         split_nn_mul_row(&mul, &first, &second, pixels, &out);
-    } else {
+    } else if (SPLIT_NN_HAS(SPLIT_OP_ADD) || SPLIT_NN_HAS(SPLIT_OP_SUB)) {
         const split_add add = add_of(params, op->kind == SPLIT_OP_SUB);
         split_nn_add_row(&add, &first, &second, pixels, &out);
     }

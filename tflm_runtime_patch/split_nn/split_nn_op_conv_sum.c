@@ -41,7 +41,7 @@ void split_run_conv_sum(const split_machine* at, const split_op* op, uint32_t ro
     }
     split_window_rows(at, op, row, rows);
     split_nn_conv_sum_row(&conv, rows, &in, sums, &out);
-    if (op->kind == SPLIT_OP_CONV_SUM_LAST) {
+    if (SPLIT_NN_IS(op, SPLIT_OP_CONV_SUM_LAST)) {
         split_nn_conv_sum_finish(&conv.requantization, sums, (int8_t*)split_write_row(at, output, row), &out);
     }
 }

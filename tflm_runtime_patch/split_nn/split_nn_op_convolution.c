@@ -35,9 +35,9 @@ void split_run_convolution(const split_machine* at, const split_op* op, uint32_t
     split_conv conv;
     split_set_conv(at, split_window_of(&params->window), &params->quantized, params->flags, params->groups, &conv);
     split_window_rows(at, op, row, rows);
-    if (op->kind == SPLIT_OP_CONV) {
+    if (SPLIT_NN_IS(op, SPLIT_OP_CONV)) {
         split_nn_conv_row(&conv, rows, &in, (int8_t*)split_write_row(at, output, row), &out);
-    } else {
+    } else if (SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE)) {
         split_nn_depthwise_row(&conv, rows, &in, (int8_t*)split_write_row(at, output, row), &out);
     }
 }

@@ -56,15 +56,15 @@ void split_run_element_wise(const split_machine* at, const split_op* op, uint32_
     const split_pixels out = split_pixels_of(output);
     const uint8_t* read = split_read_row(at, input, row);
     uint8_t* write = split_write_row(at, output, row);
-    if (op->kind == SPLIT_OP_LUT) {
+    if (SPLIT_NN_IS(op, SPLIT_OP_LUT)) {
         const split_lut_params* lut = (const split_lut_params*)params;
         const uint8_t* table = (const uint8_t*)split_at(at->program, lut->table_offset);
         split_nn_lut_row(table, output->element_bytes, read, &in, write, &out);
-    } else if (op->kind == SPLIT_OP_SOFTMAX) {
+    } else if (SPLIT_NN_IS(op, SPLIT_OP_SOFTMAX)) {
         const split_softmax_params* softmax = (const split_softmax_params*)params;
         const int32_t* exps = (const int32_t*)split_at(at->program, softmax->exps_offset);
         split_nn_softmax_row(exps, (int32_t)softmax->exp_count, (const int8_t*)read, &in, (int8_t*)write, &out);
-    } else {
+    } else if (SPLIT_NN_HAS(SPLIT_OP_QUANTIZE_FLOAT)) {
         const split_quantize_params* from = (const split_quantize_params*)params;
         const split_quantize quantize = {from->scale, from->zero_point, from->output_min, from->output_max};
         split_nn_quantize_float_row(&quantize, read, &in, write, &out);

@@ -103,7 +103,7 @@ static void run_window(const split_machine* at, const split_op* op, uint32_t row
     for (uint32_t k = 0; k < window_params->kernel_rows; ++k) {
         rows[k] = (const float*)(const void*)split_row_inside(at, input, split_window_row(window_params, row, k));
     }
-    if (op->kind == SPLIT_OP_POOL_FLOAT) {
+    if (SPLIT_NN_IS(op, SPLIT_OP_POOL_FLOAT)) {
         const split_pool_float_params* from = (const split_pool_float_params*)params;
         const split_pool_float pool = {window, {from->output_min, from->output_max}, from->mode};
         split_nn_pool_float_row(&pool, rows, &in, output, &out);
@@ -117,9 +117,9 @@ static void run_window(const split_machine* at, const split_op* op, uint32_t row
         (const float*)split_at(at->program, from->bias_offset),
         from->groups,
     };
-    if (op->kind == SPLIT_OP_CONV_FLOAT) {
+    if (SPLIT_NN_IS(op, SPLIT_OP_CONV_FLOAT)) {
         split_nn_conv_float_row(&conv, rows, &in, output, &out);
-    } else {
+    } else if (SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_FLOAT)) {
         split_nn_depthwise_float_row(&conv, rows, &in, output, &out);
     }
 }
@@ -139,7 +139,7 @@ static void run_element_wise(const split_machine* at, const split_op* op, uint32
     const split_view* input = split_view_of(at, op->input);
     const split_pixels out = split_pixels_of(split_view_of(at, op->output));
     float* output = write_float(at, op->output, row);
-    if (op->kind == SPLIT_OP_BINARY_FLOAT) {
+    if (SPLIT_NN_IS(op, SPLIT_OP_BINARY_FLOAT)) {
         const split_binary_float_params* from = (const split_binary_float_params*)params;
         const split_limits limits = {from->output_min, from->output_max};
         const split_operand_float first = operand_of(at, op->input, row);
@@ -147,10 +147,12 @@ static void run_element_wise(const split_machine* at, const split_op* op, uint32
         split_nn_binary_float_row(from->mode, &limits, &first, &second, output, &out);
         return;
     }
-    const split_unary_float_params* from = (const split_unary_float_params*)params;
-    const split_unary_float unary = {from->mode, from->low, from->high, from->slope};
-    const split_pixels in = split_pixels_of(input);
-    split_nn_unary_float_row(&unary, read_float(at, input, row), &in, output, &out);
+    if (SPLIT_NN_HAS(SPLIT_OP_UNARY_FLOAT)) {
+        const split_unary_float_params* from = (const split_unary_float_params*)params;
+        const split_unary_float unary = {from->mode, from->low, from->high, from->slope};
+        const split_pixels in = split_pixels_of(input);
+        split_nn_unary_float_row(&unary, read_float(at, input, row), &in, output, &out);
+    }
 }
 
 static void run_feed(const split_machine* at, const split_op* op, uint32_t row) {
@@ -163,13 +165,16 @@ static void run_feed(const split_machine* at, const split_op* op, uint32_t row) 
     if (row == 0) {
         memset(sums, 0, (size_t)outputs * sizeof(float));
     }
-    if (op->kind == SPLIT_OP_SUM_FEED_FLOAT) {
+    if (SPLIT_NN_IS(op, SPLIT_OP_SUM_FEED_FLOAT)) {
         const split_sum_float_params* from = (const split_sum_float_params*)params;
         const split_limits limits = {from->output_min, from->output_max};
         split_nn_sum_float_row(read_float(at, input, row), &in, sums);
         if (is_last) {
             split_nn_sum_float_finish(&limits, from->count, sums, outputs, write_float(at, op->output, 0));
         }
+        return;
+    }
+    if (!SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_FLOAT)) {
         return;
     }
     const split_dense_float_params* from = (const split_dense_float_params*)params;

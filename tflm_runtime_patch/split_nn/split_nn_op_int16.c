@@ -178,7 +178,7 @@ static void run_window(const split_machine* at, const split_op* op, uint32_t row
     int16_t* output = write_int16(at, op->output, row);
     const int16_t* rows[SPLIT_MAX_WINDOW_ROWS];
     window_rows(at, op, row, rows);
-    if (op->kind == SPLIT_OP_POOL_INT16) {
+    if (SPLIT_NN_IS(op, SPLIT_OP_POOL_INT16)) {
         const split_pool_int16_params* from = (const split_pool_int16_params*)params;
         const split_pool pool = {window, from->output_min, from->output_max};
         split_nn_pool_int16_row(&pool, from->mode, rows, &in, output, &out);
@@ -192,9 +192,9 @@ static void run_window(const split_machine* at, const split_op* op, uint32_t row
         (const int32_t*)split_at(at->program, from->quantized.bias_offset),
         from->groups,
     };
-    if (op->kind == SPLIT_OP_CONV_INT16) {
+    if (SPLIT_NN_IS(op, SPLIT_OP_CONV_INT16)) {
         split_nn_conv_int16_row(&conv, rows, &in, output, &out);
-    } else {
+    } else if (SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_INT16)) {
         split_nn_depthwise_int16_row(&conv, rows, &in, output, &out);
     }
 }
@@ -303,19 +303,31 @@ void split_run_int16(const split_machine* at, const split_op* op, uint32_t row) 
             run_window(at, op, row);
             break;
         case SPLIT_OP_BINARY_INT16:
-            run_binary(at, op, row);
+            if (SPLIT_NN_HAS(SPLIT_OP_BINARY_INT16)) {
+                run_binary(at, op, row);
+            }
             break;
         case SPLIT_OP_UNARY_INT16:
-            run_unary(at, op, row);
+            if (SPLIT_NN_HAS(SPLIT_OP_UNARY_INT16)) {
+                run_unary(at, op, row);
+            }
             break;
         case SPLIT_OP_SOFTMAX_INT16:
-            run_softmax(at, op, row);
+            if (SPLIT_NN_HAS(SPLIT_OP_SOFTMAX_INT16)) {
+                run_softmax(at, op, row);
+            }
             break;
         case SPLIT_OP_SUM_FEED_INT16:
-            run_sum(at, op, row);
+            if (SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_INT16)) {
+                run_sum(at, op, row);
+            }
             break;
-        default:
-            run_dense(at, op, row);
+        case SPLIT_OP_DENSE_FEED_INT16:
+            if (SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_INT16)) {
+                run_dense(at, op, row);
+            }
+            break;
+        default: /* split_nn_run() passes no other kind on */
             break;
     }
 }

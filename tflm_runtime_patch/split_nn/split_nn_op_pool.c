@@ -22,9 +22,9 @@ void split_run_pool(const split_machine* at, const split_op* op, uint32_t row) {
     const int8_t* rows[SPLIT_MAX_WINDOW_ROWS];
     const split_pool pool = {split_window_of(&params->window), params->output_min, params->output_max};
     split_window_rows(at, op, row, rows);
-    if (op->kind == SPLIT_OP_AVERAGE_POOL) {
+    if (SPLIT_NN_IS(op, SPLIT_OP_AVERAGE_POOL)) {
         split_nn_average_pool_row(&pool, rows, &in, (int8_t*)split_write_row(at, output, row), &out);
-    } else {
+    } else if (SPLIT_NN_HAS(SPLIT_OP_MAX_POOL)) {
         split_nn_max_pool_row(&pool, rows, &in, (int8_t*)split_write_row(at, output, row), &out);
     }
 }

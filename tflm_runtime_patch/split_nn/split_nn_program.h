@@ -12,6 +12,9 @@
 #endif
 #define SPLIT_NN_HAS(kind) ((int)(((uint64_t)(SPLIT_NN_KINDS) >> (kind)) & 1u))
 
+/* Is an op of this kind? Whatever depends on it is left out of a build without the kind. */
+#define SPLIT_NN_IS(op, of_kind) (SPLIT_NN_HAS(of_kind) && (op)->kind == (of_kind))
+
 /* Where a row without an address lies. */
 #define SPLIT_NOWHERE UINT32_C(0xFFFFFFFF)
 

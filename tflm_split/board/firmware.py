@@ -1,4 +1,8 @@
-"""How does a program become a firmware image? Compiled, linked with the kernels it uses and with nothing else."""
+"""How does a program become a firmware image? Compiled, linked with the kernels it uses and with nothing else.
+
+What it uses is `SPLIT_NN_KINDS`: the sources that name kinds of step are compiled for each set of kinds, kernels once; the
+linker leaves out those that nobody calls.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,8 @@ from functools import cache
 from pathlib import Path
 
 from tflm_split.board.boards import Board
-from tflm_split.board.toolchain import ARCHIVER, COMPILER, compiler_version, find_tool, run_tool, runtime_folder
+from tflm_split.board.toolchain import COMPILER, compiler_version, find_tool, run_tool, runtime_folder
 from tflm_split.errors import InputError, ToolError
-from tflm_split.program.format import OpKind
 from tflm_split.program.types import Program
 from tflm_split.verify.host_library import executor_sources
 
@@ -25,58 +28,6 @@ STACK_BYTES = 2048
 
 _COMMON_FLAGS = ("-mthumb", OPTIMIZATION, "-g0", "-ffunction-sections", "-fdata-sections", "-fno-common", "-std=c99")
 _LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,--no-warn-rwx-segments")
-
-KERNELS: dict[OpKind, tuple[str, ...]] = {
-    OpKind.CONV: ("split_nn_conv_row",),
-    OpKind.DEPTHWISE: ("split_nn_depthwise_row",),
-    OpKind.CONV_SUM: ("split_nn_conv_sum_row", "split_nn_conv_sum_finish"),
-    OpKind.CONV_SUM_LAST: ("split_nn_conv_sum_row", "split_nn_conv_sum_finish"),
-    OpKind.AVERAGE_POOL: ("split_nn_average_pool_row",),
-    OpKind.MAX_POOL: ("split_nn_max_pool_row",),
-    OpKind.ADD: ("split_nn_add_row",),
-    OpKind.SUB: ("split_nn_add_row",),
-    OpKind.MUL: ("split_nn_mul_row",),
-    OpKind.LUT: ("split_nn_lut_row",),
-    OpKind.QUANTIZE_FLOAT: ("split_nn_quantize_float_row",),
-    OpKind.SOFTMAX: ("split_nn_softmax_row",),
-    OpKind.PAD: ("split_nn_pad_row",),
-    OpKind.SUM_FEED: ("split_nn_sum_row", "split_nn_sum_finish", "split_nn_max_feed_row", "split_nn_max_feed_finish"),
-    OpKind.DENSE_FEED: ("split_nn_dense_row", "split_nn_dense_finish"),
-    OpKind.TRANSPOSE_CONV: ("split_nn_transpose_conv_row",),
-    OpKind.RESIZE_NEAREST: ("split_nn_resize_nearest_row",),
-    OpKind.MINIMUM: ("split_nn_extreme_row",),
-    OpKind.MAXIMUM: ("split_nn_extreme_row",),
-    OpKind.SQUARED_DIFFERENCE: ("split_nn_squared_difference_row",),
-    OpKind.PRELU: ("split_nn_prelu_row",),
-    OpKind.PIXEL_SUM: ("split_nn_pixel_sum_row",),
-    OpKind.RESIZE_BILINEAR: ("split_nn_resize_bilinear_row",),
-    OpKind.GATHER: ("split_nn_gather_row",),
-    OpKind.DEPTH_TO_SPACE: ("split_nn_depth_to_space_row",),
-    OpKind.TRANSPOSE: ("split_nn_transpose_line",),
-    OpKind.BATCH_MATMUL: ("split_nn_matmul_dots", "split_nn_matmul_add", "split_nn_matmul_finish"),
-    OpKind.CONV_INT16: ("split_nn_conv_int16_row",),
-    OpKind.DEPTHWISE_INT16: ("split_nn_depthwise_int16_row",),
-    OpKind.POOL_INT16: ("split_nn_pool_int16_row",),
-    OpKind.BINARY_INT16: ("split_nn_binary_int16_row",),
-    OpKind.UNARY_INT16: ("split_nn_unary_int16_row",),
-    OpKind.SUM_FEED_INT16: ("split_nn_sum_int16_row", "split_nn_sum_int16_finish"),
-    OpKind.SOFTMAX_INT16: ("split_nn_softmax_int16_row",),
-    OpKind.CONV_FLOAT: ("split_nn_conv_float_row",),
-    OpKind.DEPTHWISE_FLOAT: ("split_nn_depthwise_float_row",),
-    OpKind.POOL_FLOAT: ("split_nn_pool_float_row",),
-    OpKind.BINARY_FLOAT: ("split_nn_binary_float_row",),
-    OpKind.UNARY_FLOAT: ("split_nn_unary_float_row",),
-    OpKind.DENSE_FEED_INT16: ("split_nn_dense_int16_row", "split_nn_dense_int16_finish"),
-    OpKind.SUM_FEED_FLOAT: ("split_nn_sum_float_row", "split_nn_sum_float_finish"),
-    OpKind.DENSE_FEED_FLOAT: ("split_nn_dense_float_row", "split_nn_dense_float_finish"),
-}
-"""The functions of `split_nn_kernels*.h` that each kind of step calls."""
-
-
-def absent_kernels(program: Program) -> tuple[str, ...]:
-    """The kernels that `program` never calls."""
-    used = {name for op in program.ops for name in KERNELS[op.kind]}
-    return tuple(sorted({name for names in KERNELS.values() for name in names} - used))
 
 
 def describe_compiler(board: Board) -> str:
@@ -95,12 +46,9 @@ def build_firmware(board: Board, blob: bytes, program: Program, folder: Path, *,
     defines = (
         f"-DBOARD_WORKSPACE_BYTES={max(program.workspace_bytes, 1)}",
         '-DBOARD_PROGRAM_FILE="program.bin"',
-        f"-DSPLIT_NN_KINDS=UINT64_C({program.kinds_mask:#x})",
     )
-    executor = runtime_folder() / "split_nn"
-    # Linked before the archive, these two stand in for its members: they alone name every kind of step.
-    sources = (common / "main.c", common / "program.S", executor / "split_nn_check_op.c", executor / "split_nn_run.c")
-    return build_image(board, sources, defines, folder, absent=absent_kernels(program), portable=portable)
+    sources = (common / "main.c", common / "program.S")
+    return build_image(board, sources, defines, folder, kinds_mask=program.kinds_mask, portable=portable)
 
 
 def build_image(
@@ -109,14 +57,14 @@ def build_image(
     defines: Sequence[str],
     folder: Path,
     *,
-    absent: Sequence[str] = (),
+    kinds_mask: int,
     portable: bool = False,
 ) -> Path:
-    """`sources`, compiled with `defines`, linked with what all firmware shares and with all kernels but `absent` ones.
+    """`sources`, compiled with `defines`, linked with an executor of the kinds of step in `kinds_mask` (bit k: kind k).
 
     Raises as `build_firmware` does.
     """
-    objects = _objects(board, portable)
+    objects = _objects(board, portable, kinds_mask)
     boards = runtime_folder() / "boards"
     image = folder / "firmware.elf"
     compiler = find_tool(COMPILER)
@@ -129,13 +77,10 @@ def build_image(
         *_COMMON_FLAGS,
         *_LINK_FLAGS,
         f"-Wl,--defsym=BOARD_STACK_BYTES={STACK_BYTES}",
-        *(f"-Wl,--defsym={name}=board_absent_kernel" for name in absent),
         f"-L{boards / 'common'}",
         f"-T{boards / board.folder / 'memory.ld'}",
         *(source.stem + ".o" for source in sources),
-        str(objects / "startup.o"),
-        str(objects / "split_nn.a"),
-        str(objects / "board.a"),
+        *map(str, objects),
         "-o",
         image.name,
     ]
@@ -157,33 +102,41 @@ def _include_flags(board: Board) -> tuple[str, ...]:
     return (f"-I{runtime / 'split_nn'}", f"-I{runtime / 'boards' / 'common'}", f"-I{runtime / 'boards' / board.folder}")
 
 
-def _common_sources() -> list[Path]:
-    return [path for path in sorted((runtime_folder() / "boards" / "common").glob("*.c")) if path.name != "main.c"]
+def _names_kinds(source: Path) -> bool:
+    """Whether a source of the executor is another one for each set of kinds of step."""
+    return source.stem in ("split_nn_run", "split_nn_check_op") or source.stem.startswith("split_nn_op_")
 
 
-def _objects(board: Board, portable: bool) -> Path:
-    """The folder with what all firmware of a board shares, compiled once per process and state of the sources."""
-    sources = [*executor_sources(), *_common_sources()]
+def _objects(board: Board, portable: bool, kinds_mask: int) -> tuple[Path, ...]:
+    """What all firmware of a board shares, ready to be linked."""
+    executor = executor_sources()
+    if not executor:
+        raise ToolError("the executor's C sources are not in this installation: run from a checkout of tflm_split")
+    common = [path for path in sorted((runtime_folder() / "boards" / "common").glob("*.c")) if path.name != "main.c"]
+    digest = _digest([*executor, *common], board)
+    kinds = tuple(path for path in executor if _names_kinds(path))
+    others = tuple(path for path in (*executor, *common) if not _names_kinds(path))
+    by_kinds = _compiled(board, (f"-DSPLIT_NN_KINDS=UINT64_C({kinds_mask:#x})",), kinds, digest)
+    shared = _compiled(board, ("-DSPLIT_NN_PORTABLE",) if portable else (), others, digest)
+    return (*(by_kinds / f"{path.stem}.o" for path in kinds), *(shared / f"{path.stem}.o" for path in others))
+
+
+def _digest(sources: Sequence[Path], board: Board) -> str:
+    """Of all that is compiled."""
     folders = {source.parent for source in sources} | {runtime_folder() / "boards" / board.folder}
     headers = [path for folder in folders for path in folder.glob("*.h")]
     digest = hashlib.sha256()
     for path in [*sources, *sorted(headers)]:
         digest.update(path.read_bytes())
-    return _compiled(board, portable, tuple(sources), digest.hexdigest())
+    return digest.hexdigest()
 
 
 @cache
-def _compiled(board: Board, portable: bool, sources: tuple[Path, ...], digest: str) -> Path:
-    compiler, archiver = find_tool(COMPILER), find_tool(ARCHIVER)
+def _compiled(board: Board, defines: tuple[str, ...], sources: tuple[Path, ...], digest: str) -> Path:
+    """The folder with the sources' objects, compiled once per process and state of the sources."""
+    compiler = find_tool(COMPILER)
     folder = Path(tempfile.mkdtemp(prefix="tflm_split_board_"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    defines = ("-DSPLIT_NN_PORTABLE",) if portable else ()
     flags = (*board.target_flags, *_COMMON_FLAGS, *defines, *_include_flags(board))
-    if not executor_sources():
-        raise ToolError("the executor's C sources are not in this installation: run from a checkout of tflm_split")
     run_tool([compiler, "-c", *flags, *map(str, sources)], folder, f"the executor cannot be compiled for {board.name}")
-    executor = sorted(path.stem + ".o" for path in executor_sources())
-    common = sorted(path.stem + ".o" for path in _common_sources() if path.stem != "startup")
-    for archive, members in (("split_nn.a", executor), ("board.a", common)):
-        run_tool([archiver, "rcs", archive, *members], folder, "the executor's objects cannot be archived")
     return folder

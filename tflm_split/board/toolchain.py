@@ -11,7 +11,6 @@ from pathlib import Path
 from tflm_split.errors import ToolError
 
 COMPILER = "arm-none-eabi-gcc"
-ARCHIVER = "arm-none-eabi-ar"
 EMULATOR = "qemu-system-arm"
 DEBIAN_PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
 
@@ -29,7 +28,7 @@ def find_tool(name: str) -> str:
 
 def require_tools() -> None:
     """Raises ToolError for the first tool that is missing."""
-    for name in (COMPILER, ARCHIVER, EMULATOR):
+    for name in (COMPILER, EMULATOR):
         find_tool(name)
 
 
