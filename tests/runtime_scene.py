@@ -128,6 +128,22 @@ class Scene:
         )
         return Image(len(self.views) - 1, places, dtype)
 
+    def holding(
+        self, values: Array, *, gap: int = 0, margin: int = 0, layout: str = "affine", first_row: int = 0
+    ) -> Image:
+        """An image with `values` in it."""
+        rows, columns, channels = values.shape
+        image = self.image(
+            (rows, columns, channels),
+            dtype=values.dtype.name,
+            gap=gap,
+            margin=margin,
+            layout=layout,
+            first_row=first_row,
+        )
+        self.put(image, values)
+        return image
+
     def constant_image(self, values: Array) -> Image:
         """An image that lies in the program."""
         rows, columns, channels = values.shape

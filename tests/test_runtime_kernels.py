@@ -67,6 +67,19 @@ def requantization(
     return fields, multipliers, shifts
 
 
+def window_of(**fields: int) -> dict[str, int]:
+    """The window of one pixel, but for `fields`."""
+    ones = {f"{name}_{axis}": 1 for name in ("kernel", "stride", "dilation") for axis in ("rows", "columns")}
+    return {**ones, "pad_rows": 0, "pad_columns": 0, **fields}
+
+
+def weighted(scene: Scene, weights: Array, summed: int | tuple[int, ...], bias: Array | int, zero_point: int) -> Fields:
+    """The fields of weights whose axes `summed` are added up for one output, and of a bias with the zero point folded in."""
+    folded = wrap(bias - zero_point * weights.astype(np.int64).sum(summed)).astype(np.int32)
+    constants = {"weights_offset": scene.constant(weights), "bias_offset": scene.constant(folded)}
+    return {**constants, "input_zero_point": zero_point}
+
+
 def to_int8(sums: Array, fields: Fields, multipliers: Array, shifts: Array) -> Array:
     value = requantize(wrap(sums), multipliers, shifts) + fields["output_zero_point"]
     clamped: Array = np.clip(value, fields["output_min"], fields["output_max"]).astype(np.int8)
@@ -114,19 +127,10 @@ def test_convolution(
     x = int8s(rng, *in_shape, depth)
     weights = int8s(rng, filters, window["kernel_rows"], window["kernel_columns"], group_depth)
     bias = rng.integers(-(1 << 14), 1 << 14, filters, dtype=np.int32)
-    source = scene.image(x.shape, gap=gap, margin=margin, layout=in_layout, first_row=seed % 3)
+    source = scene.holding(x, gap=gap, margin=margin, layout=in_layout, first_row=seed % 3)
     output = scene.image((*out_shape, filters), gap=margin, margin=gap, layout=out_layout, first_row=seed % 2)
-    scene.put(source, x)
     fields, multipliers, shifts = requantization(scene, rng, filters, per_channel, *limits, weights[0].size)
-    folded = wrap(bias - zero_point * weights.astype(np.int64).sum((1, 2, 3))).astype(np.int32)
-    params = {
-        **window,
-        **fields,
-        "input_zero_point": zero_point,
-        "groups": groups,
-        "weights_offset": scene.constant(weights),
-        "bias_offset": scene.constant(folded),
-    }
+    params = {**window, **fields, **weighted(scene, weights, (1, 2, 3), bias, zero_point), "groups": groups}
     values, inside = taps(x, window, out_shape)
     values = np.where(inside, values - zero_point, 0)
     sums = np.concatenate(
@@ -176,19 +180,10 @@ def test_depthwise_convolution(
     x = int8s(rng, *in_shape, depth)
     weights = int8s(rng, window["kernel_rows"], window["kernel_columns"], channels)
     bias = rng.integers(-(1 << 14), 1 << 14, channels, dtype=np.int32)
-    source = scene.image(x.shape, gap=gap, margin=margin, layout=layout)
+    source = scene.holding(x, gap=gap, margin=margin, layout=layout)
     output = scene.image((*out_shape, channels), gap=margin, layout=layout)
-    scene.put(source, x)
     fields, multipliers, shifts = requantization(scene, rng, channels, per_channel, -128, 127, weights[..., 0].size)
-    folded = wrap(bias - zero_point * weights.astype(np.int64).sum((0, 1))).astype(np.int32)
-    params = {
-        **window,
-        **fields,
-        "input_zero_point": zero_point,
-        "groups": multiplier,
-        "weights_offset": scene.constant(weights),
-        "bias_offset": scene.constant(folded),
-    }
+    params = {**window, **fields, **weighted(scene, weights, (0, 1), bias, zero_point), "groups": multiplier}
     values, inside = taps(np.repeat(x, multiplier, axis=2), window, out_shape)
     sums = np.einsum("yxklc,klc->yxc", np.where(inside, values - zero_point, 0), weights.astype(np.int64))
     expected = to_int8(sums + bias, fields, multipliers, shifts)
@@ -199,14 +194,10 @@ def test_a_window_of_32_rows_and_no_column_inside() -> None:
     rng = np.random.default_rng(0)
     scene = Scene(rng)
     x, weights = int8s(rng, 40, 2, 3), int8s(rng, 2, 32, 1, 3)
-    source, output = scene.image(x.shape), scene.image((9, 4, 2))
-    scene.put(source, x)
+    source, output = scene.holding(x), scene.image((9, 4, 2))
     fields, multipliers, shifts = requantization(scene, rng, 2, True, -128, 127, 96)
-    window = {"kernel_rows": 32, "kernel_columns": 1, "stride_rows": 1, "stride_columns": 1}
-    window |= {"dilation_rows": 1, "dilation_columns": 1, "pad_rows": 0, "pad_columns": 1}
-    folded = (-7 * weights.astype(np.int64).sum((1, 2, 3))).astype(np.int32)
-    offsets = {"weights_offset": scene.constant(weights), "bias_offset": scene.constant(folded)}
-    params = {**window, **fields, **offsets, "input_zero_point": 7, "groups": 1}
+    window = window_of(kernel_rows=32, pad_columns=1)
+    params = {**window, **fields, **weighted(scene, weights, (1, 2, 3), 0, 7), "groups": 1}
     values, inside = taps(x, window, (9, 4))
     sums = np.einsum("yxklc,fklc->yxf", np.where(inside, values - 7, 0), weights.astype(np.int64))
     assert np.array_equal(scene.run(OpKind.CONV, params, output, source), to_int8(sums, fields, multipliers, shifts))
@@ -223,13 +214,10 @@ def test_requantisation_over_all_magnitudes() -> None:
     bias[:4], multipliers[:4], shifts[:4] = (-(1 << 31), 2**31 - 1, -1, 1), 2**31 - 1, (-31, -31, -31, 0)
     scene = Scene(rng)
     source, output = scene.image((1, 1, 1)), scene.image((1, 1, count))
-    window = {f"{a}_{b}": 1 for a in ("kernel", "stride", "dilation") for b in ("rows", "columns")}
     fields = {"output_zero_point": 5, "output_min": -128, "output_max": 127}
     params = {
-        **window,
+        **window_of(),
         **fields,
-        "pad_rows": 0,
-        "pad_columns": 0,
         "input_zero_point": 0,
         "bias_offset": scene.constant(bias),
         "multipliers_offset": scene.constant(multipliers),
@@ -278,9 +266,8 @@ def test_pooling(
     rng = np.random.default_rng(seed)
     scene = Scene(rng)
     x = int8s(rng, *in_shape, channels)
-    source = scene.image(x.shape, gap=spacing[0], margin=spacing[1], layout=layout)
+    source = scene.holding(x, gap=spacing[0], margin=spacing[1], layout=layout)
     output = scene.image((*out_shape, channels), gap=spacing[1], layout=layout)
-    scene.put(source, x)
     values, inside = taps(x, window, out_shape)
     if kind is OpKind.AVERAGE_POOL:
         sums, count = np.where(inside, values, 0).sum((2, 3)), inside.sum((2, 3))
@@ -348,11 +335,8 @@ def test_binary_with_either_operand_broadcast_along_any_axis(
     rng = np.random.default_rng(seed)
     scene = Scene(rng)
     x, y = (int8s(rng, *(1 if n else d for n, d in zip(narrow, shape, strict=True))) for narrow in (narrow1, narrow2))
-    first, output = scene.image(x.shape, gap=gap, layout=layout), scene.image(shape, margin=gap, layout=layout)
-    second = scene.constant_image(y) if constant else scene.image(y.shape, margin=gap)
-    scene.put(first, x)
-    if not constant:
-        scene.put(second, y)
+    first, output = scene.holding(x, gap=gap, layout=layout), scene.image(shape, margin=gap, layout=layout)
+    second = scene.constant_image(y) if constant else scene.holding(y, margin=gap)
     params = binary_params(rng, kind)
     expected = np.broadcast_to(binary_reference(kind, params, x, y), shape)
     assert np.array_equal(scene.run(kind, params, output, first, second), expected)
@@ -364,9 +348,7 @@ def test_binary_may_write_over_either_operand(kind: OpKind, in_place_of: int) ->
     rng = np.random.default_rng(kind * 2 + in_place_of)
     scene = Scene(rng)
     x, y = int8s(rng, 3, 4, 5), int8s(rng, 3, 4, 5)
-    first, second = scene.image(x.shape, gap=2), scene.image(y.shape)
-    scene.put(first, x)
-    scene.put(second, y)
+    first, second = scene.holding(x, gap=2), scene.holding(y)
     params = binary_params(rng, kind)
     output = first if in_place_of == 1 else second
     assert np.array_equal(scene.run(kind, params, output, first, second), binary_reference(kind, params, x, y))
@@ -377,9 +359,8 @@ def test_lut_of_bytes(in_place: bool) -> None:
     rng = np.random.default_rng(1)
     scene = Scene(rng)
     x, table = int8s(rng, 3, 5, 7), int8s(rng, 256)
-    source = scene.image(x.shape, gap=1)
+    source = scene.holding(x, gap=1)
     output = source if in_place else scene.image(x.shape, margin=3, layout="table32")
-    scene.put(source, x)
     result = scene.run(OpKind.LUT, {"table_offset": scene.constant(table)}, output, source)
     assert np.array_equal(result, table[x.view(np.uint8)])
 
@@ -388,8 +369,7 @@ def test_lut_of_floats() -> None:
     rng = np.random.default_rng(2)
     scene = Scene(rng)
     x, table = int8s(rng, 3, 5, 7), rng.normal(size=256).astype(np.float32)
-    source, output = scene.image(x.shape, layout="table32"), scene.image(x.shape, dtype="float32", gap=1)
-    scene.put(source, x)
+    source, output = scene.holding(x, layout="table32"), scene.image(x.shape, dtype="float32", gap=1)
     result = scene.run(OpKind.LUT, {"table_offset": scene.constant(table)}, output, source)
     assert np.array_equal(result, table[x.view(np.uint8)])
 
@@ -402,8 +382,7 @@ def test_floats_are_rounded_half_away_from_zero(limits: tuple[int, int]) -> None
     halves = (np.arange(-300, 301) / 2 * 0.125).astype(np.float32)
     near = np.nextafter(halves, np.float32(np.inf)), np.nextafter(halves, np.float32(-np.inf))
     x = np.concatenate([halves, *near, rng.normal(0, 20, 197).astype(np.float32)]).reshape(2, 100, 10)
-    source, output = scene.image(x.shape, dtype="float32", margin=1), scene.image(x.shape)
-    scene.put(source, x)
+    source, output = scene.holding(x, margin=1), scene.image(x.shape)
     ratio = x / scale
     rounded = np.sign(ratio) * np.floor(np.abs(ratio.astype(np.float64)) + 0.5)
     expected = np.clip(rounded + 3, *limits).astype(np.int64)
@@ -415,8 +394,7 @@ def test_floats_are_rounded_half_away_from_zero(limits: tuple[int, int]) -> None
 def test_floats_without_an_integer_saturate_and_nan_is_zero() -> None:
     scene = Scene(np.random.default_rng(5))
     x = np.array([np.inf, -np.inf, 3e38, -3e38, 2.0**31, -(2.0**31), np.nan, 0.0], np.float32).reshape(1, 1, 8)
-    source, output = scene.image(x.shape, dtype="float32"), scene.image(x.shape)
-    scene.put(source, x)
+    source, output = scene.holding(x), scene.image(x.shape)
     params = {"scale": 1.0, "zero_point": -3, "output_min": -128, "output_max": 127}
     result = scene.run(OpKind.QUANTIZE_FLOAT, params, output, source)
     assert result.tolist() == [[[127, -128, 127, -128, 127, -128, -3, -3]]]
@@ -426,8 +404,7 @@ def test_floats_may_be_quantised_where_they_lie() -> None:
     rng = np.random.default_rng(6)
     scene = Scene(rng)
     x = rng.normal(0, 20, (2, 3, 4)).astype(np.float32)
-    source = scene.image(x.shape, dtype="float32")
-    scene.put(source, x)
+    source = scene.holding(x)
     view = scene.views[source.view]
     scene.views.append(type(view)(view.storage, 0, 2, 3, 4, 16))
     output = Image(len(scene.views) - 1, source.places[:, :, :4], "int8")
@@ -455,9 +432,8 @@ def test_softmax_is_within_one_of_the_quotient(
     x = int8s(rng, 2, 3, channels) // (16 if smooth else 1)
     data, count = softmax_parameters(float(np.float32(scale)), 1.0)
     exps = np.frombuffer(data, np.int32)
-    source = scene.image(x.shape, gap=2)
+    source = scene.holding(x, gap=2)
     output = source if in_place else scene.image(x.shape, gap=1, layout="table32")
-    scene.put(source, x)
     result = scene.run(OpKind.SOFTMAX, {"exps_offset": scene.constant(exps), "exp_count": count}, output, source)
     assert np.abs(result - softmax_reference(exps, x)).max() <= 1
 
@@ -498,9 +474,8 @@ def test_transposed_convolution(
     x = int8s(rng, *in_shape)
     weights = int8s(rng, out_shape[2], *kernel, in_shape[2])
     bias = rng.integers(-(1 << 14), 1 << 14, out_shape[2], dtype=np.int32)
-    source = scene.image(x.shape, gap=gap, margin=margin, layout=in_layout, first_row=seed % 3)
+    source = scene.holding(x, gap=gap, margin=margin, layout=in_layout, first_row=seed % 3)
     output = scene.image(out_shape, gap=margin, margin=gap, layout=out_layout, first_row=seed % 2)
-    scene.put(source, x)
     fields, multipliers, shifts = requantization(scene, rng, out_shape[2], per_channel, *limits, weights[0].size)
     fields |= {"input_zero_point": zero_point, "bias_offset": scene.constant(bias)}
     fields |= {"weights_offset": scene.constant(weights)}
@@ -530,9 +505,8 @@ def test_resizing_picks_the_mapped_pixels(
     scene = Scene(rng)
     x = int8s(rng, *shape)
     rows, columns = (rng.integers(0, n, m).astype(np.uint16) for n, m in zip(shape, out_shape, strict=False))
-    source = scene.image(shape, gap=gap, layout=layout)
+    source = scene.holding(x, gap=gap, layout=layout)
     output = scene.image((*out_shape, shape[2]), margin=gap, layout=layout)
-    scene.put(source, x)
     params = {"row_map_offset": scene.constant(rows), "column_map_offset": scene.constant(columns)}
     assert np.array_equal(scene.run(OpKind.RESIZE_NEAREST, params, output, source), x[rows][:, columns])
 
@@ -560,8 +534,7 @@ def test_pad(
     scene = Scene(rng)
     x = int8s(rng, *shape)
     expected = np.pad(x, list(zip(before, after, strict=True)), constant_values=value)
-    source, output = scene.image(shape, gap=gap, layout=layout), scene.image(expected.shape, margin=gap, layout=layout)
-    scene.put(source, x)
+    source, output = scene.holding(x, gap=gap, layout=layout), scene.image(expected.shape, margin=gap, layout=layout)
     params = {"value": value, **dict(zip(("pad_rows", "pad_columns", "pad_channels"), before, strict=True))}
     assert np.array_equal(scene.run(OpKind.PAD, params, output, source), expected)
 
@@ -570,8 +543,7 @@ def test_a_copy_carries_floats() -> None:
     rng = np.random.default_rng(8)
     scene = Scene(rng)
     x = rng.normal(size=(2, 3, 4)).astype(np.float32)
-    source, output = scene.image(x.shape, dtype="float32"), scene.image(x.shape, dtype="float32", gap=1)
-    scene.put(source, x)
+    source, output = scene.holding(x), scene.image(x.shape, dtype="float32", gap=1)
     params = {"pad_rows": 0, "pad_columns": 0, "pad_channels": 0, "value": 0}
     assert np.array_equal(scene.run(OpKind.PAD, params, output, source), x)
 
@@ -591,9 +563,8 @@ def test_sum_fed_row_by_row(
     rng = np.random.default_rng(seed)
     scene = Scene(rng)
     x = int8s(rng, *shape)
-    source, output = scene.image(shape, gap=gap, layout=layout), scene.image((1, 1, shape[2]), layout=layout)
+    source, output = scene.holding(x, gap=gap, layout=layout), scene.image((1, 1, shape[2]), layout=layout)
     accumulator = scene.image((1, 1, shape[2]), dtype="int32")
-    scene.put(source, x)
     count = shape[0] * shape[1]
     multiplier, shift = int(rng.integers(1 << 30, 1 << 31)), -int(count - 1).bit_length()
     params = {"mode": int(mode), "count": count, "bias": zero_point * count, "multiplier": multiplier, "shift": shift}
@@ -633,13 +604,10 @@ def test_dense_fed_row_by_row(
     scene = Scene(rng)
     x, weights = int8s(rng, *shape), int8s(rng, outputs, int(np.prod(shape)))
     bias = rng.integers(-(1 << 14), 1 << 14, outputs, dtype=np.int32)
-    source, output = scene.image(shape, gap=gap, layout=layout), scene.image((1, 1, outputs), layout=layout)
+    source, output = scene.holding(x, gap=gap, layout=layout), scene.image((1, 1, outputs), layout=layout)
     accumulator = scene.image((1, 1, outputs), dtype="int32")
-    scene.put(source, x)
     fields, multipliers, shifts = requantization(scene, rng, outputs, per_channel, -128, 127, weights[0].size)
-    folded = (bias - zero_point * weights.astype(np.int64).sum(1)).astype(np.int32)
-    offsets = {"weights_offset": scene.constant(weights), "bias_offset": scene.constant(folded)}
-    params = {**fields, **offsets, "input_zero_point": zero_point}
+    params = {**fields, **weighted(scene, weights, 1, bias, zero_point)}
     sums = weights.astype(np.int64) @ (x.astype(np.int64).ravel() - zero_point) + bias
     result = scene.run(OpKind.DENSE_FEED, params, output, source, accumulator=accumulator)
     assert np.array_equal(result[0, 0], to_int8(sums, fields, multipliers, shifts))
@@ -651,16 +619,12 @@ def test_a_channel_wise_window_of_one_column_may_write_a_row_it_reads(kind: OpKi
     rng = np.random.default_rng(int(kind))
     scene = Scene(rng)
     x, weights = int8s(rng, 3, 4, 40), int8s(rng, 3, 1, 40)
-    source = scene.image(x.shape)
-    scene.put(source, x)
+    source = scene.holding(x)
     view = scene.views[source.view]
     scene.views.append(type(view)(view.storage, 0, 1, 4, 40, view.pixel_stride_bytes))
     output = Image(len(scene.views) - 1, source.places[:1], "int8")
-    window = {"kernel_rows": 3, "kernel_columns": 1, "stride_rows": 1, "stride_columns": 1}
-    window |= {"dilation_rows": 1, "dilation_columns": 1, "pad_rows": 0, "pad_columns": 0}
     fields, multipliers, shifts = requantization(scene, rng, 40, True, -128, 127, 3)
-    offsets = {"weights_offset": scene.constant(weights), "bias_offset": scene.constant(np.zeros(40, np.int32))}
-    params = {**window, **fields, **offsets, "input_zero_point": 0, "groups": 1}
+    params = {**window_of(kernel_rows=3), **fields, **weighted(scene, weights, (0, 1), 0, 0), "groups": 1}
     values = x.astype(np.int64)
     if kind is OpKind.DEPTHWISE:
         expected = to_int8((values * weights).sum(0), fields, multipliers, shifts)

@@ -283,8 +283,7 @@ def test_softmax_gives_the_bytes_of_tflm(scale: float, channels: int) -> None:
     stock.set_input(x, 0)
     stock.invoke()
     scene = Scene(rng)
-    source, output = scene.image((1, rows, channels)), scene.image((1, rows, channels), gap=1)
-    scene.put(source, x[None])
+    source, output = scene.holding(x[None]), scene.image((1, rows, channels), gap=1)
     data, count = softmax_parameters(scale, 1.0)
     params = {"exps_offset": scene.constant(np.frombuffer(data, np.int32)), "exp_count": count}
     assert np.array_equal(scene.run(OpKind.SOFTMAX, params, output, source)[0], stock.get_output(0))
@@ -301,8 +300,7 @@ def test_quantising_floats_gives_the_bytes_of_tflm(scale: float) -> None:
     stock.set_input(x, 0)
     stock.invoke()
     scene = Scene(rng)
-    source, output = scene.image((1, x.size, 1), dtype="float32"), scene.image((1, x.size, 1))
-    scene.put(source, x[None, :, None])
+    source, output = scene.holding(x[None, :, None]), scene.image((1, x.size, 1))
     params = {"scale": float(exact), "zero_point": -7, "output_min": -128, "output_max": 127}
     result = scene.run(OpKind.QUANTIZE_FLOAT, params, output, source)
     assert np.array_equal(result.ravel(), stock.get_output(0))
