@@ -28,13 +28,10 @@ from tflm_split.analysis.latency import (
     TABLE_SCHEMA,
     OpCost,
     board_costs,
-    boards_with_costs,
     generic_counts,
     op_geometry,
     predict,
-    predicted_instructions,
     row_op_cost,
-    step_instructions,
 )
 from tflm_split.analysis.latency_call import Geometry, Row
 from tflm_split.assemble import assemble, region_blobs
@@ -88,7 +85,7 @@ def a_window_op(
 def test_the_table_has_every_board_with_its_compiler_and_flags() -> None:
     table = json.loads(TABLE_PATH.read_text())
     assert table["schema"] == TABLE_SCHEMA
-    assert set(table["boards"]) == set(boards_with_costs()) == set(BOARDS)
+    assert set(table["boards"]) == set(BOARDS)
     for name, entry in table["boards"].items():
         assert entry["compiler"].startswith(f"{toolchain.COMPILER} ")
         assert entry["compiler"].endswith(" ".join(BOARDS[name].target_flags))
@@ -134,9 +131,9 @@ def test_a_program_costs_what_its_steps_cost(board: str) -> None:
     expected = 0.0
     for step in program.steps:
         at = op_geometry(program, program.ops[step.op])
-        expected += step_instructions(at, step.row, board)
+        expected += OpCost(at, board).step(step.row)
     found = predict(program, board)
-    assert found.instructions == predicted_instructions(program, board) == pytest.approx(expected, abs=1)
+    assert found.instructions == pytest.approx(expected, abs=1)
     assert sum(found.instructions_of) == pytest.approx(found.instructions, abs=len(program.ops))
     assert found.unmeasured_kinds == ()
 
@@ -145,8 +142,8 @@ def test_a_program_costs_what_its_steps_cost(board: str) -> None:
 def test_a_step_more_costs_more_and_no_steps_cost_nothing(board: str) -> None:
     program = small_network()
     longer = replace(program, steps=(*program.steps, Step(CONV1, 3)))
-    assert predicted_instructions(longer, board) > predicted_instructions(program, board)
-    assert predicted_instructions(replace(program, steps=()), board) == 0
+    assert predict(longer, board).instructions > predict(program, board).instructions
+    assert predict(replace(program, steps=()), board).instructions == 0
 
 
 def test_layer_wise_counts_each_step_once() -> None:
@@ -167,7 +164,7 @@ def test_layer_wise_counts_each_step_once() -> None:
 def test_wider_rows_cost_more(kind: OpKind, board: str, columns: int, channels: int, more: int) -> None:
     narrow = a_window_op(kind, columns, channels, channels)
     wide = a_window_op(kind, columns + 2 * more, channels, channels)
-    assert 0 < step_instructions(narrow, 3, board) < step_instructions(wide, 3, board)
+    assert 0 < OpCost(narrow, board).step(3) < OpCost(wide, board).step(3)
 
 
 @settings(deadline=None, max_examples=60)
@@ -176,9 +173,9 @@ def test_four_times_the_channels_cost_more(board: str, channels: int, filters: i
     few = a_window_op(OpKind.CONV, 8, 16 * channels, 4 * filters, kernel, pad=kernel // 2)
     deep = a_window_op(OpKind.CONV, 8, 64 * channels, 4 * filters, kernel, pad=kernel // 2)
     many = a_window_op(OpKind.CONV, 8, 16 * channels, 16 * filters, kernel, pad=kernel // 2)
-    cost = step_instructions(few, 3, board)
-    assert cost < step_instructions(deep, 3, board)
-    assert cost < step_instructions(many, 3, board)
+    cost = OpCost(few, board).step(3)
+    assert cost < OpCost(deep, board).step(3)
+    assert cost < OpCost(many, board).step(3)
 
 
 def test_window_columns_inside_the_input_are_counted_as_the_kernels_clip_them() -> None:
@@ -214,7 +211,7 @@ def test_rows_at_the_edge_are_told_from_those_inside() -> None:
 @pytest.mark.parametrize("board", ["m4", "m7"])
 def test_a_row_over_its_own_input_costs_more_where_pixels_are_taken_in_pairs(board: str) -> None:
     at = a_window_op(OpKind.CONV, kernel=1, pad=0)
-    assert step_instructions(at, 0, board, apart=False) > step_instructions(at, 0, board)
+    assert OpCost(at, board).step(0, apart=False) > OpCost(at, board).step(0)
 
 
 def test_row_ops_cost_before_there_is_a_program_what_their_steps_cost_in_it() -> None:
@@ -223,7 +220,7 @@ def test_row_ops_cost_before_there_is_a_program_what_their_steps_cost_in_it() ->
     costs = [row_op_cost(op, "m55") for op in plan.split.row_ops]
     steps = [plan.step_graph.steps[s] for s in plan.schedule.steps]
     found = sum(costs[s.row_op].step(s.row) for s in steps if s.row_op is not None)
-    assert found == pytest.approx(predicted_instructions(region.program, "m55"), rel=0.001)
+    assert found == pytest.approx(predict(region.program, "m55").instructions, rel=0.001)
 
 
 # --- kinds nobody measured ----------------------------------------------------------------------------------------
@@ -276,7 +273,7 @@ def test_the_record_names_the_board_its_prediction_is_for() -> None:
     result = tflm_split.optimize(ROOT / "models" / "digits_dscnn.tflite", verify=False, board="m55")
     assert result.plan is not None
     found = result.report["latency"]
-    expected = sum(predicted_instructions(r.program, "m55") for r in result.plan.regions)
+    expected = sum(predict(r.program, "m55").instructions for r in result.plan.regions)
     assert (found["board"], found["predicted_instructions"]) == ("m55", expected)
     assert found["compiler"] == board_costs("m55").compiler
     assert (found["unmeasured_kinds"], found["stock_ops_not_counted"]) == ([], 0)
@@ -312,7 +309,7 @@ def test_small_networks_are_predicted_within_ten_percent(
 ) -> None:
     inputs = make_inputs(read_model(small_networks[name]).graph, 1, 0)
     run = run_on_board(small_networks[name], board, inputs)
-    assert abs(predicted_instructions(run.program, board) / run.instructions - 1) < ALLOWED_ERROR
+    assert abs(predict(run.program, board).instructions / run.instructions - 1) < ALLOWED_ERROR
 
 
 @needs_boards
@@ -320,7 +317,7 @@ def test_the_benchmark_says_how_far_off_the_prediction_is() -> None:
     found = bench([ROOT / "models" / "digits_autoencoder.tflite"], "m7", inputs=1)
     (row,) = found.rows
     assert isinstance(row.split, BoardRun) and row.prediction is not None
-    predicted = predicted_instructions(row.split.program, "m7")
+    predicted = predict(row.split.program, "m7").instructions
     error = predicted / row.split.instructions - 1
     assert row.prediction_error == found.largest_prediction_error == error
     record = found.record()

@@ -80,13 +80,8 @@ class _Tail:
         self.allocate(size_bytes, ARENA_ALIGNMENT_BYTES)
 
 
-def predicted_arm32_arena_bytes(model: Model | bytes, head_bytes: int) -> int:
-    """`arena_used_bytes()` of unmodified TFLM on a Cortex-M with the reference kernels and a head of `head_bytes`."""
-    return predicted_arm32_arena(model, head_bytes).arena_bytes
-
-
 def predicted_arm32_arena(model: Model | bytes, head_bytes: int) -> ArenaPrediction:
-    """The whole prediction; `ArenaPrediction` says what its parts are."""
+    """The arena of unmodified TFLM on a Cortex-M with the reference kernels and a head of `head_bytes`."""
     if isinstance(model, bytes):
         model = read_model(model)
     graph = model.graph

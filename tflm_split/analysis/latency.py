@@ -136,11 +136,6 @@ def board_costs(board: str) -> BoardCosts:
     return _table()[board]
 
 
-def boards_with_costs() -> tuple[str, ...]:
-    """The boards that a prediction can be made for."""
-    return tuple(_table())
-
-
 class OpCost:
     """What each step of one op costs on one board. A row's cost is worked out once per kind of edge: ask away."""
 
@@ -216,11 +211,6 @@ def row_op_cost(op: RowOp, board: str) -> OpCost:
     return OpCost(Geometry(OpKind(op.kind), op.params, rows[0], output, rows[1] if len(rows) > 1 else None), board)
 
 
-def step_instructions(at: Geometry, row: int, board: str, *, apart: bool = True) -> float:
-    """Instructions of one step. To ask for many steps of an op, keep its `OpCost`."""
-    return OpCost(at, board).step(row, apart)
-
-
 def predict(program: Program, board: str) -> Prediction:
     """The instructions of one run of `program` on `board`, and which kinds in it were not measured.
 
@@ -236,11 +226,6 @@ def predict(program: Program, board: str) -> Prediction:
     once = fsum(costs[step.op].step(step.row) for step in dict.fromkeys(program.steps))
     unmeasured = {op.kind.name for op, cost in zip(program.ops, costs, strict=True) if not cost.measured}
     return Prediction(board, round(fsum(totals)), round(once), tuple(sorted(unmeasured)), tuple(map(round, totals)))
-
-
-def predicted_instructions(program: Program, board: str) -> int:
-    """The instructions of one run of `program` on `board`; raises InputError for a board that was not measured."""
-    return predict(program, board).instructions
 
 
 def _overlap(program: Program, op: Op, row: int) -> bool:

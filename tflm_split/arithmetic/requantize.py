@@ -131,22 +131,31 @@ def add_parameters(
     scale2, zero_point2 = scale_and_zero_point(input2, "second input")
     scale, zero_point = scale_and_zero_point(output, "output")
     twice_max = 2 * max(scale1, scale2)
-    return _sum_fields(
+    return _binary_fields(
         (zero_point1, zero_point2, zero_point),
-        (scale1 / twice_max, scale2 / twice_max, twice_max / ((1 << ADD_LEFT_SHIFT) * scale)),
+        ADD_LEFT_SHIFT,
+        (
+            quantize_multiplier_smaller_than_one(scale1 / twice_max),
+            quantize_multiplier_smaller_than_one(scale2 / twice_max),
+            quantize_multiplier_smaller_than_one(twice_max / ((1 << ADD_LEFT_SHIFT) * scale)),
+        ),
         activation_range(activation, scale, zero_point, "INT8"),
     )
 
 
-def _sum_fields(
-    zero_points: tuple[int, int, int], multipliers: tuple[float, float, float], limits: tuple[int, int]
+def _binary_fields(
+    zero_points: tuple[int, int, int] = (0, 0, 0),
+    left_shift: int = 0,
+    scaled: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0), (0, 0)),
+    limits: tuple[int, int] = (-128, 127),
 ) -> dict[str, int]:
-    (q1, shift1), (q2, shift2), (q, shift) = map(quantize_multiplier_smaller_than_one, multipliers)
+    """BINARY_PARAMS: zero points, then multipliers and shifts, of both operands and of the output; 0 where not used."""
+    (q1, shift1), (q2, shift2), (q, shift) = scaled
     return {
         "zero_point1": zero_points[0],
         "zero_point2": zero_points[1],
         "output_zero_point": zero_points[2],
-        "left_shift": ADD_LEFT_SHIFT,
+        "left_shift": left_shift,
         "multiplier1": q1,
         "shift1": shift1,
         "multiplier2": q2,
@@ -165,22 +174,11 @@ def mul_parameters(
     scale1, zero_point1 = scale_and_zero_point(input1, "first input")
     scale2, zero_point2 = scale_and_zero_point(input2, "second input")
     scale, zero_point = scale_and_zero_point(output, "output")
-    q, shift = quantize_multiplier(scale1 * scale2 / scale)
-    lo, hi = activation_range(activation, scale, zero_point, "INT8")
-    return {
-        "zero_point1": zero_point1,
-        "zero_point2": zero_point2,
-        "output_zero_point": zero_point,
-        "left_shift": 0,
-        "multiplier1": 0,
-        "shift1": 0,
-        "multiplier2": 0,
-        "shift2": 0,
-        "output_multiplier": q,
-        "output_shift": shift,
-        "output_min": lo,
-        "output_max": hi,
-    }
+    return _binary_fields(
+        (zero_point1, zero_point2, zero_point),
+        scaled=((0, 0), (0, 0), quantize_multiplier(scale1 * scale2 / scale)),
+        limits=activation_range(activation, scale, zero_point, "INT8"),
+    )
 
 
 SQUARED_DIFFERENCE_LEFT_SHIFT = 7
@@ -195,21 +193,15 @@ def squared_difference_parameters(
     scale2, zero_point2 = scale_and_zero_point(input2, "second input")
     scale, zero_point = scale_and_zero_point(output, "output")
     twice_max = 2 * max(scale1, scale2)
-    (q1, shift1), (q2, shift2) = (quantize_multiplier_smaller_than_one(s / twice_max) for s in (scale1, scale2))
-    q, shift = quantize_multiplier(twice_max * twice_max / ((1 << 2 * SQUARED_DIFFERENCE_LEFT_SHIFT) * scale))
-    return {
-        **_WHOLE_RANGE,
-        "zero_point1": zero_point1,
-        "zero_point2": zero_point2,
-        "output_zero_point": zero_point,
-        "left_shift": SQUARED_DIFFERENCE_LEFT_SHIFT,
-        "multiplier1": q1,
-        "shift1": shift1,
-        "multiplier2": q2,
-        "shift2": shift2,
-        "output_multiplier": q,
-        "output_shift": shift,
-    }
+    return _binary_fields(
+        (zero_point1, zero_point2, zero_point),
+        SQUARED_DIFFERENCE_LEFT_SHIFT,
+        (
+            quantize_multiplier_smaller_than_one(scale1 / twice_max),
+            quantize_multiplier_smaller_than_one(scale2 / twice_max),
+            quantize_multiplier(twice_max * twice_max / ((1 << 2 * SQUARED_DIFFERENCE_LEFT_SHIFT) * scale)),
+        ),
+    )
 
 
 def prelu_parameters(
@@ -219,28 +211,14 @@ def prelu_parameters(
     input_scale, input_zero_point = scale_and_zero_point(input, "input")
     slope_scale, slope_zero_point = scale_and_zero_point(slope, "slope")
     scale, zero_point = scale_and_zero_point(output, "output")
-    q1, shift1 = quantize_multiplier(input_scale / scale)
-    q2, shift2 = quantize_multiplier(input_scale * slope_scale / scale)
-    return {
-        **_WHOLE_RANGE,
-        "zero_point1": input_zero_point,
-        "zero_point2": slope_zero_point,
-        "output_zero_point": zero_point,
-        "multiplier1": q1,
-        "shift1": shift1,
-        "multiplier2": q2,
-        "shift2": shift2,
-    }
-
-
-_WHOLE_RANGE = dict.fromkeys(
-    (
-        "zero_point1", "zero_point2", "output_zero_point", "left_shift", "multiplier1", "shift1", "multiplier2",
-        "shift2", "output_multiplier", "output_shift",
-    ),
-    0,
-) | {"output_min": -128, "output_max": 127}  # fmt: skip
-"""The fields of BINARY_PARAMS for MINIMUM and MAXIMUM, which compare bytes and look at no quantisation."""
+    return _binary_fields(
+        (input_zero_point, slope_zero_point, zero_point),
+        scaled=(
+            quantize_multiplier(input_scale / scale),
+            quantize_multiplier(input_scale * slope_scale / scale),
+            (0, 0),
+        ),
+    )
 
 
 def binary_parameters(
@@ -258,7 +236,7 @@ def binary_parameters(
     if kind == "PRELU":
         return prelu_parameters(input1, input2, output)
     if kind in ("MINIMUM", "MAXIMUM"):
-        return dict(_WHOLE_RANGE)
+        return _binary_fields()  # they compare bytes and look at no quantisation
     raise Refusal("operator", f"{kind} is not an operator of two operands")
 
 

@@ -365,6 +365,3 @@ _FUNCTIONS: Mapping[str, Callable[[_Operator], Function]] = {
     "ABS": _abs,
     "RSQRT": _rsqrt,
 }
-
-TABLE_KINDS = frozenset(_FUNCTIONS) | {"QUANTIZE", "DEQUANTIZE"}
-"""The operator kinds `lut` knows."""

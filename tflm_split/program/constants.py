@@ -36,8 +36,6 @@ ALIGNMENT: Mapping[str, int] = MappingProxyType(
     }
 )
 
-MAX_CONSTANT_BYTES = 2**32 - 1
-
 INTERPOLATED_ENTRIES = 513
 """Of an int16 table that is interpolated: 512 steps, and where the last one leads."""
 

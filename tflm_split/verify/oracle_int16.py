@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from tflm_split.program.format import BinaryMode, MeanMode, PoolMode, UnaryMode, WeightFlags
+from tflm_split.program.format import BinaryMode, MeanMode, PoolMode, WeightFlags
 from tflm_split.verify.fixed_point import divide_to_zero, multiply, wrap32
 
 Int64s = npt.NDArray[np.int64]
@@ -97,9 +97,6 @@ def to_float(p: Params, x: Int64s) -> npt.NDArray[np.float32]:
     """UNARY_INT16 to float32."""
     product: npt.NDArray[np.float32] = (x - int(p["input_zero_point"])).astype(np.float32) * np.float32(p["scale"])
     return product
-
-
-UNARY_FROM_INTEGERS = (UnaryMode.REQUANTIZE, UnaryMode.TO_FLOAT)
 
 
 def softmax(p: Params, x: Int64s, exps: Int64s, reciprocals: Int64s) -> Int64s:
