@@ -1,6 +1,6 @@
 """Measures what the kernels' loops cost on the emulated boards and writes `tflm_split/analysis/instructions.json`.
 
-    python scripts/measure_kernels.py [--board m7 ...] [--cases 1.0] [-o FILE]
+    python scripts/measure_kernels.py [--board m7 ...] [--kind CONV ...] [--cases 1.0] [-o FILE]
 
 Hundreds of small programs of one op each, of many geometries (`KINDS`), run on each board; every distinct step of theirs is
 counted. `tflm_split/analysis/latency*.py` says how often each loop of a kernel turns in such a step; the cost of a turn is
@@ -314,12 +314,19 @@ def resize_cases(rng: Rng, count: int) -> Iterator[Case]:
         yield Case(OpKind.RESIZE_NEAREST, params, (2, columns, channels), (4, 2 * columns, channels))
 
 
+def gather_cases(rng: Rng, count: int) -> Iterator[Case]:
+    for _ in range(count):
+        entries, channels = _pick(rng, 2, 30), int(rng.choice([1, 2, 4, 8, 12, 16, 32, 64, int(rng.integers(1, 130))]))
+        params = {"table_offset": rng.bytes(entries * channels), "entry_count": entries}
+        yield Case(OpKind.GATHER, params, (2, 1, 1), (2, 1, channels), input_bytes=4)
+
+
 KINDS: tuple[tuple[Callable[[Rng, int], Iterator[Case]], int], ...] = (
     (conv_cases, 260), (fully_connected_cases, 30), (depthwise_cases, 220),
     (pool_cases(OpKind.AVERAGE_POOL), 40), (pool_cases(OpKind.MAX_POOL), 40),
     (binary_cases(OpKind.ADD), 40), (binary_cases(OpKind.MUL), 40), (lut_cases, 24), (quantize_cases, 16),
     (softmax_cases, 24), (pad_cases, 40), (sum_cases, 40), (dense_cases, 40), (transpose_conv_cases, 30),
-    (resize_cases, 20), (conv_sum_cases, 120),
+    (resize_cases, 20), (conv_sum_cases, 120), (gather_cases, 40),
 )  # fmt: skip
 """What makes the cases of a kind, and how many."""
 
@@ -498,12 +505,19 @@ def fit_board(board: Board, samples: list[Sample], portable: list[Sample]) -> di
 
 @click.command()
 @click.option("--board", "boards", multiple=True, type=click.Choice(list(KERNELS_OF)), help="Only these; default: all.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice([k.name for k in COUNTERS["portable"]]),
+    help="Only these kinds of steps; the others stay as they are.",
+)
 @click.option("--cases", default=1.0, show_default=True, help="How many cases, as a share of the usual number.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=TABLE_PATH, help="The table to write.")
-def main(boards: tuple[str, ...], cases: float, output: Path) -> None:
+def main(boards: tuple[str, ...], kinds: tuple[str, ...], cases: float, output: Path) -> None:
     """Measure the kernels on the emulated boards and write the table of costs."""
     require_tools()
-    table: dict[str, Any] = json.loads(output.read_text()) if boards and output.exists() else {}
+    table: dict[str, Any] = json.loads(output.read_text()) if (boards or kinds) and output.exists() else {}
     table = {
         "schema": TABLE_SCHEMA,
         "about": "Instructions per turn of each kernel's loops; python scripts/measure_kernels.py writes it",
@@ -511,9 +525,9 @@ def main(boards: tuple[str, ...], cases: float, output: Path) -> None:
         "instructions": table.get("instructions", {}),
     }
     for name in boards or KERNELS_OF:
-        table["instructions"][name] = fit_board(
-            BOARDS[name], measure(BOARDS[name], cases), measure(BOARDS[name], cases, portable=True)
-        )
+        costs = fit_board(BOARDS[name], measure(BOARDS[name], cases), measure(BOARDS[name], cases, portable=True))
+        kept = table["instructions"].get(name, {}) if kinds else {}
+        table["instructions"][name] = kept | {k: v for k, v in costs.items() if k in (kinds or costs)}
         for alias in (name, *(a for a, core in SAME_CORE.items() if core == name)):
             table["boards"][alias] = {
                 "kernels": KERNELS_OF[name], "measured_on": name, "compiler": describe_compiler(BOARDS[name])

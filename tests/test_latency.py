@@ -53,7 +53,7 @@ needs_boards = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in TOOLS),
     reason=f"the cross compiler or the emulator is not installed (Debian: {toolchain.DEBIAN_PACKAGES})",
 )
-SMALL = ("digits_dscnn", "digits_resnet8", "digits_autoencoder")
+SMALL = ("digits_dscnn", "digits_resnet8", "digits_autoencoder", "digits_wide", "languages_text")
 ALLOWED_ERROR = 0.10
 
 

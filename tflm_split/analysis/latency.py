@@ -54,6 +54,7 @@ _PORTABLE: Mapping[OpKind, Counter] = {
     OpKind.DENSE_FEED: latency_portable.dense_feed,
     OpKind.TRANSPOSE_CONV: latency_portable.transpose_conv,
     OpKind.RESIZE_NEAREST: latency_portable.resize_nearest,
+    OpKind.GATHER: latency_portable.gather,
 }
 COUNTERS: Mapping[str, Mapping[OpKind, Counter]] = {
     "portable": _PORTABLE,
@@ -89,6 +90,7 @@ _ELEMENT_BYTES: Mapping[OpKind, frozenset[tuple[int, int]]] = {
     OpKind.LUT: frozenset({(1, 1), (1, 4)}),
     OpKind.QUANTIZE_FLOAT: frozenset({(4, 1)}),
     OpKind.PAD: frozenset({(1, 1), (4, 4)}),
+    OpKind.GATHER: frozenset({(4, 1)}),
     OpKind.CONV_SUM: frozenset({(1, 4), (1, 1)}),
 }
 _BYTES = frozenset({(1, 1)})

@@ -229,6 +229,17 @@ def resize_nearest(at: Geometry, edge: Edge) -> Counts:
     return to
 
 
+def gather(at: Geometry, edge: Edge) -> Counts:
+    """`split_nn_gather.c`: a memcpy per pixel; which entry of the table, and so where it lies, is known at run time only."""
+    to = Counts()
+    to.add("step", 1)
+    to.add("pixel", at.output.columns)
+    to.add("sixteen", at.output.columns * (at.output.channels // 16))
+    to.add("word", at.output.columns * (at.output.channels // 4 % 4))
+    to.add("byte", at.output.columns * (at.output.channels % 4))
+    return to
+
+
 def _element_wise(at: Geometry) -> Counts:
     to = Counts()
     to.add("step", 1)
