@@ -106,6 +106,15 @@ def test_convolutions_of_any_geometry(
     check(tflm, b.finish())
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_a_convolution_of_one_channel(tflm: TflmServer, dtype: str, depthwise: bool) -> None:
+    """Its one multiplier is the one of the whole tensor."""
+    b = TypedBuilder(dtype, (1, 5, 4, 1), 0)
+    b.conv(b.input, 1, depthwise=depthwise, bias="wide")
+    check(tflm, b.finish())
+
+
 @quick
 @given(
     st.sampled_from(TYPES),

@@ -71,14 +71,14 @@ def _layer_fields(layer: Layer) -> Params:
     bias = bias_of(layer.graph, op, 2, channels, "INT64", "INT32")
     bias_type = op.options.get("quantized_bias_type") if bias is None else bias.dtype
     sums_32 = bias_type == "INT32"
+    if sums_32 and depthwise:
+        raise Refusal("dtype", "its bias is INT32, and TFLM's int16 DEPTHWISE_CONV_2D reads INT64")
     if not sums_32:
         check_wide_shifts(shifts)
     data = bytes(8 * channels)
     if bias is not None:
         data = np.frombuffer(bias.data or b"", "<i4" if sums_32 else "<i8").astype("<i8").tobytes()
     flags = (WeightFlags.PER_CHANNEL if len(multipliers) > 1 else 0) | (WeightFlags.SUMS_32 if sums_32 else 0)
-    if depthwise and flags != WeightFlags.PER_CHANNEL:
-        raise Refusal("dtype", "its bias is INT32, and TFLM's int16 DEPTHWISE_CONV_2D reads INT64")
     return {
         **_limits(op, layer.target),
         "bias_offset": data,
