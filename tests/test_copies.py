@@ -18,10 +18,11 @@ from tflm_split.compile import compile_schedule
 from tflm_split.errors import ModelError
 from tflm_split.refine import Limits, Search
 from tflm_split.report.record import plan_macs
-from tflm_split.rewrite.copy_operators import Copy, with_copies
+from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.schedule.copies import copies_to_try, stay_inside
-from tflm_split.schedule.cuts import best_cuts
+from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import tuck_aliases
+from tflm_split.schedule.rewritten import renumbering, rescheduled
 from tflm_split.schedule.step_graph import build_step_graph
 from tflm_split.split.regions import SplitOptions, split_graph
 from tflm_split.tflite.reader import read_model
@@ -50,7 +51,7 @@ def test_copies_stand_before_the_first_reader_and_the_others_keep_what_they_read
     made = b.conv(b.input, 2)
     early = b.conv(made, 2)
     graph = read_model(b.finish(b.add(made, early))).graph
-    changed = with_copies(graph, Copy((0,), (2,)))
+    changed = Copy((0,), (2,)).applied(graph)
     assert [op.kind for op in changed.operators] == ["CONV_2D", "CONV_2D", "CONV_2D", "ADD"]
     again = changed.operators[2]
     assert again.inputs == graph.operators[0].inputs
@@ -61,17 +62,23 @@ def test_copies_stand_before_the_first_reader_and_the_others_keep_what_they_read
     assert made not in changed.operators[3].inputs
 
 
-def test_numbers_after_the_copies_move_on() -> None:
-    copy = Copy((0, 1), (3, 5))
-    assert [copy.renumbered(k) for k in range(6)] == [0, 1, 2, 5, 6, 7]
-    assert copy.copies == range(3, 5)
+def test_a_schedule_runs_copies_right_before_their_first_reader_and_in_its_group() -> None:
+    b = Builder((1, 4, 4, 2))
+    made = b.conv(b.input, 2)
+    early = b.conv(b.conv(made, 2), 2)
+    graph = read_model(b.finish(b.add(made, early))).graph
+    after = Copy((0,), (3,)).applied(graph)
+    assert renumbering(graph, after) == {0: 0, 1: 1, 2: 2, 3: 4}
+    found = rescheduled(Schedule((0, 1, 2, 3), (0, 2, 3), (), 0), graph, after)
+    assert found.nodes == (0, 1, 2, 3, 4)
+    assert found.groups() == [(0, 1), (2,), (3, 4)]
 
 
 def test_a_copy_after_its_reader_is_an_error() -> None:
     b = Builder((1, 4, 4, 2))
     graph = read_model(b.finish(b.conv(b.conv(b.input, 2), 2))).graph
     with pytest.raises(ModelError, match="after what reads it"):
-        with_copies(graph, Copy((1,), (1,)))
+        Copy((1,), (1,)).applied(graph)
 
 
 def test_what_is_copied_reads_less_than_it_spares() -> None:
@@ -97,7 +104,7 @@ def test_a_map_is_made_again_where_extra_multiply_accumulates_are_allowed() -> N
 @pytest.mark.parametrize(("kind", "allowed"), [("PAD", True), ("CONV", False)])
 def test_by_default_only_what_has_no_multiply_accumulates_is_done_twice(kind: str, allowed: bool) -> None:
     front = Search(start_of(excited(kind)), Limits(100, "m7", 3.0)).run()
-    assert bool(front[-1].copies) == allowed
+    assert bool(front[-1].rewrites) == allowed
 
 
 @pytest.mark.parametrize("kind", ["PAD", "CONV"])
@@ -105,7 +112,7 @@ def test_a_search_with_copies_gives_the_same_bytes(tflm: TflmServer, kind: str) 
     model = excited(kind)
     inputs = inputs_of(model, 2)
     front = Search(start_of(model), Limits(60, "m7", 3.0, 2, allow_extra_macs=True)).run()
-    assert any(state.copies for state in front)
+    assert any(state.rewrites for state in front)
     for state in front:
         plan = compile_schedule(state.split, state.step_graph, state.schedule, 5)
         original, optimized = run_plan(tflm, model, plan, inputs)
@@ -118,11 +125,11 @@ def test_copies_stay_inside_a_region() -> None:
     made = n.conv(n.input, 4)
     late = n.add(made, n.conv(made, 4))
     graph = read_model(n.finish(n.reversed(late))).graph
-    assert stay_inside(split_graph(with_copies(graph, Copy((0,), (2,)))), range(len(graph.tensors), 100))
+    assert stay_inside(split_graph(Copy((0,), (2,)).applied(graph)), range(len(graph.tensors), 100))
     n = Network((1, 8, 8, 4))
     made = n.conv(n.input, 4)
     graph = read_model(n.finish(n.conv(made, 4), n.reversed(made))).graph
-    assert not stay_inside(split_graph(with_copies(graph, Copy((0,), (2,)))), range(len(graph.tensors), 100))
+    assert not stay_inside(split_graph(Copy((0,), (2,)).applied(graph)), range(len(graph.tensors), 100))
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -142,7 +149,7 @@ def test_random_networks_with_operators_done_twice_give_the_same_bytes(tflm: Tfl
     for copies in found[:3]:
         changed = graph
         for copy in copies:
-            changed = with_copies(changed, copy)
+            changed = copy.applied(changed)
         split = split_graph(changed)
         if len(split.stock) != len(stock) or not stay_inside(split, range(len(graph.tensors), len(changed.tensors))):
             continue

@@ -20,15 +20,18 @@ from tflm_split.allowed_axes import ALL_AXES
 from tflm_split.analysis.latency import row_op_cost
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
-from tflm_split.rewrite.copy_operators import Copy, with_copies
+from tflm_split.rewrite.copy_operators import Copy
+from tflm_split.rewrite.tile_columns import Tiles
 from tflm_split.schedule.copies import copies_to_try, stay_inside
 from tflm_split.schedule.cuts import Schedule, best_cuts, groups
 from tflm_split.schedule.heights import steps_along
 from tflm_split.schedule.lives import live_bytes, live_peak, lives
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.recompute import recomputable, recompute
+from tflm_split.schedule.rewritten import renumbering, rescheduled
 from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 from tflm_split.schedule.streaming import streaming_order
+from tflm_split.schedule.tiles import tiles_to_try
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.channel_rules import Sizes, equal_groups, groupable, joined, summed
 from tflm_split.split.regions import Cut, Split, SplitOptions, cut_operators, fit
@@ -47,12 +50,16 @@ NOISE = 1.01
 """A predicted slowdown below this is none."""
 
 
+Rewrite = Copy | Tiles
+"""A change of the graph before it is split."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refined:
     """A split, its steps and the best schedule found for it.
 
-    `again`: operators whose rows are computed anew for each step that reads them. `copies`: of operators of the model,
-    done one after the other before anything was split; numbers of operators count them. `streams_attention`: no cut makes
+    `again`: operators whose rows are computed anew for each step that reads them. `rewrites` were done
+    to the graph, one after the other, before it was split. `streams_attention`: no cut makes
     attention scores whole. A search adds `instructions` of the split operators, predicted for its board, and how many
     steps are about as crowded as the worst one. `unpolished`: the schedule whose steps changed places to give `schedule`;
     its layout is sometimes the smaller one.
@@ -67,7 +74,7 @@ class Refined:
     crowded_steps: int = 0
     streams_attention: bool = False
     unpolished: Schedule | None = None
-    copies: tuple[Copy, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
 
     @property
     def live_peak_bytes(self) -> int:
@@ -117,11 +124,11 @@ class _Ground:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Decisions to try in place of a state's own; `copies` come after those the state has already."""
+    """Decisions to try in place of a state's own; `rewrites` come after those the state has already."""
 
     channel_groups: Mapping[int, Sizes]
     again: frozenset[int]
-    copies: tuple[Copy, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
 
 
 class Search:
@@ -130,7 +137,7 @@ class Search:
     def __init__(self, start: Refined, limits: Limits) -> None:
         self._limits = limits
         self._left = limits.evaluations
-        self._grounds = {start.copies: _Ground.of(start.split.graph, limits.axes)}
+        self._grounds = {start.rewrites: _Ground.of(start.split.graph, limits.axes)}
         self.start = self._measured(start)
         self._limit = max(limits.max_slowdown, NOISE) * self.start.instructions
         self.front: list[Refined] = [self.start]
@@ -144,7 +151,7 @@ class Search:
             for state in beam:
                 for change in self._changes(state):
                     groups = tuple(sorted(change.channel_groups.items()))
-                    key = (groups, change.again, state.copies, change.copies, state.schedule.cuts)
+                    key = (groups, change.again, state.rewrites, change.rewrites, state.schedule.cuts)
                     if key in tried:
                         continue
                     if self._left <= 0:
@@ -179,7 +186,7 @@ class Search:
         step_graph = steps_along(state.split, self._limits.axes)
         scores = attention_scores(state.split) if state.streams_attention else frozenset()
         orders = [state.schedule.nodes]
-        if state.copies:  # with fewer readers for each tensor, others may be better
+        if state.rewrites:  # with fewer readers for each tensor, others may be better
             orders += candidate_orders(state.split, step_graph)
         found = [state]
         for nodes in dict.fromkeys(orders):
@@ -199,30 +206,32 @@ class Search:
             if step.row_op is not None:
                 yield step.node, costs[step.row_op].step(step.row)
 
-    def _ground(self, copies: tuple[Copy, ...]) -> _Ground:
-        if copies not in self._grounds:
-            graph = with_copies(self._ground(copies[:-1]).graph, copies[-1])
-            self._grounds[copies] = _Ground.of(graph, self._limits.axes)
-        return self._grounds[copies]
+    def _ground(self, rewrites: tuple[Rewrite, ...]) -> _Ground:
+        if rewrites not in self._grounds:
+            graph = rewrites[-1].applied(self._ground(rewrites[:-1]).graph)
+            self._grounds[rewrites] = _Ground.of(graph, self._limits.axes)
+        return self._grounds[rewrites]
 
     def _evaluated(self, base: Refined, change: _Change) -> Refined | None:
         options = replace(base.options, channel_groups=dict(change.channel_groups))
-        copies = (*base.copies, *change.copies)
-        ground = self._ground(copies)
+        if not any(op.kind == "CONCATENATION" for op in self.start.split.graph.operators):
+            options = replace(options, concatenate_in_place=True)  # tiles'
+        rewrites = (*base.rewrites, *change.rewrites)
+        before, ground = self._ground(base.rewrites).graph, self._ground(rewrites)
         try:
             split = fit(ground.cut, options)
         except Refusal:
             return None
         stock, again, schedule = base.split.stock, change.again, base.schedule
-        for copy in change.copies:
-            stock, again = (frozenset(map(copy.renumbered, nodes)) for nodes in (stock, again))
-            schedule = _with_copies(schedule, copy)
+        if change.rewrites:
+            now = renumbering(before, ground.graph)
+            stock, again = (frozenset(now[n] for n in nodes if n in now) for nodes in (stock, again))
+            schedule = rescheduled(schedule, before, ground.graph)
         made = range(len(self.start.split.graph.tensors), len(ground.graph.tensors))
         if split.stock != stock or not stay_inside(split, made):
             return None
-        state = replace(base, options=options, split=split, copies=copies)
-        makers = [*sorted(change.again - base.again), *(copy.operators[-1] for copy in change.copies)]
-        before = self._ground(base.copies).graph
+        state = replace(base, options=options, split=split, rewrites=rewrites)
+        makers = [*sorted(change.again - base.again), *(rewrite.operators[-1] for rewrite in change.rewrites)]
         apart = _uncut(schedule, ground.graph, stock, {before.operators[n].outputs[0] for n in makers})
         step_graph = steps_along(split, self._limits.axes)
         dependencies = node_dependencies(step_graph)
@@ -255,7 +264,7 @@ class Search:
         """What to try next: copies of operators; channel groups, coarse ones first; concatenations to do without; rows made
         again."""
         now = base.options.channel_groups
-        ground = self._ground(base.copies)
+        ground = self._ground(base.rewrites)
         graph = ground.graph
         held = _held_at_peak(base, graph)
         yield from self._copies(base, graph, held)
@@ -277,6 +286,9 @@ class Search:
                 for tensors in dict.fromkeys(((t,), _connected(graph, t, ground.cuttable))):
                     yield _Change({**now, **dict.fromkeys(tensors, ground.joints[t])}, base.again)
         yield from self._recomputations(base, ground, held)
+        for t in held:
+            for tiles in tiles_to_try(graph, t, base.split.stock, self._limits.allow_extra_macs):
+                yield _Change(now, base.again, (tiles,))
 
     def _with_macs(self, base: Refined) -> frozenset[int]:
         """Operators that must not be done twice: all with multiply-accumulates, unless the user allows more of those."""
@@ -320,14 +332,6 @@ def _sizes(channels: int, share: int) -> Sizes | None:
     if group >= channels or -(-channels // group) < share - share // 3:
         return None
     return equal_groups(channels, group)
-
-
-def _with_copies(schedule: Schedule, copy: Copy) -> Schedule:
-    """The nodes and cuts of `schedule` with the copies right before the first that reads them, in its group."""
-    nodes = list(map(copy.renumbered, schedule.nodes))
-    at = min(schedule.nodes.index(n) for n in copy.readers)
-    cuts = tuple(cut if cut <= at else cut + len(copy.operators) for cut in schedule.cuts)
-    return Schedule((*nodes[:at], *copy.copies, *nodes[at:]), cuts, (), 0)
 
 
 def _uncut(schedule: Schedule, graph: Graph, stock: frozenset[int], tensors: AbstractSet[int]) -> tuple[int, ...]:

@@ -280,6 +280,7 @@ def _write_concatenations_in_place(
                 and source not in graph.outputs
                 and source not in reshaped
                 and source not in crossing
+                and source in consumers  # no group of channels
                 and all(c in row_ops for c in consumers[source])
             )
             if free:

@@ -1,0 +1,39 @@
+"""What becomes of a schedule when its graph is rewritten? The operators that stay keep their places."""
+
+from __future__ import annotations
+
+from tflm_split.ir.graph import Graph
+from tflm_split.schedule.cuts import Schedule
+
+
+def renumbering(before: Graph, after: Graph) -> dict[int, int]:
+    """Index in `before` -> index in `after` of the operator that makes the same tensor, where one does."""
+    makers = after.producers()
+    return {op.index: makers[op.outputs[0]] for op in before.operators if op.outputs and op.outputs[0] in makers}
+
+
+def rescheduled(schedule: Schedule, before: Graph, after: Graph) -> Schedule:
+    """The nodes and cuts of `schedule`, for `before`, on `after`: a new operator runs right before the first that reads it.
+
+    Steps and peak are left open.
+    """
+    now, makers = renumbering(before, after), after.producers()
+    kept = set(now.values())
+    nodes: list[int] = []
+    placed: set[int] = set()
+
+    def place(node: int) -> None:
+        for t in after.operators[node].inputs:
+            if t in makers and makers[t] not in kept and makers[t] not in placed:
+                place(makers[t])
+        placed.add(node)
+        nodes.append(node)
+
+    cuts = []
+    starts = set(schedule.cuts)
+    for position, node in enumerate(schedule.nodes):
+        if position in starts:
+            cuts.append(len(nodes))
+        if node in now:
+            place(now[node])
+    return Schedule(tuple(nodes), tuple(dict.fromkeys(cut for cut in cuts if cut < len(nodes))), (), 0)

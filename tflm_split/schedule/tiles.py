@@ -1,0 +1,71 @@
+"""Which chains of windows should be made some columns at a time (`rewrite/tile_columns.py`)?
+
+Those around a tensor whose rows crowd the worst step, from a short chain to longer ones, in ever narrower tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tflm_split.errors import Refusal
+from tflm_split.ir.graph import Graph
+from tflm_split.rewrite.tile_columns import WINDOWED, Tiles, column_windows
+
+PARTS = (2, 3, 4, 6, 8)
+"""Into how many tiles a chain is cut."""
+MAX_OPERATORS = 4
+"""Of a chain."""
+
+
+def tiles_to_try(graph: Graph, tensor: int, stock: frozenset[int], may_overlap: bool) -> Iterator[Tiles]:
+    """Chains that `tensor` is inside of, cut into few tiles first; without `may_overlap` only where no column is made twice."""
+    chains = list(_chains(graph, tensor, stock))
+    for parts in PARTS:
+        for chain in chains:
+            width = graph.tensors[graph.operators[chain[-1]].outputs[0]].shape[2]
+            if width >= 2 * parts and (may_overlap or not _overlap(graph, chain)):
+                yield Tiles(chain, tuple(width * k // parts for k in range(parts)))
+
+
+def _chains(graph: Graph, tensor: int, stock: frozenset[int]) -> Iterator[tuple[int, ...]]:
+    """Runs of operators, each the only reader of the one before, that make and read `tensor`; short ones first."""
+    producers, consumers = graph.producers(), graph.consumers()
+
+    def fits(k: int) -> bool:
+        op = graph.operators[k]
+        if op.kind not in WINDOWED or k in stock:
+            return False
+        shapes = [graph.tensors[t].shape for t in (op.inputs[0], op.outputs[0])]
+        return all(len(shape) == 4 and shape[1] > 1 for shape in shapes)
+
+    def only_reader(t: int) -> int | None:
+        readers = consumers.get(t, ())
+        return readers[0] if len(readers) == 1 and t not in graph.outputs and fits(readers[0]) else None
+
+    maker = producers.get(tensor)
+    reader = only_reader(tensor)
+    if maker is None or reader is None or not fits(maker):
+        return
+    chain = [maker, reader]
+    while True:
+        yield tuple(chain)
+        if len(chain) == MAX_OPERATORS:
+            return
+        after = only_reader(graph.operators[chain[-1]].outputs[0])
+        source = graph.operators[chain[0]].inputs[0]
+        before = producers.get(source)
+        if after is not None:
+            chain.append(after)
+        elif before is not None and fits(before) and only_reader(source) == chain[0]:
+            chain.insert(0, before)
+        else:
+            return
+
+
+def _overlap(graph: Graph, chain: Sequence[int]) -> bool:
+    """Whether some window but the first, whose input is there anyway, reads columns that the next one reads again."""
+    try:
+        columns = [column_windows(graph, graph.operators[k])[1] for k in chain[1:]]
+    except Refusal:
+        return True
+    return any((c.kernel - 1) * c.dilation + 1 > c.stride for c in columns)
