@@ -48,7 +48,7 @@ def optimize(
     much the search may look at: `low`, `default`, `high`, `max`, or a number (`plan/effort.py`). `board` (a name of
     `tflm-split board`; m7 without) is the one that `report["latency"]` predicts instructions for; the result may take
     `max_slowdown` times those of rows alone (1.05 without; 1.0 is none, and only above 1.05 are multiply-accumulates
-    done twice). `axes` are those that tensors may be cut along: `rows`, `channels`, or `rows,channels`, the default
+    done twice). `axes` are those that tensors may be cut along: `rows`, `channels` and `columns`, all of them by default
     (`allowed_axes.py`). With `max_arena`, the fastest result that fits is the one you get. `progress` is called with (stage,
     done, total).
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from tflm_split.errors import InputError
 
-AXES = ("rows", "channels")
+AXES = ("rows", "channels", "columns")
 """`rows`: a row is computed when somebody asks for it; without, an operator (or a group of its channels) makes all of its
-rows before another starts. `channels`: rows are cut into groups of channels, too, and concatenations may vanish."""
+rows before another starts. `channels`: rows are cut into groups of channels, too, and concatenations may vanish.
+`columns`: chains of windows that stream rows make them in tiles of some columns (`rewrite/tile_columns.py`)."""
 ALL_AXES = frozenset(AXES)
 AXES_HELP = f"{', '.join(AXES)}, or several with commas between them"
 
@@ -22,8 +23,8 @@ def parse_axes(axes: str | Iterable[str]) -> frozenset[str]:
     found = frozenset(word.strip() if isinstance(word, str) else word for word in words)
     unknown = sorted(str(word) for word in found if word not in ALL_AXES and word != "")
     if unknown:
-        raise InputError(f"there is no axis {unknown[0]!r} to cut along, only {' and '.join(AXES)}")
+        raise InputError(f"there is no axis {unknown[0]!r} to cut along, only {', '.join(AXES)}")
     found -= {""}
     if not found:
-        raise InputError(f"no axis to cut along is given, needs {' or '.join(AXES)}")
+        raise InputError(f"no axis to cut along is given, needs {', '.join(AXES)}")
     return found

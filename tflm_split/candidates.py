@@ -77,6 +77,8 @@ EFFORT_PER_BEAM = 3000
 """Effort that makes the search go on from one more state at a time."""
 DEFAULT_SLOWDOWN = 1.05
 """How much slower than rows alone a plan may be, predicted; only above it are multiply-accumulates done twice."""
+SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2, 1.5)
+"""Limits that are searched under, too, where the user allows more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +121,28 @@ def _candidates(graph: Graph, axes: frozenset[str], progress: Progress) -> list[
 
 
 def _refined(candidates: Sequence[Refined], wish: Wish, progress: Progress) -> list[Refined]:
-    """`candidates`, and all that the search from the one of least live peak kept on its way."""
+    """`candidates`, and all that searches from the one of least live peak kept on their way.
+
+    There is one for each of `SLOWDOWNS` that is allowed, and one for the limit itself: who may be slow takes other ways,
+    and those do not always end lower.
+    """
     start = min(candidates, key=_standing)
-    limits = Limits(
-        wish.effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1),
-        wish.board,
-        wish.max_slowdown,
-        1 + wish.effort // EFFORT_PER_BEAM,
-        allow_extra_macs=wish.max_slowdown > DEFAULT_SLOWDOWN and "rows" in wish.axes,
-        axes=wish.axes,
-    )
-    progress("search", 0, 1)
-    search = Search(start, limits)
-    front = search.run()
-    progress("search", 1, 1)
-    return [*(replace(c, instructions=search.instructions(c)) for c in candidates if c is not start), *front]
+    slowdowns = [*(s for s in SLOWDOWNS if s < wish.max_slowdown), wish.max_slowdown]
+    found: list[Refined] = []
+    for k, slowdown in enumerate(slowdowns):
+        progress("search", k, len(slowdowns))
+        limits = Limits(
+            wish.effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1),
+            wish.board,
+            slowdown,
+            1 + wish.effort // EFFORT_PER_BEAM,
+            allow_extra_macs=slowdown > DEFAULT_SLOWDOWN and "rows" in wish.axes,
+            axes=wish.axes,
+        )
+        search = Search(start, limits)
+        found += (state for state in search.run() if all(state.schedule != other.schedule for other in found))
+    progress("search", len(slowdowns), len(slowdowns))
+    return [*(replace(c, instructions=search.instructions(c)) for c in candidates if c is not start), *found]
 
 
 def _polished(candidates: Sequence[Refined], effort: int, progress: Progress) -> list[Refined]:

@@ -119,7 +119,21 @@ def pareto(
     plans = pareto_plans(graph, _wish(options), progress)
     path = None if isinstance(source, bytes) else Path(source)
     results = [_result(model, graph, changes, plan, options, progress, path) for plan in plans]
-    return tuple(r for r in results if r.plan is not None)
+    return _front([r for r in results if r.plan is not None])
+
+
+def _front(results: Sequence[Result]) -> tuple[Result, ...]:
+    """Those of `results` that no other beats in both, by the instructions predicted for their programs."""
+
+    def price(result: Result) -> tuple[int, int]:
+        report = result.report
+        return report["latency"]["predicted_instructions"] or 0, report["optimized"]["planned_head_bytes"]
+
+    kept: list[Result] = []
+    for result in sorted(results, key=price):
+        if not kept or price(result)[1] < price(kept[-1])[1]:
+            kept.append(result)
+    return tuple(kept)
 
 
 def _read(source: os.PathLike[str] | str | bytes, options: Options) -> tuple[Model, Graph, tuple[InterfaceChange, ...]]:

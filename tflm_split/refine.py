@@ -267,7 +267,8 @@ class Search:
         ground = self._ground(base.rewrites)
         graph = ground.graph
         held = _held_at_peak(base, graph)
-        yield from self._copies(base, graph, held)
+        if "rows" in self._limits.axes:
+            yield from self._copies(base, graph, held)
         seen: set[tuple[int, tuple[int, ...]]] = set()
         # Sums cost memory of their own: they come last.
         for allowed in (ground.cuttable - ground.summed, ground.cuttable):
@@ -285,8 +286,9 @@ class Search:
             if t in ground.joints and t not in now:
                 for tensors in dict.fromkeys(((t,), _connected(graph, t, ground.cuttable))):
                     yield _Change({**now, **dict.fromkeys(tensors, ground.joints[t])}, base.again)
-        yield from self._recomputations(base, ground, held)
-        for t in held:
+        if "rows" in self._limits.axes:
+            yield from self._recomputations(base, ground, held)
+        for t in held if self._limits.axes >= {"rows", "columns"} else ():
             for tiles in tiles_to_try(graph, t, base.split.stock, self._limits.allow_extra_macs):
                 yield _Change(now, base.again, (tiles,))
 
