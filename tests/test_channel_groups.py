@@ -220,6 +220,24 @@ def test_a_fully_connected_layer_over_a_whole_map_does_not_sum() -> None:
 
 # Channel-wise readers.
 
+
+def with_constants(b: Builder, kind: str, source: int) -> int:
+    """MINIMUM, MAXIMUM, SQUARED_DIFFERENCE or PRELU of a tensor and a number per channel."""
+    alike = {"scale": b.scale(source), "zero_point": b.tensors[source].zero_point}
+    quantization = alike if kind in ("MINIMUM", "MAXIMUM") else {"scale": 0.02, "zero_point": 3}
+    other = b.constant(b.rng.integers(-100, 100, b.shape(source)[-1:]), "INT8", **quantization)
+    values = b._values[source] ** 2 if kind == "SQUARED_DIFFERENCE" else b._values[source]
+    return b._op(kind, [source, other], b._output(values, like=source if alike is quantization else None))
+
+
+def doubled(b: Builder, source: int) -> int:
+    """RESIZE_BILINEAR to twice the rows and columns."""
+    _, height, width, _ = b.shape(source)
+    size = b.constant(np.array([2 * height, 2 * width], np.int32))
+    output = b._output(b._values[source].repeat(2, 2).repeat(2, 3), like=source)
+    return b._op("RESIZE_BILINEAR", [source, size], output, align_corners=False, half_pixel_centers=True)
+
+
 CHANNEL_WISE: list[Callable[[Builder, int], int]] = [
     lambda b, t: b.depthwise(t, 3, 3),
     lambda b, t: b.depthwise(t, 3, 3, 2, "VALID"),
@@ -227,6 +245,11 @@ CHANNEL_WISE: list[Callable[[Builder, int], int]] = [
     lambda b, t: b.pool(t, 3, 3, 2, padding="SAME"),
     lambda b, t: b.unary("LOGISTIC", t),
     lambda b, t: b.add(t, b.quantized_constant((1, 1, 1, 8)), kind="MUL"),
+    lambda b, t: with_constants(b, "MINIMUM", t),
+    lambda b, t: with_constants(b, "MAXIMUM", t),
+    lambda b, t: with_constants(b, "SQUARED_DIFFERENCE", t),
+    lambda b, t: with_constants(b, "PRELU", t),
+    doubled,
 ]
 
 
@@ -243,6 +266,16 @@ def test_channel_wise_operators_keep_the_groups(tflm: TflmServer, data: st.DataO
     model = b.finish()
     known = groupable_in(model)  # chains of byte functions have become one
     check(tflm, model, {t: sizes for t in grouped[first:] if t in known})
+
+
+@pytest.mark.parametrize("reader", CHANNEL_WISE)
+def test_each_kind_of_channel_wise_operator_by_groups(tflm: TflmServer, reader: Callable[[Builder, int], int]) -> None:
+    b = Builder((1, 9, 6, 3))
+    source = b.conv(b.input, 8, 3, 3)
+    made = reader(b, source)
+    b.conv(made, 4, 1, 1)
+    for groups in ({source: (3, 5)}, {made: (1, 3, 4)}, {source: (2, 6), made: (2, 6)}):
+        check(tflm, b.finish(), groups)
 
 
 def test_add_with_one_grouped_operand_slices_the_other(tflm: TflmServer) -> None:

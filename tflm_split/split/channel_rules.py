@@ -24,7 +24,8 @@ _FILTERS = frozenset({OpKind.CONV, OpKind.TRANSPOSE_CONV})
 """Kinds of which some output channels are made by some of the weights."""
 _BY_CHANNELS = _FILTERS | {
     OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL, OpKind.LUT, OpKind.ADD, OpKind.SUB, OpKind.MUL,
-    OpKind.SUM_FEED, OpKind.RESIZE_NEAREST, OpKind.GATHER,
+    OpKind.SUM_FEED, OpKind.RESIZE_NEAREST, OpKind.RESIZE_BILINEAR,
+    OpKind.MINIMUM, OpKind.MAXIMUM, OpKind.SQUARED_DIFFERENCE, OpKind.PRELU, OpKind.GATHER,
 }  # fmt: skip
 """Kinds of row ops that can be made for some of the channels. What those need is in the table of connected axes."""
 
