@@ -19,12 +19,14 @@ def parse_axes(axes: str | Iterable[str]) -> frozenset[str]:
 
     Raises InputError for an axis that does not exist, and for none at all.
     """
-    words = axes.split(",") if isinstance(axes, str) else axes
-    found = frozenset(word.strip() if isinstance(word, str) else word for word in words)
-    unknown = sorted(str(word) for word in found if word not in ALL_AXES and word != "")
+    words: Iterable[object] = (
+        axes.split(",") if isinstance(axes, str) else axes if isinstance(axes, Iterable) else (axes,)
+    )
+    found = frozenset(str(word).strip() for word in words)
+    unknown = sorted(found - ALL_AXES - {""})
     if unknown:
         raise InputError(f"there is no axis {unknown[0]!r} to cut along, only {', '.join(AXES)}")
     found -= {""}
     if not found:
-        raise InputError(f"no axis to cut along is given, needs {', '.join(AXES)}")
+        raise InputError(f"no axis to cut along is given, needs at least one of {', '.join(AXES)}")
     return found
