@@ -85,6 +85,24 @@ def test_tokens_of_the_values_are_those_of_queries_and_keys() -> None:
     assert stretch(b, t["v"], 0).axes == {t["v"]: 0, x: 0, b.input: 0, t["q"]: 0, t["k"]: 0}
 
 
+def test_queries_stay_with_their_scores_rather_than_with_the_keys() -> None:
+    """Scores need all keys: one of both has to leave what queries are cut with, and keys are further away."""
+    b = Builder((6, 8))
+    t = attention(b, b.dense(b.input, 8))
+    assert stretch(b, t["q"], 0).axes == {t[name]: 0 for name in ("q", "scores", "weights", "attended")}
+
+
+def test_a_mask_stays_with_the_scores_it_is_added_to() -> None:
+    """Neither scores nor keys are made of the mask: the nearer ones stay."""
+    b = Builder((6, 8))
+    mask = b.unary("LOGISTIC", b.add_input((6, 6)))
+    x = b.dense(b.input, 8)
+    q, k = b.dense(x, 8), b.dense(x, 8)
+    scores = b.matmul(q, k, transposed=True)
+    masked = b.add(scores, mask)
+    assert stretch(b, mask, 0).axes.keys() == {b.inputs[1], mask, masked, scores, q}
+
+
 def test_a_gate_of_the_whole_map_ends_its_rows() -> None:
     """Squeeze and excite: what is multiplied by the gate is after it, though its rows follow the same rows."""
     b = Builder((1, 6, 6, 4))
