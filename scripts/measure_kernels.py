@@ -31,6 +31,7 @@ from tflm_split.analysis.latency import (
     TABLE_SCHEMA,
     generic_counts,
     op_geometry,
+    sharing,
 )
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
 from tflm_split.board.boards import BOARDS, Board
@@ -57,7 +58,7 @@ _KINDS_MASK = sum(1 << kind for kind in {*COUNTERS["portable"], *MEASURED_AS})
 @dataclass(frozen=True, slots=True)
 class Case:
     """One op: shapes are (rows, columns, channels); `gap` bytes lie between input pixels. Without `apart` the output rows
-    lie on the input rows."""
+    lie on the input rows, from `below_bytes` before each of them."""
 
     kind: OpKind
     params: Mapping[str, int | float | bytes]
@@ -66,6 +67,7 @@ class Case:
     input2: tuple[int, int, int] | None = None
     gap: int = 0
     apart: bool = True
+    below_bytes: int = 0
     input_bytes: int = 1
     output_bytes: int = 1
 
@@ -199,8 +201,14 @@ def depthwise_cases(rng: Rng, count: int) -> Iterator[Case]:
             **window, **_requantization(rng, channels * multiplier, rows * columns),
             "weights_offset": weights, "groups": multiplier,
         }  # fmt: skip
-        apart = bool(rng.random() < 0.92) or given != out or multiplier != 1
-        yield Case(OpKind.DEPTHWISE, params, (*given, channels), (*out, channels * multiplier), apart=apart)
+        apart, below = bool(rng.random() < 0.6) or given != out or multiplier != 1, 0
+        if not apart:
+            # As far below as the kernels ask for or a few pixels more, and half a pixel or none.
+            below = (1 + window["pad_columns"] + (0, 0, 1, 2, 4, 7)[k % 6]) * channels + (k // 6 % 3 > 0) * (
+                channels // 2
+            )
+        case = Case(OpKind.DEPTHWISE, params, (*given, channels), (*out, channels * multiplier))
+        yield replace(case, apart=apart, below_bytes=below)
 
 
 def pool_cases(kind: OpKind) -> Callable[[Rng, int], Iterator[Case]]:
@@ -331,10 +339,12 @@ KINDS: tuple[tuple[Callable[[Rng, int], Iterator[Case]], int], ...] = (
 """What makes the cases of a kind, and how many."""
 
 
-def _storage(memory: int, shape: tuple[int, int, int], element_bytes: int, gap: int) -> tuple[Storage, int]:
-    """Rows with room between them, and where the next storage may start."""
+def _storage(
+    memory: int, shape: tuple[int, int, int], element_bytes: int, gap: int, room: int = 0
+) -> tuple[Storage, int]:
+    """Rows with `room` bytes between them, and a few more, and where the next storage may start."""
     row_bytes = shape[1] * (shape[2] * element_bytes + gap)
-    pitch = row_bytes + -row_bytes % 4 + 4
+    pitch = row_bytes + room + -(row_bytes + room) % 4 + 4
     return Storage(row_bytes, shape[0], tuple(memory + r * pitch for r in range(shape[0]))), memory + shape[0] * pitch
 
 
@@ -348,11 +358,14 @@ def program_of(case: Case) -> Program:
         shapes.append(((1, 1, case.output[2]), 4, 0))
     if case.kind is OpKind.CONV_SUM_LAST:
         shapes.append((case.output, 4, 0))
-    storages, views, memory = [], [], 0
+    storages: list[Storage] = []
+    views: list[View] = []
+    memory = case.below_bytes
     for k, (shape, element_bytes, gap) in enumerate(shapes):
-        storage, end = _storage(memory, shape, element_bytes, gap)
+        storage, end = _storage(memory, shape, element_bytes, gap, case.below_bytes)
         if k == 1 and not case.apart:
-            storage, end = Storage(storage.row_bytes, shape[0], storages[0].addresses[: shape[0]]), memory
+            addresses = [a - case.below_bytes for a in storages[0].addresses[: shape[0]] if a is not None]
+            storage, end = Storage(storage.row_bytes, shape[0], tuple(addresses)), memory
         memory = end
         storages.append(storage)
         stride = shape[2] * element_bytes + gap
@@ -380,7 +393,7 @@ def steps_of(case: Case) -> Iterator[tuple[Program, Geometry, Edge]]:
     rows = case.input[0] if case.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED) else case.output[0]
     seen = set()
     for row in range(rows):
-        edge = at.edge(row, case.apart)
+        edge = at.edge(row, *sharing(bare, bare.ops[0], row))
         if edge not in seen:
             seen.add(edge)
             yield replace(bare, steps=(Step(0, row),) * REPEATS), at, edge

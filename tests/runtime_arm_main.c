@@ -144,7 +144,8 @@ static void place(windows* at, int channel_wise) {
         return;
     }
     at->rows[shared] = between(OUTPUTS - length, ARENA - length) & ~(one_in(2) ? 3 : 0);
-    const int32_t output = closest_output(at, at->rows[shared]);
+    const int32_t further = one_in(3) ? between(0, 40) : one_in(2) ? between(0, 3) * at->out.stride : 0;
+    const int32_t output = closest_output(at, at->rows[shared]) - further;
     if (output >= INPUTS && output + row_bytes(&at->out) <= ARENA) {
         at->output = output;
     }

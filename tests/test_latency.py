@@ -41,8 +41,9 @@ from tflm_split.board.boards import BOARDS
 from tflm_split.board.firmware import describe_compiler
 from tflm_split.board.run import BoardRun, run_on_board
 from tflm_split.errors import InputError
+from tflm_split.program.encode import encode
 from tflm_split.program.format import OpKind
-from tflm_split.program.types import Program, Step
+from tflm_split.program.types import Op, Program, Step
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs as make_inputs
 
@@ -77,6 +78,14 @@ def a_window_op(
     params |= {"groups": 1, "flags": 1, "input_zero_point": 3, "output_min": -128, "output_max": 127}
     params["shifts_offset"] = bytes([250] * filters)
     return Geometry(kind, params, Row(columns, channels, channels, rows=rows), Row(out, filters, filters, rows=rows))
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import measure_kernels
+
+    return measure_kernels
 
 
 # --- the table ---------------------------------------------------------------------------------------------------
@@ -214,6 +223,53 @@ def test_a_row_over_its_own_input_costs_more_where_pixels_are_taken_in_pairs(boa
     assert OpCost(at, board).step(0, apart=False) > OpCost(at, board).step(0)
 
 
+def depthwise_over_its_input(script: Any, below_bytes: int | None, columns: int = 5) -> tuple[Program, Op]:
+    """The op of a 3x3 depthwise convolution with 64 channels, whose output rows start `below_bytes` before the input row
+    in the same place; None: elsewhere."""
+    params = {
+        **script._window(3, 3, 1, 1, (1, 1)), **script._requantization(np.random.default_rng(3), 64, 9, slow=0),
+        "output_min": -128, "output_max": 127, "weights_offset": bytes([3] * 9 * 64), "groups": 1,
+    }  # fmt: skip
+    shape = (3, columns, 64)
+    case = script.Case(OpKind.DEPTHWISE, params, shape, shape, apart=below_bytes is None, below_bytes=below_bytes or 0)
+    program = replace(script.program_of(case), steps=(Step(0, 1),) * script.REPEATS)
+    return program, program.ops[0]
+
+
+def test_depthwise_pixels_that_may_be_written_together(script: Any) -> None:
+    """Two pixels below, the output row follows what the windows have left behind; whole pixels away no channel meets
+    another one, at other distances it takes as many pixels more as it lies below those two."""
+    together = {
+        below: latency.sharing(*depthwise_over_its_input(script, below), 1) for below in (None, 128, 192, 144, 208, 272)
+    }
+    assert together == {
+        None: (True, 1), 128: (True, 1), 192: (True, 1), 144: (False, 1), 208: (False, 2), 272: (False, 3),
+    }  # fmt: skip
+
+
+def test_a_convolution_over_its_own_input_takes_pixels_one_by_one(script: Any) -> None:
+    params = {
+        **script._window(1, 1, 1, 1, (0, 0)), **script._requantization(np.random.default_rng(3), 8, 8),
+        "weights_offset": bytes(64), "groups": 1,
+    }  # fmt: skip
+    for apart in (False, True):
+        program = script.program_of(script.Case(OpKind.CONV, params, (1, 6, 8), (1, 6, 8), apart=apart))
+        assert latency.sharing(program, program.ops[0], 0) == (apart, 1)
+
+
+@needs_boards
+def test_a_depthwise_row_over_its_own_input_costs_hardly_more(script: Any) -> None:
+    """Whole pixels away nothing at all; otherwise the weights are widened for each two or three pixels."""
+    programs = [depthwise_over_its_input(script, below)[0] for below in (None, 128, 208, 272, 144)]
+    empty = replace(programs[0], steps=())
+    counted = script.run_programs(BOARDS["m7"], [(encode(p), False) for p in (empty, *programs)], False)
+    apart, whole_pixels, *others = [(n - counted[0]) / script.REPEATS for n in counted[1:]]
+    assert whole_pixels < 1.01 * apart
+    assert [n / apart for n in others] == pytest.approx([1.5, 1.25, 1.7], abs=0.06)
+    for program, found in zip(programs, [apart, whole_pixels, *others], strict=True):
+        assert predict(program, "m7").instructions / script.REPEATS == pytest.approx(found, rel=0.03)
+
+
 def test_row_ops_cost_before_there_is_a_program_what_their_steps_cost_in_it() -> None:
     plan = planned(read_model(ROOT / "models" / "digits_dscnn.tflite").graph)
     (region,) = plan.regions
@@ -336,14 +392,6 @@ def test_a_real_network_is_predicted_within_ten_percent() -> None:
 # --- the measuring script -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def script() -> Any:
-    sys.path.insert(0, str(ROOT / "scripts"))
-    import measure_kernels
-
-    return measure_kernels
-
-
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_the_fit_finds_costs_that_are_there(seed: int) -> None:
@@ -365,8 +413,6 @@ def test_no_cost_comes_out_negative(script: Any) -> None:
 
 def test_every_case_that_is_measured_is_a_program_the_executor_takes(script: Any) -> None:
     from runtime_scene import prepare
-
-    from tflm_split.program.encode import encode
 
     rng = np.random.default_rng(1)
     for cases, _ in script.KINDS:

@@ -1,5 +1,5 @@
-/* DEPTHWISE: one output row, four channels at a time all along the row, so that their weights are widened once.
- * Stack: below 700 bytes. */
+/* DEPTHWISE: one output row, four channels at a time along as much of the row as may be written before the next
+ * channels are read, so that their weights are widened once. Stack: below 700 bytes. */
 #include <stddef.h>
 
 #include "split_nn_internal.h"
@@ -283,14 +283,13 @@ static void select_channels(group* at, int32_t channel) {
     at->plain = (right | at->target.narrow) >= 0;
 }
 
-/* A whole row of four channels, if their weights may be widened. */
-static void four_channels(group* at) {
+/* Output pixels [first, last) of four channels, if their weights may be widened. */
+static void four_channels(group* at, int32_t first, int32_t last) {
     const split_window* window = &at->conv->window;
-    const int32_t columns = at->out->columns;
-    const int32_t begin = at->inner_begin < columns ? at->inner_begin : columns;
-    const int32_t end = at->inner_end < begin ? begin : at->inner_end < columns ? at->inner_end : columns;
+    const int32_t begin = split_clamp(at->inner_begin, first, last);
+    const int32_t end = split_clamp(at->inner_end, begin, last);
     widen(at);
-    for (int32_t x = 0; x < columns; ++x) {
+    for (int32_t x = first; x < last; ++x) {
         if (x == begin && begin < end) {
             if (window->columns == 3 && window->rows == 3) {
                 inner_three(at, begin, end);
@@ -381,7 +380,7 @@ static NOINLINE void multiplied_pixel(group* at, int32_t multiplier, int32_t x) 
 }
 
 /* Any channel of any window. */
-static void one_channel(const group* at, int32_t x, int32_t channel) {
+static NOINLINE void one_channel(const group* at, int32_t x, int32_t channel) {
     const split_conv* conv = at->conv;
     const split_window* window = &conv->window;
     const int8_t* weight = conv->weights + channel;
@@ -397,6 +396,49 @@ static void one_channel(const group* at, int32_t x, int32_t channel) {
     }
     at->output[x * at->out->stride + channel] =
         split_dsp_to_int8(sum, split_dsp_scale_of(&conv->requantization, channel), &at->target);
+}
+
+/* How many output pixels may be written while the first one's window is still to be read? All of them where the output
+ * row lies on no input row, but also where it lies on one whole pixels away: a channel then lies on nothing but itself,
+ * and takes its pixels in the order that split_nn.h asks for, however far the others are. */
+static NOINLINE int32_t pixels_together(const group* at) {
+    const split_pixels *in = at->in, *out = at->out;
+    const int32_t last = out->columns - 1, start = -at->conv->window.pad * in->stride;
+    int32_t together = out->columns;
+    for (int32_t k = 0; k < at->conv->window.rows; ++k) {
+        const int8_t* row = at->rows[k];
+        const int32_t below = (int32_t)((uintptr_t)row - (uintptr_t)at->output);
+        if (split_dsp_row_is_apart(row, in, at->output, out) ||
+            (in->stride == out->stride && below % in->stride == 0)) {
+            continue;
+        }
+        /* From the end of an output pixel to the start of its window, for the first and the last of them. */
+        const int32_t at_first = below + start - out->channels;
+        const int32_t at_last = at_first + last * (at->advance - out->stride);
+        const int32_t least = at_first < at_last ? at_first : at_last;
+        together = split_clamp(least / out->stride + 1, 1, together);
+    }
+    return together;
+}
+
+/* The whole row, at most `together` pixels at a time: about as many each time, as weights are widened anew. */
+static NOINLINE void wide_runs(group* at, int32_t together) {
+    const int32_t columns = at->out->columns, channels = at->out->channels;
+    const int32_t run_count = (columns + together - 1) / together;
+    const int32_t run = (columns + run_count - 1) / run_count;
+    for (int32_t begin = 0; begin < columns; begin += run) {
+        const int32_t end = begin + run < columns ? begin + run : columns;
+        int32_t channel = 0;
+        for (; channel + 4 <= channels; channel += 4) {
+            select_channels(at, channel);
+            four_channels(at, begin, end);
+        }
+        for (; channel < channels; ++channel) {
+            for (int32_t x = begin; x < end; ++x) {
+                one_channel(at, x, channel);
+            }
+        }
+    }
 }
 
 void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
@@ -422,18 +464,17 @@ void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, c
     }
     const int multiplied = conv->groups != 1 && conv->groups % 4 == 0 && taps <= MAX_COPIED_TAPS;
     const int32_t fours = conv->groups == 1 ? out->channels & ~3 : multiplied ? out->channels : 0;
-    /* Channel by channel only where the output lies on no input, and where widening pays. */
-    const int along = conv->groups == 1 && taps <= MAX_WIDE_TAPS && out->columns > 1 && at.some_row != NULL &&
-                      split_dsp_rows_are_apart(rows, window->rows, in, output, out);
-    for (int32_t channel = 0; channel < fours && along; channel += 4) {
-        select_channels(&at, channel);
-        four_channels(&at);
+    const int may_widen = conv->groups == 1 && taps <= MAX_WIDE_TAPS && at.some_row != NULL;
+    const int32_t together = may_widen ? pixels_together(&at) : 1;
+    if (together > 1) {
+        wide_runs(&at, together);
+        return;
     }
     for (int32_t x = 0; x < out->columns; ++x) {
         if (multiplied) {
             multiplied_pixel(&at, conv->groups, x);
         }
-        for (int32_t channel = 0; channel < fours && !along && !multiplied; channel += 4) {
+        for (int32_t channel = 0; channel < fours && !multiplied; channel += 4) {
             at.channel = channel;
             if (window->columns == 1) {
                 narrow_column(&at, x);

@@ -75,15 +75,21 @@ static inline int32_t split_half_to_int8(int32_t value) {
     return byte;
 }
 
-/* Does an output row lie nowhere on the input rows it is computed from? Where it does, the order in which
- * pixels are read and written matters: see split_nn.h. */
-static inline int split_dsp_rows_are_apart(const int8_t* const* rows, int32_t row_count, const split_pixels* in,
-                                           const int8_t* output, const split_pixels* out) {
+/* Where an output row lies on an input row it is computed from, the order in which pixels are read and written
+ * matters: see split_nn.h. */
+static inline int split_dsp_row_is_apart(const int8_t* row, const split_pixels* in, const int8_t* output,
+                                         const split_pixels* out) {
     const uintptr_t in_bytes = (uintptr_t)((in->columns - 1) * in->stride + in->channels);
     const uintptr_t out_bytes = (uintptr_t)((out->columns - 1) * out->stride + out->channels);
+    return row == NULL || (uintptr_t)output >= (uintptr_t)row + in_bytes ||
+           (uintptr_t)row >= (uintptr_t)output + out_bytes;
+}
+
+/* Does an output row lie nowhere on the input rows it is computed from? */
+static inline int split_dsp_rows_are_apart(const int8_t* const* rows, int32_t row_count, const split_pixels* in,
+                                           const int8_t* output, const split_pixels* out) {
     for (int32_t k = 0; k < row_count; ++k) {
-        if (rows[k] != NULL && (uintptr_t)output < (uintptr_t)rows[k] + in_bytes &&
-            (uintptr_t)rows[k] < (uintptr_t)output + out_bytes) {
+        if (!split_dsp_row_is_apart(rows[k], in, output, out)) {
             return 0;
         }
     }

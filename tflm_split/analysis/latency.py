@@ -147,7 +147,7 @@ class OpCost:
         costs = board_costs(board)
         self.at = at
         self._by_edge: dict[Edge, float] = {}
-        self._by_row: dict[tuple[int, bool], float] = {}
+        self._by_row: dict[tuple[int, bool, int], float] = {}
         self._counter: Counter = generic_counts
         self._costs = costs.instructions[GENERIC]
         kind = MEASURED_AS.get(at.kind, at.kind)
@@ -161,11 +161,11 @@ class OpCost:
         """Whether kernels of this kind were measured; otherwise the generic estimate is given."""
         return self._counter is not generic_counts
 
-    def step(self, row: int, apart: bool = True) -> float:
-        """Instructions of the step for row `row`; `apart`: its output row lies on none of its input rows."""
-        key = (row, apart)
+    def step(self, row: int, apart: bool = True, together: int = 1) -> float:
+        """Instructions of the step for row `row`; `apart` and `together` as in `Edge`."""
+        key = (row, apart, together)
         if key not in self._by_row:
-            self._by_row[key] = self.at_edge(self.at.edge(row, apart))
+            self._by_row[key] = self.at_edge(self.at.edge(row, apart, together))
         return self._by_row[key]
 
     def at_edge(self, edge: Edge) -> float:
@@ -223,24 +223,40 @@ def predict(program: Program, board: str) -> Prediction:
     totals = [0.0] * len(costs)
     for step in program.steps:
         op = program.ops[step.op]
-        apart = not (overlaps and op.kind in (OpKind.CONV, OpKind.DEPTHWISE) and _overlap(program, op, step.row))
-        totals[step.op] += costs[step.op].step(step.row, apart)
+        apart, together = sharing(program, op, step.row) if overlaps else (True, 1)
+        totals[step.op] += costs[step.op].step(step.row, apart, together)
     once = fsum(costs[step.op].step(step.row) for step in dict.fromkeys(program.steps))
     unmeasured = {op.kind.name for op, cost in zip(program.ops, costs, strict=True) if not cost.measured}
     return Prediction(board, round(fsum(totals)), round(once), tuple(sorted(unmeasured)), tuple(map(round, totals)))
 
 
-def _overlap(program: Program, op: Op, row: int) -> bool:
-    """Does the output row of a window op's step lie on an input row it reads?"""
-    written = _span(program, program.views[op.output], row)
-    view = program.views[op.input]
+def sharing(program: Program, op: Op, row: int) -> tuple[bool, int]:
+    """`Edge.apart` and `Edge.together` of a step, as `split_nn_conv_dsp.c` and `split_nn_depthwise_dsp.c` find them.
+
+    A depthwise output row whole pixels away from an input row counts as apart: no channel lies on another one.
+    """
+    if op.kind not in (OpKind.CONV, OpKind.DEPTHWISE):
+        return True, 1
+    view, output = program.views[op.input], program.views[op.output]
+    written = _span(program, output, row)
+    stride, pad = int(op.params["stride_columns"]), int(op.params["pad_columns"])
     origin = row * int(op.params["stride_rows"]) - int(op.params["pad_rows"])
+    step, own_step = view.pixel_stride_bytes, output.pixel_stride_bytes
+    apart, together = True, output.column_count
     for k in range(int(op.params["kernel_rows"])):
         at = origin + k * int(op.params["dilation_rows"])
         read = _span(program, view, at) if 0 <= at < view.row_count else None
-        if written and read and written[0] < read[1] and read[0] < written[1]:
-            return True
-    return False
+        if not (written and read and written[0] < read[1] and read[0] < written[1]):
+            continue
+        if op.kind is OpKind.CONV:
+            return False, 1
+        below = read[0] - written[0]
+        if op.params["groups"] == 1 and step == own_step and below % step == 0:
+            continue
+        apart = False
+        ends = (below + (x * stride - pad) * step - x * own_step for x in (0, output.column_count - 1))
+        together = min(together, max(1, (min(ends) - output.channel_count) // own_step + 1))
+    return apart, 1 if apart else together
 
 
 def _span(program: Program, view: View, row: int) -> tuple[int, int] | None:

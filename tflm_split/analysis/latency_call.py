@@ -46,13 +46,15 @@ class Row:
 class Edge:
     """What sets rows of one op apart. `rows_inside` of the window's rows exist, `rows_outside` are padding.
 
-    `apart` says that the output row lies on none of the input rows: some kernels then take several pixels at once.
+    `apart` says that the output row lies on none of the input rows: some kernels then take several pixels at once. Where
+    it does lie on one, `together` pixels of a depthwise row may be written while the window of the first is still read.
     `first` and `last` are those of a feeding op: it clears its sums, it writes its output.
     """
 
     rows_inside: int = 1
     rows_outside: int = 0
     apart: bool = True
+    together: int = 1
     first: bool = False
     last: bool = False
 
@@ -96,7 +98,7 @@ class Geometry:
         """Whether the output's range is less than all of int8."""
         return self.number("output_min", -128) != -128 or self.number("output_max", 127) != 127
 
-    def edge(self, row: int, apart: bool = True) -> Edge:
+    def edge(self, row: int, apart: bool = True, together: int = 1) -> Edge:
         """The edge of the step that computes output row `row` (of a feeding op: that takes in input row `row`)."""
         if self.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED):
             return Edge(first=row == 0, last=row == self.input.rows - 1)
@@ -113,7 +115,7 @@ class Geometry:
         origin = row * self.number("stride_rows", 1) - self.number("pad_rows")
         dilation = self.number("dilation_rows", 1)
         inside = sum(0 <= origin + k * dilation < self.input.rows for k in range(self.kernel[0]))
-        return Edge(inside, self.kernel[0] - inside, apart)
+        return Edge(inside, self.kernel[0] - inside, apart, together)
 
     def spans(self) -> Mapping[tuple[int, int], int]:
         """How many output pixels have just the window columns [begin, end) inside the input (`split_clip_window`)."""

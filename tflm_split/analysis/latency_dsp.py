@@ -186,12 +186,12 @@ def depthwise(at: Geometry, edge: Edge) -> Counts:
     to.add("window row", rows)
     taps, width, channels, multiplier = rows * columns, at.output.columns, at.output.channels, at.groups
     spans = at.spans()
-    inner = spans.get((0, columns), 0)
     multiplied = multiplier != 1 and multiplier % 4 == 0 and taps <= _MAX_COPIED_TAPS
     fours = channels // 4 if multiplier == 1 else channels // 4 if multiplied else 0
-    along = multiplier == 1 and taps <= _MAX_WIDE_TAPS and width > 1 and edge.rows_inside > 0 and edge.apart
-    if along:
-        _along(to, at, edge, fours, inner)
+    may_widen = multiplier == 1 and taps <= _MAX_WIDE_TAPS and edge.rows_inside > 0
+    run = _run(width, width if edge.apart else min(edge.together, width)) if may_widen else 1
+    if run > 1:
+        _along(to, at, edge, fours, run)
     elif multiplied:
         _multiplied(to, at, edge, spans)
     else:
@@ -213,20 +213,30 @@ def depthwise(at: Geometry, edge: Edge) -> Counts:
     return to
 
 
-def _along(to: Counts, at: Geometry, edge: Edge, fours: int, inner: int) -> None:
-    """Four channels at a time all along the row."""
+def _run(width: int, together: int) -> int:
+    """Pixels taken together where the row is cut into as few runs as can be, of about the same length."""
+    return -(-width // -(-width // together))
+
+
+def _along(to: Counts, at: Geometry, edge: Edge, fours: int, run: int) -> None:
+    """Four channels at a time along runs of pixels."""
     rows, columns = at.kernel
-    pairs, odd, outer = columns // 2, columns % 2, at.output.columns - inner
-    to.add("four", fours)
-    to.add("widen row", fours * edge.rows_inside)
-    to.add("widen pair", fours * edge.rows_inside * pairs)
-    to.add("widen odd", fours * edge.rows_inside * odd)
-    to.add("fold tap", fours * edge.rows_outside * columns)
+    width = at.output.columns
+    inner = at.spans().get((0, columns), 0)
+    pairs, odd, outer = columns // 2, columns % 2, width - inner
+    runs = -(-width // run)
+    begin = -(-max(0, at.number("pad_columns")) // at.number("stride_columns", 1))
+    inner_runs = sum(first < begin + inner and begin < first + run for first in range(0, width, run)) if inner else 0
+    to.add("four", fours * runs)
+    to.add("widen row", fours * runs * edge.rows_inside)
+    to.add("widen pair", fours * runs * edge.rows_inside * pairs)
+    to.add("widen odd", fours * runs * edge.rows_inside * odd)
+    to.add("fold tap", fours * runs * edge.rows_outside * columns)
     if rows == columns == 3:
-        to.add("inner 3x3 run", fours * (inner > 0))
+        to.add("inner 3x3 run", fours * inner_runs)
         to.add("inner 3x3", fours * inner)
     else:
-        to.add("inner run", fours * (inner > 0))
+        to.add("inner run", fours * inner_runs)
         to.add("inner", fours * inner)
         to.add("inner row", fours * inner * rows)
         to.add("inner pair", fours * inner * rows * pairs)
