@@ -114,6 +114,22 @@ def test_cells_one_after_the_other_are_solved_one_by_one() -> None:
     assert found.peak_bytes == found.lower_bound_bytes == simulated_peak_bytes(problem, found.tasks)
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 9), st.integers(0, 7)), min_size=2, max_size=7))
+def test_tasks_that_move_as_one_lose_nothing(drawn: list[tuple[bool, int, int]]) -> None:
+    """Long chains with a few branches, where most tasks wait for the lone one that needs them."""
+    tasks = []
+    for k, (follows, _, other) in enumerate(drawn):
+        reads = frozenset({k} if follows else {k, other % (k + 1)})
+        tasks.append(Task(frozenset(b - 1 for b in reads if b), reads, frozenset({k + 1})))
+    read = frozenset().union(*(t.reads for t in tasks))
+    final = frozenset(range(len(tasks) + 1)) - read
+    problem = OrderProblem(tuple(tasks), (4, *(size for _, size, _ in drawn)), frozenset({0}), final)
+    found = least_live_order(problem)
+    least = min(simulated_peak_bytes(problem, order) for order in every_order(problem))
+    assert found.peak_bytes == least == found.lower_bound_bytes == simulated_peak_bytes(problem, found.tasks)
+
+
 def test_a_sum_written_over_its_dying_operand_costs_nothing() -> None:
     first = Task(frozenset(), frozenset({0}), frozenset({1}))
     second = Task(frozenset({0}), frozenset({0, 1}), frozenset({2}), frozenset({0, 1}))
@@ -127,6 +143,21 @@ def test_the_same_problem_gives_the_same_order() -> None:
     tasks, sizes = cell(5, 10)
     problem = OrderProblem(tuple(tasks), (1, *sizes), frozenset({0}), frozenset({len(sizes)}))
     assert least_live_order(problem, 10) == least_live_order(problem, 10)
+
+
+def test_a_beam_that_is_off_is_corrected_by_budgets() -> None:
+    """Branches whose first steps look alike; a beam of one takes the wrong ones, a few hundred sets within a budget do not."""
+    tasks, sizes = [], [8]
+    for branch in range(6):
+        first, second = len(sizes), len(sizes) + 1
+        tasks.append(Task(frozenset(), frozenset({0}), frozenset({first})))
+        tasks.append(Task(frozenset({len(tasks) - 1}), frozenset({first}), frozenset({second})))
+        sizes += [10, 9 - branch]
+    ends = frozenset(range(2, len(sizes), 2))
+    tasks.append(Task(frozenset(range(1, len(tasks), 2)), ends, frozenset({len(sizes)})))
+    problem = OrderProblem(tuple(tasks), (*sizes, 1), frozenset({0}), frozenset({len(sizes)}))
+    narrow, exact = least_live_order(problem, states=0, beam=1), least_live_order(problem, states=500, beam=1)
+    assert exact.peak_bytes == exact.lower_bound_bytes <= narrow.peak_bytes
 
 
 def test_nothing_to_order() -> None:

@@ -3,19 +3,21 @@
 Exact where that can be had: the graph falls apart at tasks that come before or after every other one, and each part is
 solved by a dynamic programme over sets of executed tasks (Serenity, arXiv 2003.02369). A soft budget keeps it small: sets
 that need more bytes than the budget are dropped; too many sets and the budget falls, no way through and it rises. A task
-that frees at least what it makes runs as soon as it can without a new peak, for that never hurts: what is alive is a
-submodular function of what has run. Parts that are too big keep the order a beam search finds, and the proven bound says
-by how much it may miss. Knows nothing of networks.
+that frees at least what it makes runs as soon as the budget allows, and one that frees no more than it makes waits for the
+lone task that needs it, for neither ever hurts: what is alive is a submodular function of what has run. Parts that are too
+big keep the order a beam search finds, and the proven bound says by how much it may miss. Knows nothing of networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-DEFAULT_STATES = 20_000
+DEFAULT_STATES = 200_000
 """Sets of executed tasks that one call may look at beyond the beam."""
 DEFAULT_BEAM = 48
+NEAR_BEST = 8
+"""The next budget lies this part of what is still open below the best peak found: the beam is seldom far off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +54,29 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What has run and what is alive, as bits; `path` holds the last task and the state before it."""
+    """Tasks that have run and chains that can run next, as bits; `path` holds the last chain and the state before it."""
 
     done: int
-    alive: int
+    ready: int
     live_bytes: int
     peak_bytes: int
-    path: tuple[int, _State] | None = None
+    path: tuple[Sequence[int], _State] | None = None
 
 
 def least_live_order(problem: OrderProblem, states: int = DEFAULT_STATES, beam: int = DEFAULT_BEAM) -> Order:
     """An order of least peak, or the best that `states` sets and a beam of `beam` could find. Same call, same order."""
     search = _Search(problem, states)
-    alive = _bits(problem.initial)
     live = sum(problem.bytes[b] for b in problem.initial)
-    state, bound = _State(0, alive, live, live), live
-    for part in search.parts():
+    tasks: list[int] = []
+    done, peak, bound = 0, live, live
+    for part in search.parts:
         # The peak so far is forgiven: it is the same for every order of this part.
-        start = _State(state.done, state.alive, state.live_bytes, state.live_bytes)
+        start = _State(done, search.ready(done, part), live, live)
         end, part_bound = search.solve(start, part, beam)
-        bound = max(bound, part_bound)
-        state = _State(end.done, end.alive, end.live_bytes, max(state.peak_bytes, end.peak_bytes), _joined(state, end))
-    return Order(tuple(_path(state)), state.peak_bytes, bound)
+        bound, peak = max(bound, part_bound), max(peak, end.peak_bytes)
+        done, live = end.done, end.live_bytes
+        tasks += _path(end)
+    return Order(tuple(tasks), peak, bound)
 
 
 class _Search:
@@ -82,18 +85,40 @@ class _Search:
     def __init__(self, problem: OrderProblem, states: int) -> None:
         self.left = states
         self.bytes = problem.bytes
+        count = len(problem.tasks)
         self.needs = [_bits(t.needs) for t in problem.tasks]
-        self.makes = [tuple(sorted(t.makes)) for t in problem.tasks]
-        self.touches = [tuple(sorted(t.reads | t.makes)) for t in problem.tasks]
-        self.overwrites = [_bits(t.overwrites - t.makes) for t in problem.tasks]
-        self.users = [0] * len(problem.bytes)
-        for k, touched in enumerate(self.touches):
-            for b in touched:
+        self.makes_of = [tuple(sorted(t.makes)) for t in problem.tasks]
+        self.overwrites = [t.overwrites - t.makes for t in problem.tasks]
+        self.makers = [1 << count if b in problem.initial else 0 for b in range(len(problem.bytes))]
+        """By buffer: the tasks that make it, as bits; one more for what exists at the start."""
+        self.users = [1 << count if b in problem.final else 0 for b in range(len(problem.bytes))]
+        """By buffer: the tasks that read or make it; one more for what is kept."""
+        for k, task in enumerate(problem.tasks):
+            for b in task.makes:
+                self.makers[b] |= 1 << k
+            for b in task.reads | task.makes:
                 self.users[b] |= 1 << k
-        for b in problem.final:
-            self.users[b] |= 1 << len(problem.tasks)
+        self.touches = [tuple(b for b in sorted(t.reads | t.makes) if self.makers[b]) for t in problem.tasks]
+        self.followers: list[list[int]] = [[] for _ in problem.tasks]
+        for k, task in enumerate(problem.tasks):
+            for d in task.needs:
+                self.followers[d].append(k)
+        self.exists = 1 << count
+        """The bit of what exists at the start, among those of tasks that have run."""
+        self.parts = self._parts()
+        self.chains = self._chains()
+        sizes, makers, users = self.bytes, self.makers, self.users
+        self.made = [self._sum(b for b in m if makers[b] == 1 << k) for k, m in enumerate(self.makes_of)]
+        """Bytes that only this task makes; in `makes`, bytes and makers of the other buffers it makes."""
+        self.makes = [[(sizes[b], makers[b]) for b in m if makers[b] != 1 << k] for k, m in enumerate(self.makes_of)]
+        self.frees = [
+            [(sizes[b], users[b], b in over) for b in touched]
+            for touched, over in zip(self.touches, self.overwrites, strict=True)
+        ]
+        """Bytes and users of what might die with a task, and whether it may be written over."""
+        self.near = self._near()
 
-    def parts(self) -> Iterator[tuple[int, ...]]:
+    def _parts(self) -> tuple[int, ...]:
         """Sets of tasks that run one after the other in every order; each but the last ends with a task of its own rank."""
         count = len(self.needs)
         before = [0] * count
@@ -105,105 +130,185 @@ class _Search:
         for k in range(count):
             for d in _members(before[k]):
                 after[d] |= 1 << k
-        joints = [k for k in range(count) if (before[k] | after[k]).bit_count() == count - 1]
+        self.joints = {k for k in range(count) if (before[k] | after[k]).bit_count() == count - 1}
+        parts = []
         seen = 0
-        for k in sorted(joints, key=lambda k: before[k].bit_count()):
-            part = (before[k] | 1 << k) & ~seen
-            seen |= part
-            yield _members(part)
+        for k in sorted(self.joints, key=lambda k: before[k].bit_count()):
+            parts.append((before[k] | 1 << k) & ~seen)
+            seen |= parts[-1]
         rest = ((1 << count) - 1) & ~seen
-        if rest:
-            yield _members(rest)
+        return (*parts, rest) if rest else tuple(parts)
 
-    def solve(self, start: _State, part: Sequence[int], beam: int) -> tuple[_State, int]:
+    def _chains(self) -> dict[int, list[int]]:
+        """First task -> tasks that may run one right after the other in some best order."""
+        chains: dict[int, list[int]] = {}
+        first = list(range(len(self.needs)))
+        for k in _topological(self.needs):
+            before = _members(self.needs[k])
+            if len(before) == 1 and self.followers[before[0]] == [k] and before[0] not in self.joints:
+                chain = chains[first[before[0]]]
+                if chain[-1] == before[0] and self._may_wait(chain, k):
+                    first[k] = chain[0]
+                    chain.append(k)
+                    continue
+            chains[k] = [k]
+        return chains
+
+    def _may_wait(self, chain: Sequence[int], follower: int) -> bool:
+        """Whether it never hurts to run `chain` right before its lone follower, whenever that runs.
+
+        So it is when the chain leaves no less than it can free, for then it leaves less alive while it waits, and when none
+        of its tasks needs more than the follower does.
+        """
+        tasks = _bits((*chain, follower))
+        own = {b for k in chain for b in self.makes_of[k]}
+        if any(self.makers[b].bit_count() > 1 or self.users[b] & ~tasks for b in own):
+            return False
+        left, highs, freed = 0, [], []
+        for k in chain:
+            left += self._sum(self.makes_of[k])
+            highs.append(left)
+            freed.append(self._sum(b for b in self.touches[k] if b not in own))
+            tasks ^= 1 << k
+            left -= self._sum(b for b in self.touches[k] if b in own and not self.users[b] & tasks)
+        made = self._sum(b for b in self.makes_of[follower] if self.makers[b] == 1 << follower)
+        over = max((self.bytes[b] for b in self.overwrites[follower]), default=0)
+        needed = [high + sum(freed[k:]) for k, high in enumerate(highs)]
+        return left >= sum(freed) and left + made - over >= max(needed)
+
+    def _near(self) -> dict[int, int]:
+        """Chain -> chains for which it matters that it has run: what it lets run, and what touches the same buffers."""
+        first_of = {k: first for first, chain in self.chains.items() for k in chain}
+        touching: dict[int, int] = {}
+        for k, touched in enumerate(self.touches):
+            for b in touched:
+                touching[b] = touching.get(b, 0) | 1 << first_of[k]
+        near = {}
+        for first, chain in self.chains.items():
+            near[first] = _bits(frozenset(self.followers[chain[-1]]))
+            for k in chain:
+                for b in self.touches[k]:
+                    near[first] |= touching[b]
+        return near
+
+    def ready(self, done: int, part: int) -> int:
+        """Chains of `part` that can run next, as the bits of their first tasks."""
+        return _bits([k for k in self.chains if part >> k & 1 and not done >> k & 1 and not self.needs[k] & ~done])
+
+    def solve(self, start: _State, part: int, beam: int) -> tuple[_State, int]:
         """The best end state of `part` found, and a bound no order of it can be below."""
         best = self._through(start, part, None, beam)
         assert best is not None
-        low, high = self._simple_bound(start, part), best.peak_bytes
-        budget = high - 1
-        while low < high and self.left > 0:
-            # Sets above the budget are dropped; what comes through is optimal, and if nothing does, none is that low.
+        low = self._simple_bound(start, part)
+        allowed = low
+        while allowed < best.peak_bytes and self.left > 0:
+            # Sets above the budget are dropped: what comes through is within it, and if nothing does, none is that low.
+            budget = best.peak_bytes - 1 - (best.peak_bytes - allowed) // NEAR_BEST
             found = self._through(start, part, budget, None)
             if found is not None:
-                return found, found.peak_bytes
-            if self._gave_up:
-                high = budget
+                best = found
+            elif self._gave_up:
+                allowed = budget + 1
             else:
-                low = budget + 1
-                if low >= best.peak_bytes:
-                    break
-            budget = (low + high) // 2
-            if budget >= high:
-                break
+                # Any budget below the least that was dropped drops the same.
+                low = max(low, min(self._least_dropped, best.peak_bytes))
+                allowed = max(allowed, low)
         return best, min(low, best.peak_bytes)
 
-    def _through(self, start: _State, part: Sequence[int], budget: int | None, beam: int | None) -> _State | None:
-        """End state of least peak; with a budget only sets within it, with a beam only that many of a size."""
+    def _through(self, start: _State, part: int, budget: int | None, beam: int | None) -> _State | None:
+        """End state of least peak, or one within `budget`; with a beam only that many sets of a size are kept."""
         self._gave_up = False
-        allowance = max(self.left // 4, min(self.left, 1000))
-        states = {start.done: start}
-        for _ in part:
-            following: dict[int, _State] = {}
-            for state in states.values():
-                for k in self._worth_running(state, part):
-                    new = self.run(state, k)
-                    if budget is not None and new.peak_bytes > budget:
-                        continue
-                    known = following.get(new.done)
-                    if known is None or new.peak_bytes < known.peak_bytes:
-                        following[new.done] = new
+        self._least_dropped = sum(self.bytes)
+        allowance = max(self.left // 2, min(self.left, 1000))
+        by_size: list[dict[int, _State]] = [{} for _ in range(part.bit_count() + 1)]
+        first = self._settled(start, part, budget, start.ready, 0)
+        by_size[(first.done & part).bit_count()][first.done] = first
+        for size in range(part.bit_count()):
+            states = list(by_size[size].values())
+            by_size[size].clear()
             if beam is not None:
-                ranked = sorted(following.values(), key=lambda s: (s.peak_bytes, s.live_bytes, s.done))
-                following = {s.done: s for s in ranked[:beam]}
+                states = sorted(states, key=lambda s: (s.peak_bytes, s.live_bytes, s.done))[:beam]
             else:
-                self.left -= len(following)
-                allowance -= len(following)
+                self.left -= len(states)
+                allowance -= len(states)
                 if allowance < 0:
                     self._gave_up = True
                     return None
-            states = following
-        return min(states.values(), key=lambda s: s.peak_bytes) if states else None
+            for state in states:
+                for k in _members(state.ready):
+                    new = self.run(state, k, part)
+                    if budget is not None and new.peak_bytes > budget:
+                        self._least_dropped = min(self._least_dropped, new.peak_bytes)
+                        continue
+                    higher = budget is None and new.peak_bytes > state.peak_bytes
+                    asked = new.ready if higher else new.ready & self.near[k]
+                    new = self._settled(new, part, budget, asked, state.live_bytes)
+                    following = by_size[(new.done & part).bit_count()]
+                    known = following.get(new.done)
+                    if known is None or new.peak_bytes < known.peak_bytes:
+                        following[new.done] = new
+        return by_size[-1].get(start.done | part)
 
-    def _worth_running(self, state: _State, part: Sequence[int]) -> list[int]:
-        """Tasks of `part` that can run next; just one of them where that never hurts."""
-        ready = [k for k in part if not state.done >> k & 1 and not self.needs[k] & ~state.done]
-        for k in ready:
-            new = self.run(state, k)
-            if new.peak_bytes == state.peak_bytes and new.live_bytes <= state.live_bytes:
-                return [k]
-        return ready
+    def _settled(self, state: _State, part: int, budget: int | None, todo: int, floor: int) -> _State:
+        """`state` after all chains that never hurt: they leave no more alive, and make no peak that matters.
 
-    def run(self, state: _State, k: int) -> _State:
-        """The state after task `k`."""
-        done = state.done | 1 << k
-        alive, live = state.alive, state.live_bytes
-        for b in self.makes[k]:
-            if not alive >> b & 1:
-                alive |= 1 << b
-                live += self.bytes[b]
-        made, high = live - state.live_bytes, live
-        shared = 0
-        for b in self.touches[k]:
-            if alive >> b & 1 and not self.users[b] & ~done:
-                alive &= ~(1 << b)
-                live -= self.bytes[b]
-                if self.overwrites[k] >> b & 1:
-                    shared = max(shared, min(made, self.bytes[b]))
-        return _State(done, alive, live, max(state.peak_bytes, high - shared), (k, state))
+        Only those of `todo` are asked, and more where that could have changed; all of them once less than `floor` is alive.
+        """
+        while todo:
+            k = (todo & -todo).bit_length() - 1
+            todo &= todo - 1
+            new = self.run(state, k, part)
+            if new.live_bytes <= state.live_bytes and new.peak_bytes <= (
+                state.peak_bytes if budget is None else budget
+            ):
+                state = new
+                todo = (todo | self.near[k]) & state.ready
+                if state.live_bytes < floor:
+                    floor, todo = state.live_bytes, state.ready
+        return state
 
-    def _simple_bound(self, start: _State, part: Sequence[int]) -> int:
+    def run(self, state: _State, first: int, part: int) -> _State:
+        """The state after the chain that begins with task `first`."""
+        done, live, peak = state.done, state.live_bytes, state.peak_bytes
+        chain = self.chains[first]
+        for k in chain:
+            makes, frees = self.makes[k], self.frees[k]
+            made = self.made[k]
+            if makes:
+                there = done | self.exists
+                made += sum([bytes_ for bytes_, makers in makes if not makers & there])
+            live += made
+            high = live
+            done |= 1 << k
+            shared = 0
+            for bytes_, users, over in frees:
+                if not users & ~done:
+                    live -= bytes_
+                    if over and bytes_ > shared:
+                        shared = bytes_
+            high -= min(shared, made)
+            if high > peak:
+                peak = high
+        ready = state.ready & ~(1 << first)
+        for k in self.followers[chain[-1]]:
+            if part >> k & 1 and not self.needs[k] & ~done:
+                ready |= 1 << k
+        return _State(done, ready, live, peak, (chain, state))
+
+    def _simple_bound(self, start: _State, part: int) -> int:
         """What each task touches is there while it runs, and so is what outlives the part; both ends count too."""
+        there = start.done | self.exists
+        alive = {b for b, makers in enumerate(self.makers) if makers & there and self.users[b] & ~start.done}
+        kept = {b for b in alive if self.users[b] & ~(start.done | part)}
         bound = start.live_bytes
-        whole = start.done | _bits(part)
-        kept = sum(self.bytes[b] for b in _members(start.alive) if self.users[b] & ~whole)
-        for k in part:
-            touched = sum(
-                self.bytes[b] for b in self.touches[k] if not (start.alive >> b & 1 and self.users[b] & ~whole)
-            )
-            over = max((self.bytes[b] for b in _members(self.overwrites[k])), default=0)
-            made = sum(self.bytes[b] for b in self.makes[k])
-            bound = max(bound, kept + touched - min(over, made))
+        for k in _members(part):
+            over = max((self.bytes[b] for b in self.overwrites[k]), default=0)
+            touched = self._sum(b for b in self.touches[k] if b not in kept)
+            bound = max(bound, self._sum(kept) + touched - min(over, self._sum(self.makes_of[k])))
         return bound
+
+    def _sum(self, buffers: Iterable[int]) -> int:
+        return sum(self.bytes[b] for b in buffers)
 
 
 def _bits(members: Sequence[int] | frozenset[int]) -> int:
@@ -231,16 +336,8 @@ def _topological(needs: Sequence[int]) -> list[int]:
 
 
 def _path(state: _State) -> list[int]:
-    found = []
+    found: list[Sequence[int]] = []
     while state.path:
-        found.append(state.path[0])
-        state = state.path[1]
-    return found[::-1]
-
-
-def _joined(before: _State, end: _State) -> tuple[int, _State] | None:
-    """The path of `end`, whose first state stood in for `before`, led back to it."""
-    state = before
-    for k in _path(end):
-        state = _State(0, 0, 0, 0, (k, state))
-    return state.path
+        chain, state = state.path
+        found.append(chain)
+    return [k for chain in reversed(found) for k in chain]
