@@ -10,8 +10,9 @@ big keep the order a beam search finds, and the proven bound says by how much it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 DEFAULT_STATES = 200_000
 """Sets of executed tasks that one call may look at beyond the beam."""
@@ -24,13 +25,13 @@ NEAR_BEST = 8
 class Task:
     """`needs`: tasks that come first. Buffers in `makes` exist from here on, or from an earlier task that makes them too.
 
-    A buffer of `overwrites` that dies here may be written over: its bytes and those made count once.
+    A buffer of `overwrites` that dies here may be written over, as many of its bytes as it says: those count once.
     """
 
     needs: frozenset[int]
     reads: frozenset[int]
     makes: frozenset[int]
-    overwrites: frozenset[int] = frozenset()
+    overwrites: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class _State:
     ready: int
     live_bytes: int
     peak_bytes: int
+    crowd_bytes: int = 0
+    """What was alive while each task ran, summed up: of orders of the same peak, the least crowded is taken."""
     path: tuple[Sequence[int], _State] | None = None
 
 
@@ -88,7 +91,7 @@ class _Search:
         count = len(problem.tasks)
         self.needs = [_bits(t.needs) for t in problem.tasks]
         self.makes_of = [tuple(sorted(t.makes)) for t in problem.tasks]
-        self.overwrites = [t.overwrites - t.makes for t in problem.tasks]
+        self.overwrites = [{b: n for b, n in t.overwrites.items() if b not in t.makes} for t in problem.tasks]
         self.makers = [1 << count if b in problem.initial else 0 for b in range(len(problem.bytes))]
         """By buffer: the tasks that make it, as bits; one more for what exists at the start."""
         self.users = [1 << count if b in problem.final else 0 for b in range(len(problem.bytes))]
@@ -107,15 +110,21 @@ class _Search:
         """The bit of what exists at the start, among those of tasks that have run."""
         self.parts = self._parts()
         self.chains = self._chains()
+        self.first_of = {k: first for first, chain in self.chains.items() for k in chain}
+        self.waits_for = {
+            first: _bits(frozenset().union(*(problem.tasks[k].needs for k in chain)) - frozenset(chain))
+            for first, chain in self.chains.items()
+        }
+        """By chain: tasks that must run before it."""
         sizes, makers, users = self.bytes, self.makers, self.users
         self.made = [self._sum(b for b in m if makers[b] == 1 << k) for k, m in enumerate(self.makes_of)]
         """Bytes that only this task makes; in `makes`, bytes and makers of the other buffers it makes."""
         self.makes = [[(sizes[b], makers[b]) for b in m if makers[b] != 1 << k] for k, m in enumerate(self.makes_of)]
         self.frees = [
-            [(sizes[b], users[b], b in over) for b in touched]
+            [(sizes[b], users[b], over.get(b, 0)) for b in touched]
             for touched, over in zip(self.touches, self.overwrites, strict=True)
         ]
-        """Bytes and users of what might die with a task, and whether it may be written over."""
+        """Bytes and users of what might die with a task, and how many bytes of it may be written over."""
         self.near = self._near()
 
     def _parts(self) -> tuple[int, ...]:
@@ -140,19 +149,14 @@ class _Search:
         return (*parts, rest) if rest else tuple(parts)
 
     def _chains(self) -> dict[int, list[int]]:
-        """First task -> tasks that may run one right after the other in some best order."""
-        chains: dict[int, list[int]] = {}
-        first = list(range(len(self.needs)))
+        """First task -> tasks that may run one right after the other in some best order: what waits for the last one."""
+        found: dict[int, list[int]] = {}
+        """By last task, until a task takes it in."""
         for k in _topological(self.needs):
-            before = _members(self.needs[k])
-            if len(before) == 1 and self.followers[before[0]] == [k] and before[0] not in self.joints:
-                chain = chains[first[before[0]]]
-                if chain[-1] == before[0] and self._may_wait(chain, k):
-                    first[k] = chain[0]
-                    chain.append(k)
-                    continue
-            chains[k] = [k]
-        return chains
+            waiting = [d for d in _members(self.needs[k]) if d in found and self.followers[d] == [k]]
+            taken = [found.pop(d) for d in waiting if d not in self.joints and self._may_wait(found[d], k)]
+            found[k] = [*(d for chain in taken for d in chain), k]
+        return {chain[0]: chain for chain in found.values()}
 
     def _may_wait(self, chain: Sequence[int], follower: int) -> bool:
         """Whether it never hurts to run `chain` right before its lone follower, whenever that runs.
@@ -164,28 +168,31 @@ class _Search:
         own = {b for k in chain for b in self.makes_of[k]}
         if any(self.makers[b].bit_count() > 1 or self.users[b] & ~tasks for b in own):
             return False
-        left, highs, freed = 0, [], []
+        left, needed, freed = 0, [], []
         for k in chain:
-            left += self._sum(self.makes_of[k])
-            highs.append(left)
-            freed.append(self._sum(b for b in self.touches[k] if b not in own))
+            made = self._sum(self.makes_of[k])
+            left += made
+            outer = [b for b in self.touches[k] if b not in own]
+            freed.append(self._sum(outer))
+            over = min(self.overwrites[k].get(outer[0], 0), made) if len(outer) == 1 else 0
+            needed.append(max(left, left - over + freed[-1]))
             tasks ^= 1 << k
             left -= self._sum(b for b in self.touches[k] if b in own and not self.users[b] & tasks)
         made = self._sum(b for b in self.makes_of[follower] if self.makers[b] == 1 << follower)
-        over = max((self.bytes[b] for b in self.overwrites[follower]), default=0)
-        needed = [high + sum(freed[k:]) for k, high in enumerate(highs)]
-        return left >= sum(freed) and left + made - over >= max(needed)
+        over = max(self.overwrites[follower].values(), default=0)
+        most = max(high + sum(freed[k + 1 :]) for k, high in enumerate(needed))
+        return left >= sum(freed) and left + made - over >= most
 
     def _near(self) -> dict[int, int]:
         """Chain -> chains for which it matters that it has run: what it lets run, and what touches the same buffers."""
-        first_of = {k: first for first, chain in self.chains.items() for k in chain}
+        first_of = self.first_of
         touching: dict[int, int] = {}
         for k, touched in enumerate(self.touches):
             for b in touched:
                 touching[b] = touching.get(b, 0) | 1 << first_of[k]
         near = {}
         for first, chain in self.chains.items():
-            near[first] = _bits(frozenset(self.followers[chain[-1]]))
+            near[first] = _bits({first_of[k] for k in self.followers[chain[-1]]})
             for k in chain:
                 for b in self.touches[k]:
                     near[first] |= touching[b]
@@ -193,7 +200,7 @@ class _Search:
 
     def ready(self, done: int, part: int) -> int:
         """Chains of `part` that can run next, as the bits of their first tasks."""
-        return _bits([k for k in self.chains if part >> k & 1 and not done >> k & 1 and not self.needs[k] & ~done])
+        return _bits([k for k in self.chains if part >> k & 1 and not done >> k & 1 and not self.waits_for[k] & ~done])
 
     def solve(self, start: _State, part: int, beam: int) -> tuple[_State, int]:
         """The best end state of `part` found, and a bound no order of it can be below."""
@@ -213,6 +220,9 @@ class _Search:
                 # Any budget below the least that was dropped drops the same.
                 low = max(low, min(self._least_dropped, best.peak_bytes))
                 allowed = max(allowed, low)
+        even = self._through(start, part, best.peak_bytes, None) if self.left > 0 else None
+        if even is not None and even.crowd_bytes < best.crowd_bytes:
+            best = even
         return best, min(low, best.peak_bytes)
 
     def _through(self, start: _State, part: int, budget: int | None, beam: int | None) -> _State | None:
@@ -227,7 +237,7 @@ class _Search:
             states = list(by_size[size].values())
             by_size[size].clear()
             if beam is not None:
-                states = sorted(states, key=lambda s: (s.peak_bytes, s.live_bytes, s.done))[:beam]
+                states = sorted(states, key=lambda s: (s.peak_bytes, s.live_bytes, s.crowd_bytes, s.done))[:beam]
             else:
                 self.left -= len(states)
                 allowance -= len(states)
@@ -245,7 +255,7 @@ class _Search:
                     new = self._settled(new, part, budget, asked, state.live_bytes)
                     following = by_size[(new.done & part).bit_count()]
                     known = following.get(new.done)
-                    if known is None or new.peak_bytes < known.peak_bytes:
+                    if known is None or _rank(new, budget) < _rank(known, budget):
                         following[new.done] = new
         return by_size[-1].get(start.done | part)
 
@@ -269,7 +279,7 @@ class _Search:
 
     def run(self, state: _State, first: int, part: int) -> _State:
         """The state after the chain that begins with task `first`."""
-        done, live, peak = state.done, state.live_bytes, state.peak_bytes
+        done, live, peak, crowd = state.done, state.live_bytes, state.peak_bytes, state.crowd_bytes
         chain = self.chains[first]
         for k in chain:
             makes, frees = self.makes[k], self.frees[k]
@@ -284,16 +294,18 @@ class _Search:
             for bytes_, users, over in frees:
                 if not users & ~done:
                     live -= bytes_
-                    if over and bytes_ > shared:
-                        shared = bytes_
+                    if over > shared:
+                        shared = over
             high -= min(shared, made)
+            crowd += high
             if high > peak:
                 peak = high
         ready = state.ready & ~(1 << first)
         for k in self.followers[chain[-1]]:
-            if part >> k & 1 and not self.needs[k] & ~done:
-                ready |= 1 << k
-        return _State(done, ready, live, peak, (chain, state))
+            head = self.first_of[k]
+            if part >> head & 1 and not self.waits_for[head] & ~done:
+                ready |= 1 << head
+        return _State(done, ready, live, peak, crowd, (chain, state))
 
     def _simple_bound(self, start: _State, part: int) -> int:
         """What each task touches is there while it runs, and so is what outlives the part; both ends count too."""
@@ -302,7 +314,7 @@ class _Search:
         kept = {b for b in alive if self.users[b] & ~(start.done | part)}
         bound = start.live_bytes
         for k in _members(part):
-            over = max((self.bytes[b] for b in self.overwrites[k]), default=0)
+            over = max(self.overwrites[k].values(), default=0)
             touched = self._sum(b for b in self.touches[k] if b not in kept)
             bound = max(bound, self._sum(kept) + touched - min(over, self._sum(self.makes_of[k])))
         return bound
@@ -311,7 +323,7 @@ class _Search:
         return sum(self.bytes[b] for b in buffers)
 
 
-def _bits(members: Sequence[int] | frozenset[int]) -> int:
+def _bits(members: Collection[int]) -> int:
     return sum(1 << m for m in members)
 
 
@@ -333,6 +345,11 @@ def _topological(needs: Sequence[int]) -> list[int]:
         order += ready
         done |= _bits(ready)
     return order
+
+
+def _rank(state: _State, budget: int | None) -> tuple[int, int]:
+    """Less is better; any peak within a budget is as good as another."""
+    return state.peak_bytes if budget is None else 0, state.crowd_bytes
 
 
 def _path(state: _State) -> list[int]:

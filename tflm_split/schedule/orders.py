@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tflm_split.ir.graph import Graph
-from tflm_split.schedule.optimal_order import DEFAULT_STATES, OrderProblem, Task, least_live_order
+from tflm_split.schedule.optimal_order import OrderProblem, Task, least_live_order
 from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 from tflm_split.split.operators.slices import sliced_input
 from tflm_split.split.regions import Split
+
+ORDER_STATES = 20_000
+"""Sets of executed operators that each search for an order may look at (`optimal_order.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class _Chain:
     makes: frozenset[int]
 
 
-def candidate_orders(split: Split, step_graph: StepGraph, states: int = DEFAULT_STATES) -> tuple[tuple[int, ...], ...]:
+def candidate_orders(split: Split, step_graph: StepGraph, states: int = ORDER_STATES) -> tuple[tuple[int, ...], ...]:
     """Distinct operator orders, the file's first; only that one where order could matter for more than memory."""
     graph = split.graph
     file_order = tuck_aliases(split, range(len(graph.operators)))
