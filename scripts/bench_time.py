@@ -33,7 +33,7 @@ HEADER = ("networks", "how many", "steps", "seconds", "seconds grow with steps t
 GROUPS = {
     "resolution": "a MobileNet of 32 to 256 rows",
     "depth": "a MobileNet of 4 to 32 blocks",
-    "branches": "a RandWire cell of 8 to 64 nodes",
+    "branches": "a RandWire cell of 8 to 32 nodes",
     "models": "`models/`",
     "corpus": "real models",
 }
@@ -78,7 +78,7 @@ def families() -> Iterator[tuple[str, str, bytes]]:
         yield "resolution", f"mobilenet_{size}", tflite(mobilenet(size, 13))
     for blocks in (4, 8, 16, 32):
         yield "depth", f"mobilenet_of_{blocks}", tflite(mobilenet(64, blocks))
-    for nodes in (8, 16, 32, 64):
+    for nodes in (8, 16, 32):
         yield "branches", f"randwire_of_{nodes}", tflite(randwire(16, 16, 1, nodes))
 
 
