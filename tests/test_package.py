@@ -1,6 +1,7 @@
 """What is built, installed and promised: the wheel, the README's commands and its numbers, the figure."""
 
 import configparser
+import json
 import re
 import shutil
 import subprocess
@@ -102,6 +103,31 @@ def test_the_figure_is_drawn_from_what_is_measured_now():
     import draw_memory
 
     assert draw_memory.FIGURE.read_text() == draw_memory.figure(draw_memory.MODEL)
+
+
+def test_the_fronts_in_the_readme_are_those_that_were_drawn():
+    """To update: `python scripts/bench_pareto.py --update`."""
+    import bench_pareto
+
+    fronts = json.loads((ROOT / "scripts" / "figures" / "front.json").read_text())
+    assert len(fronts) >= 5
+    assert bench_pareto.front_table(fronts) in README
+    assert bench_pareto.limit_table(fronts) in README
+    drawn = (ROOT / "scripts" / "figures" / "front.svg").read_text()
+    for front in fronts:
+        heads = [point["planned_head_bytes"] for point in front["points"]]
+        assert f"{front['model']}: {heads[0]:,} to {heads[-1]:,} B" in drawn
+        assert heads == sorted(heads, reverse=True)
+        assert all(point["verified"]["bit_exact"] for point in front["points"])
+
+
+def test_the_same_fronts_give_the_same_figure():
+    pytest.importorskip("matplotlib", reason="figures are drawn with the extra `report`")
+    import draw_front
+
+    fronts = json.loads(draw_front.FRONTS.read_text())
+    assert draw_front.figure(fronts) == draw_front.figure(fronts)
+    assert "date" not in draw_front.figure(fronts)
 
 
 def test_the_readmes_claims_about_the_figure_are_its_own():
