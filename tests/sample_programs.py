@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from tflm_split.program.format import MeanMode, OpKind, WeightFlags
-from tflm_split.program.types import Io, Op, Program, Step, Storage, View
+from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 
 ROWS, COLUMNS, CHANNELS = 8, 4, 2
 
@@ -128,6 +128,16 @@ def with_addresses(program: Program, storage: int, addresses: Mapping[int, int])
     storages = list(program.storages)
     storages[storage] = replace(changed, addresses=moved)
     return replace(program, storages=tuple(storages))
+
+
+def with_moves(program: Program) -> Program:
+    """The network with 8 bytes more, and rows of the LUT that change places."""
+    moves = (
+        Move(3, ACTIVATED, 0, 104),
+        Move(4, ACTIVATED, 1, 80),  # where row 0 was
+        Move(8, ACTIVATED, 1, 88),  # back, before row 3 comes there
+    )
+    return replace(program, workspace_bytes=112, moves=moves)
 
 
 def without_step(program: Program, step: Step) -> Program:

@@ -10,6 +10,7 @@ from tflm_split.candidates import rewritten_split
 from tflm_split.compile import Plan, compile_schedule
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
+from tflm_split.place import Allowance
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import candidate_orders, tuck_aliases
 from tflm_split.schedule.step_graph import StepGraph, build_step_graph
@@ -61,7 +62,7 @@ def every_compilation(model_bytes: bytes, effort: int = 5) -> Iterator[Compiled]
             for streamed in sorted({attention_scores(split), frozenset[int]()}, key=len):
                 schedule = best_cuts(step_graph, order, split.stock, streamed)
                 try:
-                    plan = compile_schedule(split, step_graph, schedule, effort)
+                    plan = compile_schedule(split, step_graph, schedule, effort, Allowance("m7", 1e9))
                 except Refusal:  # a slice of a concatenation would be needed outside its region
                     assert in_place
                     continue

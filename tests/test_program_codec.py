@@ -20,6 +20,7 @@ from tflm_split.program.encode import encode, wide_steps
 from tflm_split.program.format import (
     HEADER,
     IO,
+    MOVE_ALIGN,
     OP,
     PARAMS_OF,
     RECORDS,
@@ -36,7 +37,7 @@ from tflm_split.program.format import (
     WeightFlags,
 )
 from tflm_split.program.sizes import program_bytes_without_constants
-from tflm_split.program.types import Io, Op, Program, Step, Storage, View
+from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 
 
 def normal_form(program: Program) -> Program:
@@ -211,6 +212,13 @@ def programs(draw: st.DrawFn) -> Program:
         feeds = op.accumulator is not None and op.kind not in SUMS
         rows = views[op.input if feeds else op.output].row_count
         steps += [Step(k, row) for row in draw(st.lists(st.integers(0, rows - 1), max_size=4))]
+    moves = []
+    movable = [(s, r, a) for s, x in enumerate(storages) for r, a in enumerate(x.addresses) if a is not None]
+    if steps and movable:
+        for s, r, a in draw(st.lists(st.sampled_from(movable), max_size=5, unique=True)):
+            highest = (workspace - storages[s].row_bytes - a % MOVE_ALIGN) // MOVE_ALIGN
+            to = MOVE_ALIGN * draw(st.integers(0, highest)) + a % MOVE_ALIGN
+            moves.append(Move(draw(st.integers(0, len(steps) - 1)), s, r, to))
     io = st.builds(Io, st.integers(0, 2000), st.integers(1, 2000))
     return Program(
         workspace,
@@ -221,6 +229,7 @@ def programs(draw: st.DrawFn) -> Program:
         tuple(ops),
         tuple(steps),
         tuple(constants),
+        tuple(sorted(moves, key=lambda move: move.step)),
     )
 
 
@@ -380,12 +389,12 @@ def header_with(**fields: int) -> bytes:
     ("fields", "sentence"),
     [
         ({"magic": 1}, "not a TFLM_SPLIT program"),
-        ({"version": 9}, "has version 9, and this package reads 1"),
+        ({"version": 9}, "has version 9, and this package reads 2"),
         ({"flags": 2}, "unknown flags 0x2"),
         ({"reserved": 1}, "reserved field is 1"),
         ({"total_bytes": 10}, "says it has 10 bytes, and it has"),
         ({"io_offset": 58}, "io records lie at byte 58, which is not a multiple of 4"),
-        ({"io_offset": 52}, r"io records cover bytes 52 to 68, outside 56 to"),
+        ({"io_offset": 60}, r"io records cover bytes 60 to 76, outside 64 to"),
         ({"views_offset": 1 << 30}, "view records cover bytes"),
         ({"op_count": 60_000}, "op records cover bytes"),
         ({"step_count": 1 << 30}, "steps cover bytes"),
@@ -416,7 +425,9 @@ def record_with(record_offset: int, code: str, value: int) -> bytes:
     [
         ("storages", 0, 0, "I", 1000, "row 0 of storage 0 covers bytes 1000 to 1008 of a workspace of 104"),
         ("storages", 0, 4, "I", 0, "storage 0 has 8 rows of 0 bytes"),
-        ("storages", 0, 10, "H", 7, "storage 0 has the unknown kind 7"),
+        ("storages", 0, 10, "B", 7, "storage 0 has the unknown kind 7"),
+        ("storages", 0, 11, "B", 2, "storage 0 has unknown flags 0x2"),
+        ("storages", 0, 11, "B", 1, "storage 0 does not move, unlike its flags say"),
         ("storages", 1, 0, "I", 1, "address table of storage 1 lies at byte 1, which is not a multiple of 4"),
         ("storages", 1, 0, "I", 0, "address table of storage 1 covers bytes 0 to 16, outside"),
         ("storages", 4, 0, "I", 66, "view 4 has 4-byte elements at an address that is not a multiple of 4"),

@@ -193,7 +193,7 @@ def test_bytes_behind_the_program_do_not_matter() -> None:
     ("fields", "fault"),
     [
         ({"magic": 0}, "this is not a TFLM_SPLIT program, or the machine is not little-endian"),
-        ({"version": 2}, "the program has another version than this executor"),
+        ({"version": 1}, "the program has another version than this executor"),
         ({"flags": 2}, HEADER_FAULT),
         ({"reserved": 1}, HEADER_FAULT),
         ({"workspace_bytes": 1 << 31}, HEADER_FAULT),
@@ -203,6 +203,8 @@ def test_bytes_behind_the_program_do_not_matter() -> None:
         ({"storages_offset": 0xFFFFFFFC}, HEADER_FAULT),
         ({"views_offset": 0xFFFFFFFC}, HEADER_FAULT),
         ({"ops_offset": 0xFFFFFFFC}, HEADER_FAULT),
+        ({"moves_offset": 0xFFFFFFFC}, HEADER_FAULT),
+        ({"move_count": 0xFFFFFFFF}, HEADER_FAULT),
         ({"steps_offset": 0xFFFFFFFC}, HEADER_FAULT),
         ({"step_count": 0xFFFFFFFF}, HEADER_FAULT),
         ({"constants_offset": 0xFFFFFFFF}, HEADER_FAULT),

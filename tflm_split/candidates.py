@@ -11,7 +11,8 @@ from tflm_split.analysis.latency import DEFAULT_BOARD
 from tflm_split.compile import Plan, compile_schedule
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.refine import Limits, Refined, Search
+from tflm_split.place import Allowance
+from tflm_split.refine import NOISE, Limits, Refined, Search
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
@@ -182,11 +183,12 @@ def best_plan(graph: Graph, wish: Wish, progress: Progress) -> Plan | None:
     """
     best: Plan | None = None
     candidates = sorted(_schedules(graph, wish, progress), key=_standing)
+    fastest = min((c.instructions for c in candidates), default=0.0)
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if best and candidate.live_peak_bytes >= WORTH_TRYING * best.planned_head_bytes:
             break
-        plan = _placed(candidate, wish.effort)
+        plan = _placed(candidate, wish, fastest)
         if plan and (best is None or plan.planned_head_bytes < best.planned_head_bytes):
             best = plan
     progress("plan", len(candidates), len(candidates))
@@ -197,30 +199,35 @@ def pareto_plans(graph: Graph, wish: Wish, progress: Progress) -> tuple[Plan, ..
     """Plans none of which another beats in both head and predicted instructions; fastest first."""
     kept: list[Plan] = []
     candidates = sorted(_schedules(graph, wish, progress), key=lambda c: (c.instructions, c.live_peak_bytes))
+    fastest = min((c.instructions for c in candidates), default=0.0)
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if kept and candidate.live_peak_bytes >= WORTH_TRYING * kept[-1].planned_head_bytes:
             continue
-        plan = _placed(candidate, wish.effort)
+        plan = _placed(candidate, wish, fastest)
         if plan and (not kept or plan.planned_head_bytes < kept[-1].planned_head_bytes):
             kept.append(plan)
     progress("plan", len(candidates), len(candidates))
     return tuple(kept)
 
 
-def _placed(candidate: Refined, effort: int) -> Plan | None:
+def _placed(candidate: Refined, wish: Wish, fastest: float) -> Plan | None:
     """The candidate with addresses; None when a concatenation's slice is needed outside its region, or it is too large.
 
-    The schedule it had before it was polished is placed, too, where that can still give the smaller head.
+    Rows may change places as long as the copies take no more instructions than the limit on slowdown leaves, measured
+    against those of the `fastest` candidate; what is within the noise is always free. The schedule it had before it was
+    polished is placed, too, where that can still give the smaller head.
     """
     if candidate.live_peak_bytes > MAX_LIVE_BYTES:
         return None
+    left = max(wish.max_slowdown * fastest - candidate.instructions, (NOISE - 1) * candidate.instructions)
+    allowance = Allowance(wish.board, left)
     try:
-        plan = compile_schedule(candidate.split, candidate.step_graph, candidate.schedule, effort)
+        plan = compile_schedule(candidate.split, candidate.step_graph, candidate.schedule, wish.effort, allowance)
         before = candidate.unpolished
         if before in (None, candidate.schedule) or before.live_peak_bytes >= plan.planned_head_bytes:
             return plan
-        other = compile_schedule(candidate.split, candidate.step_graph, before, effort)
+        other = compile_schedule(candidate.split, candidate.step_graph, before, wish.effort, allowance)
     except Refusal:
         return None
     return min(plan, other, key=lambda p: p.planned_head_bytes)

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tflm_split.plan.portfolio import Start, plan
+from tflm_split.place import Allowance, Stays, place
 from tflm_split.plan.problem import Layout
 from tflm_split.program.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
 from tflm_split.schedule.cuts import Schedule
-from tflm_split.schedule.leeways import leeways
-from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies, live_bytes, lives, make_bodies
+from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.split.regions import Split
 
@@ -71,8 +70,10 @@ def _whole_at(
     return {storage: tuple(sorted(set(at))) for storage, at in found.items()}
 
 
-def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, effort: int) -> Plan:
-    """Addresses and programs for a schedule."""
+def compile_schedule(
+    split: Split, step_graph: StepGraph, schedule: Schedule, effort: int, allowance: Allowance | None = None
+) -> Plan:
+    """Addresses and programs for a schedule; rows may change places on the way for what `allowance` says."""
     runs = region_runs(schedule.nodes, split.stock)
     contiguous = visible_storages(split, runs) | step_graph.scratch
     region_of = {n: r for r, nodes in enumerate(runs) for n in nodes}
@@ -83,10 +84,13 @@ def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, ef
             positions[region_of[node]].append(position)
     steps_of = [[schedule.steps[position] for position in found] for found in positions]
     whole_at = _whole_at(split, runs, positions)
-    bodies, layout = _place(step_graph, schedule, contiguous, whole_at, effort)
+    inputs = frozenset(split.storages.storage_of[t] for t in split.graph.inputs if t in split.storages.storage_of)
+    may_leave = inputs if len(runs) == 1 and not split.stock else frozenset()
+    stays = Stays(contiguous, whole_at, may_leave)
+    bodies, layout = place(split, step_graph, schedule, stays, effort, allowance)
     regions = tuple(
-        emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous)
-        for nodes, steps in zip(runs, steps_of, strict=True)
+        emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous, found[0])
+        for nodes, steps, found in zip(runs, steps_of, positions, strict=True)
         if steps
     )
     first = piece_index(step_graph)
@@ -98,43 +102,6 @@ def compile_schedule(split: Split, step_graph: StepGraph, schedule: Schedule, ef
     head = max((-(-end // TENSOR_ALIGN) * TENSOR_ALIGN for end in ends), default=0)
     bound = min(schedule.live_peak_bytes, layout.lower_bound_bytes)
     return Plan(split, schedule, regions, offsets, layout, head, bound, step_graph, bodies)
-
-
-RIGID_SHARES = (1.0, 0.6, 0.3, 0.0)
-"""How crowded a step must be for its rows to hang together in a start for the planner: 1.0 nowhere, 0.0 everywhere."""
-
-
-def _place(
-    step_graph: StepGraph,
-    schedule: Schedule,
-    contiguous: frozenset[int],
-    whole_at: Mapping[int, Sequence[int]],
-    effort: int,
-) -> tuple[Bodies, Layout]:
-    """The smallest layout found: every piece on its own, free to lie on a row that dies as it is written, or not.
-
-    Layouts in which such rows hang together, at the one distance that shares most, are starts for the search: there are
-    fewer bodies to place, and sometimes that is all it takes.
-    """
-    apart = int(live_bytes(step_graph, len(schedule.steps), lives(step_graph, schedule.steps)).max(initial=0))
-    low = schedule.live_peak_bytes
-    bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, apart)
-    may_share = leeways(step_graph, schedule.steps, bodies)
-    piece_of = {place.body: p for p, place in bodies.placements.items()}
-
-    def rigid_starts() -> Iterator[Start]:
-        for share in RIGID_SHARES if may_share else ():
-            above = int(low + (apart - low) * share)
-            rigid = make_bodies(step_graph, schedule.steps, contiguous, whole_at, above)
-            layout = plan(rigid.bodies, 0, granule_bytes=TENSOR_ALIGN)
-            addresses = []
-            for b in range(len(bodies.bodies)):
-                place = rigid.placements[piece_of[b]]
-                addresses.append(layout.addresses[place.body] + place.offset - bodies.placements[piece_of[b]].offset)
-            yield Start(tuple(addresses), layout.technique + ", rows in place")
-
-    layout = plan(bodies.bodies, effort, leeways=may_share, starts=rigid_starts(), granule_bytes=TENSOR_ALIGN)
-    return bodies, layout
 
 
 def _scratch_end(step_graph: StepGraph, bodies: Bodies, layout: Layout, piece: int) -> int:

@@ -62,6 +62,7 @@ typedef enum split_status {
     SPLIT_ERROR_CONSTANT,
     SPLIT_ERROR_STEP,
     SPLIT_ERROR_ROW,
+    SPLIT_ERROR_MOVE,
     SPLIT_STATUS_COUNT
 } split_status;
 

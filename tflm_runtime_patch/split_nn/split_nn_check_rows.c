@@ -1,4 +1,4 @@
-/* Do storages, views and steps stay inside the workspace and the program? */
+/* Do storages, views, steps and moves stay inside the workspace and the program? */
 #include "split_nn_check.h"
 #include "split_nn_program.h"
 
@@ -26,6 +26,10 @@ split_status split_check_storage(const uint8_t* program, uint32_t index) {
             break;
         default:
             break;
+    }
+    if (storage->flags != 0) {
+        fits = fits && storage->flags == SPLIT_STORAGE_MOVES && storage->kind != SPLIT_STORAGE_CONSTANT &&
+               SPLIT_NN_HAS(SPLIT_MOVES_BIT);
     }
     return fits && storage->row_bytes > 0 && storage->row_count > 0 ? SPLIT_OK : SPLIT_ERROR_STORAGE;
 }
@@ -215,4 +219,36 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
             break;
     }
     return found ? SPLIT_OK : SPLIT_ERROR_ROW;
+}
+
+/* Moves lie sorted, each in a storage that says it has some. Their turns are checked here too, one with each move. */
+split_status split_check_move(const uint8_t* program, uint32_t index) {
+    const split_header* header = split_header_of(program);
+    const split_move* move = split_move_at(program, index);
+    if (header->move_count > UINT16_MAX + 1u || move->step >= header->step_count ||
+        move->storage >= header->storage_count) {
+        return SPLIT_ERROR_MOVE;
+    }
+    const split_storage* storage = split_storage_at(program, move->storage);
+    if (storage->flags != SPLIT_STORAGE_MOVES || move->row >= storage->row_count) {
+        return SPLIT_ERROR_MOVE;
+    }
+    const uint32_t first = split_row_offset(program, storage, move->row);
+    if (first == SPLIT_NOWHERE || !split_lies_in(move->address, storage->row_bytes, 0, header->workspace_bytes) ||
+        (move->address - first) % SPLIT_MOVE_ALIGN != 0) {
+        return SPLIT_ERROR_MOVE;
+    }
+    if (index > 0) {
+        const split_move* before = split_move_at(program, index - 1u);
+        if (!split_moves_after(move, before->storage, before->row, before->step)) {
+            return SPLIT_ERROR_MOVE;
+        }
+    }
+    const uint32_t turn = split_move_in_turn(program, index);
+    const uint32_t turn_before = index > 0 ? split_move_in_turn(program, index - 1u) : turn;
+    if (turn >= header->move_count || turn_before >= header->move_count ||
+        split_move_at(program, turn)->step < split_move_at(program, turn_before)->step) {
+        return SPLIT_ERROR_MOVE;
+    }
+    return SPLIT_OK;
 }

@@ -15,12 +15,14 @@ extern "C" {
 #endif
 
 #define SPLIT_MAGIC 0x4C505354u /* the bytes 'T' 'S' 'P' 'L' */
-#define SPLIT_VERSION 1u
+#define SPLIT_VERSION 2u
 #define SPLIT_NONE 0xFFFFu /* names no view */
 #define SPLIT_NO_ADDRESS16 0xFFFFu /* TABLE16: this row has no address */
 #define SPLIT_NO_ADDRESS32 0xFFFFFFFFu /* TABLE32: this row has no address */
 #define SPLIT_MAX_WINDOW_ROWS 32 /* input rows one step may read through a window */
 #define SPLIT_POSITIONS_PER_PIXEL 1024u /* units of a RESIZE_BILINEAR position */
+#define SPLIT_MOVE_ALIGN 4u /* moves go by multiples of this many bytes */
+#define SPLIT_MOVES_BIT 63 /* of SPLIT_NN_KINDS: this build can move rows */
 #define SPLIT_MAX_SUMMED 8388608u /* int8 that may be added up */
 #define SPLIT_TABLE16_UNIT 4u /* bytes per unit of a TABLE16 address */
 
@@ -29,6 +31,11 @@ enum {
     SPLIT_STORAGE_TABLE16 = 1,
     SPLIT_STORAGE_TABLE32 = 2,
     SPLIT_STORAGE_CONSTANT = 3,
+};
+
+/* Bits of `STORAGE.flags`. */
+enum {
+    SPLIT_STORAGE_MOVES = 1,
 };
 
 /* What a step computes. Arithmetic: TFLM_FACTS.md section 5, bit for bit. */
@@ -129,6 +136,9 @@ typedef struct split_header {
     uint32_t storages_offset;
     uint32_t views_offset;
     uint32_t ops_offset;
+    /* move records, by storage, row and step; then u16[]: them in order of execution */
+    uint32_t moves_offset;
+    uint32_t move_count;
     uint32_t steps_offset;
     uint32_t step_count;
     uint32_t constants_offset; /* all weights and tables lie in [constants_offset, total_bytes) */
@@ -139,7 +149,7 @@ typedef struct split_header {
     uint16_t op_count;
     uint16_t reserved; /* 0 */
 } split_header;
-typedef char split_header_is_56_bytes[sizeof(split_header) == 56 ? 1 : -1];
+typedef char split_header_is_64_bytes[sizeof(split_header) == 64 ? 1 : -1];
 
 /* Where one input or output tensor of the region lies in the workspace. */
 typedef struct split_io {
@@ -154,9 +164,20 @@ typedef struct split_storage {
     uint32_t where;
     uint32_t row_bytes;
     uint16_t row_count;
-    uint16_t kind; /* StorageKind */
+    uint8_t kind; /* StorageKind */
+    uint8_t flags; /* StorageFlags */
 } split_storage;
 typedef char split_storage_is_12_bytes[sizeof(split_storage) == 12 ? 1 : -1];
+
+/* Before step `step`, row `row` of storage `storage` goes to `address`; the two places may overlap. The
+ * moves of one step are carried out one after the other. */
+typedef struct split_move {
+    uint16_t storage;
+    uint16_t row;
+    uint32_t step;
+    uint32_t address; /* byte offset into the workspace; differs by a multiple of 4 from the row's first */
+} split_move;
+typedef char split_move_is_12_bytes[sizeof(split_move) == 12 ? 1 : -1];
 
 /* How an op sees a storage. */
 typedef struct split_view {

@@ -9,6 +9,7 @@
 typedef struct split_machine {
     const uint8_t* program;
     uint8_t* workspace;
+    uint32_t step; /* that is being run */
 } split_machine;
 
 static inline const split_view* split_view_of(const split_machine* at, uint32_t view) {
@@ -24,12 +25,12 @@ static inline split_pixels split_pixels_of(const split_view* view) {
 static inline const uint8_t* split_read_row(const split_machine* at, const split_view* view, uint32_t row) {
     const split_storage* storage = split_storage_at(at->program, view->storage);
     const uint8_t* base = storage->kind == SPLIT_STORAGE_CONSTANT ? at->program : at->workspace;
-    return base + split_row_offset(at->program, storage, view->first_row + row) + view->offset_bytes;
+    return base + split_row_address(at->program, view->storage, view->first_row + row, at->step) + view->offset_bytes;
 }
 
 static inline uint8_t* split_write_row(const split_machine* at, const split_view* view, uint32_t row) {
-    const split_storage* storage = split_storage_at(at->program, view->storage);
-    return at->workspace + split_row_offset(at->program, storage, view->first_row + row) + view->offset_bytes;
+    return at->workspace + split_row_address(at->program, view->storage, view->first_row + row, at->step) +
+           view->offset_bytes;
 }
 
 /* The same, NULL where there is no such row. */

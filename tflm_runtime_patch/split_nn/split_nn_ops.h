@@ -61,4 +61,7 @@ void split_run_dense_feed(const split_machine* at, const split_op* op, uint32_t 
 void split_run_int16(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_float(const split_machine* at, const split_op* op, uint32_t row);
 
+/* Carries out the moves that are due before the step, `moved` of all having been; returns how many have been now. */
+uint32_t split_run_moves(const split_machine* at, uint32_t moved);
+
 #endif /* SPLIT_NN_OPS_H_ */

@@ -27,6 +27,7 @@ static split_status check_header(const uint8_t* program, size_t program_bytes) {
         !table_fits(header, header->storages_offset, header->storage_count, sizeof(split_storage)) ||
         !table_fits(header, header->views_offset, header->view_count, sizeof(split_view)) ||
         !table_fits(header, header->ops_offset, header->op_count, sizeof(split_op)) ||
+        !table_fits(header, header->moves_offset, header->move_count, sizeof(split_move) + sizeof(uint16_t)) ||
         !table_fits(header, header->steps_offset, header->step_count, step_bytes)) {
         return SPLIT_ERROR_HEADER;
     }
@@ -83,6 +84,9 @@ split_status split_nn_prepare(const void* program, size_t program_bytes) {
     if (status == SPLIT_OK) {
         status = check_each(blob, header->step_count, split_check_step);
     }
+    if (status == SPLIT_OK) {
+        status = check_each(blob, header->move_count, split_check_move);
+    }
     return status;
 }
 
@@ -105,6 +109,7 @@ const char* split_nn_status_text(split_status status) {
         "an operator's weights or tables lie outside the program's constants, or hold values out of range",
         "a step names an operator or a row that does not exist",
         "a step reads or writes a row that has no address",
+        "a move names a row or a step that does not exist, leaves the workspace, or is out of order",
     };
     uint32_t index = (uint32_t)status;
     return index < SPLIT_STATUS_COUNT ? texts[index] : "unknown status";

@@ -72,6 +72,48 @@ static inline uint32_t split_row_offset(const uint8_t* program, const split_stor
     return storage->where + row * storage->row_bytes;
 }
 
+static inline const split_move* split_move_at(const uint8_t* program, uint32_t index) {
+    return (const split_move*)split_at(program, split_header_of(program)->moves_offset) + index;
+}
+
+/* The index of the i-th move to be carried out. */
+static inline uint32_t split_move_in_turn(const uint8_t* program, uint32_t i) {
+    const uint16_t* turns = (const uint16_t*)(const void*)split_move_at(program, split_header_of(program)->move_count);
+    return turns[i];
+}
+
+static inline int split_moves_row(const split_move* move, uint32_t storage, uint32_t row) {
+    return move->storage == storage && move->row == row;
+}
+
+static inline int split_moves_after(const split_move* move, uint32_t storage, uint32_t row, uint32_t step) {
+    if (move->storage != storage) {
+        return move->storage > storage;
+    }
+    return move->row != row ? move->row > row : move->step > step;
+}
+
+/* split_row_offset() at a time: where the last of the row's moves up to `step` has put it. Moves are sorted: bisection. */
+static inline uint32_t split_row_address(const uint8_t* program, uint32_t index, uint32_t row, uint32_t step) {
+    const split_storage* storage = split_storage_at(program, index);
+    if (SPLIT_NN_HAS(SPLIT_MOVES_BIT) && (storage->flags & SPLIT_STORAGE_MOVES)) {
+        uint32_t low = 0;
+        uint32_t high = split_header_of(program)->move_count;
+        while (low < high) {
+            const uint32_t middle = low + (high - low) / 2u;
+            if (split_moves_after(split_move_at(program, middle), index, row, step)) {
+                high = middle;
+            } else {
+                low = middle + 1u;
+            }
+        }
+        if (low > 0 && split_moves_row(split_move_at(program, low - 1u), index, row)) {
+            return split_move_at(program, low - 1u)->address;
+        }
+    }
+    return split_row_offset(program, storage, row);
+}
+
 /* The input row that window row k of output row `row` reads; outside [0, input rows) it is padding. */
 static inline int32_t split_window_row(const split_window_params* window, uint32_t row, uint32_t k) {
     return (int32_t)(row * window->stride_rows) - window->pad_rows + (int32_t)(k * window->dilation_rows);

@@ -151,10 +151,14 @@ split_status split_nn_run(const void* program, uint8_t* workspace) {
     if ((uintptr_t)program % SPLIT_NN_ALIGNMENT != 0 || (uintptr_t)workspace % SPLIT_NN_ALIGNMENT != 0) {
         return SPLIT_ERROR_ALIGNMENT;
     }
-    const split_machine at = {(const uint8_t*)program, workspace};
-    const uint32_t step_count = split_header_of(at.program)->step_count;
-    for (uint32_t i = 0; i < step_count; ++i) {
-        run_step(&at, split_step_at(at.program, i));
+    split_machine at = {(const uint8_t*)program, workspace, 0};
+    const split_header* header = split_header_of(at.program);
+    uint32_t moved = 0;
+    for (; at.step < header->step_count; ++at.step) {
+        if (SPLIT_NN_HAS(SPLIT_MOVES_BIT)) {
+            moved = split_run_moves(&at, moved);
+        }
+        run_step(&at, split_step_at(at.program, at.step));
     }
     return SPLIT_OK;
 }

@@ -13,7 +13,7 @@ Every answer names such kinds.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import fsum
@@ -33,10 +33,14 @@ TABLE_SCHEMA = 1
 DEFAULT_BOARD = "m7"
 GENERIC = "generic"
 """The table's entry for kinds without one of their own."""
+COPY_INSTRUCTIONS, COPY_INSTRUCTIONS_PER_BYTE = 90.0, 0.6
+"""Of a row that moves, on any board: by words, four at a time (`split_nn_copy.h`)."""
 MEASURED_AS = {OpKind.SUB: OpKind.ADD, OpKind.CONV_SUM_LAST: OpKind.CONV_SUM}
 """Kinds that run on another kind's kernel."""
 
 Counter = Callable[[Geometry, Edge], Counts]
+Addresses = Sequence[Sequence[int | None]]
+"""By storage and row."""
 
 _PORTABLE: Mapping[OpKind, Counter] = {
     OpKind.CONV: latency_portable.conv,
@@ -221,31 +225,44 @@ def predict(program: Program, board: str) -> Prediction:
     costs = [OpCost(op_geometry(program, op), board) for op in program.ops]
     overlaps = board_costs(board).kernels == "dsp"
     totals = [0.0] * len(costs)
-    for step in program.steps:
+    for step, addresses in zip(program.steps, program.addresses_by_step(), strict=True):
         op = program.ops[step.op]
-        apart, together = sharing(program, op, step.row) if overlaps else (True, 1)
+        apart, together = sharing(program, op, step.row, addresses) if overlaps else (True, 1)
         totals[step.op] += costs[step.op].step(step.row, apart, together)
+    copied = fsum(
+        COPY_INSTRUCTIONS + COPY_INSTRUCTIONS_PER_BYTE * program.storages[m.storage].row_bytes for m in program.moves
+    )
     once = fsum(costs[step.op].step(step.row) for step in dict.fromkeys(program.steps))
     unmeasured = {op.kind.name for op, cost in zip(program.ops, costs, strict=True) if not cost.measured}
-    return Prediction(board, round(fsum(totals)), round(once), tuple(sorted(unmeasured)), tuple(map(round, totals)))
+    return Prediction(
+        board, round(fsum(totals) + copied), round(once), tuple(sorted(unmeasured)), tuple(map(round, totals))
+    )
 
 
-def sharing(program: Program, op: Op, row: int) -> tuple[bool, int]:
+def slower_in_place(kind: OpKind, board: str) -> bool:
+    """Whether a step takes longer when its output row lies on a row it reads, at the least distance (`sharing`)."""
+    return board_costs(board).kernels == "dsp" and kind is OpKind.CONV
+
+
+def sharing(program: Program, op: Op, row: int, addresses: Addresses | None = None) -> tuple[bool, int]:
     """`Edge.apart` and `Edge.together` of a step, as `split_nn_conv_dsp.c` and `split_nn_depthwise_dsp.c` find them.
 
-    A depthwise output row whole pixels away from an input row counts as apart: no channel lies on another one.
+    A depthwise output row whole pixels away from an input row counts as apart: no channel lies on another one. Rows lie
+    at `addresses`, or where they do before the first move.
     """
+    if addresses is None:
+        addresses = [storage.addresses for storage in program.storages]
     if op.kind not in (OpKind.CONV, OpKind.DEPTHWISE):
         return True, 1
     view, output = program.views[op.input], program.views[op.output]
-    written = _span(program, output, row)
+    written = _span(addresses, output, row)
     stride, pad = int(op.params["stride_columns"]), int(op.params["pad_columns"])
     origin = row * int(op.params["stride_rows"]) - int(op.params["pad_rows"])
     step, own_step = view.pixel_stride_bytes, output.pixel_stride_bytes
     apart, together = True, output.column_count
     for k in range(int(op.params["kernel_rows"])):
         at = origin + k * int(op.params["dilation_rows"])
-        read = _span(program, view, at) if 0 <= at < view.row_count else None
+        read = _span(addresses, view, at) if 0 <= at < view.row_count else None
         if not (written and read and written[0] < read[1] and read[0] < written[1]):
             continue
         if op.kind is OpKind.CONV:
@@ -259,10 +276,10 @@ def sharing(program: Program, op: Op, row: int) -> tuple[bool, int]:
     return apart, 1 if apart else together
 
 
-def _span(program: Program, view: View, row: int) -> tuple[int, int] | None:
+def _span(addresses: Addresses, view: View, row: int) -> tuple[int, int] | None:
     """Where a row of a view lies in the workspace."""
-    storage = program.storages[view.storage]
-    address = storage.addresses[view.first_row + row] if storage.addresses else None
+    rows = addresses[view.storage]
+    address = rows[view.first_row + row] if rows else None
     if address is None:
         return None
     start = address + view.offset_bytes

@@ -3,42 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from tflm_split.errors import InternalError
-from tflm_split.plan.problem import Body, Layout, Leeway
+from tflm_split.plan.problem import Body, Layout, Leeway, Move, Span
 
 
 def check_layout(bodies: Sequence[Body], layout: Layout, leeways: Sequence[Leeway] = ()) -> None:
     """Raises InternalError if two spans share a byte at one time, or an address is negative, misaligned or too high.
 
     Two bodies may share bytes where a leeway says so: in the one step in which both live, at the distance it asks for.
+    A move puts a span that lives where no other is at that moment, itself left aside.
     """
     if len(layout.addresses) != len(bodies):
         raise InternalError(f"a layout of {len(layout.addresses)} addresses for {len(bodies)} bodies")
     distances = {(leeway.read, leeway.written): leeway.distance_bytes for leeway in leeways}
+    moves_of: dict[tuple[int, int], list[Move]] = {}
+    for move in layout.moves:
+        moves_of.setdefault((move.body, move.span), []).append(move)
     events: list[tuple[int, int, int, int, int, int]] = []
     for b, (body, address) in enumerate(zip(bodies, layout.addresses, strict=True)):
         if address < 0 or address % body.align:
             raise InternalError(f"body {b} lies at {address}, which is not a multiple of {body.align}")
         for number, span in enumerate(body.spans):
-            low = address + span.offset
-            if span.offset < 0 or low + span.bytes > layout.head_bytes:
-                raise InternalError(f"body {b} ends at {low + span.bytes}, past the head of {layout.head_bytes} B")
-            if span.start < span.stop and span.bytes:
-                events.append((span.start, 1, low, low + span.bytes, b, number))
-                events.append((span.stop, 0, low, low + span.bytes, b, number))
+            if span.offset < 0:
+                raise InternalError(f"span {number} of body {b} starts {-span.offset} bytes before it")
+            moves = moves_of.get((b, number), [])
+            for start, stop, low in _stays(b, address, span, moves):
+                if low < 0 or low + span.bytes > layout.head_bytes:
+                    raise InternalError(f"body {b} ends at {low + span.bytes}, past the head of {layout.head_bytes} B")
+                if start < stop and span.bytes:
+                    events.append((start, 1, low, low + span.bytes, b, number))
+                    events.append((stop, 0, low, low + span.bytes, b, number))
+    _check_order_of_moves(bodies, layout)
     # sweep over time; ends come before starts of the same step (half-open)
+    body_spans = [body.spans for body in bodies]
     alive: dict[tuple[int, int], tuple[int, int]] = {}
     for time, begins, low, high, b, number in sorted(events):
         if not begins:
             del alive[b, number]
             continue
-        for (other, _), (other_low, other_high) in alive.items():
+        for (other, other_number), (other_low, other_high) in alive.items():
             if low < other_high and other_low < high:
                 read, written = (other, b) if (other, b) in distances else (b, other)
                 if (read, written) not in distances:
                     raise InternalError(f"bodies {b} and {other} share bytes at step {time}")
-                below = layout.addresses[read] - layout.addresses[written]
+                starts = {
+                    b: low - body_spans[b][number].offset,
+                    other: other_low - body_spans[other][other_number].offset,
+                }
+                below = starts[read] - starts[written]
                 distance = distances[read, written]
                 if below < distance or (distance == 0 and below != 0):
                     raise InternalError(
@@ -47,3 +61,31 @@ def check_layout(bodies: Sequence[Body], layout: Layout, leeways: Sequence[Leewa
                 if bodies[read].stop != time + 1 or bodies[written].start != time:
                     raise InternalError(f"bodies {written} and {read} share bytes in more than step {time}")
         alive[b, number] = low, high
+
+
+def _stays(body: int, address: int, span: Span, moves: Sequence[Move]) -> list[tuple[int, int, int]]:
+    """(start, stop, address) of the places where a span lives one after the other."""
+    times = [span.start, *(m.position for m in moves), span.stop]
+    if moves and any(before >= after for before, after in pairwise(times)):
+        raise InternalError(f"body {body} moves when it does not live, or twice before one step")
+    lows = [address + span.offset, *(m.address for m in moves)]
+    return [(start, stop, low) for (start, stop), low in zip(pairwise(times), lows, strict=True)]
+
+
+def _check_order_of_moves(bodies: Sequence[Body], layout: Layout) -> None:
+    """Raises InternalError if a move overwrites what lives, or moves are not in the order of their steps."""
+    at = {
+        (b, s): layout.addresses[b] + span.offset for b, body in enumerate(bodies) for s, span in enumerate(body.spans)
+    }
+    latest = 0
+    for move in layout.moves:
+        if move.position < latest:
+            raise InternalError(f"a move before step {move.position} follows one before step {latest}")
+        latest = move.position
+        end = move.address + bodies[move.body].spans[move.span].bytes
+        for (b, s), low in at.items():
+            span = bodies[b].spans[s]
+            lives = span.start < move.position < span.stop and span.bytes
+            if lives and (b, s) != (move.body, move.span) and low < end and move.address < low + span.bytes:
+                raise InternalError(f"the move of body {move.body} before step {move.position} overwrites body {b}")
+        at[move.body, move.span] = move.address

@@ -103,13 +103,15 @@ class Distances:
             return _united(other, low, high)
         extra: list[tuple[int, int, int]] = []
         for k, o in enumerate(other.tolist()):
+            same = int(self._offset[theirs[k]] - self._offset[mine[k]])
+            """Where both start at the very same byte."""
             if on.get(o):
-                low[k] = max(low[k], -on[o])
+                low[k] = max(low[k], same - on[o])
             elif under.get(o):
-                high[k] = min(high[k], under[o])
+                high[k] = min(high[k], same + under[o])
             elif o in on or o in under:  # below, above, or at the very same address
-                extra.append((o, 0, int(high[k])))
-                high[k] = 0
+                extra.append((o, same, int(high[k])))
+                high[k] = same
         if extra:
             more = np.array(extra, dtype=np.int64)
             other, low, high = (np.concatenate((x, more[:, k])) for k, x in enumerate((other, low, high)))

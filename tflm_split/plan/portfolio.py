@@ -1,4 +1,5 @@
-"""The smallest layout of a portfolio: placing orders, the largest tensor at either end, then squeezing the best.
+"""The smallest layout of a portfolio: placing orders, the largest tensor at either end, then squeezing the best; what
+fixed addresses leave unused is won by moving bodies on the way.
 
 Stops at once when the lower bound is reached: nothing can be smaller.
 """
@@ -13,6 +14,7 @@ from tflm_split.plan.check import check_layout
 from tflm_split.plan.effort import DEFAULT_EFFORT, EXACT_EFFORT
 from tflm_split.plan.exact import MOST_BODIES, available, solve_exactly
 from tflm_split.plan.first_fit import Distances
+from tflm_split.plan.moves import MoveTerms, with_moves
 from tflm_split.plan.problem import Body, Layout, Leeway, head_bytes, packing_lower_bound
 from tflm_split.plan.squeeze import squeeze
 
@@ -34,13 +36,24 @@ MANY_PAIRS = 300_000
 EXACT_TIME = 5.0
 """Deterministic time (a count that comes to some seconds) of the solver at `EXACT_EFFORT`; more with more."""
 FIRST_FIT, SQUEEZE, CP_SAT, CP_SAT_MISSING = "first fit", "squeeze", "CP-SAT", "CP-SAT asked for, not installed"
+MOVES = "moves"
 """`Layout.solver`."""
 VISITS_PER_EFFORT = 10_000
 """Pairs of bodies that squeezing may look at per unit of effort."""
+MOVE_VISITS_PER_EFFORT = 40_000
+"""The same for layouts with moves."""
 FIRST_TRY_VISITS = 2_000_000
 """The same for the first tries to get below one height."""
 FIRST_TRY_ROUNDS = (8, 1000)
 """How often they look at every pair, at least and at most."""
+EXCESSES = (0.08, 0.04, 0.02, 0.015, 0.01, 0.005, 0.0025, 0.0)
+"""Heads tried with moves, as excess over the lower bound: the lower, the more moves and the more to look at."""
+IN_VAIN = 2
+"""Of these in a row that may be in vain."""
+FLASH_BYTES_PER_BYTE = 16
+"""How many bytes of flash a byte of RAM is worth at most."""
+MOVE_FLASH_BYTES = 14
+"""What a move takes in a program (`MOVE` in `program/format.py`, and its turn)."""
 RESOLUTION = 512
 """Heights are tried in steps of this part of the lower bound."""
 
@@ -62,12 +75,13 @@ def plan(
     leeways: Sequence[Leeway] = (),
     starts: Iterable[Start] = (),
     granule_bytes: int = 1,
+    move_terms: MoveTerms | None = None,
 ) -> Layout:
     """A checked layout of `bodies`, which may use `leeways`. Same arguments, same layout.
 
     `effort` is how much is looked at, in units of `VISITS_PER_EFFORT`; from `EXACT_EFFORT` on, CP-SAT has a go, too, if
     it is installed. The layout is no worse than any of `starts`, which are asked for only if needed. A head counts in
-    multiples of `granule_bytes`: below that, nothing is gained.
+    multiples of `granule_bytes`: below that, nothing is gained. On `move_terms`, bodies may change places on the way.
     """
     if not bodies:
         return Layout((), 0, "empty")
@@ -87,8 +101,37 @@ def plan(
     layout = Layout(best.addresses, head_bytes(bodies, best.addresses), best.technique, bound, solver)
     if effort >= EXACT_EFFORT and layout.head_bytes > bound and len(bodies) <= MOST_BODIES:
         layout = _exactly(bodies, layout, effort, leeways, granule_bytes)
+    if effort and move_terms and layout.head_bytes > bound:
+        visits = effort * MOVE_VISITS_PER_EFFORT
+        layout = _moved(bodies, leeways, move_terms, layout, bound, granule_bytes, visits, use_native)
     check_layout(bodies, layout, leeways)
     return layout
+
+
+def _moved(
+    bodies: Sequence[Body],
+    leeways: Sequence[Leeway],
+    terms: MoveTerms,
+    layout: Layout,
+    bound_bytes: int,
+    granule_bytes: int,
+    visits: int,
+    use_native: bool,
+) -> Layout:
+    """`layout`, or the one with moves that is worth most: RAM first, flash for the moves at its exchange rate."""
+    best, best_cost, in_vain = layout, float(layout.head_bytes), 0
+    for excess in EXCESSES:
+        height = -(-int(bound_bytes * (1 + excess)) // granule_bytes) * granule_bytes
+        if height >= best.head_bytes:
+            continue
+        found, visits = with_moves(bodies, leeways, terms, layout, height, visits, use_native)
+        cost = found.head_bytes + len(found.moves) * MOVE_FLASH_BYTES / FLASH_BYTES_PER_BYTE if found else best_cost
+        in_vain = in_vain + 1
+        if found and cost < best_cost:
+            best, best_cost, in_vain = replace(found, lower_bound_bytes=bound_bytes, solver=MOVES), cost, 0
+        if in_vain > IN_VAIN or visits <= 0:
+            break
+    return best
 
 
 def _exactly(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
+import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,27 @@ class Body:
 class Leeway:
     """Bodies `written` and `read`, of one span each, are alive together in one step only: the first of `written`, the
     last of `read`. There, `written` may lie on `read` if it starts at least `distance_bytes` below it; if that is 0,
-    at the very same address only."""
+    at the very same address only. `cost`: instructions that it takes to do so."""
 
     read: int
     written: int
     distance_bytes: int
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Before step `position`, span `span` of body `body` is copied to `address`, and stays there until its next move."""
+
+    position: int
+    body: int
+    span: int
+    address: int
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`addresses[b]` is body b's address; `head_bytes` the end of the highest span.
+    """`addresses[b]` is body b's address at its birth; `head_bytes` the end of the highest span; `moves` in their order.
 
     `lower_bound_bytes`: no layout of the same problem can be smaller. `solver`: the last that was needed (`portfolio.py`).
     """
@@ -66,6 +78,7 @@ class Layout:
     technique: str
     lower_bound_bytes: int = 0
     solver: str = ""
+    moves: tuple[Move, ...] = ()
 
 
 def live_lower_bound(bodies: Sequence[Body], leeways: Sequence[Leeway] = (), unit_bytes: int = 1) -> int:
@@ -76,26 +89,30 @@ def live_lower_bound(bodies: Sequence[Body], leeways: Sequence[Leeway] = (), uni
     """
     if not bodies:
         return 0
-
-    def rounded(count: int) -> int:
-        return -(-count // unit_bytes) * unit_bytes
-
-    horizon = max(b.stop for b in bodies) + 1
-    change = np.zeros(horizon + 1, dtype=np.int64)
-    for body in bodies:
-        for span in body.spans:
-            change[span.start] += rounded(span.bytes)
-            change[span.stop] -= rounded(span.bytes)
-    live = np.cumsum(change)
+    live = live_bytes_by_step(bodies, unit_bytes)
     shared: dict[int, tuple[int, int]] = {}
     """By written body: the least distance, and the bytes of all bodies it may lie on."""
     for leeway in leeways:
         distance, under = shared.get(leeway.written, (leeway.distance_bytes, 0))
         distance = min(distance, leeway.distance_bytes)
-        shared[leeway.written] = distance, under + rounded(bodies[leeway.read].bytes)
+        shared[leeway.written] = distance, under + _rounded(bodies[leeway.read].bytes, unit_bytes)
     for written, (distance, under) in shared.items():
-        live[bodies[written].start] -= max(0, min(rounded(bodies[written].bytes) - distance, under))
+        live[bodies[written].start] -= max(0, min(_rounded(bodies[written].bytes, unit_bytes) - distance, under))
     return int(live.max())
+
+
+def live_bytes_by_step(bodies: Sequence[Body], unit_bytes: int = 1) -> npt.NDArray[np.int64]:
+    """Bytes alive in each step, spans rounded up to `unit_bytes`, when no body lies on another."""
+    change = np.zeros(max(b.stop for b in bodies) + 2, dtype=np.int64)
+    for body in bodies:
+        for span in body.spans:
+            change[span.start] += _rounded(span.bytes, unit_bytes)
+            change[span.stop] -= _rounded(span.bytes, unit_bytes)
+    return np.cumsum(change)
+
+
+def _rounded(count: int, unit_bytes: int) -> int:
+    return -(-count // unit_bytes) * unit_bytes
 
 
 def unit_bytes(bodies: Sequence[Body]) -> int:

@@ -20,6 +20,7 @@ HEADER_PATH = Path(__file__).resolve().parents[2] / "tflm_runtime_patch" / "spli
 
 _ENUMS: tuple[tuple[str, type[IntEnum]], ...] = (
     ("STORAGE", fmt.StorageKind),
+    ("STORAGE", fmt.StorageFlags),
     ("OP", fmt.OpKind),
     ("FLAG", fmt.Flags),
     ("WEIGHT", fmt.WeightFlags),
@@ -70,6 +71,8 @@ def _constants() -> str:
         ("SPLIT_NO_ADDRESS32", f"0x{fmt.NO_ADDRESS32:08X}u", "TABLE32: this row has no address"),
         ("SPLIT_MAX_WINDOW_ROWS", f"{fmt.MAX_WINDOW_ROWS}", "input rows one step may read through a window"),
         ("SPLIT_POSITIONS_PER_PIXEL", f"{fmt.POSITIONS_PER_PIXEL}u", "units of a RESIZE_BILINEAR position"),
+        ("SPLIT_MOVE_ALIGN", f"{fmt.MOVE_ALIGN}u", "moves go by multiples of this many bytes"),
+        ("SPLIT_MOVES_BIT", f"{fmt.MOVES_BIT}", "of SPLIT_NN_KINDS: this build can move rows"),
         ("SPLIT_MAX_SUMMED", f"{fmt.MAX_SUMMED}u", "int8 that may be added up"),
         ("SPLIT_TABLE16_UNIT", f"{fmt.TABLE16_UNIT}u", "bytes per unit of a TABLE16 address"),
     )

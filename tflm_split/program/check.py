@@ -29,7 +29,16 @@ from tflm_split.program.check_types import (
     wide_shift_fault,
 )
 from tflm_split.program.constants import DEPTHWISE_KINDS, constant_bytes, constant_fields
-from tflm_split.program.format import MAX_WINDOW_ROWS, NONE, PARAMS_OF, MeanMode, OpKind, StorageKind, WeightFlags
+from tflm_split.program.format import (
+    MAX_WINDOW_ROWS,
+    MOVE_ALIGN,
+    NONE,
+    PARAMS_OF,
+    MeanMode,
+    OpKind,
+    StorageKind,
+    WeightFlags,
+)
 from tflm_split.program.types import Op, Program, Storage, View
 
 Params = Mapping[str, int | float]
@@ -45,6 +54,8 @@ TYPED = INT16_KINDS | FLOAT_KINDS
 
 MAX_BYTES = 2**31 - 1
 """Of the workspace: the executor computes addresses in int32."""
+MAX_MOVES = 2**16
+"""Their order is given in u16."""
 MAX_REACH = 2**29
 """A window's last row or column lies before this, stride and dilation counted."""
 MAX_SOFTMAX_CHANNELS = 4095
@@ -83,6 +94,7 @@ def check_program(program: Program) -> None:
             raise ProgramError(f"step {i} computes row {step.row} of op {step.op}, which has {rows_of[step.op]} rows")
     for k, row in sorted({(step.op, step.row) for step in program.steps}):
         _check_addresses(program, k, row)
+    _check_moves(program)
 
 
 def step_rows(program: Program, op: Op) -> int:
@@ -138,6 +150,33 @@ def _check_addresses(program: Program, index: int, row: int) -> None:
                 f"row {row} of op {index} {op.kind.name} touches row {view.first_row + view_row} of storage "
                 f"{view.storage}, which has no address"
             )
+
+
+def _check_moves(program: Program) -> None:
+    if len(program.moves) > MAX_MOVES:
+        raise ProgramError(f"the program has {len(program.moves)} moves, and {MAX_MOVES} is the most")
+    seen: set[tuple[int, int, int]] = set()
+    latest = 0
+    for i, move in enumerate(program.moves):
+        if not latest <= move.step < len(program.steps):
+            raise ProgramError(
+                f"move {i} comes before step {move.step}, which is not one of {latest} to {len(program.steps)}"
+            )
+        latest = move.step
+        if not 0 <= move.storage < len(program.storages) or program.storages[move.storage].constant is not None:
+            raise ProgramError(f"move {i} names storage {move.storage}, which is none in the workspace")
+        storage = program.storages[move.storage]
+        first = storage.addresses[move.row] if 0 <= move.row < storage.row_count else None
+        if first is None:
+            raise ProgramError(f"move {i} moves row {move.row} of storage {move.storage}, which has no address")
+        if not 0 <= move.address <= program.workspace_bytes - storage.row_bytes or (move.address - first) % MOVE_ALIGN:
+            raise ProgramError(
+                f"move {i} takes row {move.row} of storage {move.storage} from {first} to {move.address}, in a workspace "
+                f"of {program.workspace_bytes} bytes and by a multiple of {MOVE_ALIGN}"
+            )
+        if (move.step, move.storage, move.row) in seen:
+            raise ProgramError(f"move {i} moves row {move.row} of storage {move.storage} twice before step {move.step}")
+        seen.add((move.step, move.storage, move.row))
 
 
 def _check_storage(program: Program, name: str, storage: Storage) -> None:

@@ -8,7 +8,7 @@ a storage that was encoded as `AFFINE` have the address their neighbours imply.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ from tflm_split.program.format import (
     HEADER,
     IO,
     MAGIC,
+    MOVE,
     NO_ADDRESS16,
     NO_ADDRESS32,
     NONE,
@@ -37,9 +38,10 @@ from tflm_split.program.format import (
     Flags,
     OpKind,
     Record,
+    StorageFlags,
     StorageKind,
 )
-from tflm_split.program.types import Io, Op, Program, Step, Storage, View
+from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 
 T = TypeVar("T")
 
@@ -76,6 +78,8 @@ class _Decoder:
         self.header = {name: int(value) for name, value in HEADER.unpack(blob, 0).items()}
         self._check_header()
         self.constants = _Constants(blob, self.header["constants_offset"])
+        self.flagged: set[int] = set()
+        """Storages whose flags say that their rows move."""
 
     def _check_header(self) -> None:
         header = self.header
@@ -96,6 +100,7 @@ class _Decoder:
             ("storage records", header["storages_offset"], STORAGE.size_bytes * header["storage_count"]),
             ("view records", header["views_offset"], VIEW.size_bytes * header["view_count"]),
             ("op records", header["ops_offset"], OP.size_bytes * header["op_count"]),
+            ("moves", header["moves_offset"], (MOVE.size_bytes + 2) * header["move_count"]),
             ("steps", header["steps_offset"], self.step_bytes * header["step_count"]),
             ("constants", header["constants_offset"], 0),
         )
@@ -112,7 +117,7 @@ class _Decoder:
             raise ProgramError(
                 f"the program's constants lie at byte {header['constants_offset']}, not a multiple of 16"
             )
-        self.middle = (header["ops_offset"] + OP.size_bytes * header["op_count"], header["steps_offset"])
+        self.middle = (header["ops_offset"] + OP.size_bytes * header["op_count"], header["moves_offset"])
 
     @property
     def step_bytes(self) -> int:
@@ -134,6 +139,7 @@ class _Decoder:
             ops=ops,
             steps=self._steps(),
             constants=tuple(self.constants.found),
+            moves=self._moves(storages),
         )
         check_program(program)
         return program
@@ -156,6 +162,10 @@ class _Decoder:
         name = f"storage {index}"
         if record["kind"] not in set(StorageKind):
             raise ProgramError(f"{name} has the unknown kind {record['kind']}")
+        if record["flags"] & ~int(StorageFlags.MOVES):
+            raise ProgramError(f"{name} has unknown flags {record['flags']:#x}")
+        if record["flags"]:
+            self.flagged.add(index)
         addresses: tuple[int | None, ...]
         match StorageKind(record["kind"]):
             case StorageKind.CONSTANT:
@@ -215,6 +225,22 @@ class _Decoder:
             input2=None if record["input2"] == NONE else record["input2"],
             accumulator=None if record["accumulator"] == NONE else record["accumulator"],
         )
+
+    def _moves(self, storages: Sequence[Storage]) -> tuple[Move, ...]:
+        """In order of execution; records that are not in order of rows could not be found by them."""
+        count, offset = self.header["move_count"], self.header["moves_offset"]
+        records = self._records(MOVE, offset, count, lambda _, r: Move(r["step"], r["storage"], r["row"], r["address"]))
+        keys = [(m.storage, m.row, m.step) for m in records]
+        if any(keys[k] >= keys[k + 1] for k in range(count - 1)):
+            raise ProgramError("the program's moves are not in the order of storages, rows and steps")
+        order = struct.unpack_from(f"<{count}H", self.blob, offset + count * MOVE.size_bytes)
+        if sorted(order) != list(range(count)):
+            raise ProgramError("the order of the program's moves does not name each of them once")
+        moved = {m.storage for m in records}
+        for s in range(len(storages)):
+            if (s in moved) != (s in self.flagged):
+                raise ProgramError(f"storage {s} {'moves' if s in moved else 'does not move'}, unlike its flags say")
+        return tuple(records[k] for k in order)
 
     def _steps(self) -> tuple[Step, ...]:
         count = self.header["step_count"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tflm_split.errors import InternalError, Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.plan.problem import Layout
+from tflm_split.plan.problem import Move as SpanMove
 from tflm_split.program.format import OpKind
-from tflm_split.program.types import Io, Op, Program, Step, Storage, View
+from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.split.regions import Split
@@ -89,8 +90,10 @@ def emit_region(
     bodies: Bodies,
     layout: Layout,
     contiguous: frozenset[int],
+    first_position: int = 0,
 ) -> Region:
-    """The program of one region; `steps` are its steps (indices into the step graph) in order."""
+    """The program of one region; `steps` are its steps (indices into the step graph) in order, `first_position` that of
+    the first of them among all steps."""
     graph = split.graph
     first_piece = piece_index(step_graph)
     inputs, outputs = border(graph, nodes)
@@ -100,7 +103,10 @@ def emit_region(
     ]
     address = {p: layout.addresses[place.body] + place.offset for p, place in bodies.placements.items()}
     touched = {p for s in steps for p in (*step_graph.steps[s].reads, *step_graph.steps[s].writes)}
+    moves = [m for m in layout.moves if first_position <= m.position < first_position + len(steps)]
+    piece_moves = list(_piece_moves(step_graph, bodies, address, layout, moves))
     ends = [(address[p], address[p] + step_graph.pieces[p].bytes) for p in touched]
+    ends += [(to, to + step_graph.pieces[p].bytes) for _, p, to in piece_moves]
     offsets = {t: tensor_offset(split, bodies, layout, first_piece, t) for t in (*inputs, *outputs)}
     ends += [(offsets[t], offsets[t] + graph.tensors[t].bytes) for t in (*inputs, *outputs)]
     origin = min(low for low, _ in ends) // TENSOR_ALIGN * TENSOR_ALIGN
@@ -125,9 +131,30 @@ def emit_region(
         tuple(builder.ops),
         tuple(program_steps),
         tuple(builder.constants),
+        tuple(
+            Move(position - first_position, builder.storage(piece.storage), piece.row, to - origin)
+            for position, piece, to in ((at, step_graph.pieces[p], to) for at, p, to in piece_moves)
+        ),
     )
     output_storages = tuple(builder.known_storage(split.storages.storage_of[t]) for t in outputs)
     return Region(tuple(nodes), inputs, outputs, origin, program, output_storages)
+
+
+def _piece_moves(
+    step_graph: StepGraph, bodies: Bodies, address: Mapping[int, int], layout: Layout, moves: Sequence[SpanMove]
+) -> Iterator[tuple[int, int, int]]:
+    """(position, piece, address it goes to): a span of several rows row by row, from the side that it moves to."""
+    pieces_of: dict[int, list[int]] = {}
+    for p, place in bodies.placements.items():
+        pieces_of.setdefault(place.body, []).append(p)
+    where = dict(address)
+    for move in moves:
+        span, body = bodies.bodies[move.body].spans[move.span], move.body
+        rows = [p for p in pieces_of[body] if 0 <= bodies.placements[p].offset - span.offset < span.bytes]
+        rows.sort(key=lambda p: bodies.placements[p].offset, reverse=move.address > where[rows[0]])
+        for p in rows:
+            where[p] = move.address + bodies.placements[p].offset - span.offset
+            yield move.position, p, where[p]
 
 
 def piece_index(step_graph: StepGraph) -> dict[int, int]:

@@ -16,6 +16,7 @@ from tflm_split.program.format import (
     HEADER,
     IO,
     MAGIC,
+    MOVE,
     NO_ADDRESS16,
     NO_ADDRESS32,
     NONE,
@@ -26,9 +27,10 @@ from tflm_split.program.format import (
     VERSION,
     VIEW,
     Flags,
+    StorageFlags,
     StorageKind,
 )
-from tflm_split.program.types import Op, Program, Storage
+from tflm_split.program.types import Move, Op, Program, Storage
 
 
 def encode(program: Program) -> bytes:
@@ -95,13 +97,15 @@ def _encode(program: Program) -> bytes:
     middle_offset = ops_offset + OP.size_bytes * len(program.ops)
 
     tables = [_address_table(s, program.workspace_bytes) for s in program.storages]
-    steps = _steps(program)
+    moves, steps = _moves(program), _steps(program)
+    moved = {move.storage for move in program.moves}
     constants = _ordered_constants(program)
 
     # Records are equal when they name the same constants, wherever these lie: a layout with the constants area at 0
     # has the size of the final one.
     draft = _place(program, middle_offset, tables, _place_constants(constants, 0)[0])
-    steps_offset = draft.pool.end
+    moves_offset = draft.pool.end
+    steps_offset = moves_offset + len(moves)
     constants_offset = _aligned(steps_offset + len(steps), AREA_ALIGNMENT)
     offsets, constants_content = _place_constants(constants, constants_offset)
     final = _place(program, middle_offset, tables, offsets)
@@ -112,8 +116,9 @@ def _encode(program: Program) -> bytes:
             row_bytes=storage.row_bytes,
             row_count=storage.row_count,
             kind=storage_kind(storage, program.workspace_bytes),
+            flags=StorageFlags.MOVES if s in moved else 0,
         )
-        for storage, table_offset in zip(program.storages, final.tables, strict=True)
+        for s, (storage, table_offset) in enumerate(zip(program.storages, final.tables, strict=True))
     )
     view_records = b"".join(
         VIEW.pack(
@@ -152,6 +157,8 @@ def _encode(program: Program) -> bytes:
             storages_offset=storages_offset,
             views_offset=views_offset,
             ops_offset=ops_offset,
+            moves_offset=moves_offset,
+            move_count=len(program.moves),
             steps_offset=steps_offset,
             step_count=len(program.steps),
             constants_offset=constants_offset,
@@ -165,7 +172,7 @@ def _encode(program: Program) -> bytes:
     )
     for io in program.inputs + program.outputs:
         blob += IO.pack(address=io.address, bytes=io.bytes)
-    blob += storage_records + view_records + op_records + final.pool.content + steps
+    blob += storage_records + view_records + op_records + final.pool.content + moves + steps
     blob += bytes(constants_offset - len(blob)) + constants_content
     return bytes(blob)
 
@@ -217,6 +224,22 @@ def _origin(storage: Storage) -> int:
         if address is not None:
             return address - row * storage.row_bytes
     return 0
+
+
+def _moves(program: Program) -> bytes:
+    """The records in the order in which rows are looked up, then that in which they are carried out; 4-aligned."""
+    by_row = sorted(range(len(program.moves)), key=lambda k: _key(program.moves[k]))
+    records = b"".join(
+        MOVE.pack(storage=m.storage, row=m.row, step=m.step, address=m.address)
+        for m in (program.moves[k] for k in by_row)
+    )
+    record_of = {k: record for record, k in enumerate(by_row)}
+    order = struct.pack(f"<{len(by_row)}H", *(record_of[k] for k in range(len(by_row))))
+    return records + order + bytes(-len(order) % 4)
+
+
+def _key(move: Move) -> tuple[int, int, int]:
+    return move.storage, move.row, move.step
 
 
 def _steps(program: Program) -> bytes:

@@ -5,16 +5,18 @@ A program is one blob, little-endian, position-independent, read in place from f
 `tflm_runtime_patch/split_nn/split_nn_format.h` is generated from this file (`python -m tflm_split.program.c_header`)
 and a test keeps it fresh.
 
-    header | io records | storage records | view records | op records | parameter records | address tables | steps |
-    constants (weights, biases, multipliers, shifts, tables)
+    header | io records | storage records | view records | op records | parameter records | address tables | moves |
+    moves in the order of their steps | steps | constants (weights, biases, multipliers, shifts, tables)
 
 How it is executed (`split_nn/split_nn_run.c`): for each step `(op, row)` in order, the op computes row `row` of its
 output view, or, for an accumulating op (`SUM_FEED`, `DENSE_FEED`), takes in row `row` of its input view: row 0 clears
 the accumulator first, the last row writes the output. `CONV_SUM` adds to row `row` of sums that several ops share.
+Before a step, the rows that `MOVE` records name for it are copied to other addresses, where later steps find them.
 
 * A *storage* is what is cut into pieces: `row_count` rows of `row_bytes` bytes. Each row has an address of its own, a
   byte offset into the workspace: `AFFINE` rows follow each other (model inputs and outputs), `TABLE16` looks a row up
   in a u16 table in units of 4 bytes, `TABLE32` in a u32 table in bytes, `CONSTANT` rows follow each other in the blob.
+  A row that moves is where the last of its moves up to the present step has put it, and at the address above before.
 * A *view* is how an op sees a storage: rows `[first_row, first_row + row_count)`, in each row `column_count` pixels of
   `channel_count` elements, `pixel_stride_bytes` apart, starting `offset_bytes` into the row. RESHAPE, CONCATENATION
   and channel slices are views, not steps. A 1-D map (H = 1) is viewed with its W as rows.
@@ -27,7 +29,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 MAGIC = int.from_bytes(b"TSPL", "little")
-VERSION = 1
+VERSION = 2
 NONE = 0xFFFF
 """Where a record names no view or storage."""
 MAX_WINDOW_ROWS = 32
@@ -36,6 +38,10 @@ TABLE16_UNIT = 4
 """Bytes per unit of a `TABLE16` address."""
 POSITIONS_PER_PIXEL = 1024
 """Units of a `RESIZE_BILINEAR` position."""
+MOVE_ALIGN = 4
+"""A move goes by a multiple of this many bytes, so that elements stay aligned."""
+MOVES_BIT = 63
+"""Of `SPLIT_NN_KINDS`: the build can move rows."""
 MAX_SUMMED = 2**23
 """More int8 could overflow the int32 sum of `SUM_FEED` or `PIXEL_SUM`."""
 NO_ADDRESS16 = 0xFFFF
@@ -48,6 +54,12 @@ class StorageKind(IntEnum):
     TABLE16 = 1
     TABLE32 = 2
     CONSTANT = 3
+
+
+class StorageFlags(IntEnum):
+    """Bits of `STORAGE.flags`."""
+
+    MOVES = 1  # rows of this storage move
 
 
 class OpKind(IntEnum):
@@ -215,6 +227,10 @@ HEADER = Record(
         Field("storages_offset", "uint32_t"),
         Field("views_offset", "uint32_t"),
         Field("ops_offset", "uint32_t"),
+        Field(
+            "moves_offset", "uint32_t", "move records, by storage, row and step; then u16[]: them in order of execution"
+        ),
+        Field("move_count", "uint32_t"),
         Field("steps_offset", "uint32_t"),
         Field("step_count", "uint32_t"),
         Field("constants_offset", "uint32_t", "all weights and tables lie in [constants_offset, total_bytes)"),
@@ -244,7 +260,20 @@ STORAGE = Record(
         ),
         Field("row_bytes", "uint32_t"),
         Field("row_count", "uint16_t"),
-        Field("kind", "uint16_t", "StorageKind"),
+        Field("kind", "uint8_t", "StorageKind"),
+        Field("flags", "uint8_t", "StorageFlags"),
+    ),
+)
+
+MOVE = Record(
+    "split_move",
+    "Before step `step`, row `row` of storage `storage` goes to `address`; the two places may overlap. The moves of one "
+    "step are carried out one after the other.",
+    (
+        Field("storage", "uint16_t"),
+        Field("row", "uint16_t"),
+        Field("step", "uint32_t"),
+        Field("address", "uint32_t", "byte offset into the workspace; differs by a multiple of 4 from the row's first"),
     ),
 )
 
@@ -694,7 +723,7 @@ PARAMS_OF = {
 }
 
 RECORDS = (
-    HEADER, IO, STORAGE, VIEW, OP, WINDOW, QUANTIZED, QUANTIZED_INT16,
+    HEADER, IO, STORAGE, MOVE, VIEW, OP, WINDOW, QUANTIZED, QUANTIZED_INT16,
     CONV_PARAMS, POOL_PARAMS, BINARY_PARAMS, LUT_PARAMS, QUANTIZE_PARAMS, SOFTMAX_PARAMS,
     PAD_PARAMS, SUM_PARAMS, DENSE_PARAMS, TRANSPOSE_CONV_PARAMS, RESIZE_PARAMS, BILINEAR_PARAMS, GATHER_PARAMS,
     BLOCK_PARAMS, MATMUL_PARAMS, TRANSPOSE_PARAMS,

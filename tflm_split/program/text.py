@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from tflm_split.program.constants import constant_fields
 from tflm_split.program.encode import storage_kind
 from tflm_split.program.format import OpKind, StorageKind
-from tflm_split.program.types import Io, Op, Program, Step, Storage, View
+from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 
 _AXES = ("rows", "columns")
 _WINDOW = ("kernel", "stride", "dilation", "pad")
@@ -26,6 +26,7 @@ def format_program(program: Program) -> str:
         ("storages", [_storage(program, s, storage) for s, storage in enumerate(program.storages)]),
         ("views", [_view(v, view) for v, view in enumerate(program.views)]),
         ("ops", [_op(program, k, op) for k, op in enumerate(program.ops)]),
+        ("moves", [_move(move) for move in program.moves]),
         ("steps", list(_steps(program))),
     )
     constant_bytes = sum(len(constant) for constant in program.constants)
@@ -34,6 +35,8 @@ def format_program(program: Program) -> str:
         f"{len(program.steps)} steps, {len(program.constants)} constants of {constant_bytes} B"
     ]
     for title, rows in sections:
+        if title == "moves" and not rows:
+            continue
         lines += ["", title, *(f"  {line}" for line in _aligned(rows))]
     return "\n".join(lines) + "\n"
 
@@ -121,6 +124,10 @@ def _params(program: Program, op: Op) -> Iterator[str]:
             yield f"{name.removesuffix('_offset')}=c{int(value)}[{held} B]"
         else:
             yield f"{name}={value}"
+
+
+def _move(move: Move) -> list[str]:
+    return [f"before {move.step}", f"s{move.storage}", f"row {move.row}", f"to {move.address}"]
 
 
 def _steps(program: Program) -> Iterator[list[str]]:

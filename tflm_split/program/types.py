@@ -6,10 +6,10 @@ Same names and units as `format.py`. `constants` are raw bytes; a parameter that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tflm_split.program.format import OpKind, StorageKind
+from tflm_split.program.format import MOVES_BIT, OpKind, StorageKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Before step `step`, row `row` of storage `storage` is copied to `address`, where it is from then on."""
+
+    step: int
+    storage: int
+    row: int
+    address: int
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
+    """`moves` in the order in which they are carried out, so by step."""
+
     workspace_bytes: int
     inputs: tuple[Io, ...]
     outputs: tuple[Io, ...]
@@ -95,8 +107,20 @@ class Program:
     ops: tuple[Op, ...]
     steps: tuple[Step, ...]
     constants: tuple[bytes, ...] = field(default=(), repr=False)
+    moves: tuple[Move, ...] = ()
+
+    def addresses_by_step(self) -> Iterator[list[list[int | None]]]:
+        """Where the rows of all storages are in each step; one value, changed from step to step."""
+        now = [list(storage.addresses) for storage in self.storages]
+        moves = iter(self.moves)
+        move = next(moves, None)
+        for step in range(len(self.steps)):
+            while move and move.step <= step:
+                now[move.storage][move.row] = move.address
+                move = next(moves, None)
+            yield now
 
     @property
     def kinds_mask(self) -> int:
         """`SPLIT_NN_KINDS` of a build that runs nothing but this program: bit k is op kind k."""
-        return sum({1 << op.kind for op in self.ops})
+        return sum({1 << op.kind for op in self.ops}) + (1 << MOVES_BIT if self.moves else 0)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tflm_split.plan.problem import Leeway
 from tflm_split.schedule.lives import Bodies, usable_overlaps
 from tflm_split.schedule.step_graph import StepGraph
 
 
-def leeways(step_graph: StepGraph, order: Sequence[int], bodies: Bodies) -> tuple[Leeway, ...]:
+def leeways(
+    step_graph: StepGraph, order: Sequence[int], bodies: Bodies, cost_of: Callable[[int], float] = lambda _: 0.0
+) -> tuple[Leeway, ...]:
     """All overlaps (`step_graph.py`) between pieces that are bodies of their own and meet in one step of `order` only.
 
     An overlap's distance is the least that keeps the kernels' promise: a row further down is written over what has been
-    read for even longer.
+    read for even longer. `cost_of` a step: instructions that it takes to do so.
     """
     alone: dict[int, tuple[int, int]] = {}
     for p, place in bodies.placements.items():
@@ -21,7 +23,12 @@ def leeways(step_graph: StepGraph, order: Sequence[int], bodies: Bodies) -> tupl
         if len(body.spans) == 1 and body.bytes == step_graph.pieces[p].bytes:
             alone[p] = (body.start, body.stop)
     found = [
-        Leeway(bodies.placements[o.read].body, bodies.placements[o.written].body, o.distance_bytes)
+        Leeway(
+            bodies.placements[o.read].body,
+            bodies.placements[o.written].body,
+            o.distance_bytes,
+            cost_of(order[position]),
+        )
         for position, o in usable_overlaps(step_graph, order, alone)
         if alone[o.read][0] < position
     ]

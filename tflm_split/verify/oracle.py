@@ -44,7 +44,8 @@ def run_program(program: Program, inputs: Sequence[bytes | npt.NDArray[np.generi
             raise InputError(f"input {i} of the program has {io.bytes} bytes, and {len(data)} were given")
         workspace[io.address : io.address + io.bytes] = np.frombuffer(data, np.uint8)
     machine = _Machine(program, workspace)
-    for step in program.steps:
+    for number, step in enumerate(program.steps):
+        machine.move_before(number)
         machine.step(step.op, step.row)
     return [workspace[io.address : io.address + io.bytes].tobytes() for io in program.outputs]
 
@@ -56,6 +57,8 @@ class _Machine:
     def __init__(self, program: Program, workspace: Bytes) -> None:
         self.program = program
         self.workspace = workspace
+        self.addresses = [list(storage.addresses) for storage in program.storages]
+        self.moves = list(reversed(program.moves))
         self.constants: dict[tuple[int, str], npt.NDArray[np.int64]] = {}
         self.rows: Mapping[OpKind, Callable[[int, Op, int], npt.NDArray[np.generic]]] = {
             OpKind.CONV: self._conv,
@@ -94,6 +97,15 @@ class _Machine:
             OpKind.UNARY_FLOAT: self._unary_float,
         }
 
+    def move_before(self, step: int) -> None:
+        while self.moves and self.moves[-1].step == step:
+            move = self.moves.pop()
+            row_bytes = self.program.storages[move.storage].row_bytes
+            at = self.addresses[move.storage][move.row]
+            assert at is not None
+            self.workspace[move.address : move.address + row_bytes] = self.workspace[at : at + row_bytes].copy()
+            self.addresses[move.storage][move.row] = move.address
+
     def step(self, index: int, row: int) -> None:
         op = self.program.ops[index]
         if op.kind is OpKind.SUM_FEED or op.kind is OpKind.DENSE_FEED:
@@ -117,7 +129,7 @@ class _Machine:
             held = np.frombuffer(self.program.constants[storage.constant], np.uint8)
             start = storage_row * storage.row_bytes
         else:
-            held, address = self.workspace, storage.addresses[storage_row]
+            held, address = self.workspace, self.addresses[view.storage][storage_row]
             if address is None:
                 raise IndexError(f"row {storage_row} of storage {view.storage} has no address")
             start = address

@@ -1,10 +1,10 @@
 """Does every step of a program find, in memory, exactly the rows it needs?
 
 `replay` runs a program on abstract memory: every byte of the workspace carries a tag that says which byte of which row
-of which storage was last written there. A read of a row must find that row's own tags; a write puts them. What a step
-reads is worked out here from the views and parameters alone, and shares no code with what made the plan. A program that
-passes cannot have an overlap, a row freed too early, a missing step, or an address that is off; one that fails is a
-mistake of this package and is never written out.
+of which storage was last written there. A read of a row must find that row's own tags; a write puts them; a move takes
+along what lies there. What a step reads is worked out here from the views and parameters alone, and shares no code with
+what made the plan. A program that passes cannot have an overlap, a row freed too early, a missing step, or an address
+that is off; one that fails is a mistake of this package and is never written out.
 
 What one step may share with the rows it reads is the kernels' promise in `split_nn/split_nn.h`:
 
@@ -35,7 +35,7 @@ import numpy.typing as npt
 
 from tflm_split.errors import InternalError
 from tflm_split.program.format import OpKind, WeightFlags
-from tflm_split.program.types import Io, Op, Program, Step, View
+from tflm_split.program.types import Io, Move, Op, Program, Step, View
 
 Int64s = npt.NDArray[np.int64]
 
@@ -152,6 +152,7 @@ class _Replay:
                 if op.accumulator in turns:
                     self.sums_before[k] = turns[op.accumulator]
                 turns[op.accumulator] = k
+        self.moved: dict[tuple[int, int], int] = {}  # by storage and row: where the latest move has put it
         self.layouts = [_layout(view) for view in program.views]
         self.fed = [0] * len(program.ops)
         self.where = "before the first step"
@@ -160,8 +161,15 @@ class _Replay:
     def run(self) -> ReplayReport:
         for i, io in enumerate(self.program.inputs):
             self._tag_input(i, io)
+        moves = iter(self.program.moves)
+        move = next(moves, None)
         for i, step in enumerate(self.program.steps):
+            while move and move.step == i:
+                self._move(move)
+                move = next(moves, None)
             self._step(i, step)
+        if move:
+            self._fail(f"a move comes before step {move.step}, and none of the steps left has that number")
         self.where = "after the last step"
         for i, io in enumerate(self.program.outputs):
             self._check_output(i, io)
@@ -225,6 +233,23 @@ class _Replay:
             self._sum(step, op)
         else:
             self._compute(step, op)
+
+    def _move(self, move: Move) -> None:
+        self.where = f"the move of row {move.row} of storage {move.storage} before step {move.step}"
+        storage = self.program.storages[move.storage]
+        source = self._row_address(move.storage, move.row)
+        for address in (source, move.address):
+            if address is None or not 0 <= address <= len(self.memory) - storage.row_bytes:
+                self._fail(f"it goes from {source} to {move.address} in a workspace of {len(self.memory)} bytes")
+        assert source is not None
+        row = self.memory[source : source + storage.row_bytes].copy()
+        self.memory[move.address : move.address + storage.row_bytes] = row
+        self.moved[move.storage, move.row] = move.address
+        self.peak = max(self.peak, move.address + storage.row_bytes)
+
+    def _row_address(self, storage: int, row: int) -> int | None:
+        """Where the row is now."""
+        return self.moved.get((storage, row), self.program.storages[storage].addresses[row])
 
     def _compute(self, step: Step, op: Op) -> None:
         output = self._access(op.output, step.row, "writes")
@@ -309,7 +334,7 @@ class _Replay:
         if storage.constant is not None:
             return None
         storage_row = view.first_row + row
-        address = storage.addresses[storage_row]
+        address = self._row_address(view.storage, storage_row)
         if address is None:
             self._fail(f"it {verb} row {storage_row} of storage {view.storage}, which has no address")
         layout = self.layouts[view_index]

@@ -1,0 +1,39 @@
+/* memmove() for rows: by words, four at a time, where both places start at a word. C libraries for small machines
+ * often copy byte by byte. */
+#ifndef SPLIT_NN_COPY_H_
+#define SPLIT_NN_COPY_H_
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline void split_copy_words(uint32_t* to, const uint32_t* from) {
+    const uint32_t a = from[0];
+    const uint32_t b = from[1];
+    const uint32_t c = from[2];
+    const uint32_t d = from[3];
+    to[0] = a;
+    to[1] = b;
+    to[2] = c;
+    to[3] = d;
+}
+
+/* `bytes` bytes from `from` to `to`, which may overlap and are a multiple of 4 bytes apart. */
+static inline void split_copy_row(uint8_t* to, const uint8_t* from, uint32_t bytes) {
+    const uint32_t blocks = (uintptr_t)to % sizeof(uint32_t) == 0 ? bytes / 16u : 0u;
+    uint32_t* word_to = (uint32_t*)(void*)to;
+    const uint32_t* word_from = (const uint32_t*)(const void*)from;
+    if (to < from) {
+        for (uint32_t i = 0; i < blocks; ++i) {
+            split_copy_words(word_to + 4u * i, word_from + 4u * i);
+        }
+    }
+    memmove(to + 16u * blocks, from + 16u * blocks, bytes - 16u * blocks);
+    if (to > from) {
+        for (uint32_t i = blocks; i > 0; --i) {
+            split_copy_words(word_to + 4u * (i - 1u), word_from + 4u * (i - 1u));
+        }
+    }
+}
+
+#endif /* SPLIT_NN_COPY_H_ */

@@ -1,0 +1,1 @@
+#include "../split_nn/split_nn_moves.c"

@@ -1,0 +1,123 @@
+"""Where every piece of a schedule lies: its bodies for the planner, and what the planner makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tflm_split.analysis.latency import (
+    COPY_INSTRUCTIONS,
+    COPY_INSTRUCTIONS_PER_BYTE,
+    OpCost,
+    row_op_cost,
+    slower_in_place,
+)
+from tflm_split.plan.moves import MoveTerms
+from tflm_split.plan.portfolio import Start, plan
+from tflm_split.plan.problem import Layout
+from tflm_split.program.format import OpKind
+from tflm_split.schedule.cuts import Schedule
+from tflm_split.schedule.leeways import leeways
+from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies, live_bytes, lives, make_bodies
+from tflm_split.schedule.step_graph import StepGraph
+from tflm_split.split.regions import Split
+
+RIGID_SHARES = (1.0, 0.6, 0.3, 0.0)
+"""How crowded a step must be for its rows to hang together in a start for the planner: 1.0 nowhere, 0.0 everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """By storage, what TFLM sees: `contiguous` ones lie in one piece and stay where they are, `whole_at` some positions
+    even with rows that nobody reads. Those of `may_leave` are nobody else's once the program runs."""
+
+    contiguous: frozenset[int]
+    whole_at: Mapping[int, Sequence[int]]
+    may_leave: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """`instructions` that a layout with moves may take on `board` more than one where every row lies by itself."""
+
+    board: str
+    instructions: float
+
+
+def place(
+    split: Split,
+    step_graph: StepGraph,
+    schedule: Schedule,
+    stays: Stays,
+    effort: int,
+    allowance: Allowance | None,
+) -> tuple[Bodies, Layout]:
+    """The smallest layout found: every piece on its own, free to lie on a row that dies as it is written, or not.
+
+    Layouts in which such rows hang together, at the one distance that shares most, are starts for the search: there are
+    fewer bodies to place, and sometimes that is all it takes.
+    """
+    contiguous, whole_at = stays.contiguous, stays.whole_at
+    apart = int(live_bytes(step_graph, len(schedule.steps), lives(step_graph, schedule.steps)).max(initial=0))
+    low = schedule.live_peak_bytes
+    bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, apart)
+    cost_of = _cost_of_sharing(split, step_graph, allowance.board) if allowance else lambda _: 0.0
+    may_share = leeways(step_graph, schedule.steps, bodies, cost_of)
+    piece_of = {place.body: p for p, place in bodies.placements.items()}
+
+    def rigid_starts() -> Iterator[Start]:
+        for share in RIGID_SHARES if may_share else ():
+            above = int(low + (apart - low) * share)
+            rigid = make_bodies(step_graph, schedule.steps, contiguous, whole_at, above)
+            layout = plan(rigid.bodies, 0, granule_bytes=TENSOR_ALIGN)
+            addresses = []
+            for b in range(len(bodies.bodies)):
+                place = rigid.placements[piece_of[b]]
+                addresses.append(layout.addresses[place.body] + place.offset - bodies.placements[piece_of[b]].offset)
+            yield Start(tuple(addresses), layout.technique + ", rows in place")
+
+    terms = None
+    if allowance:
+        movable = _movable(step_graph, bodies, stays)
+        terms = MoveTerms(movable, allowance.instructions, COPY_INSTRUCTIONS, COPY_INSTRUCTIONS_PER_BYTE)
+    layout = plan(
+        bodies.bodies,
+        effort,
+        leeways=may_share,
+        starts=rigid_starts(),
+        granule_bytes=TENSOR_ALIGN,
+        move_terms=terms,
+    )
+    return bodies, layout
+
+
+def _cost_of_sharing(split: Split, step_graph: StepGraph, board: str) -> Callable[[int], float]:
+    """By step: what it costs on `board` if its output row lies on a row it reads."""
+    costs: dict[int, OpCost] = {}
+
+    def cost_of(step: int) -> float:
+        op, row = step_graph.steps[step].row_op, step_graph.steps[step].row
+        if op is None or not slower_in_place(OpKind(split.row_ops[op].kind), board):
+            return 0.0
+        if op not in costs:
+            costs[op] = row_op_cost(split.row_ops[op], board)
+        return costs[op].step(row, apart=False) - costs[op].step(row)
+
+    return cost_of
+
+
+def _movable(step_graph: StepGraph, bodies: Bodies, stays: Stays) -> frozenset[int]:
+    """Bodies that may change places while they live: each row must be one piece at one time."""
+    pieces_of: dict[int, list[int]] = {}
+    for p, place in bodies.placements.items():
+        pieces_of.setdefault(place.body, []).append(p)
+    found = set()
+    for b, pieces in pieces_of.items():
+        storage = step_graph.pieces[pieces[0]].storage
+        alone = len(pieces) == 1 and storage not in stays.contiguous
+        leaves = storage in stays.may_leave and all(
+            p in step_graph.initial and p not in step_graph.final for p in pieces
+        )
+        if (alone or leaves) and all(s.start == bodies.bodies[b].start for s in bodies.bodies[b].spans):
+            found.add(b)
+    return frozenset(found)

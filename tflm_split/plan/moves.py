@@ -1,0 +1,294 @@
+"""Can these bodies lie below this height if some of them are moved on the way?
+
+A row whose place is in the way of the next is copied to where it is not: then even what no fixed addresses allow becomes
+possible, down to the bytes alive in the worst step. The time is cut into epochs. In each, squeezing (`squeeze.py`) finds
+addresses that hold as long as possible for what is alive and what is born; where it cannot go on, a new epoch begins
+with moves that make room (`make_room.py`): of several ways, that which moves fewest bytes for the length of its epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
+from tflm_split.plan.first_fit import Distances
+from tflm_split.plan.make_room import Occupant, rooms
+from tflm_split.plan.problem import Body, Layout, Leeway, Move, Span, head_bytes, live_bytes_by_step, unit_bytes
+from tflm_split.plan.squeeze import squeeze
+
+MOVE_ALIGN = 4
+"""A move goes by a multiple of this many bytes."""
+STRIDE = 16
+"""Steps by which an epoch is prolonged; half as many after each failure."""
+ROUNDS, MORE_ROUNDS = 8, 100
+"""How often a try may look at every pair of bodies: to prolong an epoch, and to begin one."""
+FEW_VISITS = 5_000
+"""The least that a try may look at."""
+CHOICES = 3
+"""Ways to make room that are followed up, from the one that moves fewest bytes on."""
+
+Item = tuple[int, int]
+"""A body and one of its spans: what is moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveTerms:
+    """What may be moved, and what a layout with moves may cost in instructions: copies, and use that is made of leeways.
+
+    All spans of a `movable` body begin at once; from then on each may be moved on its own.
+    """
+
+    movable: AbstractSet[int]
+    most_cost: float
+    cost_per_move: float
+    cost_per_byte: float
+
+
+def with_moves(
+    bodies: Sequence[Body],
+    leeways: Sequence[Leeway],
+    terms: MoveTerms,
+    start: Layout,
+    height_bytes: int,
+    visits: int,
+    use_native: bool = True,
+) -> tuple[Layout | None, int]:
+    """(a layout that ends at `height_bytes` or below on these terms, or None; visits that are left).
+
+    Addresses of `start` are tried first. If leeways cost too much, they are used only in
+    steps that are too crowded otherwise. `visits` as in `squeeze`. Same arguments, same layout.
+    """
+    crowd = live_bytes_by_step(bodies, unit_bytes(bodies))
+    needed = [x for x in leeways if crowd[bodies[x.written].start] > height_bytes]
+    ways = [(pinned, used) for pinned in _pins(bodies, height_bytes) for used in (leeways, needed)]
+    for pinned, used in ways:
+        epochs = _Epochs(bodies, used, terms, start.addresses, pinned, height_bytes, visits, use_native)
+        moves = epochs.run()
+        visits = epochs.visits
+        if moves is not None and epochs.cost <= terms.most_cost:
+            break
+    else:
+        return None, visits
+    addresses = tuple(epochs.home[b] for b in range(len(bodies)))
+    top = max([head_bytes(bodies, addresses), *(m.address + bodies[m.body].spans[m.span].bytes for m in moves)])
+    return replace(start, addresses=addresses, head_bytes=top, moves=moves), visits
+
+
+def _pins(bodies: Sequence[Body], height_bytes: int) -> Iterator[Mapping[int, int]]:
+    """The largest tensor that is there from the start at the top, as the portfolio does; then nothing pinned."""
+    initial = [b for b, body in enumerate(bodies) if body.start == 0 and len(body.spans) > 1]
+    if initial:
+        largest = max(initial, key=lambda b: bodies[b].bytes)
+        yield {largest: (height_bytes - bodies[largest].bytes) // bodies[largest].align * bodies[largest].align}
+    yield {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Epoch:
+    """What is born in an epoch, as a problem of its own; the bodies after those stand for what stays where it is."""
+
+    born: tuple[int, ...]
+    distances: Distances
+    first: tuple[int, ...]
+    """Addresses to begin with."""
+
+
+class _Epochs:
+    def __init__(
+        self,
+        bodies: Sequence[Body],
+        leeways: Sequence[Leeway],
+        terms: MoveTerms,
+        hints: Sequence[int],
+        pinned: Mapping[int, int],
+        height_bytes: int,
+        visits: int,
+        use_native: bool,
+    ) -> None:
+        self.bodies, self.leeways, self.terms = bodies, leeways, terms
+        self.hints, self.cost = hints, 0.0
+        self.read_by: dict[int, list[Leeway]] = {}
+        for leeway in leeways:
+            self.read_by.setdefault(leeway.written, []).append(leeway)
+        self.height_bytes, self.visits, self.use_native = height_bytes, visits, use_native
+        self.horizon = max(b.stop for b in self.bodies)
+        self.home: dict[int, int] = {}
+        """Where a body is at its birth."""
+        self.at: dict[Item, int] = {}
+        """Where a movable body's spans are now."""
+        for body, address in pinned.items():
+            self._put(body, address)
+
+    def run(self) -> tuple[Move, ...] | None:
+        """Moves in the order in which they are carried out, or None."""
+        moves: list[Move] = []
+        now = 0
+        while now < self.horizon:
+            begun = self._begin(now)
+            if begun is None:
+                return None
+            stop, found, before = begun
+            self.at.update({(m.body, m.span): m.address for m in before})
+            for body, address in found.items():
+                self._put(body, address)
+            self.cost += self._cost(found, before)
+            self.at = {item: address for item, address in self.at.items() if self._span(item).stop > stop}
+            moves += before
+            if self.cost > self.terms.most_cost:
+                return None
+            now = stop
+        return tuple(moves)
+
+    def _cost(self, born: Iterable[int], moves: Sequence[Move]) -> float:
+        """Instructions for `moves`, and for those of `born` that lie on what their step reads."""
+        cost = 0.0
+        for m in moves:
+            cost += self.terms.cost_per_move + self.terms.cost_per_byte * self._span((m.body, m.span)).bytes
+        for b in born:
+            for x in self.read_by.get(b, ()):
+                low, read_low = self.home[b], self.at.get((x.read, 0), self.home[x.read])
+                if low < read_low + self.bodies[x.read].bytes and read_low < low + self.bodies[b].bytes:
+                    cost += x.cost
+                    break
+        return cost
+
+    def _begin(self, now: int) -> tuple[int, dict[int, int], list[Move]] | None:
+        """(end, addresses of what is born, moves) of the epoch that begins now: fewest bytes moved for its length."""
+        best: tuple[float, int, dict[int, int], list[Move]] | None = None
+        before = dict(self.at)
+        for moves in self._moves_for(now):
+            self.at.update({(m.body, m.span): m.address for m in moves})
+            found = self._solve(now, now + 1, {}, MORE_ROUNDS)
+            if found is not None:
+                stop, found = self._prolonged(now, found)
+                cost = sum(self._span((m.body, m.span)).bytes for m in moves) / (stop - now)
+                if best is None or cost < best[0]:
+                    best = cost, stop, found, moves
+            self.at = dict(before)
+            if best and not best[0]:
+                break
+        return best and best[1:]
+
+    def _moves_for(self, now: int) -> Iterator[list[Move]]:
+        """Moves that make room for all that is born now: the first newcomer has the choice, the others take the best."""
+        yield []
+        occupants, newcomers = self._memory(now)
+        if not now or not newcomers:
+            return
+        for choice in range(CHOICES):
+            here, moves = dict(occupants), list[Move]()
+            for k, (b, size, at) in enumerate(newcomers):
+                on = {(x.read, 0): x.distance_bytes for x in self.read_by.get(b, ())}
+                found = rooms(list(here.values()), size, on, self.height_bytes, MOVE_ALIGN, at)
+                if len(found) <= (0 if k else choice):
+                    return
+                room = found[0 if k else choice]
+                for key, to in room.moves:
+                    here[key] = replace(here[key], low=to)
+                    moves.append(Move(now, *key, to))
+                here[b, -1 - k] = Occupant((b, -1 - k), room.address, size, True)
+            if len({(m.body, m.span) for m in moves}) == len(moves):
+                yield moves
+
+    def _memory(self, now: int) -> tuple[dict[Item, Occupant], list[tuple[int, int, int | None]]]:
+        """(what lives, what is born: body, bytes and, where that is decided, its address), the largest of each first."""
+        here: dict[Item, Occupant] = {}
+        newcomers: list[tuple[int, int, int | None]] = []
+        for span, item, at in self._staying():
+            if span.start < now < span.stop:
+                here[item] = Occupant(item, at, span.bytes, item not in self.at)
+            elif span.start == now:
+                newcomers.append((item[0], span.bytes, at))
+        for b, body in enumerate(self.bodies):
+            if body.start == now and b not in self.home:
+                newcomers.append((b, body.bytes, None))
+        return here, sorted(newcomers, key=lambda n: (n[2] is None, -n[1], n[0]))
+
+    def _collides(self, start: int, stop: int) -> bool:
+        """Whether what is born in [start, stop) at an address decided before comes upon something that would have to go."""
+        items = [(self._span(item), at) for item, at in self.at.items() if self._span(item).stop > start]
+        for born, item, low in self._staying():
+            if item in self.at or not start <= born.start < stop:
+                continue
+            for span, at in items:
+                if span.stop > born.start and at < low + born.bytes and low < at + span.bytes:
+                    return True
+        return False
+
+    def _prolonged(self, start: int, found: dict[int, int]) -> tuple[int, dict[int, int]]:
+        """The epoch from `start` on for as long as nothing has to be moved."""
+        stop, stride = start + 1, STRIDE
+        while stop < self.horizon and stride:
+            further = min(stop + stride, self.horizon)
+            longer = self._solve(start, further, found, ROUNDS)
+            if longer is None:
+                stride //= 2
+            else:
+                stop, found = further, longer
+        return stop, found
+
+    def _put(self, body: int, address: int) -> None:
+        self.home[body] = address
+        if body in self.terms.movable:
+            self.at.update({(body, s): address + span.offset for s, span in enumerate(self.bodies[body].spans)})
+
+    def _span(self, item: Item) -> Span:
+        return self.bodies[item[0]].spans[item[1]]
+
+    def _solve(self, start: int, stop: int, near: Mapping[int, int], rounds: int) -> dict[int, int] | None:
+        """Addresses of what is born in [start, stop) among what lives already; `near` are those to begin with."""
+        if self._collides(start, stop):
+            return None
+        epoch = self._epoch(start, stop, near)
+        granted = min(self.visits, rounds * epoch.distances.pairs + FEW_VISITS)
+        if granted <= 0 or any(body.bytes > self.height_bytes for body in epoch.distances.bodies):
+            return None
+        addresses, left = squeeze(epoch.distances, epoch.first, self.height_bytes, granted, 0, self.use_native)
+        self.visits -= granted - left
+        return None if addresses is None else dict(zip(epoch.born, addresses, strict=False))
+
+    def _epoch(self, start: int, stop: int, near: Mapping[int, int]) -> _Epoch:
+        """What cannot be moved must get on with its like for all of its life, everything else until `stop`."""
+        born = [b for b, body in enumerate(self.bodies) if start <= body.start < stop and b not in self.home]
+        bodies = [_clipped(self.bodies[b], start, self._end(b, stop)) for b in born]
+        index = {b: k for k, b in enumerate(born)}
+        known = [x for x in self.leeways if x.written in index]
+        lain_on = {x.read for x in known}
+        stays: list[Span] = []
+        for span, (b, _), address in self._staying():
+            end = self._end(b, stop)
+            if span.start < end and span.stop > start:
+                placed = Span(max(span.start, start), min(span.stop, end), address, span.bytes)
+                if b in lain_on:
+                    index[b] = len(bodies)
+                    bodies.append(self._immobile([placed], stop))
+                else:
+                    stays.append(placed)
+        if stays:
+            bodies.append(self._immobile(stays, stop))
+        first = [near.get(b, self.hints[b]) for b in born] + [0] * (len(bodies) - len(born))
+        leeways = [Leeway(index[x.read], index[x.written], x.distance_bytes) for x in known if x.read in index]
+        return _Epoch(tuple(born), Distances(bodies, leeways), tuple(first))
+
+    def _end(self, body: int, stop: int) -> int:
+        return stop if body in self.terms.movable else self.horizon
+
+    def _staying(self) -> Iterator[tuple[Span, Item, int]]:
+        """(span, which, its address) of what has an address."""
+        for item, at in self.at.items():
+            yield self._span(item), item, at
+        for b, home in self.home.items():
+            if b not in self.terms.movable:
+                for s, span in enumerate(self.bodies[b].spans):
+                    yield span, (b, s), home + span.offset
+
+    def _immobile(self, spans: Sequence[Span], stop: int) -> Body:
+        """A body as high as all there is: it can only lie at 0."""
+        return Body((*spans, Span(stop, stop, self.height_bytes - 1, 1)), 1)
+
+
+def _clipped(body: Body, start: int, stop: int) -> Body:
+    """The body as far as it lives in [start, stop), as large as ever."""
+    spans = [replace(s, start=max(s.start, start), stop=min(s.stop, stop)) for s in body.spans if s.start < stop]
+    return Body((*spans, Span(stop, stop, body.bytes - 1, 1)), body.align)
