@@ -2,6 +2,23 @@
 #include "split_nn_copy.h"
 #include "split_nn_ops.h"
 
+/* Moves are sorted by storage, row and step: bisection. */
+uint32_t split_moved_row_offset(const uint8_t* program, uint32_t storage, uint32_t row, uint32_t step) {
+    uint32_t low = 0;
+    uint32_t high = split_header_of(program)->move_count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2u;
+        if (split_moves_after(split_move_at(program, middle), storage, row, step)) {
+            high = middle;
+        } else {
+            low = middle + 1u;
+        }
+    }
+    const split_move* last = low > 0 ? split_move_at(program, low - 1u) : NULL;
+    const int found = last != NULL && split_moves_row(last, storage, row);
+    return found ? last->address : split_row_offset(program, split_storage_at(program, storage), row);
+}
+
 /* Carries out move `index`. The row is where the move before this one, in the same row, has put it. */
 static void move_row(const split_machine* at, uint32_t index) {
     const split_move* move = split_move_at(at->program, index);

@@ -93,23 +93,14 @@ static inline int split_moves_after(const split_move* move, uint32_t storage, ui
     return move->row != row ? move->row > row : move->step > step;
 }
 
-/* split_row_offset() at a time: where the last of the row's moves up to `step` has put it. Moves are sorted: bisection. */
+/* Where the last of a row's moves up to `step` has put it, or its first address. */
+uint32_t split_moved_row_offset(const uint8_t* program, uint32_t storage, uint32_t row, uint32_t step);
+
+/* split_row_offset() in a step. */
 static inline uint32_t split_row_address(const uint8_t* program, uint32_t index, uint32_t row, uint32_t step) {
     const split_storage* storage = split_storage_at(program, index);
     if (SPLIT_NN_HAS(SPLIT_MOVES_BIT) && (storage->flags & SPLIT_STORAGE_MOVES)) {
-        uint32_t low = 0;
-        uint32_t high = split_header_of(program)->move_count;
-        while (low < high) {
-            const uint32_t middle = low + (high - low) / 2u;
-            if (split_moves_after(split_move_at(program, middle), index, row, step)) {
-                high = middle;
-            } else {
-                low = middle + 1u;
-            }
-        }
-        if (low > 0 && split_moves_row(split_move_at(program, low - 1u), index, row)) {
-            return split_move_at(program, low - 1u)->address;
-        }
+        return split_moved_row_offset(program, index, row, step);
     }
     return split_row_offset(program, storage, row);
 }
