@@ -6,7 +6,7 @@ from functools import cache
 from random import Random
 
 from random_networks import Network
-from sample_programs import small_network
+from sample_programs import small_network, with_moves
 from test_runtime_refusals import every_op
 from test_typed_refusals import typed_program
 from tflite_helpers import CORPUS, ROOT, chain_bytes
@@ -73,7 +73,7 @@ def program_seeds() -> tuple[bytes, ...]:
     random = Random(1)
     models = [drawn_network(random) for _ in range(60)]
     models += [path.read_bytes() for path in sorted((ROOT / "models").glob("*.tflite"))]
-    found = [encode(every_op()), encode(small_network())]
+    found = [encode(every_op()), encode(small_network()), encode(with_moves(small_network()))]
     found += [encode(typed_program(dtype)) for dtype in ("INT16", "FLOAT32")]
     for model in models:
         found += programs_of(read_model(_split(model))).values()

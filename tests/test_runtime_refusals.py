@@ -19,8 +19,20 @@ import pytest
 from runtime_scene import Image, Scene, prepare
 
 from tflm_split.program.encode import encode
-from tflm_split.program.format import HEADER, IO, OP, PARAMS_OF, STORAGE, VIEW, OpKind, Record, StorageKind, WeightFlags
-from tflm_split.program.types import Io, Op, Program, Step
+from tflm_split.program.format import (
+    HEADER,
+    IO,
+    MOVE,
+    OP,
+    PARAMS_OF,
+    STORAGE,
+    VIEW,
+    OpKind,
+    Record,
+    StorageKind,
+    WeightFlags,
+)
+from tflm_split.program.types import Io, Move, Op, Program, Step
 from tflm_split.verify.host_library import executor_sources
 
 HEADER_FAULT = "the program's header names tables outside the program, or has an unknown flag"
@@ -131,8 +143,20 @@ def every_op() -> Program:
     end = program.workspace_bytes
     return Program(
         end, (Io(0, 40),), (Io(end - 4, 4),), program.storages, program.views, program.ops, program.steps,
-        program.constants,
+        program.constants, moves_of(program),
     )  # fmt: skip
+
+
+def moves_of(program: Program) -> tuple[Move, ...]:
+    """Two rows on a detour by the place of another, one of them later once more."""
+    first, second = program.storages[1].addresses[:2]
+    assert first is not None and second is not None
+    return (
+        Move(2, 1, 0, second),
+        Move(2, 1, 1, first),
+        Move(9, 1, 0, first),
+        Move(9, 2, 1, program.storages[2].addresses[1] or 0),
+    )
 
 
 KINDS = tuple(op.kind for op in every_op().ops)
@@ -589,7 +613,7 @@ EXTREMES = (
 )
 
 
-_SCALAR_BYTES = {"uint16_t": 2, "int16_t": 2, "uint32_t": 4, "int32_t": 4, "float": 4}
+_SCALAR_BYTES = {"uint8_t": 1, "uint16_t": 2, "int16_t": 2, "uint32_t": 4, "int32_t": 4, "float": 4}
 
 
 def scalar_mutations(blob: bytes) -> list[bytes]:
@@ -601,6 +625,7 @@ def scalar_mutations(blob: bytes) -> list[bytes]:
         (STORAGE, int(header["storages_offset"]), int(header["storage_count"])),
         (VIEW, int(header["views_offset"]), int(header["view_count"])),
         (OP, int(header["ops_offset"]), int(header["op_count"])),
+        (MOVE, int(header["moves_offset"]), int(header["move_count"])),
     ]
     tables += [(PARAMS_OF[kind], place(blob, PARAMS_OF[kind], KINDS.index(kind)), 1) for kind in KINDS]
     mutated = []
