@@ -144,8 +144,9 @@ def _program(outcome: Outcome) -> dict[str, Any]:
 
 def _packing(plan: Plan) -> dict[str, Any]:
     """How good the addresses are, given the order: the bytes alive at its worst step, what is known to be impossible to
-    go below, and whether the head is there. The gap is the one to the live bytes."""
+    go below, and whether the head is there. The gap is the one to the live bytes. `moves` are rows that change places."""
     live, bound = plan.lower_bound_bytes, plan.layout.lower_bound_bytes
+    copied = [r.program.storages[m.storage].row_bytes for r in plan.regions for m in r.program.moves]
     return {
         "live_lower_bound_bytes": live,
         "proven_lower_bound_bytes": bound,
@@ -153,6 +154,8 @@ def _packing(plan: Plan) -> dict[str, Any]:
         "proven_optimal": plan.planned_head_bytes <= bound,
         "gap_percent": round(100 * (plan.planned_head_bytes / live - 1), 2) if live else 0.0,
         "solver": plan.layout.solver,
+        "moves": len(copied),
+        "moved_bytes": sum(copied),
     }
 
 

@@ -108,6 +108,8 @@ def packing_sentence(packing: Mapping[str, Any]) -> str:
     how = f"{packing['gap_percent']:.1f} % above the {packing['live_lower_bound_bytes']:,} bytes live at that step"
     if packing["proven_optimal"]:
         how += ", and no layout of this order is smaller"
+    if packing["moves"]:
+        how += f"; on the way {_count(packing['moves'], 'row')} of {packing['moved_bytes']:,} bytes change places"
     missing = " (CP-SAT was asked for, but is not installed: tflm-split[exact])"
     return f"The head is {how}{missing if 'not installed' in packing['solver'] else ''}."
 
