@@ -169,7 +169,7 @@ def test_the_summary_puts_the_arena_first(dscnn):
     assert first == f"digits_dscnn: {needed:,} B of arena on a Cortex-M instead of 22,688 B."
 
 
-@pytest.mark.parametrize(("limit", "words"), [(64 * 1024, "fits into 65,536 B"), (4096, "does NOT fit into 4,096 B")])
+@pytest.mark.parametrize(("limit", "words"), [(64 * 1024, "fits into 65,536 B"), (3072, "does NOT fit into 3,072 B")])
 def test_the_summary_answers_whether_it_fits(limit, words):
     report = tflm_split.optimize(DSCNN, verify=False, max_arena=limit).report
     assert words in summary(report).splitlines()[0]
