@@ -25,8 +25,8 @@ ROUNDS, MORE_ROUNDS = 8, 100
 """How often a try may look at every pair of bodies: to prolong an epoch, and to begin one."""
 FEW_VISITS = 5_000
 """The least that a try may look at."""
-VISITS_PER_BODY = 60
-"""What it takes to set up a try, for each body of the whole problem, in visits."""
+PAIRS_PER_VISIT = 10
+"""What it takes to set up a try, in visits: one for so many pairs of bodies of the whole problem."""
 CHOICES = 3
 """Ways to make room that are followed up, from the one that moves fewest bytes on."""
 
@@ -240,7 +240,7 @@ class _Epochs:
 
     def _solve(self, start: int, stop: int, near: Mapping[int, int], rounds: int) -> dict[int, int] | None:
         """Addresses of what is born in [start, stop) among what lives already; `near` are those to begin with."""
-        self.visits -= VISITS_PER_BODY * len(self.bodies)
+        self.visits -= len(self.bodies) ** 2 // PAIRS_PER_VISIT
         if self.visits <= 0 or self._collides(start, stop):
             return None
         epoch = self._epoch(start, stop, near)
