@@ -93,6 +93,8 @@ def check_example(tflm: TflmServer, example: Example, seed: int) -> None:
     rng = np.random.default_rng(seed)
     given_at = [k for k, t in enumerate(example.operands) if t.data is None]
     bases = list(zip(*(values(rng, example.operands[k], example) for k in given_at), strict=True))
+    if len(given_at) > 1:  # a product is the same when both of its operands are negated
+        bases.append((bases[1][0], *bases[0][1:]))
     runs: list[list[NDArray[Any]]] = [list(base) for base in bases]
     changes: list[tuple[int, int, tuple[int, ...]]] = []
     for b, base in enumerate(bases):
