@@ -30,7 +30,7 @@ from tflm_split.program.types import Program
 from tflm_split.verify.oracle import run_program
 from tflm_split.verify.replay import replay
 
-ANY = MoveTerms(frozenset(range(100)), 1e9, 1.0, 0.0)
+ANY = MoveTerms(frozenset(range(100)), 1e9, 1.0, 0.0, 4, 0)
 
 
 def piece(start: int, stop: int, size: int) -> Body:
@@ -143,7 +143,7 @@ def test_without_native_code_the_layout_is_the_same() -> None:
 
 def test_copies_that_cost_too_much_are_not_made() -> None:
     bodies = [piece(0, 3, 8), piece(0, 2, 8), piece(2, 4, 8), piece(3, 5, 16), piece(1, 3, 8)]
-    for terms in (replace(ANY, most_cost=0.5), replace(ANY, movable=frozenset())):
+    for terms in (replace(ANY, most_instructions=0.5), replace(ANY, movable=frozenset())):
         assert not plan(bodies, 100, move_terms=terms).moves
 
 

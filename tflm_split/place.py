@@ -15,7 +15,7 @@ from tflm_split.analysis.latency import (
 from tflm_split.plan.moves import MoveTerms
 from tflm_split.plan.portfolio import Start, plan
 from tflm_split.plan.problem import Layout
-from tflm_split.program.format import OpKind
+from tflm_split.program.format import MOVE_ALIGN, MOVE_BYTES, OpKind
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.leeways import leeways
 from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies, live_bytes, lives, make_bodies
@@ -79,7 +79,9 @@ def place(
     terms = None
     if allowance:
         movable = _movable(step_graph, bodies, stays)
-        terms = MoveTerms(movable, allowance.instructions, COPY_INSTRUCTIONS, COPY_INSTRUCTIONS_PER_BYTE)
+        terms = MoveTerms(
+            movable, allowance.instructions, COPY_INSTRUCTIONS, COPY_INSTRUCTIONS_PER_BYTE, MOVE_ALIGN, MOVE_BYTES
+        )
     layout = plan(
         bodies.bodies,
         effort,
@@ -108,11 +110,8 @@ def _cost_of_sharing(split: Split, step_graph: StepGraph, board: str) -> Callabl
 
 def _movable(step_graph: StepGraph, bodies: Bodies, stays: Stays) -> frozenset[int]:
     """Bodies that may change places while they live: each row must be one piece at one time."""
-    pieces_of: dict[int, list[int]] = {}
-    for p, place in bodies.placements.items():
-        pieces_of.setdefault(place.body, []).append(p)
     found = set()
-    for b, pieces in pieces_of.items():
+    for b, pieces in bodies.pieces_of().items():
         storage = step_graph.pieces[pieces[0]].storage
         alone = len(pieces) == 1 and storage not in stays.contiguous
         leaves = storage in stays.may_leave and all(

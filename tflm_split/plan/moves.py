@@ -17,8 +17,6 @@ from tflm_split.plan.make_room import Occupant, rooms
 from tflm_split.plan.problem import Body, Layout, Leeway, Move, Span, head_bytes, live_bytes_by_step, unit_bytes
 from tflm_split.plan.squeeze import squeeze
 
-MOVE_ALIGN = 4
-"""A move goes by a multiple of this many bytes."""
 STRIDE = 16
 """Steps by which an epoch is prolonged; half as many after each failure."""
 ROUNDS, MORE_ROUNDS = 8, 100
@@ -38,13 +36,16 @@ Item = tuple[int, int]
 class MoveTerms:
     """What may be moved, and what a layout with moves may cost in instructions: copies, and use that is made of leeways.
 
-    All spans of a `movable` body begin at once; from then on each may be moved on its own.
+    All spans of a `movable` body begin at once; from then on each may be moved on its own, by multiples of `align_bytes`.
+    Each move takes `flash_bytes_per_move` of the program.
     """
 
     movable: AbstractSet[int]
-    most_cost: float
-    cost_per_move: float
-    cost_per_byte: float
+    most_instructions: float
+    instructions_per_move: float
+    instructions_per_byte: float
+    align_bytes: int
+    flash_bytes_per_move: int
 
 
 def with_moves(
@@ -58,8 +59,8 @@ def with_moves(
 ) -> tuple[Layout | None, int]:
     """(a layout that ends at `height_bytes` or below on these terms, or None; visits that are left).
 
-    Addresses of `start` are tried first. If leeways cost too much, they are used only in
-    steps that are too crowded otherwise. `visits` as in `squeeze`. Same arguments, same layout.
+    Addresses of `start` are tried first. If leeways cost too much, they are used only in steps that are too crowded
+    otherwise. `visits` as in `squeeze`. Same arguments, same layout.
     """
     crowd = live_bytes_by_step(bodies, unit_bytes(bodies))
     needed = [x for x in leeways if crowd[bodies[x.written].start] > height_bytes]
@@ -68,7 +69,7 @@ def with_moves(
         epochs = _Epochs(bodies, used, terms, start.addresses, pinned, height_bytes, visits, use_native)
         moves = epochs.run()
         visits = epochs.visits
-        if moves is not None and epochs.cost <= terms.most_cost:
+        if moves is not None:
             break
     else:
         return None, visits
@@ -109,7 +110,7 @@ class _Epochs:
         use_native: bool,
     ) -> None:
         self.bodies, self.leeways, self.terms = bodies, leeways, terms
-        self.hints, self.cost = hints, 0.0
+        self.hints, self.instructions = hints, 0.0
         self.read_by: dict[int, list[Leeway]] = {}
         for leeway in leeways:
             self.read_by.setdefault(leeway.written, []).append(leeway)
@@ -134,26 +135,25 @@ class _Epochs:
             self.at.update({(m.body, m.span): m.address for m in before})
             for body, address in found.items():
                 self._put(body, address)
-            self.cost += self._cost(found, before)
+            self.instructions += self._instructions(found, before)
             self.at = {item: address for item, address in self.at.items() if self._span(item).stop > stop}
             moves += before
-            if self.cost > self.terms.most_cost:
+            if self.instructions > self.terms.most_instructions:
                 return None
             now = stop
         return tuple(moves)
 
-    def _cost(self, born: Iterable[int], moves: Sequence[Move]) -> float:
+    def _instructions(self, born: Iterable[int], moves: Sequence[Move]) -> float:
         """Instructions for `moves`, and for those of `born` that lie on what their step reads."""
-        cost = 0.0
-        for m in moves:
-            cost += self.terms.cost_per_move + self.terms.cost_per_byte * self._span((m.body, m.span)).bytes
+        copied_bytes = sum(self._span((m.body, m.span)).bytes for m in moves)
+        found = self.terms.instructions_per_move * len(moves) + self.terms.instructions_per_byte * copied_bytes
         for b in born:
             for x in self.read_by.get(b, ()):
                 low, read_low = self.home[b], self.at.get((x.read, 0), self.home[x.read])
                 if low < read_low + self.bodies[x.read].bytes and read_low < low + self.bodies[b].bytes:
-                    cost += x.cost
+                    found += x.instructions
                     break
-        return cost
+        return found
 
     def _begin(self, now: int) -> tuple[int, dict[int, int], list[Move]] | None:
         """(end, addresses of what is born, moves) of the epoch that begins now: fewest bytes moved for its length."""
@@ -182,7 +182,7 @@ class _Epochs:
             here, moves = dict(occupants), list[Move]()
             for k, (b, size, at) in enumerate(newcomers):
                 on = {(x.read, 0): x.distance_bytes for x in self.read_by.get(b, ())}
-                found = rooms(list(here.values()), size, on, self.height_bytes, MOVE_ALIGN, at)
+                found = rooms(list(here.values()), size, on, self.height_bytes, self.terms.align_bytes, at)
                 if len(found) <= (0 if k else choice):
                     return
                 room = found[0 if k else choice]

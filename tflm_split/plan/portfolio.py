@@ -52,8 +52,6 @@ IN_VAIN = 2
 """Of these in a row that may be in vain."""
 FLASH_BYTES_PER_BYTE = 16
 """How many bytes of flash a byte of RAM is worth at most."""
-MOVE_FLASH_BYTES = 14
-"""What a move takes in a program (`MOVE` in `program/format.py`, and its turn)."""
 RESOLUTION = 512
 """Heights are tried in steps of this part of the lower bound."""
 
@@ -125,7 +123,11 @@ def _moved(
         if height >= best.head_bytes:
             continue
         found, visits = with_moves(bodies, leeways, terms, layout, height, visits, use_native)
-        cost = found.head_bytes + len(found.moves) * MOVE_FLASH_BYTES / FLASH_BYTES_PER_BYTE if found else best_cost
+        cost = (
+            found.head_bytes + len(found.moves) * terms.flash_bytes_per_move / FLASH_BYTES_PER_BYTE
+            if found
+            else best_cost
+        )
         in_vain = in_vain + 1
         if found and cost < best_cost:
             best, best_cost, in_vain = replace(found, lower_bound_bytes=bound_bytes, solver=MOVES), cost, 0

@@ -48,12 +48,12 @@ class Body:
 class Leeway:
     """Bodies `written` and `read`, of one span each, are alive together in one step only: the first of `written`, the
     last of `read`. There, `written` may lie on `read` if it starts at least `distance_bytes` below it; if that is 0,
-    at the very same address only. `cost`: instructions that it takes to do so."""
+    at the very same address only. `instructions`: what it takes the device to do so."""
 
     read: int
     written: int
     distance_bytes: int
-    cost: float = 0.0
+    instructions: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

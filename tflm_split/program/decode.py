@@ -26,6 +26,7 @@ from tflm_split.program.format import (
     IO,
     MAGIC,
     MOVE,
+    MOVE_BYTES,
     NO_ADDRESS16,
     NO_ADDRESS32,
     NONE,
@@ -100,7 +101,7 @@ class _Decoder:
             ("storage records", header["storages_offset"], STORAGE.size_bytes * header["storage_count"]),
             ("view records", header["views_offset"], VIEW.size_bytes * header["view_count"]),
             ("op records", header["ops_offset"], OP.size_bytes * header["op_count"]),
-            ("moves", header["moves_offset"], (MOVE.size_bytes + 2) * header["move_count"]),
+            ("moves", header["moves_offset"], MOVE_BYTES * header["move_count"]),
             ("steps", header["steps_offset"], self.step_bytes * header["step_count"]),
             ("constants", header["constants_offset"], 0),
         )

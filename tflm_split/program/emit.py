@@ -144,9 +144,7 @@ def _piece_moves(
     step_graph: StepGraph, bodies: Bodies, address: Mapping[int, int], layout: Layout, moves: Sequence[SpanMove]
 ) -> Iterator[tuple[int, int, int]]:
     """(position, piece, address it goes to): a span of several rows row by row, from the side that it moves to."""
-    pieces_of: dict[int, list[int]] = {}
-    for p, place in bodies.placements.items():
-        pieces_of.setdefault(place.body, []).append(p)
+    pieces_of = bodies.pieces_of()
     where = dict(address)
     for move in moves:
         span, body = bodies.bodies[move.body].spans[move.span], move.body

@@ -277,6 +277,9 @@ MOVE = Record(
     ),
 )
 
+MOVE_BYTES = MOVE.size_bytes + 2
+"""What a move takes in a program, its turn included."""
+
 VIEW = Record(
     "split_view",
     "How an op sees a storage.",

@@ -10,12 +10,12 @@ from tflm_split.schedule.step_graph import StepGraph
 
 
 def leeways(
-    step_graph: StepGraph, order: Sequence[int], bodies: Bodies, cost_of: Callable[[int], float] = lambda _: 0.0
+    step_graph: StepGraph, order: Sequence[int], bodies: Bodies, instructions_of: Callable[[int], float] = lambda _: 0.0
 ) -> tuple[Leeway, ...]:
     """All overlaps (`step_graph.py`) between pieces that are bodies of their own and meet in one step of `order` only.
 
     An overlap's distance is the least that keeps the kernels' promise: a row further down is written over what has been
-    read for even longer. `cost_of` a step: instructions that it takes to do so.
+    read for even longer. `instructions_of` a step: what it takes the device to do so.
     """
     alone: dict[int, tuple[int, int]] = {}
     for p, place in bodies.placements.items():
@@ -27,7 +27,7 @@ def leeways(
             bodies.placements[o.read].body,
             bodies.placements[o.written].body,
             o.distance_bytes,
-            cost_of(order[position]),
+            instructions_of(order[position]),
         )
         for position, o in usable_overlaps(step_graph, order, alone)
         if alone[o.read][0] < position

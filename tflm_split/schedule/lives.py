@@ -34,6 +34,13 @@ class Bodies:
     bodies: tuple[Body, ...]
     placements: Mapping[int, Placement]
 
+    def pieces_of(self) -> dict[int, list[int]]:
+        """Body -> its pieces."""
+        found: dict[int, list[int]] = {}
+        for p, place in self.placements.items():
+            found.setdefault(place.body, []).append(p)
+        return found
+
 
 def lives(step_graph: StepGraph, order: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Piece -> half-open interval of positions in `order` during which its bytes must not be touched by others."""
