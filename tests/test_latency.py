@@ -247,14 +247,36 @@ def test_depthwise_pixels_that_may_be_written_together(script: Any) -> None:
     }  # fmt: skip
 
 
-def test_a_convolution_over_its_own_input_takes_pixels_one_by_one(script: Any) -> None:
+def convolution_over_its_input(script: Any, below_bytes: int | None) -> Program:
+    """Steps of a 1x1 convolution of 6 pixels, from 68 channels to 68, whose output row starts `below_bytes` before its
+    input row; None: elsewhere."""
     params = {
-        **script._window(1, 1, 1, 1, (0, 0)), **script._requantization(np.random.default_rng(3), 8, 8),
-        "weights_offset": bytes(64), "groups": 1,
+        **script._window(1, 1, 1, 1, (0, 0)), **script._requantization(np.random.default_rng(3), 68, 68, slow=0),
+        "output_min": -128, "output_max": 127, "weights_offset": bytes([3] * 68 * 68), "groups": 1,
     }  # fmt: skip
-    for apart in (False, True):
-        program = script.program_of(script.Case(OpKind.CONV, params, (1, 6, 8), (1, 6, 8), apart=apart))
-        assert latency.sharing(program, program.ops[0], 0) == (apart, 1)
+    shape = (1, 6, 68)
+    case = script.Case(OpKind.CONV, params, shape, shape, apart=below_bytes is None, below_bytes=below_bytes or 0)
+    return replace(script.program_of(case), steps=(Step(0, 0),) * script.REPEATS)
+
+
+def test_convolution_pixels_that_may_be_written_together(script: Any) -> None:
+    """Directly below, the output row takes pixels one by one; from one pixel further down on two at a time. Whole pixels
+    do not help: every output channel reads all of the input's."""
+    programs = {below: convolution_over_its_input(script, below) for below in (None, 68, 132, 136, 204, 340, 408)}
+    assert {below: latency.sharing(p, p.ops[0], 0) for below, p in programs.items()} == {
+        None: (True, 1), 68: (False, 1), 132: (False, 1), 136: (False, 2), 204: (False, 3), 340: (False, 5), 408: (True, 1),
+    }  # fmt: skip
+
+
+@needs_boards
+def test_a_convolution_over_its_own_input_costs_nothing_one_pixel_further_down(script: Any) -> None:
+    programs = [convolution_over_its_input(script, below) for below in (None, 136, 68)]
+    empty = replace(programs[0], steps=())
+    counted = script.run_programs(BOARDS["m7"], [(encode(p), False) for p in (empty, *programs)], False)
+    apart, pairs, ones = [(n - counted[0]) / script.REPEATS for n in counted[1:]]
+    assert pairs < 1.01 * apart < 1.15 * apart < ones
+    for program, found in zip(programs, (apart, pairs, ones), strict=True):
+        assert predict(program, "m7").instructions / script.REPEATS == pytest.approx(found, rel=0.03)
 
 
 @needs_boards

@@ -17,9 +17,9 @@ from tflm_split.plan.portfolio import Start, plan
 from tflm_split.plan.problem import Layout
 from tflm_split.program.format import MOVE_ALIGN, MOVE_BYTES, OpKind
 from tflm_split.schedule.cuts import Schedule
-from tflm_split.schedule.leeways import leeways
+from tflm_split.schedule.leeways import FREE, Price, leeways
 from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies, live_bytes, lives, make_bodies
-from tflm_split.schedule.step_graph import StepGraph
+from tflm_split.schedule.step_graph import PIECE_ALIGN, StepGraph
 from tflm_split.split.regions import Split
 
 RIGID_SHARES = (1.0, 0.6, 0.3, 0.0)
@@ -61,8 +61,8 @@ def place(
     apart = int(live_bytes(step_graph, len(schedule.steps), lives(step_graph, schedule.steps)).max(initial=0))
     low = schedule.live_peak_bytes
     bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, apart)
-    cost_of = _cost_of_sharing(split, step_graph, allowance.board) if allowance else lambda _: 0.0
-    may_share = leeways(step_graph, schedule.steps, bodies, cost_of)
+    price_of = _price_of_sharing(split, step_graph, allowance.board) if allowance else lambda _: FREE
+    may_share = leeways(step_graph, schedule.steps, bodies, price_of)
     piece_of = {place.body: p for p, place in bodies.placements.items()}
 
     def rigid_starts() -> Iterator[Start]:
@@ -93,19 +93,20 @@ def place(
     return bodies, layout
 
 
-def _cost_of_sharing(split: Split, step_graph: StepGraph, board: str) -> Callable[[int], float]:
-    """By step: what it costs on `board` if its output row lies on a row it reads."""
+def _price_of_sharing(split: Split, step_graph: StepGraph, board: str) -> Callable[[int], Price]:
+    """By step: what it takes `board` if its output row lies on a row it reads."""
     costs: dict[int, OpCost] = {}
 
-    def cost_of(step: int) -> float:
+    def price_of(step: int) -> Price:
         op, row = step_graph.steps[step].row_op, step_graph.steps[step].row
         if op is None or not slower_in_place(OpKind(split.row_ops[op].kind), board):
-            return 0.0
+            return FREE
         if op not in costs:
             costs[op] = row_op_cost(split.row_ops[op], board)
-        return costs[op].step(row, apart=False) - costs[op].step(row)
+        one_pixel = -(-split.row_ops[op].output_shape.pixel_bytes // PIECE_ALIGN) * PIECE_ALIGN
+        return Price(costs[op].step(row, apart=False) - costs[op].step(row), one_pixel)
 
-    return cost_of
+    return price_of
 
 
 def _movable(step_graph: StepGraph, bodies: Bodies, stays: Stays) -> frozenset[int]:

@@ -253,7 +253,7 @@ static reach reach_of(const layer* on, int32_t x) {
 }
 
 /* Pixels [begin, end) of a group's output channels, straight from the input. With `in_pairs` two pixels are
- * taken together where both windows lie inside the input; no pixel may then lie on what the one before reads. */
+ * taken together where both windows lie inside the input; neither may then lie on what the other reads. */
 static NOINLINE void direct_pixels(layer* on, int in_pairs, int32_t begin, int32_t end, int8_t* output,
                                    const split_pixels* out) {
     const split_window* shape = &on->conv->window;
@@ -285,7 +285,9 @@ void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const 
     const int32_t depth = in->channels / conv->groups;
     const int32_t filters = out->channels / conv->groups;
     const int32_t row_bytes = shape->columns * depth;
-    const int apart = split_dsp_rows_are_apart(rows, shape->rows, in, output, out);
+    const int32_t together = split_dsp_pixels_together(conv, rows, in, output, out, 0);
+    const int apart = together == out->columns;
+    const int in_pairs = apart || together > 1;
     layer on = {conv,
                 rows,
                 in,
@@ -297,7 +299,7 @@ void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const 
                 0,
                 0,
                 NULL};
-    const int gathers = on.filter <= WINDOW_BYTES && (on.filter > depth || !apart);
+    const int gathers = on.filter <= WINDOW_BYTES && (on.filter > depth || !in_pairs);
     /* Where the output may lie on the input, a pixel must be done with before the next one is written. */
     const int32_t run = apart || conv->groups == 1 ? out->columns : 1;
     for (int32_t x = 0; x < out->columns; x += run) {
@@ -308,7 +310,7 @@ void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const 
             if (gathers) {
                 gathered_pixels(&on, x, x + run, output, out);
             } else {
-                direct_pixels(&on, apart, x, x + run, output, out);
+                direct_pixels(&on, in_pairs, x, x + run, output, out);
             }
         }
     }

@@ -398,29 +398,6 @@ static NOINLINE void one_channel(const group* at, int32_t x, int32_t channel) {
         split_dsp_to_int8(sum, split_dsp_scale_of(&conv->requantization, channel), &at->target);
 }
 
-/* How many output pixels may be written while the first one's window is still to be read? All of them where the output
- * row lies on no input row, but also where it lies on one whole pixels away: a channel then lies on nothing but itself,
- * and takes its pixels in the order that split_nn.h asks for, however far the others are. */
-static NOINLINE int32_t pixels_together(const group* at) {
-    const split_pixels *in = at->in, *out = at->out;
-    const int32_t last = out->columns - 1, start = -at->conv->window.pad * in->stride;
-    int32_t together = out->columns;
-    for (int32_t k = 0; k < at->conv->window.rows; ++k) {
-        const int8_t* row = at->rows[k];
-        const int32_t below = (int32_t)((uintptr_t)row - (uintptr_t)at->output);
-        if (split_dsp_row_is_apart(row, in, at->output, out) ||
-            (in->stride == out->stride && below % in->stride == 0)) {
-            continue;
-        }
-        /* From the end of an output pixel to the start of its window, for the first and the last of them. */
-        const int32_t at_first = below + start - out->channels;
-        const int32_t at_last = at_first + last * (at->advance - out->stride);
-        const int32_t least = at_first < at_last ? at_first : at_last;
-        together = split_clamp(least / out->stride + 1, 1, together);
-    }
-    return together;
-}
-
 /* The whole row, at most `together` pixels at a time: about as many each time, as weights are widened anew. */
 static NOINLINE void wide_runs(group* at, int32_t together) {
     const int32_t columns = at->out->columns, channels = at->out->channels;
@@ -465,7 +442,7 @@ void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, c
     const int multiplied = conv->groups != 1 && conv->groups % 4 == 0 && taps <= MAX_COPIED_TAPS;
     const int32_t fours = conv->groups == 1 ? out->channels & ~3 : multiplied ? out->channels : 0;
     const int may_widen = conv->groups == 1 && taps <= MAX_WIDE_TAPS && at.some_row != NULL;
-    const int32_t together = may_widen ? pixels_together(&at) : 1;
+    const int32_t together = may_widen ? split_dsp_pixels_together(conv, rows, in, output, out, 1) : 1;
     if (together > 1) {
         wide_runs(&at, together);
         return;

@@ -1,4 +1,6 @@
-/* What several DSP kernels call: copies of windows, rare requantisations. Stack: below 100 bytes. */
+/* What several DSP kernels call: copies of windows, rows that overlap, rare requantisations. Stack: below 100 bytes. */
+#include <stddef.h>
+
 #include "split_nn_kernels.h"
 #include "split_nn_target.h"
 
@@ -58,6 +60,29 @@ void split_dsp_gather(const split_conv* conv, const int8_t* const* rows, const s
         }
         window = fill(window, padding, (shape->columns - end) * depth);
     }
+}
+
+int32_t split_dsp_pixels_together(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
+                                  const int8_t* output, const split_pixels* out, int channel_wise) {
+    const uintptr_t in_bytes = (uintptr_t)((in->columns - 1) * in->stride + in->channels);
+    const uintptr_t out_bytes = (uintptr_t)((out->columns - 1) * out->stride + out->channels);
+    const int32_t advance = conv->window.stride * in->stride, start = -conv->window.pad * in->stride;
+    int32_t together = out->columns;
+    for (int32_t k = 0; k < conv->window.rows; ++k) {
+        const int8_t* row = rows[k];
+        const int32_t below = (int32_t)((uintptr_t)row - (uintptr_t)output);
+        if (row == NULL || (uintptr_t)output >= (uintptr_t)row + in_bytes ||
+            (uintptr_t)row >= (uintptr_t)output + out_bytes ||
+            (channel_wise && in->stride == out->stride && below % in->stride == 0)) {
+            continue;
+        }
+        /* From the end of an output pixel to the start of its window, for the first and the last of them. */
+        const int32_t at_first = below + start - out->channels;
+        const int32_t at_last = at_first + (out->columns - 1) * (advance - out->stride);
+        const int32_t least = at_first < at_last ? at_first : at_last;
+        together = split_clamp(least / out->stride + 1, 1, together);
+    }
+    return together;
 }
 
 #endif /* SPLIT_NN_DSP */

@@ -75,26 +75,12 @@ static inline int32_t split_half_to_int8(int32_t value) {
     return byte;
 }
 
-/* Where an output row lies on an input row it is computed from, the order in which pixels are read and written
- * matters: see split_nn.h. */
-static inline int split_dsp_row_is_apart(const int8_t* row, const split_pixels* in, const int8_t* output,
-                                         const split_pixels* out) {
-    const uintptr_t in_bytes = (uintptr_t)((in->columns - 1) * in->stride + in->channels);
-    const uintptr_t out_bytes = (uintptr_t)((out->columns - 1) * out->stride + out->channels);
-    return row == NULL || (uintptr_t)output >= (uintptr_t)row + in_bytes ||
-           (uintptr_t)row >= (uintptr_t)output + out_bytes;
-}
-
-/* Does an output row lie nowhere on the input rows it is computed from? */
-static inline int split_dsp_rows_are_apart(const int8_t* const* rows, int32_t row_count, const split_pixels* in,
-                                           const int8_t* output, const split_pixels* out) {
-    for (int32_t k = 0; k < row_count; ++k) {
-        if (!split_dsp_row_is_apart(rows[k], in, output, out)) {
-            return 0;
-        }
-    }
-    return 1;
-}
+/* How many output pixels may be written while the first one's window is still to be read? All of them where the output
+ * row lies on none of the input rows; otherwise the order in which pixels are read and written matters, see split_nn.h.
+ * With `channel_wise`, all of them also where it lies on one whole pixels away: a channel then lies on nothing but
+ * itself, and takes its pixels in the order asked for, however far the others are. */
+int32_t split_dsp_pixels_together(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
+                                  const int8_t* output, const split_pixels* out, int channel_wise);
 
 /* Copies the window of output pixel x, `depth` channels from `channel` on, padding included, to `window`. */
 void split_dsp_gather(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int32_t x,

@@ -240,12 +240,15 @@ def predict(program: Program, board: str) -> Prediction:
 
 
 def slower_in_place(kind: OpKind, board: str) -> bool:
-    """Whether a step takes longer when its output row lies on a row it reads, at the least distance (`sharing`)."""
+    """Whether a step takes longer when its output row lies on a row it reads, at the least distance (`sharing`).
+
+    From one output pixel more on it does not: then two pixels may be taken at once.
+    """
     return board_costs(board).kernels == "dsp" and kind is OpKind.CONV
 
 
 def sharing(program: Program, op: Op, row: int, addresses: Addresses | None = None) -> tuple[bool, int]:
-    """`Edge.apart` and `Edge.together` of a step, as `split_nn_conv_dsp.c` and `split_nn_depthwise_dsp.c` find them.
+    """`Edge.apart` and `Edge.together` of a step, as `split_dsp_pixels_together` (`split_nn_dsp.c`) finds them.
 
     A depthwise output row whole pixels away from an input row counts as apart: no channel lies on another one. Rows lie
     at `addresses`, or where they do before the first move.
@@ -259,20 +262,18 @@ def sharing(program: Program, op: Op, row: int, addresses: Addresses | None = No
     stride, pad = int(op.params["stride_columns"]), int(op.params["pad_columns"])
     origin = row * int(op.params["stride_rows"]) - int(op.params["pad_rows"])
     step, own_step = view.pixel_stride_bytes, output.pixel_stride_bytes
-    apart, together = True, output.column_count
+    together = output.column_count
     for k in range(int(op.params["kernel_rows"])):
         at = origin + k * int(op.params["dilation_rows"])
         read = _span(addresses, view, at) if 0 <= at < view.row_count else None
         if not (written and read and written[0] < read[1] and read[0] < written[1]):
             continue
-        if op.kind is OpKind.CONV:
-            return False, 1
         below = read[0] - written[0]
-        if op.params["groups"] == 1 and step == own_step and below % step == 0:
+        if op.kind is OpKind.DEPTHWISE and op.params["groups"] == 1 and step == own_step and below % step == 0:
             continue
-        apart = False
         ends = (below + (x * stride - pad) * step - x * own_step for x in (0, output.column_count - 1))
         together = min(together, max(1, (min(ends) - output.channel_count) // own_step + 1))
+    apart = together == output.column_count
     return apart, 1 if apart else together
 
 

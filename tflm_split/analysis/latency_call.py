@@ -47,7 +47,7 @@ class Edge:
     """What sets rows of one op apart. `rows_inside` of the window's rows exist, `rows_outside` are padding.
 
     `apart` says that the output row lies on none of the input rows: some kernels then take several pixels at once. Where
-    it does lie on one, `together` pixels of a depthwise row may be written while the window of the first is still read.
+    it does lie on one, `together` pixels may be written while the window of the first is still read.
     `first` and `last` are those of a feeding op: it clears its sums, it writes its output.
     """
 

@@ -125,11 +125,12 @@ def conv(at: Geometry, edge: Edge) -> Counts:
     depth, filters = at.input.channels // groups, at.output.channels // groups
     rows, columns = at.kernel
     filter_bytes = rows * columns * depth
-    together = edge.apart or groups == 1
-    to.add("group", groups * (1 if together else width))
+    one_run = edge.apart or groups == 1
+    in_pairs = edge.apart or edge.together > 1
+    to.add("group", groups * (1 if one_run else width))
     spans = at.spans()
-    if filter_bytes <= _WINDOW_BYTES and (filter_bytes > depth or not edge.apart):
-        pairs, singles = (width // 2, width % 2) if together else (0, width)
+    if filter_bytes <= _WINDOW_BYTES and (filter_bytes > depth or not in_pairs):
+        pairs, singles = (width // 2, width % 2) if one_run else (0, width)
         _gather(to, at, edge, depth, [(span, pixels * groups) for span, pixels in spans.items()])
         window = _Window(at, Edge(), (0, columns), depth)
         window.single, window.row_bytes = True, filter_bytes
@@ -138,7 +139,7 @@ def conv(at: Geometry, edge: Edge) -> Counts:
         return to
     for span, pixels in spans.items():
         window = _Window(at, edge, span, depth)
-        inner = span == (0, columns) and edge.apart
+        inner = span == (0, columns) and one_run and in_pairs
         _two_pixels(to, at, window, filters, groups * (pixels // 2 if inner else 0))
         _one_pixel(to, at, window, filters, groups * (pixels % 2 if inner else pixels))
         to.add("outer pixel", 0 if inner else pixels * groups)

@@ -57,25 +57,11 @@ class Distances:
         self.bodies = bodies
         self.body_bytes: Ints = np.array([b.bytes for b in bodies], dtype=np.int64)
         self.align: Ints = np.array([b.align for b in bodies], dtype=np.int64)
-        living = [[s for s in b.spans if s.start < s.stop and s.bytes] for b in bodies]
-        self._owner: Ints = np.repeat(np.arange(len(bodies)), [len(found) for found in living]).astype(np.int64)
-        spans = [s for found in living for s in found]
-        self._start: Ints = np.array([s.start for s in spans], dtype=np.int64)
-        self._stop: Ints = np.array([s.stop for s in spans], dtype=np.int64)
-        self._offset: Ints = np.array([s.offset for s in spans], dtype=np.int64)
-        self._bytes: Ints = np.array([s.bytes for s in spans], dtype=np.int64)
-        may_lie_on: dict[int, dict[int, int]] = {}
-        may_lie_under: dict[int, dict[int, int]] = {}
-        for leeway in leeways:
-            may_lie_on.setdefault(leeway.written, {})[leeway.read] = leeway.distance_bytes
-            may_lie_under.setdefault(leeway.read, {})[leeway.written] = leeway.distance_bytes
-        pairs = [self._of(b, may_lie_on.get(b, {}), may_lie_under.get(b, {})) for b in range(len(bodies))]
-        self.pair_first = np.cumsum([0, *(len(other) for other, _, _ in pairs)], dtype=np.int64)
-        self.pair_body, self.pair_low, self.pair_high = (
-            np.concatenate([np.zeros(0, dtype=np.int64), *(f[k] for f in pairs)]).astype(np.int64) for k in range(3)
-        )
-        own = np.repeat(np.arange(len(bodies)), np.diff(self.pair_first))
-        mirrored = np.lexsort((-self.pair_high, own, self.pair_body))
+        own, other, low, high = _united(*_told_apart(*_meetings(bodies), leeways))
+        self.pair_body, self.pair_low, self.pair_high = other, low, high
+        self.pair_first: Ints = np.zeros(len(bodies) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(own, minlength=len(bodies)), out=self.pair_first[1:])
+        mirrored = _sorted_by_pair(other, own, -high)
         self.pair_twin: Ints = np.empty(len(own), dtype=np.int64)
         self.pair_twin[mirrored] = np.arange(len(own))
         arrays = [getattr(self, name) for name in _NAMES]
@@ -89,33 +75,6 @@ class Distances:
         """(other body, low, high) of the pairs of body b."""
         mine = slice(int(self.pair_first[b]), int(self.pair_first[b + 1]))
         return self.pair_body[mine], self.pair_low[mine], self.pair_high[mine]
-
-    def _of(self, b: int, on: Mapping[int, int], under: Mapping[int, int]) -> tuple[Ints, Ints, Ints]:
-        own = np.flatnonzero(self._owner == b)
-        together = (self._start[None, :] < self._stop[own, None]) & (self._stop[None, :] > self._start[own, None])
-        together[:, own] = False
-        mine, theirs = np.nonzero(together)
-        mine = own[mine]
-        other = self._owner[theirs]
-        low = self._offset[theirs] - self._offset[mine] - self._bytes[mine]
-        high = self._offset[theirs] - self._offset[mine] + self._bytes[theirs]
-        if not on and not under:
-            return _united(other, low, high)
-        extra: list[tuple[int, int, int]] = []
-        for k, o in enumerate(other.tolist()):
-            same = int(self._offset[theirs[k]] - self._offset[mine[k]])
-            """Where both start at the very same byte."""
-            if on.get(o):
-                low[k] = max(low[k], same - on[o])
-            elif under.get(o):
-                high[k] = min(high[k], same + under[o])
-            elif o in on or o in under:  # below, above, or at the very same address
-                extra.append((o, same, int(high[k])))
-                high[k] = same
-        if extra:
-            more = np.array(extra, dtype=np.int64)
-            other, low, high = (np.concatenate((x, more[:, k])) for k, x in enumerate((other, low, high)))
-        return _united(other, low, high)
 
     def place(
         self,
@@ -149,17 +108,73 @@ class Distances:
         return [int(a) for a in addresses]
 
 
-def _united(other: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints, Ints]:
-    """Open intervals per other body, those that overlap as one, by body and then ascending."""
-    if not len(other):
-        return other, low, high
-    by_low = np.lexsort((low, other))
-    other, low, high = other[by_low], low[by_low], high[by_low]
-    apart = np.int64(high.max() - low.min() + 1)
-    reach = np.maximum.accumulate(high + other * apart)
-    first = np.concatenate(([True], low[1:] + other[1:] * apart >= reach[:-1]))
+def _meetings(bodies: Sequence[Body]) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """(body, other, same, low, high) of all spans of two bodies that live at the same time, each seen from both sides.
+
+    At distance `same` both start at the very same byte.
+    """
+    spans = [(b, s.start, s.stop, s.offset, s.bytes) for b, body in enumerate(bodies) for s in body.spans]
+    table: Ints = np.array(spans, dtype=np.int64).reshape(-1, 5)
+    table = table[(table[:, 1] < table[:, 2]) & (table[:, 4] > 0)]
+    owner, start, stop, offset, size = table[np.argsort(table[:, 1], kind="stable")].T
+    # Those that begin while one lives follow it, in order of their starts.
+    following = np.searchsorted(start, stop) - np.arange(1, len(start) + 1)
+    first = np.repeat(np.arange(len(start)), following)
+    second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(following) - following, following)
+    first, second = np.concatenate((first, second)), np.concatenate((second, first))
+    strangers = owner[first] != owner[second]
+    first, second = first[strangers], second[strangers]
+    same = offset[second] - offset[first]
+    return owner[first], owner[second], same, same - size[first], same + size[second]
+
+
+def _told_apart(
+    own: Ints, other: Ints, same: Ints, low: Ints, high: Ints, leeways: Sequence[Leeway]
+) -> tuple[Ints, Ints, Ints, Ints]:
+    """(body, other, low, high) with what leeways allow taken out."""
+    if not leeways:
+        return own, other, low, high
+    count = int(max(own.max(initial=0), *(max(x.read, x.written) for x in leeways))) + 1
+    distance_of = {x.written * count + x.read: x.distance_bytes for x in leeways}
+    keys: Ints = np.array(sorted(distance_of), dtype=np.int64)
+    distances: Ints = np.array([distance_of[key] for key in sorted(distance_of)], dtype=np.int64)
+
+    def looked_up(wanted: Ints) -> Ints:
+        """Distances, -1 where there is no leeway."""
+        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        found: Ints = np.where(keys[at] == wanted, distances[at], -1)
+        return found
+
+    on, under = looked_up(own * count + other), looked_up(other * count + own)
+    low = np.where(on > 0, np.maximum(low, same - on), low)
+    high = np.where(under > 0, np.minimum(high, same + under), high)
+    exactly = (on == 0) | (under == 0)  # below, above, or at the very same address
+    above = own[exactly], other[exactly], same[exactly], high[exactly]
+    high = np.where(exactly, same, high)
+    own, other, low, high = (np.concatenate(x) for x in zip((own, other, low, high), above, strict=True))
+    return own, other, low, high
+
+
+def _united(own: Ints, other: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Open intervals per pair of bodies, those that overlap as one: by body, other body and then ascending."""
+    if not len(own):
+        return own, other, low, high
+    by_low = _sorted_by_pair(own, other, low)
+    own, other, low, high = own[by_low], other[by_low], low[by_low], high[by_low]
+    new_pair = (own[1:] != own[:-1]) | (other[1:] != other[:-1])
+    apart = np.concatenate(([0], np.cumsum(new_pair))) * np.int64(high.max() - low.min() + 1)
+    reach = np.maximum.accumulate(high + apart)
+    first = np.concatenate(([True], low[1:] + apart[1:] >= reach[:-1]))
     last = np.concatenate((first[1:], [True]))
-    return other[first], low[first], reach[last] - other[last] * apart
+    return own[first], other[first], low[first], reach[last] - apart[last]
+
+
+def _sorted_by_pair(first: Ints, second: Ints, then: Ints) -> npt.NDArray[np.intp]:
+    """Indices in the order of (first, second, then); one key is sorted much faster than three."""
+    if not len(first):
+        return np.zeros(0, dtype=np.intp)
+    least, bodies = then.min(), max(first.max(), second.max()) + 1
+    return np.argsort((first * bodies + second) * (then.max() - least + 1) + (then - least), kind="stable")
 
 
 def _lowest(low: Ints, high: Ints, align: int, best_fit: bool) -> int:

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
+
 from tflm_split.plan.first_fit import Distances
 from tflm_split.plan.make_room import Occupant, rooms
 from tflm_split.plan.problem import Body, Layout, Leeway, Move, Span, head_bytes, live_bytes_by_step, unit_bytes
@@ -23,8 +26,8 @@ ROUNDS, MORE_ROUNDS = 8, 100
 """How often a try may look at every pair of bodies: to prolong an epoch, and to begin one."""
 FEW_VISITS = 5_000
 """The least that a try may look at."""
-PAIRS_PER_VISIT = 10
-"""What it takes to set up a try, in visits: one for so many pairs of bodies of the whole problem."""
+VISITS_PER_BODY, VISITS_PER_PAIR = 10, 2
+"""What it takes to set up a try, in visits: for each body of the whole problem, and each pair of its own."""
 CHOICES = 3
 """Ways to make room that are followed up, from the one that moves fewest bytes on."""
 
@@ -59,12 +62,14 @@ def with_moves(
 ) -> tuple[Layout | None, int]:
     """(a layout that ends at `height_bytes` or below on these terms, or None; visits that are left).
 
-    Addresses of `start` are tried first. If leeways cost too much, they are used only in steps that are too crowded
-    otherwise. `visits` as in `squeeze`. Same arguments, same layout.
+    Addresses of `start` are tried first. Leeways are used at a distance that costs nothing unless the step is too crowded
+    for that; if they still cost too much, only in steps that are too crowded without. `visits` as in `squeeze`. Same
+    arguments, same layout.
     """
     crowd = live_bytes_by_step(bodies, unit_bytes(bodies))
-    needed = [x for x in leeways if crowd[bodies[x.written].start] > height_bytes]
-    ways = [(pinned, used) for pinned in _pins(bodies, height_bytes) for used in (leeways, needed)]
+    cheap = [x for x in (_freed(x, bodies, crowd, height_bytes) for x in leeways) if x]
+    needed = [x for x in cheap if crowd[bodies[x.written].start] > height_bytes]
+    ways = [(pinned, used) for pinned in _pins(bodies, height_bytes) for used in (cheap, needed)]
     for pinned, used in ways:
         epochs = _Epochs(bodies, used, terms, start.addresses, pinned, height_bytes, visits, use_native)
         moves = epochs.run()
@@ -76,6 +81,20 @@ def with_moves(
     addresses = tuple(epochs.home[b] for b in range(len(bodies)))
     top = max([head_bytes(bodies, addresses), *(m.address + bodies[m.body].spans[m.span].bytes for m in moves)])
     return replace(start, addresses=addresses, head_bytes=top, moves=moves), visits
+
+
+def _freed(x: Leeway, bodies: Sequence[Body], crowd: npt.NDArray[np.int64], height_bytes: int) -> Leeway | None:
+    """`x` at the distance at which it costs nothing, None if nothing is shared there; `x` where that is too far.
+
+    `crowd`: bytes alive in each step when nothing is shared.
+    """
+    read, written = bodies[x.read], bodies[x.written]
+    if not x.instructions:
+        return x
+    shared = max(0, min(written.bytes - x.free_from_bytes, read.bytes))
+    if crowd[written.start] - shared > height_bytes:
+        return x
+    return replace(x, distance_bytes=x.free_from_bytes, instructions=0.0) if shared else None
 
 
 def _pins(bodies: Sequence[Body], height_bytes: int) -> Iterator[Mapping[int, int]]:
@@ -116,6 +135,10 @@ class _Epochs:
             self.read_by.setdefault(leeway.written, []).append(leeway)
         self.height_bytes, self.visits, self.use_native = height_bytes, visits, use_native
         self.horizon = max(b.stop for b in self.bodies)
+        self.births: list[list[int]] = [[] for _ in range(self.horizon + 1)]
+        """By step: who is born."""
+        for b, body in enumerate(bodies):
+            self.births[body.start].append(b)
         self.home: dict[int, int] = {}
         """Where a body is at its birth."""
         self.at: dict[Item, int] = {}
@@ -150,7 +173,8 @@ class _Epochs:
         for b in born:
             for x in self.read_by.get(b, ()):
                 low, read_low = self.home[b], self.at.get((x.read, 0), self.home[x.read])
-                if low < read_low + self.bodies[x.read].bytes and read_low < low + self.bodies[b].bytes:
+                end = low + min(self.bodies[b].bytes, x.free_from_bytes)
+                if low < read_low + self.bodies[x.read].bytes and read_low < end:
                     found += x.instructions
                     break
         return found
@@ -202,9 +226,7 @@ class _Epochs:
                 here[item] = Occupant(item, at, span.bytes, item not in self.at)
             elif span.start == now:
                 newcomers.append((item[0], span.bytes, at))
-        for b, body in enumerate(self.bodies):
-            if body.start == now and b not in self.home:
-                newcomers.append((b, body.bytes, None))
+        newcomers += [(b, self.bodies[b].bytes, None) for b in self.births[now] if b not in self.home]
         return here, sorted(newcomers, key=lambda n: (n[2] is None, -n[1], n[0]))
 
     def _collides(self, start: int, stop: int) -> bool:
@@ -240,10 +262,11 @@ class _Epochs:
 
     def _solve(self, start: int, stop: int, near: Mapping[int, int], rounds: int) -> dict[int, int] | None:
         """Addresses of what is born in [start, stop) among what lives already; `near` are those to begin with."""
-        self.visits -= len(self.bodies) ** 2 // PAIRS_PER_VISIT
+        self.visits -= len(self.bodies) * VISITS_PER_BODY
         if self.visits <= 0 or self._collides(start, stop):
             return None
         epoch = self._epoch(start, stop, near)
+        self.visits -= epoch.distances.pairs * VISITS_PER_PAIR
         granted = min(self.visits, rounds * epoch.distances.pairs + FEW_VISITS)
         if granted <= 0 or any(body.bytes > self.height_bytes for body in epoch.distances.bodies):
             return None
@@ -253,10 +276,10 @@ class _Epochs:
 
     def _epoch(self, start: int, stop: int, near: Mapping[int, int]) -> _Epoch:
         """What cannot be moved must get on with its like for all of its life, everything else until `stop`."""
-        born = [b for b, body in enumerate(self.bodies) if start <= body.start < stop and b not in self.home]
+        born = sorted(b for step in range(start, stop) for b in self.births[step] if b not in self.home)
         bodies = [_clipped(self.bodies[b], start, self._end(b, stop)) for b in born]
         index = {b: k for k, b in enumerate(born)}
-        known = [x for x in self.leeways if x.written in index]
+        known = [x for b in born for x in self.read_by.get(b, ())]
         lain_on = {x.read for x in known}
         stays: list[Span] = []
         for span, (b, _), address in self._staying():

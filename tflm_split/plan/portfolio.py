@@ -40,7 +40,7 @@ MOVES = "moves"
 """`Layout.solver`."""
 VISITS_PER_EFFORT = 10_000
 """Pairs of bodies that squeezing may look at per unit of effort."""
-MOVE_VISITS_PER_EFFORT = 40_000
+MOVE_VISITS_PER_EFFORT = 200_000
 """The same for layouts with moves."""
 FIRST_TRY_VISITS = 2_000_000
 """The same for the first tries to get below one height."""

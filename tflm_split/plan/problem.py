@@ -48,12 +48,13 @@ class Body:
 class Leeway:
     """Bodies `written` and `read`, of one span each, are alive together in one step only: the first of `written`, the
     last of `read`. There, `written` may lie on `read` if it starts at least `distance_bytes` below it; if that is 0,
-    at the very same address only. `instructions`: what it takes the device to do so."""
+    at the very same address only. `instructions`: what it takes the device to do so less than `free_from_bytes` below."""
 
     read: int
     written: int
     distance_bytes: int
     instructions: float = 0.0
+    free_from_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
