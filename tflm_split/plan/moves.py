@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tflm_split.plan.first_fit import Distances
-from tflm_split.plan.make_room import Occupant, rooms
+from tflm_split.plan.make_room import Occupant, Room, rooms
 from tflm_split.plan.problem import Body, Layout, Leeway, Move, Span, head_bytes, live_bytes_by_step, unit_bytes
 from tflm_split.plan.squeeze import squeeze
 
@@ -33,6 +33,8 @@ CHOICES = 3
 
 Item = tuple[int, int]
 """A body and one of its spans: what is moved."""
+_Newcomer = tuple[int, int, int | None]
+"""A body, its bytes and, where that is decided, its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,8 @@ class _Epochs:
         """Where a body is at its birth."""
         self.at: dict[Item, int] = {}
         """Where a movable body's spans are now."""
-        for body, address in pinned.items():
-            self._put(body, address)
+        for fixed, address in pinned.items():
+            self._put(fixed, address)
 
     def run(self) -> tuple[Move, ...] | None:
         """Moves in the order in which they are carried out, or None."""
@@ -202,25 +204,29 @@ class _Epochs:
         occupants, newcomers = self._memory(now)
         if not now or not newcomers:
             return
-        for choice in range(CHOICES):
+        for choice in self._rooms(newcomers[0], occupants)[:CHOICES]:
             here, moves = dict(occupants), list[Move]()
-            for k, (b, size, at) in enumerate(newcomers):
-                on = {(x.read, 0): x.distance_bytes for x in self.read_by.get(b, ())}
-                found = rooms(list(here.values()), size, on, self.height_bytes, self.terms.align_bytes, at)
-                if len(found) <= (0 if k else choice):
+            for k, newcomer in enumerate(newcomers):
+                found = self._rooms(newcomer, here)[:1] if k else [choice]
+                if not found:
                     return
-                room = found[0 if k else choice]
-                for key, to in room.moves:
+                for key, to in found[0].moves:
                     here[key] = replace(here[key], low=to)
                     moves.append(Move(now, *key, to))
-                here[b, -1 - k] = Occupant((b, -1 - k), room.address, size, True)
+                b, size, _ = newcomer
+                here[b, -1 - k] = Occupant((b, -1 - k), found[0].address, size, True)
             if len({(m.body, m.span) for m in moves}) == len(moves):
                 yield moves
 
-    def _memory(self, now: int) -> tuple[dict[Item, Occupant], list[tuple[int, int, int | None]]]:
-        """(what lives, what is born: body, bytes and, where that is decided, its address), the largest of each first."""
+    def _rooms(self, newcomer: _Newcomer, here: Mapping[Item, Occupant]) -> list[Room]:
+        b, size, at = newcomer
+        on = {(x.read, 0): x.distance_bytes for x in self.read_by.get(b, ())}
+        return rooms(list(here.values()), size, on, self.height_bytes, self.terms.align_bytes, at)
+
+    def _memory(self, now: int) -> tuple[dict[Item, Occupant], list[_Newcomer]]:
+        """(what lives, what is born), the largest of each first."""
         here: dict[Item, Occupant] = {}
-        newcomers: list[tuple[int, int, int | None]] = []
+        newcomers: list[_Newcomer] = []
         for span, item, at in self._staying():
             if span.start < now < span.stop:
                 here[item] = Occupant(item, at, span.bytes, item not in self.at)

@@ -38,7 +38,7 @@ EXACT_TIME = 5.0
 FIRST_FIT, SQUEEZE, CP_SAT, CP_SAT_MISSING = "first fit", "squeeze", "CP-SAT", "CP-SAT asked for, not installed"
 MOVES = "moves"
 """`Layout.solver`."""
-VISITS_PER_EFFORT = 10_000
+VISITS_PER_EFFORT = 5_000
 """Pairs of bodies that squeezing may look at per unit of effort."""
 MOVE_VISITS_PER_EFFORT = 200_000
 """The same for layouts with moves."""
@@ -46,7 +46,7 @@ FIRST_TRY_VISITS = 2_000_000
 """The same for the first tries to get below one height."""
 FIRST_TRY_ROUNDS = (8, 1000)
 """How often they look at every pair, at least and at most."""
-EXCESSES = (0.08, 0.04, 0.02, 0.015, 0.01, 0.005, 0.0025, 0.0)
+EXCESSES = (0.08, 0.04, 0.02, 0.01, 0.005, 0.0025, 0.0)
 """Heads tried with moves, as excess over the lower bound: the lower, the more moves and the more to look at."""
 IN_VAIN = 2
 """Of these in a row that may be in vain."""
