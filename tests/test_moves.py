@@ -147,6 +147,24 @@ def test_copies_that_cost_too_much_are_not_made() -> None:
         assert not plan(bodies, 100, move_terms=terms).moves
 
 
+@pytest.mark.parametrize(
+    ("height", "most_instructions", "written_below"),
+    [(20, 0.0, 8), (16, 10.0, 4), (16, 9.0, None), (24, 0.0, 12)],
+)
+def test_a_row_is_written_over_another_further_down_where_that_costs_nothing(
+    height: int, most_instructions: float, written_below: int | None
+) -> None:
+    """Rows of 12 bytes: at 16 they can only lie 4 bytes apart, which costs 10 instructions, at 20 also 8 bytes."""
+    bodies, leeways = [piece(0, 3, 12), piece(2, 4, 12)], [Leeway(0, 1, 4, 10.0, 8)]
+    terms = replace(ANY, most_instructions=most_instructions, movable=frozenset())
+    layout, _ = place_with_moves(bodies, leeways, terms, Layout((12, 0), 24, ""), height, 10**6)
+    if written_below is None:
+        assert layout is None
+    else:
+        assert layout is not None and layout.addresses[0] - layout.addresses[1] == written_below
+        check_layout(bodies, layout, leeways)
+
+
 LIVING = [piece(0, 4, 8), piece(0, 4, 8), piece(2, 4, 8)]
 
 
