@@ -38,8 +38,8 @@ EXACT_TIME = 5.0
 FIRST_FIT, SQUEEZE, CP_SAT, CP_SAT_MISSING = "first fit", "squeeze", "CP-SAT", "CP-SAT asked for, not installed"
 MOVES = "moves"
 """`Layout.solver`."""
-VISITS_PER_EFFORT = 5_000
-"""Pairs of bodies that squeezing may look at per unit of effort."""
+VISITS_PER_EFFORT, MANY_VISITS_PER_EFFORT = 5_000, 10_000
+"""Pairs of bodies that squeezing may look at per unit of effort; the latter where there are `MANY_PAIRS`."""
 MOVE_VISITS_PER_EFFORT = 200_000
 """The same for layouts with moves."""
 FIRST_TRY_VISITS = 2_000_000
@@ -94,7 +94,8 @@ def plan(
             break
     assert best is not None
     if effort and head_bytes(bodies, best.addresses) > bound:
-        best = _squeezed(distances, best, bound, granule_bytes, effort * VISITS_PER_EFFORT, seed, use_native)
+        visits = effort * (VISITS_PER_EFFORT if distances.pairs < MANY_PAIRS else MANY_VISITS_PER_EFFORT)
+        best = _squeezed(distances, best, bound, granule_bytes, visits, seed, use_native)
         solver = SQUEEZE
     layout = Layout(best.addresses, head_bytes(bodies, best.addresses), best.technique, bound, solver)
     if effort >= EXACT_EFFORT and layout.head_bytes > bound and len(bodies) <= MOST_BODIES:
