@@ -2,10 +2,10 @@
 
 `python scripts/bench_orders.py [cell ...] [--effort E] [--states N] [--json FILE] [--from FILE ...] [--update]`; without
 names, all cells of `cells.py`. Bytes alive at the worst operator, tensors whole: in the file's order, in the best order, and
-in the best order with concatenations rewritten (`schedule/whole_operators.py`); the optimum by trying every order, where
-there are few enough sets of executed operators. Heads: of stock TFLM for the file; of a program that runs operators whole in
-that order, outputs over inputs that die where they may; and of the split model. The latter two are verified in TFLM. Seconds
-are of one process's CPU time, verification left out. `--from` reads what `--json` wrote and measures nothing.
+in the best order of the rewritten cell (`schedule/whole_operators.py`); the optimum by trying every order, where there are
+few enough sets of executed operators. Heads: of stock TFLM for the file; of a program that runs operators whole in that
+order, outputs over inputs that die where they may; and of the split model. The latter two are verified in TFLM. Seconds are
+of one process's CPU time, verification left out. `--from` reads what `--json` wrote and measures nothing.
 """
 
 from __future__ import annotations

@@ -96,6 +96,19 @@ def test_an_addition_whose_operand_dies_is_written_over_it() -> None:
     assert whole_operators(split_graph(graph), in_place=True).order.peak_bytes == 2 * size
 
 
+def test_a_function_of_one_tensor_is_computed_within_the_addition_that_reads_it() -> None:
+    """Two sources that are needed later, a RELU of each, and the sum written over one of these: rewritten, the sum
+    and a row of each RELU."""
+    net = Builder((1, 8, 8, 4), seed=6)
+    first = net.conv(net.input, 4, 1)
+    second = net.conv(net.input, 4, 1)
+    total = net.add(net.unary("RELU", first), net.unary("RELU", second))
+    graph = read_model(net.finish(net.add(net.add(total, first), second))).graph
+    size, row = 8 * 8 * 4, 8 * 4
+    assert whole_operators(split_graph(graph), in_place=True).order.peak_bytes == 4 * size
+    assert rewritten_order(graph, in_place=True).order.peak_bytes == 3 * size + 2 * row
+
+
 def test_a_window_runs_over_its_dying_input_some_rows_behind() -> None:
     """Row k of a 3x3 depthwise convolution needs rows up to k + 1 of its input, which are there yet."""
     net = Builder((1, 8, 8, 4), seed=5)

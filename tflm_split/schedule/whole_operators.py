@@ -3,13 +3,15 @@
 That is what Serenity (arXiv 2003.02369) does; here it is the measure of what cutting into rows adds. A task is an operator
 with all its rows, or, where it is rewritten, a part of it that reads one branch; a tensor is there from the first task that
 writes it to the last one that reads it. Where a concatenation before a convolution has vanished, the convolutions that add
-up its parts are one task: they take turns row by row, so that of their int32 sums one row exists.
+up its parts are one task: they take turns row by row, so that of their int32 sums one row exists. In the same way, rewriting
+computes an element-wise function of one tensor within the element-wise operator that is its only reader.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
@@ -21,6 +23,7 @@ from tflm_split.schedule.orders import tuck_aliases
 from tflm_split.schedule.step_graph import StepGraph, build_step_graph
 from tflm_split.split.channel_rules import Sizes, groupable, joined
 from tflm_split.split.regions import Cut, Split, SplitOptions, cut_operators, fit
+from tflm_split.split.row_op import RowOp
 
 _SUMS = frozenset({OpKind.CONV_SUM, OpKind.CONV_SUM_LAST})
 
@@ -46,27 +49,56 @@ class WholeOperators:
 
 
 def whole_operators(
-    split: Split, in_place: bool = False, apart: bool = False, states: int = DEFAULT_STATES
+    split: Split, in_place: bool = False, rewritten: bool = False, states: int = DEFAULT_STATES
 ) -> WholeOperators:
     """The best order of `split`'s operators that `states` sets could find.
 
-    `in_place`: outputs may be written over inputs that die; `apart`: what an operator was cut into may run at different times.
+    `in_place`: outputs may be written over inputs that die; `rewritten`: what an operator was cut into may run at different
+    times, and an element-wise function of one tensor within its reader.
     """
     step_graph = build_step_graph(split)
-    tasks = tuple(_tasks(split, step_graph, apart))
+    tasks = tuple(_tasks(split, step_graph, rewritten))
     problem = _problem(split, step_graph, tasks, in_place)
     return WholeOperators(split, step_graph, tasks, problem, least_live_order(problem, states))
 
 
-def _tasks(split: Split, step_graph: StepGraph, apart: bool) -> Iterator[tuple[int, ...]]:
+def _tasks(split: Split, step_graph: StepGraph, rewritten: bool) -> Iterator[tuple[int, ...]]:
     """Steps that run as one, in an order in which they can."""
+    within = _computed_within(split, step_graph) if rewritten else {}
     found: dict[tuple[int, int], list[int]] = {}
     for s, step in enumerate(step_graph.steps):
-        if s in step_graph.needed:
-            together = not apart or step.row_op is None or split.row_ops[step.row_op].kind in _SUMS
-            found.setdefault((step.node, -1 if together or step.row_op is None else step.row_op), []).append(s)
+        if s not in step_graph.needed:
+            continue
+        op = step.row_op
+        while op in within:
+            op = within[op]
+        node = step.node if op is None else split.row_ops[op].source
+        together = not rewritten or op is None or split.row_ops[op].kind in _SUMS
+        found.setdefault((node, -1 if together or op is None else op), []).append(s)
     for steps in found.values():
         yield tuple(sorted(steps, key=lambda s: (step_graph.steps[s].row, s)))
+
+
+def _computed_within(split: Split, step_graph: StepGraph) -> dict[int | None, int]:
+    """Row op -> the element-wise row op of another operator that alone reads what it makes, element by element, of one tensor."""
+    readers: dict[int, set[int | None]] = {}
+    for step in step_graph.steps:
+        for p in step.reads:
+            readers.setdefault(step_graph.pieces[p].storage, set()).add(step.row_op)
+    kept = {step_graph.pieces[p].storage for p in step_graph.final}
+    found: dict[int | None, int] = {}
+    for i, op in enumerate(split.row_ops):
+        made = split.storages.storage_of[op.output]
+        reader = next(iter(readers.get(made, ())), None)
+        if made in kept or len(readers.get(made, ())) != 1 or reader is None or len(op.reads) != 1:
+            continue
+        if _element_wise(op) and _element_wise(split.row_ops[reader]) and split.row_ops[reader].source != op.source:
+            found[i] = reader
+    return found
+
+
+def _element_wise(op: RowOp) -> bool:
+    return op.sums is None and bool(op.reads) and all(read.may_be_overwritten for read in op.reads)
 
 
 def _problem(split: Split, step_graph: StepGraph, tasks: Sequence[Sequence[int]], in_place: bool) -> OrderProblem:
@@ -80,9 +112,9 @@ def _problem(split: Split, step_graph: StepGraph, tasks: Sequence[Sequence[int]]
         needs = {task_of[d] for s in found for d in steps[s].depends if d in task_of} - {k}
         reads = {pieces[p].storage for s in found for p in steps[s].reads}
         writes = {pieces[p].storage for s in found for p in steps[s].writes}
-        for storage in _sums_of(split, step_graph, found):
-            sizes[storage] = max(piece.bytes for piece in pieces if piece.storage == storage)
-        over = _written_over(step_graph, found) if in_place else {}
+        inner = _inner(step_graph, found)
+        sizes |= inner
+        over = _written_over(step_graph, found, inner) if in_place else {}
         made.append(Task(frozenset(needs), frozenset(reads), frozenset(writes), over))
     initial = frozenset(pieces[p].storage for p in step_graph.initial)
     final = frozenset(pieces[p].storage for p in step_graph.final)
@@ -90,25 +122,42 @@ def _problem(split: Split, step_graph: StepGraph, tasks: Sequence[Sequence[int]]
     return OrderProblem(tuple(made), bytes_, initial, final)
 
 
-def _sums_of(split: Split, step_graph: StepGraph, steps: Sequence[int]) -> set[int]:
-    """Storages of int32 sums that `steps` fill and use up."""
-    ops = {step_graph.steps[s].row_op for s in steps}
-    return {split.storages.storage_of[t] for i in ops if i is not None and (t := split.row_ops[i].sums) is not None}
+def _inner(step_graph: StepGraph, steps: Sequence[int]) -> dict[int, int]:
+    """Storage -> most bytes of it there at once, of those that `steps` both fill and use up: sums, rows that are passed on."""
+    pieces, inside = step_graph.pieces, set(steps)
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for position, s in enumerate(steps):
+        for p in step_graph.steps[s].writes:
+            first.setdefault(p, position)
+        last |= dict.fromkeys(step_graph.steps[s].reads, position)
+    outer = {pieces[p].storage for p in first if p in step_graph.final or not inside.issuperset(step_graph.readers[p])}
+    changes: dict[int, dict[int, int]] = {}
+    for p, position in first.items():
+        if p not in last or pieces[p].storage in outer or not inside.issuperset(step_graph.producers[p]):
+            continue
+        of_storage = changes.setdefault(pieces[p].storage, {})
+        for at, bytes_ in ((position, pieces[p].bytes), (last[p] + 1, -pieces[p].bytes)):
+            of_storage[at] = of_storage.get(at, 0) + bytes_
+    return {storage: max(accumulate(found[at] for at in sorted(found))) for storage, found in changes.items()}
 
 
-def _written_over(step_graph: StepGraph, steps: Sequence[int]) -> dict[int, int]:
+def _written_over(step_graph: StepGraph, steps: Sequence[int], inner: Collection[int]) -> dict[int, int]:
     """Storage -> bytes that the rows written by `steps` may take of those that are read here for the last time.
 
-    A row can go once the last step that reads it begins to write, if that may run over it, else when it is done.
+    A row can go once the last step that reads it begins to write, if that may run over it, else when it is done. What is
+    `inner` to the steps takes no part.
     """
     pieces = step_graph.pieces
     last = {p: position for position, s in enumerate(steps) for p in step_graph.steps[s].reads}
+    last = {p: position for p, position in last.items() if pieces[p].storage not in inner}
     written, most = 0, dict.fromkeys({pieces[p].storage for p in last}, 0)
     gone = dict.fromkeys(most, 0)
     for position, s in enumerate(steps):
         step = step_graph.steps[s]
-        written += sum(pieces[p].bytes for p in step.writes if step_graph.producers[p][0] == s)
-        dying = [p for p in step.reads if last[p] == position]
+        new = [p for p in step.writes if step_graph.producers[p][0] == s and pieces[p].storage not in inner]
+        written += sum(pieces[p].bytes for p in new)
+        dying = [p for p in step.reads if last.get(p) == position]
         for storage in most:
             over = next(
                 (o.shared_bytes for o in step.overlaps if o.read in dying and pieces[o.read].storage == storage), 0
