@@ -35,9 +35,8 @@ def format_program(program: Program) -> str:
         f"{len(program.steps)} steps, {len(program.constants)} constants of {constant_bytes} B"
     ]
     for title, rows in sections:
-        if title == "moves" and not rows:
-            continue
-        lines += ["", title, *(f"  {line}" for line in _aligned(rows))]
+        if rows:
+            lines += ["", title, *(f"  {line}" for line in _aligned(rows))]
     return "\n".join(lines) + "\n"
 
 
