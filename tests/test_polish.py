@@ -177,8 +177,8 @@ arcs = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from(
 
 
 @settings(max_examples=200, deadline=None)
-@given(arcs)
-def test_a_cheapest_cut_is_the_cheapest_of_all_cuts(found: list[tuple[int, int, int]]) -> None:
+@given(arcs, st.booleans())
+def test_a_cheapest_cut_is_the_cheapest_of_all_cuts(found: list[tuple[int, int, int]], use_native: bool) -> None:
     source, sink = 0, 1
     sides = [{source, *inner} for k in range(5) for inner in combinations(range(2, 6), k)]
     costs = {frozenset(s): sum(c for a, b, c in found if a in s and b not in s) for s in sides}
@@ -187,11 +187,20 @@ def test_a_cheapest_cut_is_the_cheapest_of_all_cuts(found: list[tuple[int, int, 
     network = FlowNetwork(6)
     for tail, head, capacity in found:
         network.arc(tail, head, capacity)
-    capacity, smallest, largest = network.cheapest_cut(source, sink)
+    capacity, smallest, largest = network.cheapest_cut(source, sink, use_native)
     cheapest = [side for side, cost in costs.items() if cost == least]
     assert capacity == least
     assert smallest == frozenset.intersection(*cheapest)
     assert largest == frozenset.union(*cheapest)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 39), st.integers(0, 30)), max_size=200))
+def test_both_ways_of_cutting_give_the_same_cuts(found: list[tuple[int, int, int]]) -> None:
+    network = FlowNetwork(40)
+    for tail, head, capacity in found:
+        network.arc(tail, head, capacity)
+    assert network.cheapest_cut(0, 1) == network.cheapest_cut(0, 1, use_native=False)
 
 
 def test_a_chain_is_cut_at_its_narrowest_arc() -> None:

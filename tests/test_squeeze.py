@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tflm_split.native import native
 from tflm_split.plan.check import check_layout
-from tflm_split.plan.first_fit import Distances, native
+from tflm_split.plan.first_fit import Distances
 from tflm_split.plan.portfolio import plan
 from tflm_split.plan.problem import Body, Layout, Leeway, Span, head_bytes, packing_lower_bound
 from tflm_split.plan.squeeze import Dice, squeeze

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from tflm_split.native import native, pointer
 from tflm_split.plan.problem import Body, Leeway
 
 Ints = npt.NDArray[np.int64]
-LIBRARY = Path(__file__).resolve().parents[1] / "_host" / "libtflm_split_host.so"
 
 _UNPLACED = np.iinfo(np.int64).min
 _NAMES = ("body_bytes", "align", "pair_first", "pair_body", "pair_low", "pair_high", "pair_twin")
@@ -27,23 +25,6 @@ class NativeProblem(ctypes.Structure):
     """`problem` of squeeze.c."""
 
     _fields_ = [("bodies", ctypes.c_int64), *((name, ctypes.c_void_p) for name in _NAMES)]
-
-
-@cache
-def native() -> ctypes.CDLL | None:
-    """The host library, if it is there and has the planner's loops."""
-    try:
-        library = ctypes.CDLL(str(LIBRARY))
-        library.tflm_split_squeeze.restype = ctypes.c_int64
-        library.tflm_split_place.restype = ctypes.c_int64
-    except (OSError, AttributeError):
-        return None
-    return library
-
-
-def pointer(array: Ints) -> ctypes.c_void_p:
-    """An array's address, for C."""
-    return ctypes.c_void_p(array.ctypes.data)
 
 
 class Distances:

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tflm_split.plan.first_fit import Distances, Ints, native, pointer
+from tflm_split.native import native, pointer
+from tflm_split.plan.first_fit import Distances, Ints
 
 WORSE_MOVES = 64
 """One in so many bodies that find no cheaper address moves all the same: two that swap places must get past each other."""

@@ -1,11 +1,17 @@
 """Which side of a cheapest cut does each node lie on? Maximum flow by blocking flows (Dinic 1970), on small integer networks.
 
-Pure bookkeeping: nodes, arcs and capacities, nothing of networks that infer.
+Pure bookkeeping: nodes, arcs and capacities, nothing of networks that infer. The loops run in C (`min_cut.c`, in the
+package's host library) or, where that is missing, in Python: slower, but the same cuts.
 """
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass, field
+
+import numpy as np
+
+from tflm_split.native import int64s, native, pointer
 
 UNCUTTABLE = 1 << 60
 """Capacity of an arc that no cut of interest crosses."""
@@ -13,32 +19,51 @@ UNCUTTABLE = 1 << 60
 
 @dataclass(slots=True)
 class FlowNetwork:
-    """Arcs come in pairs: arc a and, at a ^ 1, the way back. Grows by `arc`; `cheapest_cut` uses its capacities up."""
+    """Arcs come in pairs: arc a and, at a ^ 1, the way back. Grows by `arc`"""
 
     nodes: int
     heads: list[int] = field(default_factory=list)
     room: list[int] = field(default_factory=list)
-    arcs_of: list[list[int]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.arcs_of = [[] for _ in range(self.nodes)]
 
     def node(self) -> int:
         """A new node."""
-        self.arcs_of.append([])
         self.nodes += 1
         return self.nodes - 1
 
     def arc(self, tail: int, head: int, capacity: int) -> None:
         """A one-way arc; one between a node and itself is no arc."""
         if tail != head:
-            self.arcs_of[tail].append(len(self.heads))
-            self.arcs_of[head].append(len(self.heads) + 1)
             self.heads += (head, tail)
             self.room += (capacity, 0)
 
-    def cheapest_cut(self, source: int, sink: int) -> tuple[int, set[int], set[int]]:
+    def cheapest_cut(self, source: int, sink: int, use_native: bool = True) -> tuple[int, set[int], set[int]]:
         """(capacity of a cheapest cut, its smallest source side, its largest source side)."""
+        library = native() if use_native else None
+        if library is None:
+            return _Flow(self).cheapest_cut(source, sink)
+        heads, room = int64s(self.heads), int64s(self.room)
+        sides = np.empty((2, self.nodes), dtype=np.uint8)
+        size = ctypes.c_int64(self.nodes), ctypes.c_int64(len(heads))
+        ends = ctypes.c_int64(source), ctypes.c_int64(sink)
+        flow: int = library.tflm_split_cheapest_cut(
+            *size, pointer(heads), pointer(room), *ends, pointer(sides[0]), pointer(sides[1])
+        )
+        if flow < 0:
+            raise MemoryError
+        smallest, largest = (set(np.flatnonzero(side).tolist()) for side in sides)
+        return flow, smallest, largest
+
+
+class _Flow:
+    """The loops of min_cut.c."""
+
+    def __init__(self, network: FlowNetwork) -> None:
+        self.nodes, self.heads, self.room = network.nodes, network.heads, list(network.room)
+        self.arcs_of: list[list[int]] = [[] for _ in range(self.nodes)]
+        for a in range(len(self.heads)):
+            self.arcs_of[self.heads[a ^ 1]].append(a)
+
+    def cheapest_cut(self, source: int, sink: int) -> tuple[int, set[int], set[int]]:
         flow = 0
         while True:
             level = self._levels(source, sink)

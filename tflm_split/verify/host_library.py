@@ -36,11 +36,11 @@ def executor_sources() -> tuple[Path, ...]:
 
 
 def host_sources() -> tuple[Path, ...]:
-    """Every C file of the host library, the planner's inner loop among them; raises ToolError when the sources are not there."""
+    """Every C file of the host library, the compiler's inner loops among them; raises ToolError when they are not there."""
     shim = (_RUNTIME / "tflm" / "tflm_split_call.c", _RUNTIME / "host" / "pip_operator.c")
-    planner = _PACKAGE / "plan" / "squeeze.c"
-    sources = (*executor_sources(), *shim, planner)
-    if not executor_sources() or not all(path.is_file() for path in (*shim, planner)):
+    loops = (_PACKAGE / "plan" / "squeeze.c", _PACKAGE / "schedule" / "min_cut.c")
+    sources = (*executor_sources(), *shim, *loops)
+    if not executor_sources() or not all(path.is_file() for path in (*shim, *loops)):
         raise ToolError("the sources of the C runtime are not there: build from a checkout of tflm_split")
     return sources
 

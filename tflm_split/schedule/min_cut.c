@@ -1,0 +1,128 @@
+/* FlowNetwork.cheapest_cut of schedule/min_cut.py, only faster. The flow found may differ, the cuts cannot: of all
+ * cheapest cuts, the smallest and the largest source side are the same whatever the maximum flow. Plain C99; all memory is
+ * the caller's except one scratch block. */
+#include <stdint.h>
+#include <stdlib.h>
+
+/* Arc a leads to head[a], arc a ^ 1 back; room[a] is what may still flow through it. Arcs of node n are
+ * list[first[n]] .. list[first[n + 1] - 1]. */
+typedef struct network {
+    int64_t nodes;
+    const int64_t* head;
+    int64_t* room;
+    int64_t* first;
+    int64_t* list;
+    int64_t* level;
+    int64_t* turn;
+    int64_t* todo; /* nodes in a queue, or the arcs of a path */
+} network;
+
+static void list_arcs(network* w, int64_t arcs) {
+    for (int64_t n = 0; n <= w->nodes; ++n) {
+        w->first[n] = 0;
+    }
+    for (int64_t a = 0; a < arcs; ++a) {
+        ++w->first[w->head[a ^ 1] + 1];
+    }
+    for (int64_t n = 0; n < w->nodes; ++n) {
+        w->first[n + 1] += w->first[n];
+        w->turn[n] = w->first[n];
+    }
+    for (int64_t a = 0; a < arcs; ++a) {
+        w->list[w->turn[w->head[a ^ 1]]++] = a;
+    }
+}
+
+/* Arcs with room from `start` to each node, or, with `back`, from each node to `start`; -1 where there is no way. */
+static void measure(network* w, int64_t start, int64_t back) {
+    for (int64_t n = 0; n < w->nodes; ++n) {
+        w->level[n] = -1;
+    }
+    int64_t count = 1;
+    w->level[start] = 0;
+    w->todo[0] = start;
+    for (int64_t k = 0; k < count; ++k) {
+        const int64_t n = w->todo[k];
+        for (int64_t i = w->first[n]; i < w->first[n + 1]; ++i) {
+            const int64_t a = w->list[i];
+            if (w->room[a ^ back] > 0 && w->level[w->head[a]] < 0) {
+                w->level[w->head[a]] = w->level[n] + 1;
+                w->todo[count++] = w->head[a];
+            }
+        }
+    }
+}
+
+/* Fills all shortest ways up and gives what flows through them. */
+static int64_t blocking_flow(network* w, int64_t source, int64_t sink) {
+    int64_t total = 0;
+    int64_t length = 0;
+    int64_t here = source;
+    for (int64_t n = 0; n < w->nodes; ++n) {
+        w->turn[n] = w->first[n];
+    }
+    for (;;) {
+        if (here == sink) {
+            int64_t pushed = INT64_MAX;
+            int64_t back = 0;
+            for (int64_t k = length; k-- > 0;) {
+                if (w->room[w->todo[k]] <= pushed) {
+                    pushed = w->room[w->todo[k]];
+                    back = k;
+                }
+            }
+            for (int64_t k = 0; k < length; ++k) {
+                w->room[w->todo[k]] -= pushed;
+                w->room[w->todo[k] ^ 1] += pushed;
+            }
+            total += pushed;
+            here = w->head[w->todo[back] ^ 1];
+            length = back;
+            continue;
+        }
+        int64_t i = w->turn[here];
+        while (i < w->first[here + 1] &&
+               !(w->room[w->list[i]] > 0 && w->level[w->head[w->list[i]]] == w->level[here] + 1)) {
+            ++i;
+        }
+        w->turn[here] = i;
+        if (i < w->first[here + 1]) {
+            w->todo[length++] = w->list[i];
+            here = w->head[w->list[i]];
+        } else if (here == source) {
+            return total;
+        } else {
+            w->level[here] = -1;
+            here = w->head[w->todo[--length] ^ 1];
+        }
+    }
+}
+
+/* Capacity of a cheapest cut, or -1 without memory. `smallest[n]` and `largest[n]`: whether node n is on the source side of
+ * the cheapest cut with the smallest, and with the largest one. */
+int64_t tflm_split_cheapest_cut(int64_t nodes, int64_t arcs, const int64_t* head, int64_t* room, int64_t source,
+                                int64_t sink, uint8_t* smallest, uint8_t* largest) {
+    int64_t* block = malloc((size_t)(4 * nodes + 2 + arcs) * sizeof *block);
+    if (block == NULL) {
+        return -1;
+    }
+    network w = {nodes, head, room, block, NULL, NULL, NULL, NULL};
+    w.list = w.first + nodes + 1;
+    w.level = w.list + arcs;
+    w.turn = w.level + nodes;
+    w.todo = w.turn + nodes;
+    list_arcs(&w, arcs);
+    int64_t flow = 0;
+    for (measure(&w, source, 0); w.level[sink] >= 0; measure(&w, source, 0)) {
+        flow += blocking_flow(&w, source, sink);
+    }
+    for (int64_t n = 0; n < nodes; ++n) {
+        smallest[n] = w.level[n] >= 0;
+    }
+    measure(&w, sink, 1);
+    for (int64_t n = 0; n < nodes; ++n) {
+        largest[n] = w.level[n] < 0;
+    }
+    free(block);
+    return flow;
+}
