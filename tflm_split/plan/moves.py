@@ -322,5 +322,5 @@ class _Epochs:
 
 def _clipped(body: Body, start: int, stop: int) -> Body:
     """The body as far as it lives in [start, stop), as large as ever."""
-    spans = [replace(s, start=max(s.start, start), stop=min(s.stop, stop)) for s in body.spans if s.start < stop]
+    spans = [Span(max(s.start, start), min(s.stop, stop), s.offset, s.bytes) for s in body.spans if s.start < stop]
     return Body((*spans, Span(stop, stop, body.bytes - 1, 1)), body.align)

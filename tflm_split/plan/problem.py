@@ -7,7 +7,7 @@ of its own), or a chain of rows that overwrite one another in place. Time and by
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import gcd
 
 import numpy as np
@@ -30,18 +30,15 @@ class Body:
 
     spans: tuple[Span, ...]
     align: int
+    bytes: int = field(init=False)
+    start: int = field(init=False)
+    stop: int = field(init=False)
 
-    @property
-    def bytes(self) -> int:
-        return max(s.offset + s.bytes for s in self.spans)
-
-    @property
-    def start(self) -> int:
-        return min(s.start for s in self.spans)
-
-    @property
-    def stop(self) -> int:
-        return max(s.stop for s in self.spans)
+    def __post_init__(self) -> None:
+        # Asked for more often than anything else while addresses are searched for.
+        object.__setattr__(self, "bytes", max([s.offset + s.bytes for s in self.spans]))
+        object.__setattr__(self, "start", min([s.start for s in self.spans]))
+        object.__setattr__(self, "stop", max([s.stop for s in self.spans]))
 
 
 @dataclass(frozen=True, slots=True)
