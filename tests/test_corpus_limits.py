@@ -7,19 +7,22 @@ import tflm_split
 from tflm_split.cli import main
 
 MAX_HEAD_BYTES = {
-    "mlperf_kws_int8": 4_500,
-    "mlperf_resnet8_int8": 11_300,
-    "mlperf_vww96_int8": 28_900,
-    "mlperf_strww_int8": 4_300,
-    "person_detect": 13_300,
-    "mcunet_vww1_tinyts": 23_300,
-    "mcunet_vww0_tinyts": 17_700,
-    "kws_micronet_l": 29_000,
-    "vww_micronet_vww2": 9_900,
-    "sil_kws_mobilenetv2": 8_300,
-    "seeed_fomo_mbv2_035": 29_700,
+    "mlperf_kws_int8": 3_700,
+    "mlperf_resnet8_int8": 9_850,
+    "mlperf_vww96_int8": 28_100,
+    "mlperf_strww_int8": 3_650,
+    "person_detect": 11_600,
+    "mcunet_vww1_tinyts": 20_600,
+    "mcunet_vww0_tinyts": 13_600,
+    "kws_micronet_l": 22_400,
+    "ad_micronet_large": 45_000,
+    "vww_micronet_vww2": 6_560,
+    "sil_kws_mobilenetv2": 5_600,
+    "seeed_fomo_mbv2_035": 29_300,
+    "seeed_yolov5_tiny_96": 29_400,
 }
-MAX_HEAD_BYTES_INT8_IO = {"mcunet_vww": 23_300, "sil_rock_paper_scissors": 13_000}
+"""What has been reached, rounded up: from here it only goes down."""
+MAX_HEAD_BYTES_INT8_IO = {"mcunet_vww": 20_500, "sil_rock_paper_scissors": 9_000}
 """With the float conversions at the border stripped: their float inputs alone are larger."""
 
 MAX_TAIL_BYTES = 1_800
