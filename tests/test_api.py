@@ -104,3 +104,11 @@ def test_importing_the_package_does_not_import_the_compiler():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'optimise'"):
         _ = tflm_split.optimise
+
+
+def test_optimize_gives_the_whole_front_if_asked():
+    model = small_network()
+    front = tflm_split.optimize(model, pareto=True, verify=False)
+    assert [result.model for result in front] == [result.model for result in tflm_split.pareto(model, verify=False)]
+    with pytest.raises(InputError, match="leave one of them out"):
+        tflm_split.optimize(model, pareto=True, max_arena="4KB")

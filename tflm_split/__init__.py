@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from tflm_split import errors
 from tflm_split.sizes import parse_bytes
@@ -25,10 +25,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Result", "__version__", "errors", "optimize", "pareto", "tflm"]
 
+FRONT_SLOWDOWN = 2.0
+"""How far a front goes, unless it is said."""
 
+
+@overload
 def optimize(
     source: os.PathLike[str] | str | bytes,
     *,
+    pareto: Literal[False] = False,
     int8_io: bool = False,
     max_arena: int | str | None = None,
     verify: bool = True,
@@ -39,7 +44,41 @@ def optimize(
     max_slowdown: float | None = None,
     axes: str | Iterable[str] | None = None,
     progress: Progress | None = None,
-) -> Result:
+) -> Result: ...
+
+
+@overload
+def optimize(
+    source: os.PathLike[str] | str | bytes,
+    *,
+    pareto: Literal[True],
+    int8_io: bool = False,
+    verify: bool = True,
+    inputs: int = 8,
+    seed: int = 0,
+    effort: int | str | None = None,
+    board: str | None = None,
+    max_slowdown: float | None = None,
+    axes: str | Iterable[str] | None = None,
+    progress: Progress | None = None,
+) -> tuple[Result, ...]: ...
+
+
+def optimize(
+    source: os.PathLike[str] | str | bytes,
+    *,
+    pareto: bool = False,
+    int8_io: bool = False,
+    max_arena: int | str | None = None,
+    verify: bool = True,
+    inputs: int = 8,
+    seed: int = 0,
+    effort: int | str | None = None,
+    board: str | None = None,
+    max_slowdown: float | None = None,
+    axes: str | Iterable[str] | None = None,
+    progress: Progress | None = None,
+) -> Result | tuple[Result, ...]:
     """The model at `source` (a path, or its bytes), split for least arena; nothing is written.
 
     `int8_io` strips a float model's QUANTIZE and DEQUANTIZE: its interface changes, and `report["interface_changes"]`
@@ -50,13 +89,19 @@ def optimize(
     `max_slowdown` times those of rows alone (1.05 without; 1.0 is none, and only above 1.05 are multiply-accumulates
     done twice). `axes` are those that tensors may be cut along: `rows`, `channels` and `columns`, all of them by default
     (`allowed_axes.py`). With `max_arena`, the fastest result that fits is the one you get. `progress` is called with (stage,
-    done, total).
+    done, total). With `pareto` you get all of them that are worth having instead: what the function `pareto` gives.
 
     Raises subclasses of `errors.TflmSplitError`: InputError for what cannot be used, VerificationError when the result
     would not be the same.
     """
     from tflm_split import pipeline
 
+    if pareto and max_arena is not None:
+        raise errors.InputError(
+            "max_arena asks for one result, pareto for all that are worth having: leave one of them out"
+        )
+    if pareto and max_slowdown is None:
+        max_slowdown = FRONT_SLOWDOWN
     options = _options(
         int8_io=int8_io,
         max_arena=max_arena,
@@ -68,6 +113,8 @@ def optimize(
         max_slowdown=max_slowdown,
         axes=axes,
     )
+    if pareto:
+        return pipeline.pareto(source, options, progress or pipeline.quiet)
     return pipeline.optimize(source, options, progress or pipeline.quiet)
 
 
@@ -80,7 +127,7 @@ def pareto(
     seed: int = 0,
     effort: int | str | None = None,
     board: str | None = None,
-    max_slowdown: float | None = 2.0,
+    max_slowdown: float | None = FRONT_SLOWDOWN,
     axes: str | Iterable[str] | None = None,
     progress: Progress | None = None,
 ) -> tuple[Result, ...]:

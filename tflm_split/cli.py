@@ -166,7 +166,13 @@ def optimize(
 @click.option("--no-verify", is_flag=True, help="Do not compare the results with the original in TFLM.")
 @click.option("--effort", callback=_effort, metavar="EFFORT", help="As for optimize.")
 @click.option("--board", metavar="BOARD", help=f"The board to predict instructions for: {', '.join(BOARDS)}.")
-@click.option("--max-slowdown", type=click.FloatRange(min=1.0), default=2.0, show_default=True, help="As for optimize.")
+@click.option(
+    "--max-slowdown",
+    type=click.FloatRange(min=1.0),
+    default=tflm_split.FRONT_SLOWDOWN,
+    show_default=True,
+    help="As for optimize.",
+)
 @click.option("--axes", callback=_axes, metavar="AXES", help="As for optimize.")
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def pareto(
