@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,7 +24,7 @@ from tflm_split.plan.problem import Body, Layout, Leeway, Move, Span, live_lower
 from tflm_split.program.check import check_program
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
-from tflm_split.program.format import HEADER, MOVE, MOVES_BIT
+from tflm_split.program.format import HEADER, MOVE, MOVES_BIT, STORAGE
 from tflm_split.program.text import format_program
 from tflm_split.program.types import Move as RowMove
 from tflm_split.program.types import Program
@@ -279,6 +280,21 @@ def test_python_and_c_refuse_the_same_moves(fields: dict[str, int]) -> None:
     )
     with pytest.raises(ProgramError):
         decode(blob)
+
+
+@pytest.mark.parametrize(
+    "first", [(0,) * 9, (0, 1, 2, *(3,) * 6), (0, 1, *(4,) * 7), (3, *(0,) * 8), (0, 0, 1, *(3,) * 6)]
+)
+def test_python_and_c_refuse_tables_that_lead_to_other_moves(first: tuple[int, ...]) -> None:
+    """Of rows 0 and 1, which move once and twice: nothing is found, too little, too much, less and less, of another row."""
+    blob = bytearray(encode(with_moves(small_network())))
+    storages = int(HEADER.unpack(bytes(blob), 0)["storages_offset"])
+    where = int(STORAGE.unpack(bytes(blob), storages + ACTIVATED * STORAGE.size_bytes)["where"])
+    assert struct.unpack_from("<9H", blob, where + 16) == (0, 1, *(3,) * 7)
+    struct.pack_into("<9H", blob, where + 16, *first)
+    assert runtime_scene.prepare(bytes(blob)).startswith("a move names")
+    with pytest.raises(ProgramError, match=f"storage {ACTIVATED} does not say where its moves are"):
+        decode(bytes(blob))
 
 
 def test_the_executor_runs_moves_in_the_order_of_their_turns() -> None:

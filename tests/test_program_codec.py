@@ -389,7 +389,7 @@ def header_with(**fields: int) -> bytes:
     ("fields", "sentence"),
     [
         ({"magic": 1}, "not a TFLM_SPLIT program"),
-        ({"version": 9}, "has version 9, and this package reads 2"),
+        ({"version": 9}, "has version 9, and this package reads 3"),
         ({"flags": 2}, "unknown flags 0x2"),
         ({"reserved": 1}, "reserved field is 1"),
         ({"total_bytes": 10}, "says it has 10 bytes, and it has"),
@@ -427,7 +427,8 @@ def record_with(record_offset: int, code: str, value: int) -> bytes:
         ("storages", 0, 4, "I", 0, "storage 0 has 8 rows of 0 bytes"),
         ("storages", 0, 10, "B", 7, "storage 0 has the unknown kind 7"),
         ("storages", 0, 11, "B", 2, "storage 0 has unknown flags 0x2"),
-        ("storages", 0, 11, "B", 1, "storage 0 does not move, unlike its flags say"),
+        ("storages", 0, 11, "B", 1, "storage 0 moves, and has no address table"),
+        ("storages", 1, 11, "B", 1, "the table of moves of storage 1 covers bytes 516 to 534, outside"),
         ("storages", 1, 0, "I", 1, "address table of storage 1 lies at byte 1, which is not a multiple of 4"),
         ("storages", 1, 0, "I", 0, "address table of storage 1 covers bytes 0 to 16, outside"),
         ("storages", 4, 0, "I", 66, "view 4 has 4-byte elements at an address that is not a multiple of 4"),

@@ -309,7 +309,7 @@ def test_each_kind_of_step_is_checked_for_rows_without_address(kind: OpKind, rol
     storage = int(VIEW.unpack(bytes(blob), place(bytes(blob), VIEW, view))["storage"])
     record = place(bytes(blob), STORAGE, storage)
     nowhere = len(blob)
-    blob += b"\xff" * 16
+    blob += b"\xff" * 28
     values = STORAGE.unpack(bytes(blob), record) | {"where": nowhere, "kind": int(StorageKind.TABLE32)}
     blob[record : record + STORAGE.size_bytes] = STORAGE.pack(**values)
     blob[: HEADER.size_bytes] = HEADER.pack(**header | {"total_bytes": len(blob), "step_count": 1})

@@ -2,6 +2,15 @@
 #include "split_nn_check.h"
 #include "split_nn_program.h"
 
+/* May rows of the storage move, and is there the table that leads to their moves? */
+static int table_of_moves_fits(const uint8_t* program, const split_storage* storage) {
+    const uint32_t entry_bytes = storage->kind == SPLIT_STORAGE_TABLE16 ? 2u : 4u;
+    const uint64_t table_bytes = (uint64_t)storage->row_count * (entry_bytes + 2u) + 2u;
+    return SPLIT_NN_HAS(SPLIT_MOVES_BIT) && storage->flags == SPLIT_STORAGE_MOVES &&
+           (storage->kind == SPLIT_STORAGE_TABLE16 || storage->kind == SPLIT_STORAGE_TABLE32) &&
+           split_lies_in(storage->where, table_bytes, sizeof(split_header), split_header_of(program)->total_bytes);
+}
+
 split_status split_check_storage(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_storage* storage = split_storage_at(program, index);
@@ -28,8 +37,7 @@ split_status split_check_storage(const uint8_t* program, uint32_t index) {
             break;
     }
     if (storage->flags != 0) {
-        fits = fits && storage->flags == SPLIT_STORAGE_MOVES && storage->kind != SPLIT_STORAGE_CONSTANT &&
-               SPLIT_NN_HAS(SPLIT_MOVES_BIT);
+        fits = fits && table_of_moves_fits(program, storage);
     }
     return fits && storage->row_bytes > 0 && storage->row_count > 0 ? SPLIT_OK : SPLIT_ERROR_STORAGE;
 }
@@ -221,20 +229,22 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
     return found ? SPLIT_OK : SPLIT_ERROR_ROW;
 }
 
-/* Moves lie sorted, each in a storage that says it has some. Their turns are checked here too, one with each move. */
+/* Moves lie sorted, each where its storage looks for those of its row. Their turns are checked here too, one with each move.
+ */
 split_status split_check_move(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_move* move = split_move_at(program, index);
-    if (header->move_count > UINT16_MAX + 1u || move->step >= header->step_count ||
-        move->storage >= header->storage_count) {
+    if (header->move_count > UINT16_MAX || move->step >= header->step_count || move->storage >= header->storage_count) {
         return SPLIT_ERROR_MOVE;
     }
     const split_storage* storage = split_storage_at(program, move->storage);
     if (storage->flags != SPLIT_STORAGE_MOVES || move->row >= storage->row_count) {
         return SPLIT_ERROR_MOVE;
     }
+    const uint16_t* own = split_first_moves(program, storage) + move->row;
     const uint32_t first = split_row_offset(program, storage, move->row);
-    if (first == SPLIT_NOWHERE || !split_lies_in(move->address, storage->row_bytes, 0, header->workspace_bytes) ||
+    if (index < own[0] || index >= own[1] || first == SPLIT_NOWHERE ||
+        !split_lies_in(move->address, storage->row_bytes, 0, header->workspace_bytes) ||
         (move->address - first) % SPLIT_MOVE_ALIGN != 0) {
         return SPLIT_ERROR_MOVE;
     }
@@ -249,6 +259,26 @@ split_status split_check_move(const uint8_t* program, uint32_t index) {
     if (turn >= header->move_count || turn_before >= header->move_count ||
         split_move_at(program, turn)->step < split_move_at(program, turn_before)->step) {
         return SPLIT_ERROR_MOVE;
+    }
+    return SPLIT_OK;
+}
+
+/* A row whose storage says that it has moves finds its own and no others. */
+split_status split_check_first_moves(const uint8_t* program, uint32_t index) {
+    const split_storage* storage = split_storage_at(program, index);
+    if (storage->flags == 0) {
+        return SPLIT_OK;
+    }
+    const uint16_t* first = split_first_moves(program, storage);
+    for (uint32_t row = 0; row < storage->row_count; ++row) {
+        if (first[row] > first[row + 1u] || first[row + 1u] > split_header_of(program)->move_count) {
+            return SPLIT_ERROR_MOVE;
+        }
+        for (uint32_t i = first[row]; i < first[row + 1u]; ++i) {
+            if (!split_moves_row(split_move_at(program, i), index, row)) {
+                return SPLIT_ERROR_MOVE;
+            }
+        }
     }
     return SPLIT_OK;
 }

@@ -2,21 +2,17 @@
 #include "split_nn_copy.h"
 #include "split_nn_ops.h"
 
-/* Moves are sorted by storage, row and step: bisection. */
-uint32_t split_moved_row_offset(const uint8_t* program, uint32_t storage, uint32_t row, uint32_t step) {
-    uint32_t low = 0;
-    uint32_t high = split_header_of(program)->move_count;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2u;
-        if (split_moves_after(split_move_at(program, middle), storage, row, step)) {
-            high = middle;
-        } else {
-            low = middle + 1u;
+uint32_t split_moved_row_offset(const uint8_t* program, const split_storage* storage, uint32_t row, uint32_t step) {
+    const uint16_t* first = split_first_moves(program, storage) + row;
+    uint32_t offset = split_row_offset(program, storage, row);
+    for (uint32_t i = first[0]; i < first[1]; ++i) {
+        const split_move* move = split_move_at(program, i);
+        if (move->step > step) {
+            break;
         }
+        offset = move->address;
     }
-    const split_move* last = low > 0 ? split_move_at(program, low - 1u) : NULL;
-    const int found = last != NULL && split_moves_row(last, storage, row);
-    return found ? last->address : split_row_offset(program, split_storage_at(program, storage), row);
+    return offset;
 }
 
 /* Carries out move `index`. The row is where the move before this one, in the same row, has put it. */

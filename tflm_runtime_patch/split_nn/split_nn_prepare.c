@@ -87,6 +87,9 @@ split_status split_nn_prepare(const void* program, size_t program_bytes) {
     if (status == SPLIT_OK) {
         status = check_each(blob, header->move_count, split_check_move);
     }
+    if (status == SPLIT_OK) {
+        status = check_each(blob, header->storage_count, split_check_first_moves);
+    }
     return status;
 }
 

@@ -86,6 +86,12 @@ static inline int split_moves_row(const split_move* move, uint32_t storage, uint
     return move->storage == storage && move->row == row;
 }
 
+/* Of a storage whose rows move: the number of each row's first move, and one more where those of the last row end. */
+static inline const uint16_t* split_first_moves(const uint8_t* program, const split_storage* storage) {
+    const uint32_t entry_bytes = storage->kind == SPLIT_STORAGE_TABLE16 ? 2u : 4u;
+    return (const uint16_t*)split_at(program, storage->where + storage->row_count * entry_bytes);
+}
+
 static inline int split_moves_after(const split_move* move, uint32_t storage, uint32_t row, uint32_t step) {
     if (move->storage != storage) {
         return move->storage > storage;
@@ -94,13 +100,13 @@ static inline int split_moves_after(const split_move* move, uint32_t storage, ui
 }
 
 /* Where the last of a row's moves up to `step` has put it, or its first address. */
-uint32_t split_moved_row_offset(const uint8_t* program, uint32_t storage, uint32_t row, uint32_t step);
+uint32_t split_moved_row_offset(const uint8_t* program, const split_storage* storage, uint32_t row, uint32_t step);
 
 /* split_row_offset() in a step. */
 static inline uint32_t split_row_address(const uint8_t* program, uint32_t index, uint32_t row, uint32_t step) {
     const split_storage* storage = split_storage_at(program, index);
     if (SPLIT_NN_HAS(SPLIT_MOVES_BIT) && (storage->flags & SPLIT_STORAGE_MOVES)) {
-        return split_moved_row_offset(program, index, row, step);
+        return split_moved_row_offset(program, storage, row, step);
     }
     return split_row_offset(program, storage, row);
 }

@@ -54,7 +54,7 @@ TYPED = INT16_KINDS | FLOAT_KINDS
 
 MAX_BYTES = 2**31 - 1
 """Of the workspace: the executor computes addresses in int32."""
-MAX_MOVES = 2**16
+MAX_MOVES = 2**16 - 1
 """Their order is given in u16."""
 MAX_REACH = 2**29
 """A window's last row or column lies before this, stride and dilation counted."""

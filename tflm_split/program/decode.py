@@ -42,7 +42,7 @@ from tflm_split.program.format import (
     StorageFlags,
     StorageKind,
 )
-from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
+from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View, first_moves
 
 T = TypeVar("T")
 
@@ -79,8 +79,8 @@ class _Decoder:
         self.header = {name: int(value) for name, value in HEADER.unpack(blob, 0).items()}
         self._check_header()
         self.constants = _Constants(blob, self.header["constants_offset"])
-        self.flagged: set[int] = set()
-        """Storages whose flags say that their rows move."""
+        self.first_moves: dict[int, tuple[int, ...]] = {}
+        """By storage whose flags say that its rows move: what it says of where those moves are."""
 
     def _check_header(self) -> None:
         header = self.header
@@ -165,11 +165,11 @@ class _Decoder:
             raise ProgramError(f"{name} has the unknown kind {record['kind']}")
         if record["flags"] & ~int(StorageFlags.MOVES):
             raise ProgramError(f"{name} has unknown flags {record['flags']:#x}")
-        if record["flags"]:
-            self.flagged.add(index)
         addresses: tuple[int | None, ...]
         match StorageKind(record["kind"]):
             case StorageKind.CONSTANT:
+                if record["flags"]:
+                    raise ProgramError(f"{name} moves, and is a constant")
                 constant = self.constants.take(name, where, row_bytes * row_count, STORAGE_ALIGNMENT)
                 return Storage(row_bytes, row_count, (), constant)
             case StorageKind.AFFINE:
@@ -180,18 +180,24 @@ class _Decoder:
             case StorageKind.TABLE32:
                 words = self._table(f"the address table of {name}", where, row_count, "I")
                 addresses = tuple(None if w == NO_ADDRESS32 else w for w in words)
+        if record["flags"]:
+            entry_bytes = {StorageKind.TABLE16: 2, StorageKind.TABLE32: 4}.get(StorageKind(record["kind"]))
+            if entry_bytes is None:
+                raise ProgramError(f"{name} moves, and has no address table")
+            at = where + entry_bytes * row_count
+            self.first_moves[index] = self._table(f"the table of moves of {name}", at, row_count + 1, "H", 2)
         return Storage(row_bytes, row_count, addresses)
 
-    def _table(self, what: str, offset: int, count: int, code: str) -> tuple[int, ...]:
+    def _table(self, what: str, offset: int, count: int, code: str, alignment: int = 4) -> tuple[int, ...]:
         layout = struct.Struct(f"<{count}{code}")
-        self._check_middle(what, offset, layout.size)
+        self._check_middle(what, offset, layout.size, alignment)
         return layout.unpack_from(self.blob, offset)
 
-    def _check_middle(self, what: str, offset: int, length: int) -> None:
+    def _check_middle(self, what: str, offset: int, length: int, alignment: int = 4) -> None:
         """Parameters and address tables lie between the op records and the steps."""
         start, end = self.middle
-        if offset % 4:
-            raise ProgramError(f"{what} lies at byte {offset}, which is not a multiple of 4")
+        if offset % alignment:
+            raise ProgramError(f"{what} lies at byte {offset}, which is not a multiple of {alignment}")
         if offset < start or offset + length > end:
             raise ProgramError(f"{what} covers bytes {offset} to {offset + length}, outside {start} to {end}")
 
@@ -238,9 +244,11 @@ class _Decoder:
         if sorted(order) != list(range(count)):
             raise ProgramError("the order of the program's moves does not name each of them once")
         moved = {m.storage for m in records}
-        for s in range(len(storages)):
-            if (s in moved) != (s in self.flagged):
+        for s, storage in enumerate(storages):
+            if (s in moved) != (s in self.first_moves):
                 raise ProgramError(f"storage {s} {'moves' if s in moved else 'does not move'}, unlike its flags say")
+            if s in moved and self.first_moves[s] != tuple(first_moves(records, s, storage.row_count)):
+                raise ProgramError(f"storage {s} does not say where its moves are")
         return tuple(records[k] for k in order)
 
     def _steps(self) -> tuple[Step, ...]:

@@ -30,7 +30,7 @@ from tflm_split.program.format import (
     StorageFlags,
     StorageKind,
 )
-from tflm_split.program.types import Move, Op, Program, Storage
+from tflm_split.program.types import Move, Op, Program, Storage, first_moves
 
 
 def encode(program: Program) -> bytes:
@@ -48,13 +48,16 @@ def encode(program: Program) -> bytes:
         raise InternalError(f"a program of ours has a value that does not fit its field: {fault}") from fault
 
 
-def storage_kind(storage: Storage, workspace_bytes: int) -> StorageKind:
-    """The storage's own cheapest encoding, unless `AFFINE` would put a row no step uses outside the workspace."""
+def storage_kind(program: Program, index: int) -> StorageKind:
+    """The storage's own cheapest encoding; no `AFFINE` where that would put a row no step uses outside the workspace, or
+    where rows move.
+    """
+    storage = program.storages[index]
     kind = storage.kind
     if kind is not StorageKind.AFFINE:
         return kind
-    origin = _origin(storage)
-    if origin + storage.row_count * storage.row_bytes <= workspace_bytes:
+    inside = _origin(storage) + storage.row_count * storage.row_bytes <= program.workspace_bytes
+    if inside and index not in program.moved_storages:
         return kind
     small = all(a is None or (a % TABLE16_UNIT == 0 and a < TABLE16_UNIT * NO_ADDRESS16) for a in storage.addresses)
     return StorageKind.TABLE16 if small else StorageKind.TABLE32
@@ -96,9 +99,8 @@ def _encode(program: Program) -> bytes:
     ops_offset = views_offset + VIEW.size_bytes * len(program.views)
     middle_offset = ops_offset + OP.size_bytes * len(program.ops)
 
-    tables = [_address_table(s, program.workspace_bytes) for s in program.storages]
+    tables = [_address_table(program, s) for s in range(len(program.storages))]
     moves, steps = _moves(program), _steps(program)
-    moved = {move.storage for move in program.moves}
     constants = _ordered_constants(program)
 
     # Records are equal when they name the same constants, wherever these lie: a layout with the constants area at 0
@@ -112,11 +114,11 @@ def _encode(program: Program) -> bytes:
 
     storage_records = b"".join(
         STORAGE.pack(
-            where=_where(storage, program.workspace_bytes, table_offset, offsets),
+            where=_where(storage, table_offset, offsets),
             row_bytes=storage.row_bytes,
             row_count=storage.row_count,
-            kind=storage_kind(storage, program.workspace_bytes),
-            flags=StorageFlags.MOVES if s in moved else 0,
+            kind=storage_kind(program, s),
+            flags=StorageFlags.MOVES if s in program.moved_storages else 0,
         )
         for s, (storage, table_offset) in enumerate(zip(program.storages, final.tables, strict=True))
     )
@@ -200,19 +202,25 @@ def _params(op: Op, constant_offsets: dict[int, int]) -> bytes:
     return PARAMS_OF[op.kind].pack(**values)
 
 
-def _address_table(storage: Storage, workspace_bytes: int) -> bytes | None:
-    match storage_kind(storage, workspace_bytes):
+def _address_table(program: Program, index: int) -> bytes | None:
+    """Addresses and, of a storage whose rows move, each row's first move and where those of the last row end."""
+    storage = program.storages[index]
+    match storage_kind(program, index):
         case StorageKind.TABLE16:
             units = [NO_ADDRESS16 if a is None else a // TABLE16_UNIT for a in storage.addresses]
-            return struct.pack(f"<{len(units)}H", *units)
+            addresses = struct.pack(f"<{len(units)}H", *units)
         case StorageKind.TABLE32:
             words = [NO_ADDRESS32 if a is None else a for a in storage.addresses]
-            return struct.pack(f"<{len(words)}I", *words)
+            addresses = struct.pack(f"<{len(words)}I", *words)
         case _:
             return None
+    if index not in program.moved_storages:
+        return addresses
+    first = first_moves(program.moves, index, storage.row_count)
+    return addresses + struct.pack(f"<{len(first)}H", *first)
 
 
-def _where(storage: Storage, workspace_bytes: int, table: int | None, constant_offsets: dict[int, int]) -> int:
+def _where(storage: Storage, table: int | None, constant_offsets: dict[int, int]) -> int:
     if storage.constant is not None:
         return constant_offsets[storage.constant]
     return _origin(storage) if table is None else table

@@ -17,6 +17,8 @@ Before a step, the rows that `MOVE` records name for it are copied to other addr
   byte offset into the workspace: `AFFINE` rows follow each other (model inputs and outputs), `TABLE16` looks a row up
   in a u16 table in units of 4 bytes, `TABLE32` in a u32 table in bytes, `CONSTANT` rows follow each other in the blob.
   A row that moves is where the last of its moves up to the present step has put it, and at the address above before.
+  A storage with such rows has a table, and behind it u16[row_count + 1]: the number of each row's first move, and one more
+  than that of the last row's last.
 * A *view* is how an op sees a storage: rows `[first_row, first_row + row_count)`, in each row `column_count` pixels of
   `channel_count` elements, `pixel_stride_bytes` apart, starting `offset_bytes` into the row. RESHAPE, CONCATENATION
   and channel slices are views, not steps. A 1-D map (H = 1) is viewed with its W as rows.
@@ -29,7 +31,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 MAGIC = int.from_bytes(b"TSPL", "little")
-VERSION = 2
+VERSION = 3
 NONE = 0xFFFF
 """Where a record names no view or storage."""
 MAX_WINDOW_ROWS = 32

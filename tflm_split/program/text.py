@@ -87,7 +87,7 @@ def _io(name: str, io: Io) -> list[str]:
 
 
 def _storage(program: Program, index: int, storage: Storage) -> list[str]:
-    kind = storage_kind(storage, program.workspace_bytes)
+    kind = storage_kind(program, index)
     where = f"constant c{storage.constant}" if kind is StorageKind.CONSTANT else ", ".join(address_runs(storage))
     return [f"s{index}", kind.name.lower(), f"{storage.row_count} x {storage.row_bytes} B", where]
 

@@ -6,8 +6,10 @@ Same names and units as `format.py`. `constants` are raw bytes; a parameter that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from tflm_split.program.format import MOVES_BIT, OpKind, StorageKind
 
@@ -95,6 +97,13 @@ class Move:
     address: int
 
 
+def first_moves(moves: Sequence[Move], storage: int, rows: int) -> list[int]:
+    """By row of a storage: how many of all moves come before its first, in the order of storages and rows; one row more."""
+    before = sum(m.storage < storage for m in moves)
+    of_row = Counter(m.row for m in moves if m.storage == storage)
+    return list(accumulate((of_row[row] for row in range(rows)), initial=before))
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """`moves` in the order in which they are carried out, so by step."""
@@ -108,6 +117,11 @@ class Program:
     steps: tuple[Step, ...]
     constants: tuple[bytes, ...] = field(default=(), repr=False)
     moves: tuple[Move, ...] = ()
+
+    @property
+    def moved_storages(self) -> frozenset[int]:
+        """Storages with rows that move."""
+        return frozenset(move.storage for move in self.moves)
 
     def addresses_by_step(self) -> Iterator[list[list[int | None]]]:
         """Where the rows of all storages are in each step; one value, changed from step to step."""
