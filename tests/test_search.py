@@ -12,9 +12,12 @@ from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
 from tiny_models import Builder
 
+from tflm_split.analysis.latency import predict, sharing
 from tflm_split.assemble import assemble, region_blobs
 from tflm_split.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, pareto_plans, rewritten_split
-from tflm_split.compile import compile_schedule
+from tflm_split.compile import Plan, compile_schedule
+from tflm_split.place import Allowance
+from tflm_split.program.format import OpKind
 from tflm_split.refine import NOISE, Limits, Refined, Search
 from tflm_split.report.record import plan_macs
 from tflm_split.schedule.cuts import best_cuts
@@ -93,6 +96,44 @@ def test_no_slowdown_is_allowed_at_1_0() -> None:
     start = start_of(strided_block())
     front = Search(start, Limits(50, "m7", 1.0)).run()
     assert all(state.instructions <= NOISE * front[0].instructions for state in front)
+
+
+def windows_around_a_pointwise_convolution() -> bytes:
+    """Its row may take the place of the one it reads; two 3x3 convolutions keep three rows on both sides."""
+    b = Builder((1, 16, 8, 4))
+    x = b.conv(b.conv(b.inputs[0], 16, 3, 1), 16, 1, 1)
+    return b.finish(b.conv(b.conv(x, 16, 3, 1), 4, 1, 1))
+
+
+def rows_right_on_what_they_read(plan: Plan) -> int:
+    """Steps of convolutions that cannot take two pixels at a time because their row lies on one they read."""
+    return sum(
+        sharing(r.program, op, step.row, addresses) == (False, 1)
+        for r in plan.regions
+        for step, addresses in zip(r.program.steps, r.program.addresses_by_step(), strict=True)
+        if (op := r.program.ops[step.op]).kind is OpKind.CONV
+    )
+
+
+def test_rows_lie_on_what_their_step_reads_only_within_the_limit() -> None:
+    model = windows_around_a_pointwise_convolution()
+    start = start_of(model)
+    heads, instructions = {}, {}
+    for only_free in (False, True):
+        allowance = Allowance("m7", 0.0, only_free)
+        plan = compile_schedule(start.split, start.step_graph, start.schedule, 50, allowance)
+        assert bool(rows_right_on_what_they_read(plan)) != only_free
+        heads[only_free], instructions[only_free] = plan.planned_head_bytes, predicted(plan)
+    assert heads[False] < heads[True]
+    assert instructions[False] > NOISE * instructions[True]
+    graph = read_model(model).graph
+    best = best_plan(graph, Wish(50, max_slowdown=1.0, axes=frozenset({"rows"})), quiet)
+    assert best
+    assert predicted(best) <= NOISE * instructions[True]
+
+
+def predicted(plan: Plan) -> int:
+    return sum(predict(region.program, "m7").instructions for region in plan.regions)
 
 
 def test_a_search_without_evaluations_is_its_start() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tflm_split.allowed_axes import ALL_AXES
-from tflm_split.analysis.latency import DEFAULT_BOARD
+from tflm_split.analysis.latency import DEFAULT_BOARD, predict
 from tflm_split.compile import Plan, compile_schedule
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
@@ -16,7 +16,7 @@ from tflm_split.refine import NOISE, Limits, Refined, Search
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
-from tflm_split.schedule.cuts import best_cuts
+from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.heights import steps_along
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.polish import Polish
@@ -214,20 +214,37 @@ def pareto_plans(graph: Graph, wish: Wish, progress: Progress) -> tuple[Plan, ..
 def _placed(candidate: Refined, wish: Wish, fastest: float) -> Plan | None:
     """The candidate with addresses; None when a concatenation's slice is needed outside its region, or it is too large.
 
-    Rows may change places as long as the copies take no more instructions than the limit on slowdown leaves, measured
-    against those of the `fastest` candidate; what is within the noise is always free. The schedule it had before it was
-    polished is placed, too, where that can still give the smaller head.
+    Its layout may take what the limit on slowdown leaves, measured against the instructions of the `fastest` candidate;
+    what is within the noise is always free. The schedule it had before it was polished is placed, too, where that can
+    still give the smaller head.
     """
     if candidate.live_peak_bytes > MAX_LIVE_BYTES:
         return None
-    left = max(wish.max_slowdown * fastest - candidate.instructions, (NOISE - 1) * candidate.instructions)
-    allowance = Allowance(wish.board, left)
+    limit = max(wish.max_slowdown * fastest, NOISE * candidate.instructions)
     try:
-        plan = compile_schedule(candidate.split, candidate.step_graph, candidate.schedule, wish.effort, allowance)
+        plan = _within(limit, candidate, candidate.schedule, wish)
         before = candidate.unpolished
         if before in (None, candidate.schedule) or before.live_peak_bytes >= plan.planned_head_bytes:
             return plan
-        other = compile_schedule(candidate.split, candidate.step_graph, before, wish.effort, allowance)
+        other = _within(limit, candidate, before, wish)
     except Refusal:
         return None
     return min(plan, other, key=lambda p: p.planned_head_bytes)
+
+
+def _within(limit: float, candidate: Refined, schedule: Schedule, wish: Wish) -> Plan:
+    """Addresses for a schedule. Where the layout takes more instructions than `limit`, rows lie on what their step reads
+    only if that is free.
+    """
+    allowance = Allowance(wish.board, limit - candidate.instructions)
+    plan = compile_schedule(candidate.split, candidate.step_graph, schedule, wish.effort, allowance)
+    if _instructions(plan, wish.board) <= limit:
+        return plan
+    free = replace(allowance, only_free=True)
+    slower = plan
+    plan = compile_schedule(candidate.split, candidate.step_graph, schedule, wish.effort, free)
+    return min(plan, slower, key=lambda p: _instructions(p, wish.board))
+
+
+def _instructions(plan: Plan, board: str) -> int:
+    return sum(predict(region.program, board).instructions for region in plan.regions)

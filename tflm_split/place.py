@@ -38,10 +38,14 @@ class Stays:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """`instructions` that a layout with moves may take on `board` more than one where every row lies by itself."""
+    """`instructions` that a layout with moves may take on `board` more than one where every row lies by itself.
+
+    With `only_free`, no row lies on what its step reads where that takes instructions.
+    """
 
     board: str
     instructions: float
+    only_free: bool = False
 
 
 def place(
@@ -63,10 +67,14 @@ def place(
     bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, apart)
     price_of = _price_of_sharing(split, step_graph, allowance.board) if allowance else lambda _: FREE
     may_share = leeways(step_graph, schedule.steps, bodies, price_of)
+    may_hang = bool(may_share)
+    if allowance and allowance.only_free:
+        may_share = tuple(freed for x in may_share if (freed := x.freed(bodies.bodies)))
+        may_hang = False
     piece_of = {place.body: p for p, place in bodies.placements.items()}
 
     def rigid_starts() -> Iterator[Start]:
-        for share in RIGID_SHARES if may_share else ():
+        for share in RIGID_SHARES if may_hang else ():
             above = int(low + (apart - low) * share)
             rigid = make_bodies(step_graph, schedule.steps, contiguous, whole_at, above)
             layout = plan(rigid.bodies, 0, granule_bytes=TENSOR_ALIGN)

@@ -94,9 +94,7 @@ def _freed(x: Leeway, bodies: Sequence[Body], crowd: npt.NDArray[np.int64], heig
     if not x.instructions:
         return x
     shared = max(0, min(written.bytes - x.free_from_bytes, read.bytes))
-    if crowd[written.start] - shared > height_bytes:
-        return x
-    return replace(x, distance_bytes=x.free_from_bytes, instructions=0.0) if shared else None
+    return x if crowd[written.start] - shared > height_bytes else x.freed(bodies)
 
 
 def _pins(bodies: Sequence[Body], height_bytes: int) -> Iterator[Mapping[int, int]]:

@@ -7,7 +7,7 @@ of its own), or a chain of rows that overwrite one another in place. Time and by
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import gcd
 
 import numpy as np
@@ -52,6 +52,13 @@ class Leeway:
     distance_bytes: int
     instructions: float = 0.0
     free_from_bytes: int = 0
+
+    def freed(self, bodies: Sequence[Body]) -> Leeway | None:
+        """The leeway at a distance at which it takes no instructions; None if nothing is shared there."""
+        if not self.instructions:
+            return self
+        shares = self.free_from_bytes < bodies[self.written].bytes and bodies[self.read].bytes > 0
+        return replace(self, distance_bytes=self.free_from_bytes, instructions=0.0) if shares else None
 
 
 @dataclass(frozen=True, slots=True)
