@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 from runtime_scene import Image, Scene, prepare
+from sample_programs import one_op
 
+from tflm_split.errors import ProgramError
+from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
 from tflm_split.program.format import (
     HEADER,
@@ -32,7 +35,7 @@ from tflm_split.program.format import (
     StorageKind,
     WeightFlags,
 )
-from tflm_split.program.types import Io, Move, Op, Program, Step
+from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 from tflm_split.verify.host_library import executor_sources
 
 HEADER_FAULT = "the program's header names tables outside the program, or has an unknown flag"
@@ -420,6 +423,20 @@ def test_views_of_the_wrong_type_or_shape(kind: OpKind, fields: dict[str, int], 
         assert prepare(bytes(params)) == fault
     else:
         assert prepare(changed(OP, KINDS.index(kind), **fields)) == fault
+
+
+def test_a_table_has_entries_of_one_byte_or_of_four() -> None:
+    """Found by the fuzzer: entries of two were read and written as four, beyond the table and the workspace."""
+    storages = (Storage(2, 1, (0,)), Storage(8, 1, (4,)))
+    views = (View(0, 0, 1, 1, 2, 2), View(1, 0, 1, 1, 2, 8, 0, 4))
+    table = Op(OpKind.LUT, 1, 0, {"table_offset": 0})
+    blob = bytearray(encode(one_op(table, views, storages, workspace_bytes=12, constants=(bytes(1024),))))
+    assert prepare(bytes(blob)) == "ok"
+    at = int(HEADER.unpack(bytes(blob), 0)["views_offset"]) + VIEW.size_bytes
+    blob[at : at + VIEW.size_bytes] = VIEW.pack(**(VIEW.unpack(bytes(blob), at) | {"element_bytes": 2}))
+    assert prepare(bytes(blob)) == OP_FAULT
+    with pytest.raises(ProgramError, match="elements of 2 bytes"):
+        decode(bytes(blob))
 
 
 WINDOWED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL)

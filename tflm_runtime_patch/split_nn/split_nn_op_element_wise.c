@@ -5,6 +5,9 @@
 
 split_status split_check_lut(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_lut_params* lut = (const split_lut_params*)split_at(program, op->params_offset);
+    if (views->output->element_bytes == 2) {
+        return SPLIT_ERROR_OP;
+    }
     if (!split_same_shape(views->input, views->output)) {
         return SPLIT_ERROR_SHAPE;
     }
