@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from runtime_scene import Image, Scene, prepare
-from sample_programs import one_op
+from sample_programs import int32s, one_op, requantize, window
 
 from tflm_split.errors import ProgramError
 from tflm_split.program.decode import decode
@@ -458,6 +458,19 @@ WINDOWED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL)
 )
 def test_windows(kind: OpKind, fields: dict[str, int]) -> None:
     assert prepare(changed_params(kind, **fields)) == WINDOW_FAULT
+
+
+@pytest.mark.parametrize("name", ["stride_columns", "dilation_columns", "pad_columns"])
+def test_a_window_reaches_no_further_than_an_int32_counts_bytes(name: str) -> None:
+    """A single pixel may have any stride; kernels multiply with it all the same."""
+    storages = (Storage(1, 1, (0,)), Storage(1, 1, (4,)))
+    views = (View(0, 0, 1, 1, 1, 1 << 24), View(1, 0, 1, 1, 1, 1))
+    constants = (b"\x01", int32s(0), int32s(1 << 30), b"\xff")
+    params = {**window(1), **requantize(weights=0, bias=1, multipliers=2, shifts=3), "groups": 1, "flags": 0}
+    values = ((16, "ok"), (64, WINDOW_FAULT)) + (((-16, "ok"), (-64, WINDOW_FAULT)) if name == "pad_columns" else ())
+    for value, said in values:
+        conv = Op(OpKind.CONV, 1, 0, params | {name: value})
+        assert prepare(encode(one_op(conv, views, storages, workspace_bytes=8, constants=constants))) == said
 
 
 @pytest.mark.parametrize("name", ["kernel_rows", "kernel_columns", "stride_rows", "stride_columns"])

@@ -38,7 +38,10 @@ split_status split_check_window(const split_window_params* window, const split_o
                       window->dilation_columns >= 1 && row_reach < SPLIT_MAX_REACH && column_reach < SPLIT_MAX_REACH &&
                       (uint64_t)window->kernel_rows * window->dilation_rows < SPLIT_MAX_REACH &&
                       (uint64_t)window->kernel_columns * window->dilation_columns < SPLIT_MAX_REACH;
-    return sound ? SPLIT_OK : SPLIT_ERROR_WINDOW;
+    const int32_t pad = window->pad_columns < 0 ? -window->pad_columns : window->pad_columns;
+    const uint64_t pixels = column_reach + window->stride_columns + (uint32_t)pad +
+                            (uint64_t)window->kernel_columns * window->dilation_columns;
+    return sound && pixels * views->input->pixel_stride_bytes < SPLIT_MAX_REACH ? SPLIT_OK : SPLIT_ERROR_WINDOW;
 }
 
 split_status split_check_grouped_window(const split_window_params* window, uint32_t groups, int depthwise,

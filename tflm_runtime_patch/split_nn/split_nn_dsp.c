@@ -68,6 +68,9 @@ int32_t split_dsp_pixels_together(const split_conv* conv, const int8_t* const* r
     const uintptr_t out_bytes = (uintptr_t)((out->columns - 1) * out->stride + out->channels);
     const int32_t advance = conv->window.stride * in->stride, start = -conv->window.pad * in->stride;
     int32_t together = out->columns;
+    if (together == 1) { /* its stride may be 0 */
+        return together;
+    }
     for (int32_t k = 0; k < conv->window.rows; ++k) {
         const int8_t* row = rows[k];
         const int32_t below = (int32_t)((uintptr_t)row - (uintptr_t)output);

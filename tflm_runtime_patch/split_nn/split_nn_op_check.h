@@ -71,7 +71,7 @@ int split_requantization_is_sound(const uint8_t* program, uint32_t multipliers_o
 split_status split_check_quantized(const uint8_t* program, const split_quantized_params* quantized, uint32_t flags,
                                    uint32_t known, uint64_t weights_bytes, uint32_t channels);
 
-/* Is every position a window reaches an int32 without overflow? */
+/* Is every position a window reaches an int32 without overflow, in pixels and in bytes? */
 split_status split_check_window(const split_window_params* window, const split_op_views* views);
 
 /* The same, and do `groups` (of a DEPTHWISE: the multiplier) fit the channels? Then *weights is how many weights the op
