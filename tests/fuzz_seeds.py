@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from random import Random
 
 from random_networks import Network
-from sample_programs import small_network, with_moves
+from sample_programs import one_op, small_network, with_moves
 from test_runtime_refusals import every_op
 from test_typed_refusals import typed_program
 from tflite_helpers import CORPUS, ROOT, chain_bytes
 
 import tflm_split
 from tflm_split.errors import TflmSplitError
+from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
+from tflm_split.program.format import MOVE_ALIGN, OpKind
+from tflm_split.program.types import Move, Op, Program, Storage, View
 from tflm_split.report.programs import programs_of
 from tflm_split.tflite.reader import read_model
 
 MAX_SEED_BYTES = 40_000
 """Larger files cost more time per mutation and hold nothing else."""
 NETWORKS = 24
+MOVING = 24
+"""Programs that are there a second time, with moves."""
+MOVES = 8
+"""Moves of such a program."""
 
 
 class _Drawn(Network):
@@ -73,8 +81,31 @@ def program_seeds() -> tuple[bytes, ...]:
     random = Random(1)
     models = [drawn_network(random) for _ in range(60)]
     models += [path.read_bytes() for path in sorted((ROOT / "models").glob("*.tflite"))]
-    found = [encode(every_op()), encode(small_network()), encode(with_moves(small_network()))]
-    found += [encode(typed_program(dtype)) for dtype in ("INT16", "FLOAT32")]
+    by_hand = [every_op(), small_network(), tall_program(), *(typed_program(dtype) for dtype in ("INT16", "FLOAT32"))]
+    found = [encode(program) for program in (*by_hand, with_moves(small_network()))]
     for model in models:
         found += programs_of(read_model(_split(model))).values()
-    return tuple(dict.fromkeys(found))
+    found = list(dict.fromkeys(found))
+    still = [program for program in map(decode, found) if not program.moves]
+    return (*found, *(encode(moving(program, random)) for program in still[:MOVING]))
+
+
+def tall_program() -> Program:
+    """A table on a map of more rows than a narrow step can name."""
+    rows, table = 300, bytes(range(256))
+    storage = Storage(4, rows, tuple(4 * (row % 7) for row in range(rows)))
+    view = View(0, 0, rows, 2, 2, 2)
+    op = Op(OpKind.LUT, 0, 0, {"table_offset": 0})
+    return one_op(op, (view,), (storage,), workspace_bytes=32, constants=(table,))
+
+
+def moving(program: Program, random: Random) -> Program:
+    """The program with moves of any of its rows to anywhere. It computes something else, in the same memory."""
+    rows = [(s, r, a) for s, x in enumerate(program.storages) for r, a in enumerate(x.addresses) if a is not None]
+    moves = {}
+    for _ in range(MOVES):
+        s, r, first = random.choice(rows)
+        highest = program.workspace_bytes - program.storages[s].row_bytes
+        step = random.randrange(len(program.steps))
+        moves[step, s, r] = Move(step, s, r, random.randrange(first % MOVE_ALIGN, highest + 1, MOVE_ALIGN))
+    return replace(program, moves=tuple(sorted(moves.values(), key=lambda move: move.step)))

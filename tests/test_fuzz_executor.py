@@ -12,13 +12,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from fuzz_executor import NoFuzzerError, build, fuzz, write_seeds  # noqa: E402
+from fuzz_executor import MAX_PROGRAM_BYTES, NoFuzzerError, build, fuzz, write_seeds  # noqa: E402
 from fuzz_seeds import program_seeds  # noqa: E402
 from sample_programs import one_op  # noqa: E402
 from test_runtime_refusals import drive  # noqa: E402
 
 from tflm_split.program.decode import decode  # noqa: E402
-from tflm_split.program.encode import encode  # noqa: E402
+from tflm_split.program.encode import encode, wide_steps  # noqa: E402
 from tflm_split.program.format import OpKind  # noqa: E402
 from tflm_split.program.types import Op, Storage, View  # noqa: E402
 
@@ -39,16 +39,23 @@ def test_the_seeds_hold_every_kind_of_op() -> None:
     assert {op.kind for blob in program_seeds() for op in decode(blob).ops} == set(OpKind)
 
 
+def test_the_seeds_move_rows_in_narrow_and_in_wide_steps() -> None:
+    programs = [decode(blob) for blob in program_seeds() if len(blob) <= MAX_PROGRAM_BYTES]
+    assert {wide_steps(program) for program in programs if len(program.moves) > 1} == {False, True}
+    assert {op.kind for program in programs if program.moves for op in program.ops} == set(OpKind)
+
+
 def test_no_mutation_of_a_program_leaves_its_memory(fuzzer: Path, tmp_path: Path) -> None:
     (tmp_path / "programs").mkdir()
     assert write_seeds(tmp_path / "programs") > 50
     done = fuzz(fuzzer, tmp_path / "programs", tmp_path, RUNS, seed=3)
     assert done.returncode == 0, done.stderr[-4000:]
-    counted = re.search(r"programs: (\d+) prepared, (\d+) accepted, (\d+) run", done.stderr)
+    counted = re.search(r"programs: (\d+) prepared, (\d+) accepted, (\d+) run, (\d+) of them with moves", done.stderr)
     assert counted is not None
-    prepared, accepted, run = map(int, counted.groups())
+    prepared, accepted, run, moving = map(int, counted.groups())
     assert prepared >= RUNS
     assert accepted > run > prepared // 5  # what is refused at once proves nothing
+    assert moving > run // 10
 
 
 def test_a_softmax_laid_over_input_it_still_has_to_read_stays_inside_its_table(tmp_path: Path) -> None:

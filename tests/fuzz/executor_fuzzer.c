@@ -46,7 +46,7 @@ static uint8_t* new_area(size_t bytes) {
 /* ---- How much would it do? ---- */
 
 /* An upper bound for any kind: a step reads each weight at most once per output pixel, and each element of at most
- * SPLIT_MAX_WINDOW_ROWS rows of each operand at most once per output element. */
+ * SPLIT_MAX_WINDOW_ROWS rows of each operand at most once per output element; a move copies its row once. */
 static uint64_t work_of(const uint8_t* program) {
     const split_header* header = split_header_of(program);
     uint64_t work = 0;
@@ -61,6 +61,9 @@ static uint64_t work_of(const uint8_t* program) {
         if (op->kind == SPLIT_OP_AVERAGE_POOL || op->kind == SPLIT_OP_MAX_POOL) {
             work += in_elements * SPLIT_MAX_WINDOW_ROWS * out->column_count;
         }
+    }
+    for (uint32_t i = 0; i < header->move_count && work <= MOST_WORK; ++i) {
+        work += split_storage_at(program, split_move_at(program, i)->storage)->row_bytes;
     }
     return work;
 }
@@ -94,9 +97,11 @@ static void remember(const uint8_t* data, size_t bytes, unsigned long long numbe
 static unsigned long long prepared = 0;
 static unsigned long long accepted = 0;
 static unsigned long long run = 0;
+static unsigned long long moving = 0;
 
 static void print_counts(void) {
-    fprintf(stderr, "stat::programs: %llu prepared, %llu accepted, %llu run\n", prepared, accepted, run);
+    fprintf(stderr, "stat::programs: %llu prepared, %llu accepted, %llu run, %llu of them with moves\n", prepared,
+            accepted, run, moving);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
@@ -120,6 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
         const size_t workspace_bytes = split_nn_workspace_bytes(program);
         if (workspace_bytes <= LARGEST_WORKSPACE_BYTES && work_of(program) <= MOST_WORK) {
             ++run;
+            moving += split_header_of(program)->move_count > 0; /* each has a step, so all are carried out */
             __asan_unpoison_memory_region(workspaces, workspace_bytes);
             for (size_t i = 0; i < workspace_bytes; ++i) {
                 workspaces[i] = (uint8_t)(i * 151u + bytes);
@@ -153,7 +159,7 @@ typedef struct table {
     uint32_t bytes;
 } table;
 
-enum { HEADER, IOS, STORAGES, VIEWS, OPS, STEPS, PARAMS, ROWS, TABLES };
+enum { HEADER, IOS, STORAGES, VIEWS, OPS, MOVES, TURNS, STEPS, PARAMS, ROWS, TABLES };
 #define LONGEST_PARAMS_BYTES 64u
 
 static table table_of(const uint8_t* program, size_t bytes, uint32_t which, random_numbers* random) {
@@ -171,6 +177,13 @@ static table table_of(const uint8_t* program, size_t bytes, uint32_t which, rand
             break;
         case OPS:
             found = (table){header->ops_offset, header->op_count, sizeof(split_op)};
+            break;
+        case MOVES:
+            found = (table){header->moves_offset, header->move_count, sizeof(split_move)};
+            break;
+        case TURNS:
+            found = (table){header->moves_offset + (uint64_t)header->move_count * sizeof(split_move),
+                            header->move_count, sizeof(uint16_t)};
             break;
         case STEPS:
             found = (table){header->steps_offset, header->step_count, header->flags & SPLIT_FLAG_WIDE_STEPS ? 4u : 2u};
