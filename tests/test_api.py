@@ -106,6 +106,29 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = tflm_split.optimise
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"effort": 3.5},
+        {"effort": "9" * 5000},
+        {"max_slowdown": "1.2"},
+        {"inputs": "8"},
+        {"inputs": 2.5},
+        {"seed": 1.5},
+        {"board": ["m7"]},
+    ],
+)
+def test_an_option_of_the_wrong_type_is_refused_in_one_sentence(wrong):
+    with pytest.raises(InputError, match="needs"):
+        tflm_split.optimize(DSCNN, **wrong)
+
+
+def test_bytes_of_any_kind_and_sizes_of_numpy_are_taken():
+    content = small_network()
+    expected = tflm_split.optimize(content, max_arena=10_000, verify=False)
+    assert tflm_split.optimize(bytearray(content), max_arena=np.int64(10_000), verify=False).model == expected.model
+
+
 def test_optimize_gives_the_whole_front_if_asked():
     model = small_network()
     front = tflm_split.optimize(model, pareto=True, verify=False)

@@ -69,6 +69,18 @@ def test_a_model_with_little_to_gain_is_no_worse_and_says_why(name):
     assert len(report["refusals"]) == report["optimized"]["stock_ops"]
 
 
+@pytest.mark.parametrize(
+    "name", ["helia_add_scalar_s8", "lr_call_once_mul", "lr_constant_output", "mlonmcu_multi_scratch"]
+)
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_model_that_would_need_more_on_a_board_is_kept(name, verify):
+    """Its arena gets smaller on x86-64, whose tensors take more, but not on a Cortex-M."""
+    result = tflm_split.optimize(CORPUS / "odd" / f"{name}.tflite", verify=verify)
+    needed = [result.report[part]["predicted_arm32_minimum_arena_bytes"] for part in ("original", "optimized")]
+    assert needed[1] <= needed[0]
+    assert result.report["kept_original"]
+
+
 @pytest.mark.parametrize("path", corpus_files("odd"))
 def test_an_odd_file_gets_a_result_or_one_sentence(path, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:

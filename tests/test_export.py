@@ -116,6 +116,18 @@ def test_the_model_without_tflm_gives_the_bytes_of_tflm(source: str, tmp_path: P
     assert len(set(expected.outputs)) == 3
 
 
+def test_the_flag_that_is_printed_is_that_of_the_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a model with rows that move: a build without moves refuses it."""
+    result = tflm_split.optimize(DSCNN, effort="low", verify=False)
+    assert result.report["optimized"]["packing"]["moves"]
+    result.save(tmp_path / "m.tflite")
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(tmp_path / "m.tflite"), "-o", str(tmp_path / "out")])
+    assert not ended.value.code
+    (printed,) = re.findall(r"UINT64_C\((0x[0-9a-f]+)\)", capsys.readouterr().out)
+    assert re.findall(r"UINT64_C\((0x[0-9a-f]+)\)", (tmp_path / "out" / "model.h").read_text()) == [printed]
+
+
 @needs_gcc
 @pytest.mark.parametrize("standard", ["c11", "c17", "c++11", "c++20"])
 def test_every_exported_file_is_c_and_cpp(standard: str, tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ def test_the_bottleneck_is_the_step_with_most_bytes_live(dscnn):
     live = live_bytes_per_step(dscnn.plan)
     bottleneck = dscnn.report["bottleneck"]
     assert bottleneck["live_bytes"] == max(live) == live[bottleneck["step"]]
+    optimized = dscnn.report["optimized"]
+    assert bottleneck["live_bytes"] == optimized["packing"]["live_lower_bound_bytes"] <= optimized["planned_head_bytes"]
     assert bottleneck["live_pieces"] == sum(held["pieces"] for held in bottleneck["live"])
     assert sum(held["bytes"] for held in bottleneck["live"]) >= bottleneck["live_bytes"]
     assert bottleneck["operator"].startswith("op ")

@@ -40,7 +40,9 @@ from tflm_split.verify.host_library import executor_sources
 
 HEADER_FAULT = "the program's header names tables outside the program, or has an unknown flag"
 IO_FAULT = "an input or output lies outside the workspace"
-STORAGE_FAULT = "a storage has rows outside the workspace or the program, or is of an unknown kind"
+STORAGE_FAULT = (
+    "a storage leaves workspace or program, has rows that move in a build without moves, or is of an unknown kind"
+)
 VIEW_FAULT = "a view reaches outside its storage, or its elements are not aligned"
 OP_FAULT = "an operator is of an unknown kind, or names views it cannot have"
 SHAPE_FAULT = "an operator's views do not fit together"

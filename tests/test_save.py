@@ -8,7 +8,7 @@ import pytest
 
 from tflm_split.errors import InputError
 from tflm_split.tflite import save as save_module
-from tflm_split.tflite.save import save
+from tflm_split.tflite.save import NewFile, save, save_together
 
 
 def listing(folder):
@@ -28,6 +28,13 @@ def test_an_existing_file_is_refused_without_force(tmp_path):
     with pytest.raises(InputError, match="exists already"):
         save(b"new", tmp_path / "m")
     assert listing(tmp_path) == {"m": b"old"}
+
+
+def test_two_results_do_not_go_to_one_file(tmp_path):
+    files = [NewFile(tmp_path / "m", b"model"), NewFile(tmp_path / "." / "m", b"record", True)]
+    with pytest.raises(InputError, match="m: is to hold two results at once"):
+        save_together(files)
+    assert listing(tmp_path) == {}
 
 
 def test_force_replaces_it_and_keeps_its_rights(tmp_path):

@@ -68,6 +68,12 @@ def test_a_model_that_keeps_state_is_not_repeatable() -> None:
     assert not run_in_tflm(path.read_bytes(), inputs, repeats=2).is_repeatable
 
 
+def test_an_arena_that_would_crash_tflm_is_refused() -> None:
+    for size in (0, 100):
+        with pytest.raises(TflmError, match="too small for any model"):
+            interpreter(conv_model(4, 4, 2, 2, 1, 1), arena_size=size)
+
+
 def test_two_models_at_once() -> None:
     inputs = random_inputs((1, 4, 4, 2), 2)
     first, second = run_both_in_tflm(conv_model(4, 4, 2, 2, 1, 1), inputs, conv_model(4, 4, 2, 4, 1, 1), inputs)

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,14 @@ class Options:
     axes: frozenset[str] = ALL_AXES
 
     def __post_init__(self) -> None:
+        for name, type_, wanted in (
+            ("max_arena_bytes", Integral, "a whole number"), ("inputs", Integral, "a whole number"),
+            ("seed", Integral, "a whole number"), ("effort", Integral, "a whole number"), ("board", str, "a name"),
+            ("max_slowdown", Real, "a number"),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not isinstance(value, type_) and (name, value) != ("max_arena_bytes", None):
+                raise InputError(f"{name} is {value!r}, needs {wanted}")
         if self.max_arena_bytes is not None and self.max_arena_bytes <= 0:
             raise InputError(f"the arena limit is {self.max_arena_bytes} bytes, needs more than 0")
         if self.inputs < 1:
@@ -105,7 +114,7 @@ def optimize(
         plan = best_plan(graph, wish, progress)
     else:
         plan = _fastest_that_fits(model, pareto_plans(graph, wish, progress), options.max_arena_bytes)
-    return _result(model, graph, changes, plan, options, progress, None if isinstance(source, bytes) else Path(source))
+    return _result(model, graph, changes, plan, options, progress, _path(source))
 
 
 def pareto(
@@ -117,8 +126,7 @@ def pareto(
     """
     model, graph, changes = _read(source, options)
     plans = pareto_plans(graph, _wish(options), progress)
-    path = None if isinstance(source, bytes) else Path(source)
-    results = [_result(model, graph, changes, plan, options, progress, path) for plan in plans]
+    results = [_result(model, graph, changes, plan, options, progress, _path(source)) for plan in plans]
     return _front([r for r in results if r.plan is not None])
 
 
@@ -134,6 +142,11 @@ def _front(results: Sequence[Result]) -> tuple[Result, ...]:
         if not kept or price(result)[1] < price(kept[-1])[1]:
             kept.append(result)
     return tuple(kept)
+
+
+def _path(source: os.PathLike[str] | str | bytes) -> Path | None:
+    """Where the model was read from, if it came from a file."""
+    return None if isinstance(source, (bytes, bytearray, memoryview)) else Path(source)
 
 
 def _read(source: os.PathLike[str] | str | bytes, options: Options) -> tuple[Model, Graph, tuple[InterfaceChange, ...]]:

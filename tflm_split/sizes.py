@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from numbers import Integral
 
 from tflm_split.errors import InputError
 
 _UNITS = {"": 1, "K": 1024, "M": 1024 * 1024}
-_SIZE = re.compile(r"(\d+) ?(?:([KM])(?:I?B)?|B)?", re.IGNORECASE | re.ASCII)
+_SIZE = re.compile(r"(\d{1,15}) ?(?:([KM])(?:I?B)?|B)?", re.IGNORECASE | re.ASCII)
 
 SIZE_HELP = "65536, 64K, 64KB and 64KiB are the same (K = 1024)"
 
@@ -17,8 +18,8 @@ def parse_bytes(text: str | int) -> int:
 
     Raises InputError for anything else, zero included.
     """
-    if isinstance(text, int) and not isinstance(text, bool):
-        number = text
+    if isinstance(text, Integral) and not isinstance(text, bool):
+        number = int(text)
     else:
         match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
         if match is None:

@@ -103,7 +103,7 @@ const char* split_nn_status_text(split_status status) {
         "the program has another version than this executor",
         "the program's header names tables outside the program, or has an unknown flag",
         "an input or output lies outside the workspace",
-        "a storage has rows outside the workspace or the program, or is of an unknown kind",
+        "a storage leaves workspace or program, has rows that move in a build without moves, or is of an unknown kind",
         "a view reaches outside its storage, or its elements are not aligned",
         "an operator is of an unknown kind, or names views it cannot have",
         "an operator's views do not fit together",

@@ -180,7 +180,7 @@ def _measured(
     except ToolError:
         raise
     except InputError as error:
-        return str(error)
+        return f"{Path(path).stem}: {str(error).removeprefix('model: ')}"
 
 
 def _side(side: BoardRun | str) -> dict[str, Any]:

@@ -29,9 +29,10 @@ def export(model: Path, output: Path, array_format: str, name: str, force: bool)
     found = exported(read, model.name, array_format, name)
     for path in write_export(found, output, force=force, input_path=model):
         click.echo(f"{path}: {path.stat().st_size:,} bytes")
-    kinds = {op.kind for blob in programs_of(read).values() for op in decode(blob).ops}
-    if kinds:
-        mask = sum(1 << kind for kind in kinds)
+    mask = 0
+    for blob in programs_of(read).values():
+        mask |= decode(blob).kinds_mask
+    if mask:
         click.echo(f"Kinds of steps used, for a build that leaves out the others: -DSPLIT_NN_KINDS=UINT64_C({mask:#x})")
     if found.no_standalone is not None:
         click.echo(f"No sources without TFLM: {found.no_standalone}.")

@@ -9,6 +9,7 @@ import numpy as np
 from tflm_split.errors import InputError
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_RUNTIME = "split_nn"
 _PER_LINE = 16
 _MEMBERS = tuple(f"0x{value:02x}," for value in range(256))
 
@@ -24,6 +25,8 @@ def checked_name(name: str) -> str:
     """`name`, if files and C symbols can begin with it; raises InputError otherwise."""
     if not _IDENTIFIER.fullmatch(name):
         raise InputError(f"{name!r} is not a C identifier: letters, digits and underscores, no digit first")
+    if name.startswith(_RUNTIME):
+        raise InputError(f"{name!r} begins like the runtime's own files, {_RUNTIME}")
     return name
 
 

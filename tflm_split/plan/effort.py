@@ -8,6 +8,7 @@ EFFORTS = {"low": 100, "default": 1500, "high": 10_000, "max": 50_000}
 DEFAULT_EFFORT = EFFORTS["default"]
 EXACT_EFFORT = EFFORTS["high"]
 """From here on a solver is used, too (`exact.py`)."""
+_MOST_DIGITS = 15
 EFFORT_HELP = f"{', '.join(EFFORTS)}, or a number ({', '.join(f'{e:,}' for e in EFFORTS.values())})"
 
 
@@ -16,7 +17,7 @@ def parse_effort(effort: int | str) -> int:
     if isinstance(effort, str):
         if effort in EFFORTS:
             return EFFORTS[effort]
-        if not effort.isascii() or not effort.isdigit():
+        if not effort.isascii() or not effort.isdigit() or len(effort) > _MOST_DIGITS:
             raise InputError(f"the effort is {effort!r}, needs one of {', '.join(EFFORTS)}, or a number")
         effort = int(effort)
     if effort < 0:

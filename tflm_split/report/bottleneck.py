@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from tflm_split.analysis.liveness import activation_bytes, live_bytes_per_operator
 from tflm_split.compile import Plan
 from tflm_split.ir.graph import ABSENT, Graph, Tensor
-from tflm_split.schedule.lives import lives
+from tflm_split.schedule.lives import crowd, lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +35,9 @@ class Bottleneck:
 def live_bytes_per_step(plan: Plan) -> tuple[int, ...]:
     """Bytes live during each step of the plan's schedule, in order.
 
-    As the layout has them: bytes on which one row runs over another count once. The largest is a floor for the head.
+    Bytes on which one row may run over another count once. The largest is a floor for the head.
     """
-    change = np.zeros(len(plan.schedule.steps) + 1, dtype=np.int64)
-    for body in plan.bodies.bodies:
-        for span in body.spans:
-            change[span.start] += span.bytes
-            change[span.stop] -= span.bytes
-    return tuple(int(n) for n in np.cumsum(change)[:-1])
+    return tuple(int(n) for n in crowd(plan.step_graph, plan.schedule.steps))
 
 
 def plan_bottleneck(plan: Plan) -> Bottleneck:

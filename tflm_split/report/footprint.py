@@ -23,8 +23,8 @@ class Footprint:
 
     @property
     def arena_bytes(self) -> int:
-        """The arena to compare files by: measured where it was, predicted otherwise."""
-        return self.measured.arena_bytes if self.measured else self.predicted_arm32.arena_bytes
+        """The arena to compare files by: the one to set aside on a 32-bit Arm."""
+        return self.predicted_arm32.minimum_arena_bytes
 
 
 def footprint(model: Model, measured: TflmRun | None) -> Footprint:

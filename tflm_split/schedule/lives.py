@@ -69,14 +69,19 @@ def live_bytes(step_graph: StepGraph, steps: int, alive: Mapping[int, tuple[int,
 
 def live_peak(step_graph: StepGraph, order: Sequence[int]) -> int:
     """Most bytes alive in any step, where a step's output row runs over one dying row if it may."""
+    return int(crowd(step_graph, order).max(initial=0))
+
+
+def crowd(step_graph: StepGraph, order: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Bytes alive in each step, where a step's output row runs over one dying row if it may."""
     alive = lives(step_graph, order)
-    crowd = live_bytes(step_graph, len(order), alive)
+    found = live_bytes(step_graph, len(order), alive)
     shared: dict[int, int] = {}
     for position, overlap in usable_overlaps(step_graph, order, alive):
         shared.setdefault(position, overlap.shared_bytes)
     for position, nbytes in shared.items():
-        crowd[position] -= nbytes
-    return int(crowd.max(initial=0))
+        found[position] -= nbytes
+    return found
 
 
 def usable_overlaps(

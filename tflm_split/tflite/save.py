@@ -36,9 +36,13 @@ def save(data: bytes, path: AnyPath, *, force: bool = False, input_path: AnyPath
 def save_together(files: Sequence[NewFile], *, input_path: AnyPath | None = None) -> None:
     """`save` for several files: all are complete on disk before the first old one is replaced. Raises InputError."""
     written: list[tuple[str, Path, Path]] = []
+    targets: set[str] = set()
     try:
         for file in files:
             with _refusing(file.path):
+                if (real := os.path.realpath(file.path)) in targets:
+                    raise InputError(f"{file.path}: is to hold two results at once")
+                targets.add(real)
                 _check_target(file.path, file.force, None if input_path is None else Path(input_path))
                 target = Path(os.path.realpath(file.path))
                 written.append((_write_beside(target, file.data), target, file.path))

@@ -37,6 +37,7 @@ REGISTERER = "TFLM_SPLIT"
 DEFAULT_TIMEOUT_S = 300.0
 _SPARE_ARENA_BYTES = 1 << 20
 _LARGEST_ARENA_BYTES = 1 << 30
+_SMALLEST_ARENA_BYTES = 1 << 10
 _GROWTH = 4
 _ARENA_ALIGNMENT_BYTES = 16
 """A default arena ends aligned: TFLM's tail grows down from the end, and a ragged end would count as tail."""
@@ -97,6 +98,8 @@ def interpreter(model: bytes, arena_size: int | None = None) -> Any:
     except ImportError as error:
         raise ToolError(f"the tflite-micro wheel does not import: {error}") from None
     if arena_size is not None:
+        if arena_size < _SMALLEST_ARENA_BYTES:
+            raise TflmError(f"an arena of {arena_size} bytes is too small for any model, and TFLM would crash")
         sizes = [arena_size]
     else:
         first = generous_arena_bytes(model)
