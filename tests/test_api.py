@@ -1,6 +1,8 @@
 """What a user's script can do: `optimize`, `Result` and `tflm.interpreter`."""
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 
@@ -135,3 +137,8 @@ def test_optimize_gives_the_whole_front_if_asked():
     assert [result.model for result in front] == [result.model for result in tflm_split.pareto(model, verify=False)]
     with pytest.raises(InputError, match="leave one of them out"):
         tflm_split.optimize(model, pareto=True, max_arena="4KB")
+
+
+def test_a_result_goes_through_pickle_and_copy(dscnn):
+    for other in (pickle.loads(pickle.dumps(dscnn)), copy.deepcopy(dscnn)):
+        assert (other.model, other.report, other.plan.layout) == (dscnn.model, dscnn.report, dscnn.plan.layout)

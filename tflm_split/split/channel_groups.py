@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from types import MappingProxyType
 
 import numpy as np
 
@@ -47,7 +46,7 @@ class Grouped:
 def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) -> Grouped:
     """`row_ops` with every tensor of `sizes` cut along channels; raises Refusal when they do not fit the operators."""
     if not sizes:
-        return Grouped(graph, row_ops, MappingProxyType({}), frozenset(), MappingProxyType({}))
+        return Grouped(graph, row_ops, {}, frozenset(), {})
     joints = joined(graph, row_ops)
     allowed = groupable(graph, row_ops) | joints.keys()
     for t, found in sizes.items():

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
@@ -51,7 +50,7 @@ class SplitOptions:
 
     concatenate_in_place: bool = False
     feed_dense: bool = True
-    channel_groups: Mapping[int, Sizes] = field(default_factory=lambda: MappingProxyType({}))
+    channel_groups: Mapping[int, Sizes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
