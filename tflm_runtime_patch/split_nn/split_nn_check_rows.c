@@ -229,8 +229,7 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
     return found ? SPLIT_OK : SPLIT_ERROR_ROW;
 }
 
-/* Moves lie sorted, each where its storage looks for those of its row. Their turns are checked here too, one with each move.
- */
+/* Moves lie sorted, each where its storage looks for its row's. Turns are checked here too, one with each move. */
 split_status split_check_move(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_move* move = split_move_at(program, index);
