@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Builds the C runtime again when its sources are newer; stops with one sentence where that cannot be done."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells start what runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist: the one that started it has seen to this
         return
     try:
