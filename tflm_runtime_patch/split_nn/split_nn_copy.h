@@ -7,7 +7,14 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline void split_copy_words(uint32_t* to, const uint32_t* from) {
+/* A word of a row, whatever type its elements have. */
+#if defined(__GNUC__)
+typedef uint32_t __attribute__((__may_alias__)) split_word;
+#else
+typedef uint32_t split_word;
+#endif
+
+static inline void split_copy_words(split_word* to, const split_word* from) {
     const uint32_t a = from[0];
     const uint32_t b = from[1];
     const uint32_t c = from[2];
@@ -21,8 +28,8 @@ static inline void split_copy_words(uint32_t* to, const uint32_t* from) {
 /* `bytes` bytes from `from` to `to`, which may overlap and are a multiple of 4 bytes apart. */
 static inline void split_copy_row(uint8_t* to, const uint8_t* from, uint32_t bytes) {
     const uint32_t blocks = (uintptr_t)to % sizeof(uint32_t) == 0 ? bytes / 16u : 0u;
-    uint32_t* word_to = (uint32_t*)(void*)to;
-    const uint32_t* word_from = (const uint32_t*)(const void*)from;
+    split_word* word_to = (split_word*)(void*)to;
+    const split_word* word_from = (const split_word*)(const void*)from;
     if (to < from) {
         for (uint32_t i = 0; i < blocks; ++i) {
             split_copy_words(word_to + 4u * i, word_from + 4u * i);
