@@ -238,13 +238,14 @@ def _within(limit: float, candidate: Refined, schedule: Schedule, wish: Wish) ->
     """
     allowance = Allowance(wish.board, limit - candidate.instructions)
     plan = compile_schedule(candidate.split, candidate.step_graph, schedule, wish.effort, allowance)
-    if _instructions(plan, wish.board) <= limit:
+    taken = _instructions(plan, wish.board)
+    if taken <= limit:
         return plan
-    free = replace(allowance, only_free=True)
-    slower = plan
-    plan = compile_schedule(candidate.split, candidate.step_graph, schedule, wish.effort, free)
-    return min(plan, slower, key=lambda p: _instructions(p, wish.board))
+    allowance = replace(allowance, only_free=True)
+    free = compile_schedule(candidate.split, candidate.step_graph, schedule, wish.effort, allowance)
+    return free if _instructions(free, wish.board) <= taken else plan
 
 
 def _instructions(plan: Plan, board: str) -> int:
+    """Predicted for all programs of a plan."""
     return sum(predict(region.program, board).instructions for region in plan.regions)

@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 LIBRARY = Path(__file__).resolve().parent / "_host" / "libtflm_split_host.so"
@@ -29,8 +28,3 @@ def native() -> ctypes.CDLL | None:
 def pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
     """An array's address, for C."""
     return ctypes.c_void_p(array.ctypes.data)
-
-
-def int64s(values: list[int]) -> npt.NDArray[np.int64]:
-    """`values` as C sees them."""
-    return np.array(values, dtype=np.int64)

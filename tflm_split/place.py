@@ -67,14 +67,13 @@ def place(
     bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, apart)
     price_of = _price_of_sharing(split, step_graph, allowance.board) if allowance else lambda _: FREE
     may_share = leeways(step_graph, schedule.steps, bodies, price_of)
-    may_hang = bool(may_share)
-    if allowance and allowance.only_free:
+    only_free = allowance is not None and allowance.only_free
+    if only_free:
         may_share = tuple(freed for x in may_share if (freed := x.freed(bodies.bodies)))
-        may_hang = False
     piece_of = {place.body: p for p, place in bodies.placements.items()}
 
     def rigid_starts() -> Iterator[Start]:
-        for share in RIGID_SHARES if may_hang else ():
+        for share in RIGID_SHARES if may_share and not only_free else ():
             above = int(low + (apart - low) * share)
             rigid = make_bodies(step_graph, schedule.steps, contiguous, whole_at, above)
             layout = plan(rigid.bodies, 0, granule_bytes=TENSOR_ALIGN)

@@ -4,8 +4,7 @@
 
 /* May rows of the storage move, and is there the table that leads to their moves? */
 static int table_of_moves_fits(const uint8_t* program, const split_storage* storage) {
-    const uint32_t entry_bytes = storage->kind == SPLIT_STORAGE_TABLE16 ? 2u : 4u;
-    const uint64_t table_bytes = (uint64_t)storage->row_count * (entry_bytes + 2u) + 2u;
+    const uint64_t table_bytes = (uint64_t)storage->row_count * (split_entry_bytes(storage) + 2u) + 2u;
     return SPLIT_NN_HAS(SPLIT_MOVES_BIT) && storage->flags == SPLIT_STORAGE_MOVES &&
            (storage->kind == SPLIT_STORAGE_TABLE16 || storage->kind == SPLIT_STORAGE_TABLE32) &&
            split_lies_in(storage->where, table_bytes, sizeof(split_header), split_header_of(program)->total_bytes);
@@ -15,7 +14,7 @@ split_status split_check_storage(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_storage* storage = split_storage_at(program, index);
     const uint64_t all_bytes = (uint64_t)storage->row_bytes * storage->row_count;
-    const uint32_t entry_bytes = storage->kind == SPLIT_STORAGE_TABLE16 ? 2u : 4u;
+    const uint64_t table_bytes = (uint64_t)storage->row_count * split_entry_bytes(storage);
     int fits = 0;
     switch (storage->kind) {
         case SPLIT_STORAGE_AFFINE:
@@ -26,8 +25,8 @@ split_status split_check_storage(const uint8_t* program, uint32_t index) {
             break;
         case SPLIT_STORAGE_TABLE16:
         case SPLIT_STORAGE_TABLE32:
-            fits = storage->where % 4u == 0 && split_lies_in(storage->where, (uint64_t)storage->row_count * entry_bytes,
-                                                             sizeof(split_header), header->total_bytes);
+            fits = storage->where % 4u == 0 &&
+                   split_lies_in(storage->where, table_bytes, sizeof(split_header), header->total_bytes);
             for (uint32_t row = 0; fits && row < storage->row_count; ++row) {
                 uint32_t offset = split_row_offset(program, storage, row);
                 fits = offset == SPLIT_NOWHERE || split_lies_in(offset, storage->row_bytes, 0, header->workspace_bytes);

@@ -86,10 +86,14 @@ static inline int split_moves_row(const split_move* move, uint32_t storage, uint
     return move->storage == storage && move->row == row;
 }
 
+/* Of the table of a storage's addresses. */
+static inline uint32_t split_entry_bytes(const split_storage* storage) {
+    return storage->kind == SPLIT_STORAGE_TABLE16 ? 2u : 4u;
+}
+
 /* Of a storage whose rows move: the number of each row's first move, and one more where those of the last row end. */
 static inline const uint16_t* split_first_moves(const uint8_t* program, const split_storage* storage) {
-    const uint32_t entry_bytes = storage->kind == SPLIT_STORAGE_TABLE16 ? 2u : 4u;
-    return (const uint16_t*)split_at(program, storage->where + storage->row_count * entry_bytes);
+    return (const uint16_t*)split_at(program, storage->where + storage->row_count * split_entry_bytes(storage));
 }
 
 static inline int split_moves_after(const split_move* move, uint32_t storage, uint32_t row, uint32_t step) {

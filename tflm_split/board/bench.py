@@ -176,11 +176,11 @@ def _measured(
         split_options = Options(int8_io=int8_io, verify=False)
         model = optimize(path, split_options).model if split else layer_wise_model(path, int8_io=int8_io)
         arrays = test_inputs(read_model(model).graph, inputs, SEED)
-        return run_on_board(model, board, arrays, portable=portable)
+        return run_on_board(model, board, arrays, portable=portable, name=Path(path).stem)
     except ToolError:
         raise
     except InputError as error:
-        return f"{Path(path).stem}: {str(error).removeprefix('model: ')}"
+        return str(error)
 
 
 def _side(side: BoardRun | str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import hashlib
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,15 +90,16 @@ def run_on_board(
     *,
     portable: bool = False,
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    name: str = "model",
 ) -> BoardRun:
     """Run every entry of `inputs` on `board` (a name of `boards.BOARDS`), one after the other on one firmware.
 
-    `portable` leaves out the kernels written for the processor.
+    `portable` leaves out the kernels written for the processor. `name` is what errors call the model.
     Raises InputError when the model is not one region, does not fit the board or the inputs are not its own, ToolError
     when a tool is missing or fails, or the emulator takes longer than `timeout_s` seconds.
     """
     target = board_named(board)
-    region = one_region(read_model(model))
+    region = one_region(replace(read_model(model), name=name))
     if not inputs:
         raise InputError("there is no input to run the board on")
     packed = b"".join(_packed(region, entry) for entry in inputs)

@@ -91,8 +91,6 @@ def _freed(x: Leeway, bodies: Sequence[Body], crowd: npt.NDArray[np.int64], heig
     `crowd`: bytes alive in each step when nothing is shared.
     """
     read, written = bodies[x.read], bodies[x.written]
-    if not x.instructions:
-        return x
     shared = max(0, min(written.bytes - x.free_from_bytes, read.bytes))
     return x if crowd[written.start] - shared > height_bytes else x.freed(bodies)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tflm_split.native import int64s, native, pointer
+from tflm_split.native import native, pointer
 
 UNCUTTABLE = 1 << 60
 """Capacity of an arc that no cut of interest crosses."""
@@ -19,7 +19,7 @@ UNCUTTABLE = 1 << 60
 
 @dataclass(slots=True)
 class FlowNetwork:
-    """Arcs come in pairs: arc a and, at a ^ 1, the way back. Grows by `arc`"""
+    """Arcs come in pairs: arc a and, at a ^ 1, the way back. Grows by `node` and `arc`."""
 
     nodes: int
     heads: list[int] = field(default_factory=list)
@@ -41,7 +41,7 @@ class FlowNetwork:
         library = native() if use_native else None
         if library is None:
             return _Flow(self).cheapest_cut(source, sink)
-        heads, room = int64s(self.heads), int64s(self.room)
+        heads, room = np.array(self.heads, dtype=np.int64), np.array(self.room, dtype=np.int64)
         sides = np.empty((2, self.nodes), dtype=np.uint8)
         size = ctypes.c_int64(self.nodes), ctypes.c_int64(len(heads))
         ends = ctypes.c_int64(source), ctypes.c_int64(sink)

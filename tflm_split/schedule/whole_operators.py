@@ -80,7 +80,9 @@ def _tasks(split: Split, step_graph: StepGraph, rewritten: bool) -> Iterator[tup
 
 
 def _computed_within(split: Split, step_graph: StepGraph) -> dict[int | None, int]:
-    """Row op -> the element-wise row op of another operator that alone reads what it makes, element by element, of one tensor."""
+    """Row op that makes each row of one row of one tensor -> that of another operator, alike but for the number of tensors,
+    which alone reads what it makes.
+    """
     readers: dict[int, set[int | None]] = {}
     for step in step_graph.steps:
         for p in step.reads:
@@ -89,15 +91,16 @@ def _computed_within(split: Split, step_graph: StepGraph) -> dict[int | None, in
     found: dict[int | None, int] = {}
     for i, op in enumerate(split.row_ops):
         made = split.storages.storage_of[op.output]
-        reader = next(iter(readers.get(made, ())), None)
-        if made in kept or len(readers.get(made, ())) != 1 or reader is None or len(op.reads) != 1:
+        found_readers = readers.get(made, set())
+        if made in kept or len(found_readers) != 1 or len(op.reads) != 1 or not _row_by_row(op):
             continue
-        if _element_wise(op) and _element_wise(split.row_ops[reader]) and split.row_ops[reader].source != op.source:
+        (reader,) = found_readers
+        if reader is not None and _row_by_row(split.row_ops[reader]) and split.row_ops[reader].source != op.source:
             found[i] = reader
     return found
 
 
-def _element_wise(op: RowOp) -> bool:
+def _row_by_row(op: RowOp) -> bool:
     return op.sums is None and bool(op.reads) and all(read.may_be_overwritten for read in op.reads)
 
 
@@ -187,6 +190,7 @@ def _reads_from(graph: Graph, producers: Mapping[int, int], reader: int, maker: 
 def rewritten_order(graph: Graph, in_place: bool = False, states: int = DEFAULT_STATES) -> WholeOperators:
     """The best order with concatenations copied, written in place or done without, each as it helps.
 
+    What may be computed within its reader always is: it makes as many bytes as it reads.
     Searched from two ends, all of them there and none of them, one concatenation at a time.
     """
     cut = cut_operators(graph)
