@@ -207,7 +207,7 @@ def _result(
 def _reason_to_keep_original(plan: Plan | None, before: Footprint, after: Footprint) -> str | None:
     if plan is None:
         return "no operator of it can be split"
-    if after.arena_bytes >= before.arena_bytes:
-        split, whole = format_bytes(after.arena_bytes), format_bytes(before.arena_bytes)
+    if after.arena_needs >= before.arena_needs:
+        split, whole = format_bytes(after.arena_needs[0]), format_bytes(before.arena_needs[0])
         return f"split it would take {split} of arena, not less than {whole}"
     return None

@@ -22,9 +22,9 @@ class Footprint:
     predicted_arm32: ArenaPrediction
 
     @property
-    def arena_bytes(self) -> int:
-        """The arena to compare files by: the one to set aside on a 32-bit Arm."""
-        return self.predicted_arm32.minimum_arena_bytes
+    def arena_needs(self) -> tuple[int, int]:
+        """What to compare files by, on a 32-bit Arm: bytes of arena to set aside, then those that are used in the end."""
+        return self.predicted_arm32.minimum_arena_bytes, self.predicted_arm32.arena_bytes
 
 
 def footprint(model: Model, measured: TflmRun | None) -> Footprint:
