@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
 from tflm_split.errors import ToolError  # noqa: E402  only importable once the checkout is on the path
-from tflm_split.verify.host_library import LIBRARY_PATH, compile_host_library, host_sources  # noqa: E402
+from tflm_split.native import LIBRARY_PATH  # noqa: E402
+from tflm_split.native.build import compile_host_library, host_sources  # noqa: E402
 
 
 class BuildHostLibrary(build_ext):
@@ -22,11 +23,6 @@ class BuildHostLibrary(build_ext):
 
     def get_ext_filename(self, fullname: str) -> str:
         return str(Path(*fullname.split(".")).with_suffix(".so"))
-
-    def copy_extensions_to_source(self) -> None:
-        """For editable installs; the folder holds nothing else, so a checkout does not have it."""
-        LIBRARY_PATH.parent.mkdir(exist_ok=True)
-        super().copy_extensions_to_source()
 
     def build_extension(self, ext: Extension) -> None:
         try:

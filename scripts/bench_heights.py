@@ -11,16 +11,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from tflm_split.assemble import assemble, region_blobs
 from tflm_split.board.run import run_on_board
-from tflm_split.candidates import rewritten_split
-from tflm_split.compile import compile_schedule
+from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.compile import compile_schedule
 from tflm_split.plan.effort import DEFAULT_EFFORT
 from tflm_split.report.table import markdown_table
 from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.heights import kernel_changes, taller
 from tflm_split.schedule.orders import tuck_aliases
 from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs

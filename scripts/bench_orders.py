@@ -20,9 +20,9 @@ from typing import Any
 
 import tflm_split
 from tflm_split.analysis.liveness import live_peak_bytes
-from tflm_split.assemble import assemble, region_blobs
-from tflm_split.compile import compile_schedule
 from tflm_split.ir.graph import Graph
+from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.compile import compile_schedule
 from tflm_split.plan.effort import DEFAULT_EFFORT
 from tflm_split.report.table import markdown_table
 from tflm_split.schedule.optimal_order import DEFAULT_STATES

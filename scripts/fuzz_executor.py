@@ -31,7 +31,7 @@ class NoFuzzerError(Exception):
 
 def build(binary: Path, compiler: str = "clang") -> None:
     """The fuzzer, compiled to `binary`. Raises NoFuzzerError with the compiler's first complaint."""
-    from tflm_split.verify.host_library import executor_sources
+    from tflm_split.native.build import executor_sources
 
     sources = executor_sources()
     command = [compiler, *_FLAGS, f"-I{sources[0].parent}", str(FUZZER), *map(str, sources), "-o", str(binary)]

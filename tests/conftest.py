@@ -15,7 +15,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     try:
         from tflm_split.errors import ToolError
-        from tflm_split.verify import host_library
+        from tflm_split.native import build as host_library
     except ImportError as error:
         raise pytest.UsageError(f"{error}; first run: python -m pip install -e '.[test]'") from None
     library = host_library.LIBRARY_PATH

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflm_split.native.build import compile_host_library
 from tflm_split.program.encode import encode
 from tflm_split.program.format import PARAMS_OF, OpKind
 from tflm_split.program.types import Op, Program, Step, Storage, View
-from tflm_split.verify.host_library import compile_host_library
 
 Array = NDArray[Any]
 

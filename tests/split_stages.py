@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tflm_split.assemble import assemble, region_blobs
-from tflm_split.candidates import rewritten_split
-from tflm_split.compile import Plan, compile_schedule
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
-from tflm_split.place import Allowance
+from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.compile import Plan, compile_schedule
+from tflm_split.lower.place import Allowance
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import candidate_orders, tuck_aliases
 from tflm_split.schedule.step_graph import StepGraph, build_step_graph
+from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model

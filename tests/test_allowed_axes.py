@@ -12,11 +12,11 @@ import pytest
 from tiny_models import Builder
 
 import tflm_split
-from tflm_split.allowed_axes import ALL_AXES, parse_axes
 from tflm_split.cli import main
-from tflm_split.compile import Plan
 from tflm_split.errors import InputError
+from tflm_split.lower.compile import Plan
 from tflm_split.pipeline import Options
+from tflm_split.split.axes.allowed import ALL_AXES, parse_axes
 
 
 def block(stride: int = 2) -> bytes:

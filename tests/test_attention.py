@@ -14,13 +14,13 @@ from tflm_server import TflmServer
 from tiny_models import Builder
 
 import tflm_split
-from tflm_split.assemble import CUSTOM_CODE
-from tflm_split.candidates import rewritten_split
+from tflm_split.lower.assemble import CUSTOM_CODE
 from tflm_split.program.decode import decode
 from tflm_split.program.format import OpKind
 from tflm_split.program.types import Program
 from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model

@@ -15,7 +15,6 @@ from split_stages import planned
 from tiny_models import Builder
 
 from tflm_split import cli
-from tflm_split.assemble import assemble, region_blobs
 from tflm_split.board import toolchain
 from tflm_split.board.bench import bench
 from tflm_split.board.boards import BOARDS, board_named
@@ -24,9 +23,10 @@ from tflm_split.board.firmware import STACK_BYTES
 from tflm_split.board.layer_wise import layer_wise_model, layer_wise_schedule
 from tflm_split.board.one_region import one_region
 from tflm_split.board.run import BoardRun, run_on_board
-from tflm_split.candidates import rewritten_split
 from tflm_split.errors import InputError, ToolError
+from tflm_split.lower.assemble import assemble, region_blobs
 from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import Array

@@ -23,15 +23,15 @@ from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
 from tiny_models import Builder, Op, T, build_model
 
-from tflm_split.assemble import assemble, region_blobs
-from tflm_split.candidates import rewritten_split
-from tflm_split.compile import Plan, compile_schedule
 from tflm_split.errors import InternalError, ProgramError, Refusal
+from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
 from tflm_split.program.format import CONV_PARAMS, HEADER, NONE, OP, OpKind, Record, WeightFlags
 from tflm_split.program.types import Program
-from tflm_split.refine import Limits, Refined, Search
+from tflm_split.search.candidates import rewritten_split
+from tflm_split.search.refine import Limits, Refined, Search
 from tflm_split.split.channel_rules import Sizes, equal_groups, groupable, joined
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model

@@ -13,17 +13,17 @@ from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
 from tiny_models import Builder
 
-from tflm_split.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, rewritten_split
-from tflm_split.compile import compile_schedule
 from tflm_split.errors import ModelError
-from tflm_split.refine import Limits, Search
+from tflm_split.lower.compile import compile_schedule
 from tflm_split.report.record import plan_macs
 from tflm_split.rewrite.copy_operators import Copy
-from tflm_split.schedule.copies import copies_to_try, stay_inside
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import tuck_aliases
-from tflm_split.schedule.rewritten import renumbering, rescheduled
 from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.search.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, rewritten_split
+from tflm_split.search.propose.copies import copies_to_try, stay_inside
+from tflm_split.search.refine import Limits, Search
+from tflm_split.search.rewritten import renumbering, rescheduled
 from tflm_split.split.regions import SplitOptions, split_graph
 from tflm_split.tflite.reader import read_model
 

@@ -10,10 +10,10 @@ from random_networks import Network, networks
 from split_stages import planned
 from tiny_models import Builder
 
-from tflm_split.compile import Plan
 from tflm_split.errors import Refusal
+from tflm_split.lower.compile import Plan
+from tflm_split.lower.emit import border, piece_index, region_runs, tensor_offset
 from tflm_split.program.decode import decode
-from tflm_split.program.emit import border, piece_index, region_runs, tensor_offset
 from tflm_split.program.encode import encode
 from tflm_split.program.format import OpKind
 from tflm_split.program.types import Io, Program

@@ -18,9 +18,9 @@ from tflm_split.cli import main
 from tflm_split.errors import InputError
 from tflm_split.export.files import exported, write_export
 from tflm_split.export.text import comment_text, float_literal, xxd_name
+from tflm_split.native.build import executor_sources
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs as inputs_for
-from tflm_split.verify.host_library import executor_sources
 from tflm_split.verify.tflm import run_in_tflm
 
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wcast-align"]

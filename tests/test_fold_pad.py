@@ -13,9 +13,9 @@ from random_networks import Network
 from split_stages import planned, scheduled
 from tflm_server import TflmServer
 
-from tflm_split.assemble import assemble, region_blobs
-from tflm_split.compile import compile_schedule
 from tflm_split.ir.graph import Graph
+from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.compile import compile_schedule
 from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.split.operators import split_operator
 from tflm_split.split.regions import SplitOptions, split_graph

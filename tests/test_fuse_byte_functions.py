@@ -14,10 +14,10 @@ from split_stages import every_compilation
 from tflm_server import TflmServer
 from tiny_models import Op, T, build_model
 
-from tflm_split.candidates import rewritten_split
 from tflm_split.ir.graph import Graph
 from tflm_split.program.format import OpKind
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
+from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.regions import SplitOptions, split_graph
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.graph_oracle import run_graph_outputs

@@ -11,8 +11,8 @@ from split_stages import planned
 from tflm_server import TflmServer
 from tiny_models import Op, T, build_model
 
-from tflm_split.assemble import assemble, region_blobs
 from tflm_split.ir.graph import Graph
+from tflm_split.lower.assemble import assemble, region_blobs
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
 from tflm_split.tflite.reader import read_model
 

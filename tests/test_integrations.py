@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from test_runtime_build import lut_program
 
-from tflm_split.verify.host_library import executor_sources
+from tflm_split.native.build import executor_sources
 
 SPLIT_NN = executor_sources()
 RUNTIME = SPLIT_NN[0].parents[1]

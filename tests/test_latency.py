@@ -34,13 +34,13 @@ from tflm_split.analysis.latency import (
     row_op_cost,
 )
 from tflm_split.analysis.latency_call import Geometry, Row
-from tflm_split.assemble import assemble, region_blobs
 from tflm_split.board import toolchain
 from tflm_split.board.bench import bench
 from tflm_split.board.boards import BOARDS
 from tflm_split.board.firmware import describe_compiler
 from tflm_split.board.run import BoardRun, run_on_board
 from tflm_split.errors import InputError
+from tflm_split.lower.assemble import assemble, region_blobs
 from tflm_split.program.encode import encode
 from tflm_split.program.format import OpKind
 from tflm_split.program.types import Op, Program, Step

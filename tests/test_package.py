@@ -46,7 +46,7 @@ def test_the_wheel_fits_every_python_of_one_platform(wheel):
 
 def test_the_wheel_holds_the_compiled_runtime_and_the_package_alone(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert "tflm_split/_host/libtflm_split_host.so" in names
+    assert "tflm_split/native/libtflm_split_host.so" in names
     assert "tflm_split/py.typed" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"tflm_split"}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "tflm_split").rglob("*.py")}

@@ -16,17 +16,17 @@ from random_networks import networks
 from split_stages import scheduled
 from tiny_models import Builder
 
-from tflm_split.candidates import rewritten_split
-from tflm_split.compile import visible_storages
 from tflm_split.errors import InternalError
+from tflm_split.lower.compile import visible_storages
+from tflm_split.lower.emit import Region, emit_region, region_runs
 from tflm_split.plan.check import check_layout
 from tflm_split.plan.portfolio import plan
 from tflm_split.plan.problem import Body, Layout, Span, head_bytes
-from tflm_split.program.emit import Region, emit_region, region_runs
 from tflm_split.program.types import Program
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import Bodies, make_bodies
 from tflm_split.schedule.step_graph import Overlap, StepGraph
+from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.oracle import run_program

@@ -13,13 +13,13 @@ from simulated_crowd import can_run, simulated_peak_bytes
 from split_stages import scheduled, steps_of
 from tiny_models import Builder
 
-from tflm_split.candidates import rewritten_split
 from tflm_split.schedule.crowd_bound import order_lower_bound
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.min_cut import UNCUTTABLE, FlowNetwork
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.polish import polished
 from tflm_split.schedule.step_graph import StepGraph
+from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
 

@@ -8,9 +8,9 @@ from random_networks import Network, networks
 from split_stages import planned
 from tiny_models import Builder
 
-from tflm_split.candidates import rewritten_split
 from tflm_split.ir.graph import Graph
 from tflm_split.rewrite.drop_dead import drop_dead
+from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.operators import RESHAPES, SPLITTERS
 from tflm_split.split.regions import Split, SplitOptions, split_graph

@@ -13,12 +13,12 @@ import pytest
 from runtime_scene import Scene
 
 from tflm_split.errors import ToolError
+from tflm_split.native import build as host_library
+from tflm_split.native.build import compile_host_library, executor_sources, host_sources
 from tflm_split.program import c_header
 from tflm_split.program.encode import encode
 from tflm_split.program.format import OpKind
 from tflm_split.program.types import Io, Op, Program, Step
-from tflm_split.verify import host_library
-from tflm_split.verify.host_library import compile_host_library, executor_sources, host_sources
 
 RUNTIME = executor_sources()[0].parents[1]
 TESTS = Path(__file__).parent

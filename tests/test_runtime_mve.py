@@ -17,7 +17,7 @@ import pytest
 
 from tflm_split.board import toolchain
 from tflm_split.board.boards import board_named
-from tflm_split.verify.host_library import executor_sources
+from tflm_split.native.build import executor_sources
 
 pytestmark = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in (toolchain.COMPILER, toolchain.EMULATOR)),

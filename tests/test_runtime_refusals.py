@@ -20,6 +20,7 @@ from runtime_scene import Image, Scene, prepare
 from sample_programs import int32s, one_op, requantize, window
 
 from tflm_split.errors import ProgramError
+from tflm_split.native.build import executor_sources
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
 from tflm_split.program.format import (
@@ -36,7 +37,6 @@ from tflm_split.program.format import (
     WeightFlags,
 )
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
-from tflm_split.verify.host_library import executor_sources
 
 HEADER_FAULT = "the program's header names tables outside the program, or has an unknown flag"
 IO_FAULT = "an input or output lies outside the workspace"

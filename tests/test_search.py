@@ -13,18 +13,18 @@ from tflm_server import TflmServer
 from tiny_models import Builder
 
 from tflm_split.analysis.latency import predict, sharing
-from tflm_split.assemble import assemble, region_blobs
-from tflm_split.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, pareto_plans, rewritten_split
-from tflm_split.compile import Plan, compile_schedule
-from tflm_split.place import Allowance
+from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.compile import Plan, compile_schedule
+from tflm_split.lower.place import Allowance
 from tflm_split.program.format import OpKind
-from tflm_split.refine import NOISE, Limits, Refined, Search
 from tflm_split.report.record import plan_macs
 from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.lives import lives
 from tflm_split.schedule.orders import candidate_orders
-from tflm_split.schedule.recompute import recomputable, recompute
 from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.search.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, pareto_plans, rewritten_split
+from tflm_split.search.propose.recompute import recomputable, recompute
+from tflm_split.search.refine import NOISE, Limits, Refined, Search
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tflm_split.native import native
+from tflm_split.native.loops import native
 from tflm_split.plan.check import check_layout
 from tflm_split.plan.first_fit import Distances
 from tflm_split.plan.portfolio import plan

@@ -8,10 +8,10 @@ from random_networks import Network, networks
 from split_stages import steps_of
 from tiny_models import Builder
 
-from tflm_split.candidates import rewritten_split
 from tflm_split.schedule.orders import tuck_aliases
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.schedule.streaming import streaming_order
+from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
 

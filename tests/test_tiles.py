@@ -12,16 +12,16 @@ from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
 from tiny_models import Builder
 
-from tflm_split.compile import compile_schedule
 from tflm_split.errors import ModelError
 from tflm_split.ir.graph import Graph
-from tflm_split.refine import Limits, Search
+from tflm_split.lower.compile import compile_schedule
 from tflm_split.rewrite.tile_columns import Tiles
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import tuck_aliases
-from tflm_split.schedule.rewritten import renumbering, rescheduled
 from tflm_split.schedule.step_graph import build_step_graph
-from tflm_split.schedule.tiles import tiles_to_try
+from tflm_split.search.propose.tiles import tiles_to_try
+from tflm_split.search.refine import Limits, Search
+from tflm_split.search.rewritten import renumbering, rescheduled
 from tflm_split.split.regions import SplitOptions, split_graph
 from tflm_split.tflite.reader import read_model
 

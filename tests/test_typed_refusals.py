@@ -16,6 +16,7 @@ from tiny_models import T, single_op
 from typed_models import TypedBuilder
 
 from tflm_split.errors import ProgramError, Refusal
+from tflm_split.native.build import executor_sources, host_library
 from tflm_split.program.check import check_program
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
@@ -26,7 +27,6 @@ from tflm_split.split.overlap import overlap_distance
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import RowShape, Window
 from tflm_split.tflite.reader import read_model
-from tflm_split.verify.host_library import executor_sources, host_library
 
 NO_PAD = {"stride_h": 1, "stride_w": 1, "padding": "VALID"}
 

@@ -13,8 +13,8 @@ from tiny_models import Builder
 
 import tflm_split
 from tflm_split.analysis.liveness import live_peak_bytes
-from tflm_split.assemble import assemble, region_blobs
-from tflm_split.compile import compile_schedule
+from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.compile import compile_schedule
 from tflm_split.plan.effort import DEFAULT_EFFORT
 from tflm_split.schedule.whole_operators import WholeOperators, rewritten_order, whole_operators
 from tflm_split.split.regions import split_graph

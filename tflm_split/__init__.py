@@ -19,8 +19,8 @@ from tflm_split import errors
 from tflm_split.sizes import parse_bytes
 
 if TYPE_CHECKING:
-    from tflm_split import tflm
     from tflm_split.pipeline import Options, Progress, Result
+    from tflm_split.verify import tflm
 
 __version__ = "0.1.0"
 __all__ = ["Result", "__version__", "errors", "optimize", "pareto", "tflm"]
@@ -88,7 +88,7 @@ def optimize(
     `tflm-split board`; m7 without) is the one that `report["latency"]` predicts instructions for; the result may take
     `max_slowdown` times those of rows alone (1.05 without; 1.0 is none, and only above 1.05 are multiply-accumulates
     done twice). `axes` are those that tensors may be cut along: `rows`, `channels` and `columns`, all of them by default
-    (`allowed_axes.py`). With `max_arena`, the fastest result that fits is the one you get. `progress` is called with (stage,
+    (`split/axes/allowed.py`). With `max_arena`, the fastest result that fits is the one you get. `progress` is called with (stage,
     done, total). With `pareto` you get all of them that are worth having instead: what the function `pareto` gives.
 
     Raises subclasses of `errors.TflmSplitError`: InputError for what cannot be used, VerificationError when the result
@@ -165,8 +165,8 @@ def _options(
 ) -> Options:
     """What the user said, the rest at its defaults."""
     from tflm_split import pipeline
-    from tflm_split.allowed_axes import parse_axes
     from tflm_split.plan.effort import parse_effort
+    from tflm_split.split.axes.allowed import parse_axes
 
     said = {
         "effort": None if effort is None else parse_effort(effort),
@@ -186,7 +186,7 @@ def _options(
 
 def __getattr__(name: str) -> Any:
     if name == "tflm":
-        return importlib.import_module("tflm_split.tflm")
+        return importlib.import_module("tflm_split.verify.tflm")
     if name == "Result":
         return importlib.import_module("tflm_split.pipeline").Result
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,13 +22,13 @@ import click
 from tqdm import tqdm
 
 import tflm_split
-from tflm_split.allowed_axes import AXES_HELP, parse_axes
 from tflm_split.board.boards import BOARDS
 from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
 from tflm_split.plan.effort import EFFORT_HELP, parse_effort
 from tflm_split.sizes import SIZE_HELP, parse_bytes
+from tflm_split.split.axes.allowed import AXES_HELP, parse_axes
 
 LIMIT_NOT_MET = 1
 BAD_INPUT = 2

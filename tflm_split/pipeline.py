@@ -11,19 +11,19 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from tflm_split.allowed_axes import ALL_AXES, parse_axes
 from tflm_split.analysis.latency import DEFAULT_BOARD, board_costs
-from tflm_split.assemble import assemble, region_blobs
-from tflm_split.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, pareto_plans, rewritten_split
-from tflm_split.compile import Plan
 from tflm_split.errors import InputError, VerificationError
 from tflm_split.ir.graph import Graph, Model
+from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.compile import Plan
 from tflm_split.plan.effort import DEFAULT_EFFORT
 from tflm_split.report.footprint import Footprint, check_planned_head, footprint
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.summary import summary
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
+from tflm_split.search.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, pareto_plans, rewritten_split
 from tflm_split.sizes import format_bytes
+from tflm_split.split.axes.allowed import ALL_AXES, parse_axes
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 from tflm_split.tflite.save import save
@@ -42,7 +42,7 @@ def quiet(stage: str, done: int, total: int) -> None:
 class Options:
     """What the user may ask for. Sizes in bytes; `inputs` is the number of inputs the result is verified on; `board` is
     the one that instructions are predicted for, `max_slowdown` how many times those of rows alone they may be; `axes` are
-    those that tensors may be cut along (`allowed_axes.py`)."""
+    those that tensors may be cut along (`split/axes/allowed.py`)."""
 
     int8_io: bool = False
     max_arena_bytes: int | None = None

@@ -18,8 +18,8 @@ from pathlib import Path
 from tflm_split.board.boards import Board
 from tflm_split.board.toolchain import COMPILER, compiler_version, find_tool, run_tool, runtime_folder
 from tflm_split.errors import InputError, ToolError
+from tflm_split.native.build import executor_sources
 from tflm_split.program.types import Program
-from tflm_split.verify.host_library import executor_sources
 
 OPTIMIZATION = "-O2"
 """For everything: -O3 saves less than 1 % of the portable kernels' instructions for 30 % more code (measured)."""

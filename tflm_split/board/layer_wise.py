@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import os
 
-from tflm_split.assemble import assemble, region_blobs
-from tflm_split.candidates import rewritten_split
-from tflm_split.compile import compile_schedule
 from tflm_split.errors import InputError
+from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.compile import compile_schedule
 from tflm_split.rewrite.integer_interface import strip_float_interface
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import lives
 from tflm_split.schedule.orders import tuck_aliases
 from tflm_split.schedule.step_graph import StepGraph, build_step_graph
 from tflm_split.schedule.streaming import streaming_order
+from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
 

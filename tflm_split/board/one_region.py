@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tflm_split.assemble import CUSTOM_CODE
 from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Model
+from tflm_split.lower.assemble import CUSTOM_CODE
 from tflm_split.program.decode import decode
 from tflm_split.program.types import Program
 from tflm_split.report.programs import programs_of

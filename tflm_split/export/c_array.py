@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from tflm_split.analysis.arena import predicted_arm32_arena
 from tflm_split.analysis.tflm_head import predicted_head_bytes, unknown_scratch
-from tflm_split.assemble import CUSTOM_CODE
 from tflm_split.export.text import ALIGNAS, byte_lines, comment_text
 from tflm_split.ir.graph import Model
+from tflm_split.lower.assemble import CUSTOM_CODE
 
 MODEL_ALIGNMENT_BYTES = 16
 """What the buffers inside a .tflite file assume of the file's own start."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tflm_split.native import native, pointer
+from tflm_split.native.loops import native, pointer
 from tflm_split.plan.problem import Body, Leeway
 
 Ints = npt.NDArray[np.int64]

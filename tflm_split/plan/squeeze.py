@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tflm_split.native import native, pointer
+from tflm_split.native.loops import native, pointer
 from tflm_split.plan.first_fit import Distances, Ints
 
 WORSE_MOVES = 64

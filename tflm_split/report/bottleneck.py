@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tflm_split.analysis.liveness import activation_bytes, live_bytes_per_operator
-from tflm_split.compile import Plan
 from tflm_split.ir.graph import ABSENT, Graph, Tensor
+from tflm_split.lower.compile import Plan
 from tflm_split.schedule.lives import crowd, lives
 
 

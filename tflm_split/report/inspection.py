@@ -9,11 +9,11 @@ from typing import Any
 
 from tflm_split.analysis.liveness import activation_bytes, live_peak_bytes
 from tflm_split.analysis.occupancy import OperatorRow, format_table, operator_table
-from tflm_split.candidates import rewritten_split
 from tflm_split.ir.graph import Graph
 from tflm_split.report.axes import axes_record, axes_text
 from tflm_split.report.footprint import footprint
 from tflm_split.report.record import BUDGET_KEY, SCHEMA, model_identity
+from tflm_split.search.candidates import rewritten_split
 from tflm_split.sizes import format_bytes
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import tflm_split
-from tflm_split.allowed_axes import ALL_AXES, AXES
 from tflm_split.analysis.latency import DEFAULT_BOARD, board_costs, predict
 from tflm_split.analysis.liveness import live_peak_bytes
 from tflm_split.analysis.macs import graph_macs, macs
-from tflm_split.compile import Plan
 from tflm_split.ir.graph import Model
+from tflm_split.lower.compile import Plan
 from tflm_split.program.sizes import program_bytes_without_constants
 from tflm_split.report.bottleneck import Bottleneck, model_bottleneck, plan_bottleneck
 from tflm_split.report.footprint import Footprint
 from tflm_split.rewrite.integer_interface import InterfaceChange
+from tflm_split.split.axes.allowed import ALL_AXES, AXES
 from tflm_split.split.regions import Split
 from tflm_split.verify.compare import Comparison
 

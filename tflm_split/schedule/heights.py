@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from tflm_split.allowed_axes import ALL_AXES
 from tflm_split.schedule.step_graph import StepGraph, build_step_graph
+from tflm_split.split.axes.allowed import ALL_AXES
 from tflm_split.split.regions import Split
 from tflm_split.split.rows import MAX_COUNT
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tflm_split.native import native, pointer
+from tflm_split.native.loops import native, pointer
 
 UNCUTTABLE = 1 << 60
 """Capacity of an arc that no cut of interest crosses."""

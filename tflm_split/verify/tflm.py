@@ -144,7 +144,7 @@ _TFLITE_TYPE_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1, 15: 4, 16:
 
 def _load_host_library() -> ctypes.CDLL:
     """The library that registers `TFLM_SPLIT`, its symbols visible to the wheel, which looks the name up by itself."""
-    from tflm_split.verify.host_library import host_library
+    from tflm_split.native.build import host_library
 
     path = host_library()
     try:

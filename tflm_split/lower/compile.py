@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tflm_split.place import Allowance, Stays, place
+from tflm_split.lower.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
+from tflm_split.lower.place import Allowance, Stays, place
 from tflm_split.plan.problem import Layout
-from tflm_split.program.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies
 from tflm_split.schedule.step_graph import StepGraph

@@ -16,23 +16,23 @@ from math import fsum
 
 import numpy as np
 
-from tflm_split.allowed_axes import ALL_AXES
 from tflm_split.analysis.latency import row_op_cost
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.rewrite.tile_columns import Tiles
-from tflm_split.schedule.copies import copies_to_try, stay_inside
 from tflm_split.schedule.cuts import Schedule, best_cuts, groups
 from tflm_split.schedule.heights import steps_along
 from tflm_split.schedule.lives import live_bytes, live_peak, lives
 from tflm_split.schedule.orders import candidate_orders
-from tflm_split.schedule.recompute import recomputable, recompute
-from tflm_split.schedule.rewritten import renumbering, rescheduled
 from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 from tflm_split.schedule.streaming import streaming_order
-from tflm_split.schedule.tiles import tiles_to_try
+from tflm_split.search.propose.copies import copies_to_try, stay_inside
+from tflm_split.search.propose.recompute import recomputable, recompute
+from tflm_split.search.propose.tiles import tiles_to_try
+from tflm_split.search.rewritten import renumbering, rescheduled
 from tflm_split.split.attention import attention_scores
+from tflm_split.split.axes.allowed import ALL_AXES
 from tflm_split.split.channel_rules import Sizes, equal_groups, groupable, joined, summed
 from tflm_split.split.regions import Cut, Split, SplitOptions, cut_operators, fit
 

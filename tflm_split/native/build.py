@@ -13,11 +13,10 @@ import subprocess
 from pathlib import Path
 
 from tflm_split.errors import ToolError
+from tflm_split.native import LIBRARY_PATH
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-_RUNTIME = _PACKAGE.parent / "tflm_runtime_patch"
-
-LIBRARY_PATH = _PACKAGE / "_host" / "libtflm_split_host.so"
+_HERE = Path(__file__).resolve().parent
+_RUNTIME = _HERE.parents[1] / "tflm_runtime_patch"
 
 _SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 _COMPILE_TIMEOUT_S = 300
@@ -38,7 +37,7 @@ def executor_sources() -> tuple[Path, ...]:
 def host_sources() -> tuple[Path, ...]:
     """Every C file of the host library, the compiler's inner loops among them; raises ToolError when they are not there."""
     shim = (_RUNTIME / "tflm" / "tflm_split_call.c", _RUNTIME / "host" / "pip_operator.c")
-    loops = (_PACKAGE / "plan" / "squeeze.c", _PACKAGE / "schedule" / "min_cut.c")
+    loops = (_HERE / "squeeze.c", _HERE / "min_cut.c")
     sources = (*executor_sources(), *shim, *loops)
     if not executor_sources() or not all(path.is_file() for path in (*shim, *loops)):
         raise ToolError("the sources of the C runtime are not there: build from a checkout of tflm_split")

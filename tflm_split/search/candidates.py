@@ -6,13 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from tflm_split.allowed_axes import ALL_AXES
 from tflm_split.analysis.latency import DEFAULT_BOARD, predict
-from tflm_split.compile import Plan, compile_schedule
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.place import Allowance
-from tflm_split.refine import NOISE, Limits, Refined, Search
+from tflm_split.lower.compile import Plan, compile_schedule
+from tflm_split.lower.place import Allowance
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
@@ -20,7 +18,9 @@ from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.heights import steps_along
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.polish import Polish
+from tflm_split.search.refine import NOISE, Limits, Refined, Search
 from tflm_split.split.attention import attention_scores
+from tflm_split.split.axes.allowed import ALL_AXES
 from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
-LIBRARY = Path(__file__).resolve().parent / "_host" / "libtflm_split_host.so"
+from tflm_split.native import LIBRARY_PATH
+
 _LOOPS = ("tflm_split_cheapest_cut", "tflm_split_place", "tflm_split_squeeze")
 
 
@@ -17,7 +17,7 @@ _LOOPS = ("tflm_split_cheapest_cut", "tflm_split_place", "tflm_split_squeeze")
 def native() -> ctypes.CDLL | None:
     """The host library, if it is there and has these loops."""
     try:
-        library = ctypes.CDLL(str(LIBRARY))
+        library = ctypes.CDLL(str(LIBRARY_PATH))
         for name in _LOOPS:
             getattr(library, name).restype = ctypes.c_int64
     except (OSError, AttributeError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tflm_split.compile import Plan
 from tflm_split.errors import InternalError
 from tflm_split.ir.graph import Model
+from tflm_split.lower.compile import Plan
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
 from tflm_split.tflite.edit import CustomOperator, Edit, Interface, KeptOperator, NewOperator, NewTensor

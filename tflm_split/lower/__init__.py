@@ -1,0 +1,1 @@
+"""From a schedule to bytes: addresses, programs, and the file they go into."""

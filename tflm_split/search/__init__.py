@@ -1,0 +1,1 @@
+"""Which decisions give the smallest arena? Proposes, evaluates, keeps the best; every decision is carried out by `lower/`."""
