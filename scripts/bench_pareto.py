@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import tflm_split
+from tflm_split.options import DEFAULT_SLOWDOWN
 from tflm_split.report.front import front_record
 from tflm_split.report.table import markdown_table
-from tflm_split.search.candidates import DEFAULT_SLOWDOWN
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bench_memory import FOLDERS, README, updated

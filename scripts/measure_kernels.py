@@ -23,11 +23,11 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from tflm_split.analysis.boards import TABLE_PATH
 from tflm_split.analysis.latency import (
     COUNTERS,
     GENERIC,
     MEASURED_AS,
-    TABLE_PATH,
     TABLE_SCHEMA,
     generic_counts,
     op_geometry,

@@ -15,7 +15,7 @@ import tflm_split
 from tflm_split.cli import main
 from tflm_split.errors import InputError
 from tflm_split.lower.compile import Plan
-from tflm_split.pipeline import Options
+from tflm_split.options import Options
 from tflm_split.split.axes.allowed import ALL_AXES, parse_axes
 
 
@@ -97,8 +97,8 @@ def test_all_axes_are_the_default() -> None:
 
 
 def test_the_record_says_which_axes_were_allowed() -> None:
-    assert tflm_split.optimize(block(), verify=False).report["axes"] == ["rows", "channels", "columns"]
-    assert tflm_split.optimize(block(), axes=("channels",), verify=False).report["axes"] == ["channels"]
+    assert tflm_split.optimize(block(), verify=False).report["options"]["axes"] == ["rows", "channels", "columns"]
+    assert tflm_split.optimize(block(), axes=("channels",), verify=False).report["options"]["axes"] == ["channels"]
 
 
 def test_no_rows_are_computed_again_where_none_are_cut() -> None:
@@ -106,7 +106,7 @@ def test_no_rows_are_computed_again_where_none_are_cut() -> None:
         results = tflm_split.pareto(block(stride=1), axes=axes, max_slowdown=3.0, verify=False)
         macs = {result.report["optimized"]["macs"] for result in results}
         assert (len(macs) > 1) is again
-        assert all(result.report["axes"] == axes.split(",") for result in results)
+        assert all(result.report["options"]["axes"] == axes.split(",") for result in results)
 
 
 def test_the_commands_take_axes_and_say_what_is_wrong_with_them(tmp_path: Path, capsys: Any) -> None:
@@ -120,7 +120,7 @@ def test_the_commands_take_axes_and_say_what_is_wrong_with_them(tmp_path: Path, 
         return ended.value.code, out, err
 
     code, out, _ = run("optimize", model, "--no-verify", "--axes", "rows", "--json", "-")
-    assert (code, json.loads(out)["axes"]) == (0, ["rows"])
+    assert (code, json.loads(out)["options"]["axes"]) == (0, ["rows"])
     code, out, _ = run("pareto", model, "--no-verify", "--axes", "rows", "--max-slowdown", "1", "--json", "-")
     heads = [point["planned_head_bytes"] for point in json.loads(out)["points"]]
     assert (code, heads) == (0, [plan_of(block(), "rows").planned_head_bytes])

@@ -15,12 +15,13 @@ from tiny_models import Builder
 
 from tflm_split.errors import ModelError
 from tflm_split.lower.compile import compile_schedule
+from tflm_split.options import DEFAULT_SLOWDOWN, Options
 from tflm_split.report.record import plan_macs
 from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import tuck_aliases
 from tflm_split.schedule.step_graph import build_step_graph
-from tflm_split.search.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, rewritten_split
+from tflm_split.search.candidates import best_plan, rewritten_split
 from tflm_split.search.propose.copies import copies_to_try, stay_inside
 from tflm_split.search.refine import Limits, Search
 from tflm_split.search.rewritten import renumbering, rescheduled
@@ -94,7 +95,9 @@ def test_what_is_copied_reads_less_than_it_spares() -> None:
 
 def test_a_map_is_made_again_where_extra_multiply_accumulates_are_allowed() -> None:
     graph = read_model(excited()).graph
-    plain, again = (best_plan(graph, Wish(200, max_slowdown=slowdown), quiet) for slowdown in (DEFAULT_SLOWDOWN, 3.0))
+    plain, again = (
+        best_plan(graph, Options(effort=200, max_slowdown=slowdown), quiet) for slowdown in (DEFAULT_SLOWDOWN, 3.0)
+    )
     assert plain
     assert again
     assert again.planned_head_bytes < 0.5 * plain.planned_head_bytes

@@ -20,11 +20,11 @@ from split_stages import planned
 import tflm_split
 from tflm_split import cli
 from tflm_split.analysis import latency
+from tflm_split.analysis.boards import TABLE_PATH
 from tflm_split.analysis.latency import (
     COUNTERS,
     GENERIC,
     MEASURED_AS,
-    TABLE_PATH,
     TABLE_SCHEMA,
     OpCost,
     board_costs,

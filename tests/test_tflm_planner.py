@@ -21,7 +21,8 @@ from tflm_split.analysis.tflm_planner import (
 )
 from tflm_split.errors import ModelError
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.pipeline import Options, optimize
+from tflm_split.options import Options
+from tflm_split.pipeline import optimize
 from tflm_split.tflite.edit import Edit
 from tflm_split.tflite.offline_plan import ONLINE
 from tflm_split.tflite.reader import read_model

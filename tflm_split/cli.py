@@ -22,13 +22,10 @@ import click
 from tqdm import tqdm
 
 import tflm_split
-from tflm_split.board.boards import BOARDS
 from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
-from tflm_split.plan.effort import EFFORT_HELP, parse_effort
-from tflm_split.sizes import SIZE_HELP, parse_bytes
-from tflm_split.split.axes.allowed import AXES_HELP, parse_axes
+from tflm_split.terminal.options import takes_options
 
 LIMIT_NOT_MET = 1
 BAD_INPUT = 2
@@ -38,30 +35,6 @@ _CLOSED_PIPE = 141
 _PROGRAM = "tflm-split"
 _MODEL = click.Path(path_type=Path)
 _OUTPUT = click.Path(path_type=Path)
-
-
-def _size(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
-    """A memory size, parsed by `sizes.py`."""
-    try:
-        return None if text is None else parse_bytes(text)
-    except InputError as error:
-        raise click.BadParameter(str(error), context, parameter) from None
-
-
-def _effort(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
-    """An effort, parsed by `plan/effort.py`."""
-    try:
-        return None if text is None else parse_effort(text)
-    except InputError as error:
-        raise click.BadParameter(str(error), context, parameter) from None
-
-
-def _axes(context: click.Context, parameter: click.Parameter, text: str | None) -> frozenset[str] | None:
-    """Axes, parsed by `allowed_axes.py`."""
-    try:
-        return None if text is None else parse_axes(text)
-    except InputError as error:
-        raise click.BadParameter(str(error), context, parameter) from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,44 +51,14 @@ def cli(debug: bool) -> None:
 @click.argument("model", type=_MODEL)
 @click.option("-o", "--output", type=_OUTPUT, help="Where to write the optimised model; without it nothing is written.")
 @click.option("--json", "json_path", type=_OUTPUT, help="Where to write the JSON record; - prints it instead of text.")
-@click.option("--int8-io", is_flag=True, help="Strip float conversions at inputs and outputs: the interface changes.")
-@click.option(
-    "--max-arena",
-    callback=_size,
-    metavar="SIZE",
-    help=f"The arena the device has: {SIZE_HELP}. Compared with the arena to set aside predicted for a 32-bit Arm.",
-)
-@click.option("--no-verify", is_flag=True, help="Do not compare the result with the original in TFLM.")
-@click.option("--inputs", type=click.IntRange(min=1), default=8, show_default=True, help="Inputs to verify on.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What they are made from.")
-@click.option("--effort", callback=_effort, metavar="EFFORT", help=f"How much the search may look at: {EFFORT_HELP}.")
-@click.option(
-    "--board", metavar="BOARD", help=f"The board to predict instructions for: {', '.join(BOARDS)} (default: m7)."
-)
-@click.option(
-    "--max-slowdown",
-    type=click.FloatRange(min=1.0),
-    help="How many times the instructions of rows alone a result may take (default: 1.05); above 1.05 rows may be "
-    "computed twice.",
-)
-@click.option(
-    "--axes", callback=_axes, metavar="AXES", help=f"What tensors may be cut along: {AXES_HELP} (default: all)."
-)
+@takes_options()
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def optimize(
     model: Path,
     output: Path | None,
     json_path: Path | None,
-    int8_io: bool,
-    max_arena: int | None,
-    no_verify: bool,
-    inputs: int,
-    seed: int,
-    effort: int | None,
-    board: str | None,
-    max_slowdown: float | None,
-    axes: frozenset[str] | None,
     force: bool,
+    **options: Any,
 ) -> int:
     """Split MODEL for least arena, verify the result in TFLM, and report."""
     from tflm_split.report.summary import next_steps, summary
@@ -129,19 +72,7 @@ def optimize(
         check_writable(path, force=force, input_path=model)
 
     with _progress_bar() as progress:
-        result = tflm_split.optimize(
-            model,
-            int8_io=int8_io,
-            max_arena=max_arena,
-            verify=not no_verify,
-            inputs=inputs,
-            seed=seed,
-            effort=effort,
-            board=board,
-            max_slowdown=max_slowdown,
-            axes=axes,
-            progress=progress,
-        )
+        result = tflm_split.optimize(model, progress=progress, **options)
     record = _json(result.report)
     contents = {output: result.model, json_path: record.encode()}
     save_together([NewFile(path, contents[path], force) for path in targets], input_path=model)
@@ -149,7 +80,7 @@ def optimize(
         click.echo(record, nl=False)
     else:
         click.echo(summary(result.report))
-        if int8_io and not result.changes and not result.report["kept_original"]:
+        if options["int8_io"] and not result.changes and not result.report["kept_original"]:
             click.echo("--int8-io changed nothing: no float conversion stands at an input or output.")
         click.echo("")
         click.echo(next_steps(result.report, output))
@@ -162,30 +93,14 @@ def optimize(
     "--json", "json_path", type=_OUTPUT, help="Where to write the front as JSON; - prints it instead of text."
 )
 @click.option("-o", "--output", "folder", type=_OUTPUT, help="An existing folder to write the models of the front to.")
-@click.option("--int8-io", is_flag=True, help="Strip float conversions at inputs and outputs: the interface changes.")
-@click.option("--no-verify", is_flag=True, help="Do not compare the results with the original in TFLM.")
-@click.option("--effort", callback=_effort, metavar="EFFORT", help="As for optimize.")
-@click.option("--board", metavar="BOARD", help=f"The board to predict instructions for: {', '.join(BOARDS)}.")
-@click.option(
-    "--max-slowdown",
-    type=click.FloatRange(min=1.0),
-    default=tflm_split.FRONT_SLOWDOWN,
-    show_default=True,
-    help="As for optimize.",
-)
-@click.option("--axes", callback=_axes, metavar="AXES", help="As for optimize.")
+@takes_options(front=True)
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def pareto(
     model: Path,
     json_path: Path | None,
     folder: Path | None,
-    int8_io: bool,
-    no_verify: bool,
-    effort: int | None,
-    board: str | None,
-    max_slowdown: float,
-    axes: frozenset[str] | None,
     force: bool,
+    **options: Any,
 ) -> int:
     """What less memory of MODEL costs in time: the results none of which another beats in both."""
     from tflm_split.report.front import front_record, front_text
@@ -197,16 +112,7 @@ def pareto(
     if folder and not folder.is_dir():
         raise InputError(f"{folder}: is no folder to write models to")
     with _progress_bar() as progress:
-        results = tflm_split.pareto(
-            model,
-            int8_io=int8_io,
-            verify=not no_verify,
-            effort=effort,
-            board=board,
-            max_slowdown=max_slowdown,
-            axes=axes,
-            progress=progress,
-        )
+        results = tflm_split.pareto(model, progress=progress, **options)
     record = front_record(model.name, [r.report for r in results])
     files = []
     if folder:
@@ -240,8 +146,7 @@ def inspect(model: Path, axes: bool, tensor: str | None, as_json: bool) -> int:
 @cli.command()
 @click.argument("original", type=_MODEL)
 @click.argument("optimized", type=_MODEL)
-@click.option("--inputs", type=click.IntRange(min=1), default=16, show_default=True, help="How many inputs.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="What they are made from.")
+@takes_options("inputs", "seed", inputs=16, seed=0)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def verify(original: Path, optimized: Path, inputs: int, seed: int, as_json: bool) -> int:
     """Run both models in TFLM on the same inputs and compare every output byte."""

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import html
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from tflm_split.analysis.latency import DEFAULT_BOARD, board_costs
-from tflm_split.errors import InputError, VerificationError
+from tflm_split.errors import VerificationError
 from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import assemble, region_blobs
 from tflm_split.lower.compile import Plan
-from tflm_split.plan.effort import DEFAULT_EFFORT
+from tflm_split.options import DEFAULTS, Options
 from tflm_split.report.footprint import Footprint, check_planned_head, footprint
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.summary import summary
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
-from tflm_split.search.candidates import DEFAULT_SLOWDOWN, Wish, best_plan, pareto_plans, rewritten_split
+from tflm_split.search.candidates import best_plan, pareto_plans, rewritten_split
 from tflm_split.sizes import format_bytes
-from tflm_split.split.axes.allowed import ALL_AXES, parse_axes
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 from tflm_split.tflite.save import save
@@ -36,45 +32,6 @@ Progress = Callable[[str, int, int], None]
 
 def quiet(stage: str, done: int, total: int) -> None:
     """A Progress that says nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the user may ask for. Sizes in bytes; `inputs` is the number of inputs the result is verified on; `board` is
-    the one that instructions are predicted for, `max_slowdown` how many times those of rows alone they may be; `axes` are
-    those that tensors may be cut along (`split/axes/allowed.py`)."""
-
-    int8_io: bool = False
-    max_arena_bytes: int | None = None
-    verify: bool = True
-    inputs: int = 8
-    seed: int = 0
-    effort: int = DEFAULT_EFFORT
-    board: str = DEFAULT_BOARD
-    max_slowdown: float = DEFAULT_SLOWDOWN
-    axes: frozenset[str] = ALL_AXES
-
-    def __post_init__(self) -> None:
-        for name, type_, wanted in (
-            ("max_arena_bytes", Integral, "a whole number"), ("inputs", Integral, "a whole number"),
-            ("seed", Integral, "a whole number"), ("effort", Integral, "a whole number"), ("board", str, "a name"),
-            ("max_slowdown", Real, "a number"),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not isinstance(value, type_) and (name, value) != ("max_arena_bytes", None):
-                raise InputError(f"{name} is {value!r}, needs {wanted}")
-        if self.max_arena_bytes is not None and self.max_arena_bytes <= 0:
-            raise InputError(f"the arena limit is {self.max_arena_bytes} bytes, needs more than 0")
-        if self.inputs < 1:
-            raise InputError(f"a model cannot be verified on {self.inputs} inputs")
-        if self.seed < 0:
-            raise InputError(f"the seed is {self.seed}, needs 0 or more")
-        if self.effort < 0:
-            raise InputError(f"the effort is {self.effort}, needs 0 or more")
-        board_costs(self.board)
-        parse_axes(self.axes)
-        if not 1 <= self.max_slowdown < math.inf:
-            raise InputError(f"the slowdown limit is {self.max_slowdown}, needs 1 or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +56,7 @@ class Result:
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
-def optimize(
-    source: os.PathLike[str] | str | bytes, options: Options = Options(), progress: Progress = quiet
-) -> Result:
+def optimize(source: os.PathLike[str] | str | bytes, options: Options = DEFAULTS, progress: Progress = quiet) -> Result:
     """Split `source` (a path, or a model's bytes) for least arena; writes nothing.
 
     A plan that does not lower the arena is dropped: the result is then the original, byte for byte. Raises InputError
@@ -109,23 +64,22 @@ def optimize(
     not do what the original does.
     """
     model, graph, changes = _read(source, options)
-    wish = _wish(options)
     if options.max_arena_bytes is None:
-        plan = best_plan(graph, wish, progress)
+        plan = best_plan(graph, options, progress)
     else:
-        plan = _fastest_that_fits(model, pareto_plans(graph, wish, progress), options.max_arena_bytes)
+        plan = _fastest_that_fits(model, pareto_plans(graph, options, progress), options.max_arena_bytes)
     return _result(model, graph, changes, plan, options, progress, _path(source))
 
 
 def pareto(
-    source: os.PathLike[str] | str | bytes, options: Options = Options(), progress: Progress = quiet
+    source: os.PathLike[str] | str | bytes, options: Options = DEFAULTS, progress: Progress = quiet
 ) -> tuple[Result, ...]:
     """What memory costs in time: results none of which another beats in both, fastest first; empty if nothing splits.
 
     Each is verified like the result of `optimize`. Raises what that raises.
     """
     model, graph, changes = _read(source, options)
-    plans = pareto_plans(graph, _wish(options), progress)
+    plans = pareto_plans(graph, options, progress)
     results = [_result(model, graph, changes, plan, options, progress, _path(source)) for plan in plans]
     return _front([r for r in results if r.plan is not None])
 
@@ -153,10 +107,6 @@ def _read(source: os.PathLike[str] | str | bytes, options: Options) -> tuple[Mod
     model = read_model(source)
     graph, changes = strip_float_interface(model.graph) if options.int8_io else (model.graph, ())
     return model, graph, changes
-
-
-def _wish(options: Options) -> Wish:
-    return Wish(options.effort, options.board, options.max_slowdown, options.axes)
 
 
 def _fastest_that_fits(model: Model, plans: Sequence[Plan], max_arena_bytes: int) -> Plan | None:
@@ -198,8 +148,7 @@ def _result(
     if kept_original:
         optimized, plan, blobs, after, changes = model.original, None, (), before, ()
     outcome = Outcome(
-        model, optimized, split, plan, blobs, before, after, comparison, changes, kept_original, options.max_arena_bytes,
-        options.board, options.axes,
+        model, optimized, split, plan, blobs, before, after, comparison, changes, kept_original, options,
     )  # fmt: skip
     return Result(optimized, make_record(outcome), changes, plan, path)
 

@@ -17,9 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import fsum
-from pathlib import Path
 
 from tflm_split.analysis import latency_dsp, latency_mve, latency_portable
+from tflm_split.analysis.boards import TABLE_PATH
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry, Row
 from tflm_split.errors import InputError
 from tflm_split.program.constants import constant_fields
@@ -28,9 +28,7 @@ from tflm_split.program.types import Op, Program, View
 from tflm_split.split.row_op import FEEDS, RowOp
 from tflm_split.split.rows import RowShape
 
-TABLE_PATH = Path(__file__).with_name("instructions.json")
 TABLE_SCHEMA = 1
-DEFAULT_BOARD = "m7"
 GENERIC = "generic"
 """The table's entry for kinds without one of their own."""
 COPY_INSTRUCTIONS, COPY_INSTRUCTIONS_PER_BYTE = 90.0, 0.6

@@ -16,7 +16,8 @@ from tflm_split.board.layer_wise import layer_wise_model
 from tflm_split.board.run import BoardRun, run_on_board
 from tflm_split.board.toolchain import require_tools
 from tflm_split.errors import InputError, ToolError, VerificationError
-from tflm_split.pipeline import Options, optimize
+from tflm_split.options import Options
+from tflm_split.pipeline import optimize
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tflm_split.board.boards import BOARDS
+from tflm_split.terminal.options import takes_options
 
 if TYPE_CHECKING:
     from tflm_split.board.elf_sizes import ElfSizes
@@ -93,7 +94,7 @@ def size(elf: Path, as_json: bool, symbols: int) -> int:
 @click.option(
     "--json", "json_path", type=_PATH, help="Where to write the JSON record; - prints it instead of the table."
 )
-@click.option("--int8-io", is_flag=True, help="Strip float conversions at inputs and outputs.")
+@takes_options("int8_io", int8_io=False)
 @click.option("--force", is_flag=True, help="Overwrite an existing output file.")
 @_PORTABLE
 def bench(

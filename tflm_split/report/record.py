@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import tflm_split
-from tflm_split.analysis.latency import DEFAULT_BOARD, board_costs, predict
+from tflm_split.analysis.latency import board_costs, predict
 from tflm_split.analysis.liveness import live_peak_bytes
 from tflm_split.analysis.macs import graph_macs, macs
 from tflm_split.ir.graph import Model
 from tflm_split.lower.compile import Plan
+from tflm_split.options import Options
 from tflm_split.program.sizes import program_bytes_without_constants
 from tflm_split.report.bottleneck import Bottleneck, model_bottleneck, plan_bottleneck
 from tflm_split.report.footprint import Footprint
 from tflm_split.rewrite.integer_interface import InterfaceChange
-from tflm_split.split.axes.allowed import ALL_AXES, AXES
 from tflm_split.split.regions import Split
 from tflm_split.verify.compare import Comparison
 
@@ -53,9 +53,7 @@ class Outcome:
     comparison: Comparison | None
     changes: tuple[InterfaceChange, ...]
     kept_original: str | None
-    max_arena_bytes: int | None
-    board: str = DEFAULT_BOARD
-    axes: frozenset[str] = ALL_AXES
+    options: Options
 
 
 def make_record(outcome: Outcome) -> dict[str, Any]:
@@ -67,13 +65,13 @@ def make_record(outcome: Outcome) -> dict[str, Any]:
         "schema": SCHEMA,
         "tool_version": tflm_split.__version__,
         "tflm_version": importlib.metadata.version("tflite-micro"),
+        "options": outcome.options.record(),
         "model": model_identity(model),
         "original": {"live_peak_bytes": live_peak_bytes(graph), **before},
         "optimized": {**after, **_program(outcome)},
         "latency": _latency(outcome),
         "verified": _verified(outcome.comparison),
-        "goal": _goal(outcome.max_arena_bytes, after[BUDGET_KEY]),
-        "axes": [axis for axis in AXES if axis in outcome.axes],
+        "goal": _goal(outcome.options.max_arena_bytes, after[BUDGET_KEY]),
         "refusals": _refusals(outcome.split),
         "bottleneck": _bottleneck(tightest),
         "kept_original": outcome.kept_original,
@@ -164,10 +162,12 @@ def _latency(outcome: Outcome) -> dict[str, Any]:
 
     `layer_wise` is what the same operators would take whole, on the same kernels.
     """
-    costs = board_costs(outcome.board)
-    found = [predict(region.program, outcome.board) for region in (outcome.plan.regions if outcome.plan else ())]
+    costs = board_costs(outcome.options.board)
+    found = [
+        predict(region.program, outcome.options.board) for region in (outcome.plan.regions if outcome.plan else ())
+    ]
     return {
-        "board": outcome.board,
+        "board": outcome.options.board,
         "compiler": costs.compiler,
         "predicted_instructions": sum(p.instructions for p in found) if found else None,
         "predicted_layer_wise_instructions": sum(p.layer_wise_instructions for p in found) if found else None,

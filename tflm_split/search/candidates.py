@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-from tflm_split.analysis.latency import DEFAULT_BOARD, predict
+from tflm_split.analysis.latency import predict
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
+from tflm_split.options import DEFAULT_SLOWDOWN, Options
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
@@ -20,7 +21,6 @@ from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.polish import Polish
 from tflm_split.search.refine import NOISE, Limits, Refined, Search
 from tflm_split.split.attention import attention_scores
-from tflm_split.split.axes.allowed import ALL_AXES
 from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 
@@ -76,27 +76,14 @@ POLISH_PATIENCE = 3
 """Parts in a row that may be in vain."""
 EFFORT_PER_BEAM = 3000
 """Effort that makes the search go on from one more state at a time."""
-DEFAULT_SLOWDOWN = 1.05
-"""How much slower than rows alone a plan may be, predicted; only above it are multiply-accumulates done twice."""
 SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2, 1.5)
 """Limits that are searched under, too, where the user allows more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the user asks of a plan: `effort` to spend, how slow it may be on `board`, and which `axes` tensors may be cut
-    along (`refine.Limits`)."""
-
-    effort: int
-    board: str = DEFAULT_BOARD
-    max_slowdown: float = DEFAULT_SLOWDOWN
-    axes: frozenset[str] = ALL_AXES
-
-
-def _schedules(graph: Graph, wish: Wish, progress: Progress) -> list[Refined]:
+def _schedules(graph: Graph, options: Options, progress: Progress) -> list[Refined]:
     """All schedules worth placing, refined and polished; none when nothing of the model can be split."""
-    found = _candidates(graph, wish.axes, progress)
-    return _polished(_refined(found, wish, progress), wish.effort, progress) if found else []
+    found = _candidates(graph, options.axes, progress)
+    return _polished(_refined(found, options, progress), options.effort, progress) if found else []
 
 
 def _candidates(graph: Graph, axes: frozenset[str], progress: Progress) -> list[Refined]:
@@ -121,24 +108,24 @@ def _candidates(graph: Graph, axes: frozenset[str], progress: Progress) -> list[
     return found
 
 
-def _refined(candidates: Sequence[Refined], wish: Wish, progress: Progress) -> list[Refined]:
+def _refined(candidates: Sequence[Refined], options: Options, progress: Progress) -> list[Refined]:
     """`candidates`, and all that searches from the one of least live peak kept on their way.
 
     There is one for each of `SLOWDOWNS` that is allowed, and one for the limit itself: who may be slow takes other ways,
     and those do not always end lower.
     """
     start = min(candidates, key=_standing)
-    slowdowns = [*(s for s in SLOWDOWNS if s < wish.max_slowdown), wish.max_slowdown]
+    slowdowns = [*(s for s in SLOWDOWNS if s < options.max_slowdown), options.max_slowdown]
     found: list[Refined] = []
     for k, slowdown in enumerate(slowdowns):
         progress("search", k, len(slowdowns))
         limits = Limits(
-            wish.effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1),
-            wish.board,
+            options.effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1),
+            options.board,
             slowdown,
-            1 + wish.effort // EFFORT_PER_BEAM,
-            allow_extra_macs=slowdown > DEFAULT_SLOWDOWN and "rows" in wish.axes,
-            axes=wish.axes,
+            1 + options.effort // EFFORT_PER_BEAM,
+            allow_extra_macs=slowdown > DEFAULT_SLOWDOWN and "rows" in options.axes,
+            axes=options.axes,
         )
         search = Search(start, limits)
         found += (state for state in search.run() if all(state.schedule != other.schedule for other in found))
@@ -175,43 +162,43 @@ def _polished(candidates: Sequence[Refined], effort: int, progress: Progress) ->
     return found
 
 
-def best_plan(graph: Graph, wish: Wish, progress: Progress) -> Plan | None:
+def best_plan(graph: Graph, options: Options, progress: Progress) -> Plan | None:
     """The plan of least head, the first of equals; None when nothing of the model can be split.
 
     Candidates are placed in the order of their live peaks, those that stream attention a little before. One whose live
     peak is about the smallest head so far cannot do better and is not placed at all.
     """
     best: Plan | None = None
-    candidates = sorted(_schedules(graph, wish, progress), key=_standing)
+    candidates = sorted(_schedules(graph, options, progress), key=_standing)
     fastest = min((c.instructions for c in candidates), default=0.0)
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if best and candidate.live_peak_bytes >= WORTH_TRYING * best.planned_head_bytes:
             break
-        plan = _placed(candidate, wish, fastest)
+        plan = _placed(candidate, options, fastest)
         if plan and (best is None or plan.planned_head_bytes < best.planned_head_bytes):
             best = plan
     progress("plan", len(candidates), len(candidates))
     return best
 
 
-def pareto_plans(graph: Graph, wish: Wish, progress: Progress) -> tuple[Plan, ...]:
+def pareto_plans(graph: Graph, options: Options, progress: Progress) -> tuple[Plan, ...]:
     """Plans none of which another beats in both head and predicted instructions; fastest first."""
     kept: list[Plan] = []
-    candidates = sorted(_schedules(graph, wish, progress), key=lambda c: (c.instructions, c.live_peak_bytes))
+    candidates = sorted(_schedules(graph, options, progress), key=lambda c: (c.instructions, c.live_peak_bytes))
     fastest = min((c.instructions for c in candidates), default=0.0)
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
         if kept and candidate.live_peak_bytes >= WORTH_TRYING * kept[-1].planned_head_bytes:
             continue
-        plan = _placed(candidate, wish, fastest)
+        plan = _placed(candidate, options, fastest)
         if plan and (not kept or plan.planned_head_bytes < kept[-1].planned_head_bytes):
             kept.append(plan)
     progress("plan", len(candidates), len(candidates))
     return tuple(kept)
 
 
-def _placed(candidate: Refined, wish: Wish, fastest: float) -> Plan | None:
+def _placed(candidate: Refined, options: Options, fastest: float) -> Plan | None:
     """The candidate with addresses; None when a concatenation's slice is needed outside its region, or it is too large.
 
     Its layout may take what the limit on slowdown leaves, measured against the instructions of the `fastest` candidate;
@@ -220,30 +207,30 @@ def _placed(candidate: Refined, wish: Wish, fastest: float) -> Plan | None:
     """
     if candidate.live_peak_bytes > MAX_LIVE_BYTES:
         return None
-    limit = max(wish.max_slowdown * fastest, NOISE * candidate.instructions)
+    limit = max(options.max_slowdown * fastest, NOISE * candidate.instructions)
     try:
-        plan = _within(limit, candidate, candidate.schedule, wish)
+        plan = _within(limit, candidate, candidate.schedule, options)
         before = candidate.unpolished
         if before in (None, candidate.schedule) or before.live_peak_bytes >= plan.planned_head_bytes:
             return plan
-        other = _within(limit, candidate, before, wish)
+        other = _within(limit, candidate, before, options)
     except Refusal:
         return None
     return min(plan, other, key=lambda p: p.planned_head_bytes)
 
 
-def _within(limit: float, candidate: Refined, schedule: Schedule, wish: Wish) -> Plan:
+def _within(limit: float, candidate: Refined, schedule: Schedule, options: Options) -> Plan:
     """Addresses for a schedule. Where the layout takes more instructions than `limit`, rows lie on what their step reads
     only if that is free.
     """
-    allowance = Allowance(wish.board, limit - candidate.instructions)
-    plan = compile_schedule(candidate.split, candidate.step_graph, schedule, wish.effort, allowance)
-    taken = _instructions(plan, wish.board)
+    allowance = Allowance(options.board, limit - candidate.instructions)
+    plan = compile_schedule(candidate.split, candidate.step_graph, schedule, options.effort, allowance)
+    taken = _instructions(plan, options.board)
     if taken <= limit:
         return plan
     allowance = replace(allowance, only_free=True)
-    free = compile_schedule(candidate.split, candidate.step_graph, schedule, wish.effort, allowance)
-    return free if _instructions(free, wish.board) <= taken else plan
+    free = compile_schedule(candidate.split, candidate.step_graph, schedule, options.effort, allowance)
+    return free if _instructions(free, options.board) <= taken else plan
 
 
 def _instructions(plan: Plan, board: str) -> int:

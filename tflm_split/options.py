@@ -1,0 +1,267 @@
+"""What may a user ask for? Every option is declared here, once: its type, default, range, unit and help.
+
+From `Options` come the options of the commands (`terminal/options.py`), the parameters of `tflm_split.optimize` and
+`tflm_split.pareto` with their checks, the record's part about options, and the table in the README
+(`scripts/write_docs.py`). `FrontWords` and `Words` repeat the names for type checkers, which cannot derive them; a test
+holds them to `Options`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from numbers import Integral, Real
+from typing import Any, TypedDict
+
+from tflm_split.analysis.boards import DEFAULT_BOARD, measured_boards
+from tflm_split.errors import InputError
+from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORT_HELP, parse_effort
+from tflm_split.sizes import SIZE_HELP, parse_bytes
+from tflm_split.split.axes.allowed import ALL_AXES, AXES, AXES_HELP, parse_axes
+
+DEFAULT_SLOWDOWN = 1.05
+"""How much slower than rows alone a plan may be, predicted; only above it are multiply-accumulates done twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The values an option takes. `parse` checks the value given for the option of a name, and raises InputError.
+
+    `from_text` is what a word on the command line becomes first; it raises ValueError for what `parse` shall refuse.
+    """
+
+    range: str
+    parse: Callable[[str, Any], Any]
+    from_text: Callable[[str], Any] = str
+    metavar: str | None = None
+
+
+def _yes_or_no(name: str, value: Any) -> bool:
+    if not isinstance(value, Integral) or value not in (0, 1):
+        raise InputError(f"{name} is {value!r}, needs True or False")
+    return bool(value)
+
+
+def _whole_from(least: int) -> Kind:
+    def parse(name: str, value: Any) -> int:
+        if not isinstance(value, Integral) or value < least:
+            raise InputError(f"{name} is {value!r}, needs a whole number from {least} on")
+        return int(value)
+
+    return Kind(f"{least} or more", parse, int, "NUMBER")
+
+
+def _factor(name: str, value: Any) -> float:
+    if not isinstance(value, Real) or not 1 <= float(value) < math.inf:
+        raise InputError(f"{name} is {value!r}, needs a number from 1 on")
+    return float(value)
+
+
+def _board(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"{name} is {value!r}, needs a name")
+    if value not in measured_boards():
+        raise InputError(
+            f"there are no instruction counts for a board {value!r}; there are for: {', '.join(measured_boards())}"
+        )
+    return value
+
+
+def _effort(name: str, value: Any) -> int:
+    if not isinstance(value, (str, Integral)):
+        raise InputError(f"{name} is {value!r}, needs a whole number or a word")
+    return parse_effort(value if isinstance(value, str) else int(value))
+
+
+def _size_or_none(name: str, value: Any) -> int | None:
+    return None if value is None else parse_bytes(value)
+
+
+FLAG = Kind("", _yes_or_no)
+SIZE = Kind(SIZE_HELP, _size_or_none, metavar="SIZE")
+EFFORT = Kind(EFFORT_HELP, _effort, metavar="EFFORT")
+BOARD = Kind(", ".join(measured_boards()), _board, metavar="BOARD")
+FACTOR = Kind("1 or more", _factor, float, "FACTOR")
+SOME_AXES = Kind(AXES_HELP, lambda _, value: parse_axes(value), metavar="AXES")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is declared of an option. `word` is its name in Python where that is not the field's, `flag` its name in the
+    commands where that is not the word's, and `default_text` its default where the value says little to a reader. A
+    front of memory against time begins with `front_default` in place of the default; `in_front` says whether it takes
+    the option at all.
+    """
+
+    kind: Kind
+    help: str
+    unit: str = ""
+    word: str = ""
+    flag: str = ""
+    default_text: str = ""
+    front_default: Any = None
+    in_front: bool = True
+
+
+def _option(default: Any, about: About) -> Any:
+    return dataclasses.field(default=default, metadata={"about": about})
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asks for. A field takes whatever its kind parses (`effort="high"`), and holds the value of its type.
+
+    Raises InputError for any other value, in one sentence.
+    """
+
+    int8_io: bool = _option(
+        False,
+        About(FLAG, "Strip float conversions at inputs and outputs: the interface changes, and the record says how."),
+    )
+    max_arena_bytes: int | None = _option(
+        None,
+        About(
+            SIZE,
+            "The arena the device has, compared with the arena to set aside predicted for a 32-bit Arm. Of the results "
+            "that fit, the fastest is taken.",
+            unit="bytes", word="max_arena", default_text="no limit", in_front=False,
+        ),
+    )  # fmt: skip
+    verify: bool = _option(
+        True,
+        About(
+            FLAG, "Compare the result with the original in TFLM.", flag="--no-verify",
+            default_text="yes",
+        ),
+    )  # fmt: skip
+    inputs: int = _option(8, About(_whole_from(1), "On how many inputs to verify."))
+    seed: int = _option(0, About(_whole_from(0), "What those inputs are made from: same seed, same inputs."))
+    effort: int = _option(
+        DEFAULT_EFFORT,
+        About(EFFORT, "How much the search may look at; a count, never a time.", default_text="default"),
+    )
+    board: str = _option(
+        DEFAULT_BOARD, About(BOARD, "The board to predict instructions for; the limit on slowdown counts in them.")
+    )
+    max_slowdown: float = _option(
+        DEFAULT_SLOWDOWN,
+        About(
+            FACTOR,
+            f"How many times the instructions of rows alone a result may take; above {DEFAULT_SLOWDOWN} "
+            "multiply-accumulates may be done twice.",
+            unit="times", front_default=2.0,
+        ),
+    )  # fmt: skip
+    axes: frozenset[str] = _option(
+        ALL_AXES, About(SOME_AXES, "What tensors may be cut along.", default_text=",".join(AXES))
+    )
+
+    def __post_init__(self) -> None:
+        for option in declared():
+            value = option.about.kind.parse(option.word, getattr(self, option.field))
+            object.__setattr__(self, option.field, value)
+
+    def record(self) -> dict[str, Any]:
+        """The options as JSON values, by field."""
+        values = {option.field: getattr(self, option.field) for option in declared()}
+        return {**values, "axes": [axis for axis in AXES if axis in self.axes]}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One option: the field of `Options` that holds it, its default, and what is said about it."""
+
+    field: str
+    default: Any
+    about: About
+
+    @property
+    def word(self) -> str:
+        """Its name in Python."""
+        return self.about.word or self.field
+
+    @property
+    def flag(self) -> str:
+        """Its name in the commands."""
+        return self.about.flag or f"--{self.word.replace('_', '-')}"
+
+    @property
+    def default_text(self) -> str:
+        """Its default, for people."""
+        return self.about.default_text or ("no" if self.default is False else str(self.default))
+
+    def default_of(self, *, front: bool) -> Any:
+        """Its default, or that in a front."""
+        return self.about.front_default if front and self.about.front_default is not None else self.default
+
+
+@cache
+def declared() -> tuple[Declared, ...]:
+    """Every option, in the order in which people read them."""
+    return tuple(Declared(f.name, f.default, f.metadata["about"]) for f in dataclasses.fields(Options))
+
+
+def taken(*, front: bool) -> tuple[Declared, ...]:
+    """The options that one result takes, or a front."""
+    return tuple(option for option in declared() if option.about.in_front or not front)
+
+
+DEFAULTS = Options()
+"""What is asked for when nothing is said."""
+
+
+class FrontWords(TypedDict, total=False):
+    """What `tflm_split.pareto` takes by name; None is the same as leaving it out."""
+
+    int8_io: bool
+    verify: bool
+    inputs: int
+    seed: int
+    effort: int | str | None
+    board: str | None
+    max_slowdown: float | None
+    axes: str | Iterable[str] | None
+
+
+class Words(FrontWords, total=False):
+    """What `tflm_split.optimize` takes by name; None is the same as leaving it out."""
+
+    max_arena: int | str | None
+
+
+def options_from(words: Mapping[str, Any], *, front: bool = False) -> Options:
+    """The options that these words ask for; what is None or missing is at its default, in a `front` at that of fronts.
+
+    Raises InputError for a value that an option cannot take, TypeError for a word that is no option.
+    """
+    known = {option.word: option for option in taken(front=front)}
+    for word in words:
+        if word not in known:
+            raise TypeError(f"there is no option {word!r}, only {', '.join(known)}")
+    values = {option.field: option.default_of(front=front) for option in known.values()}
+    values.update({known[word].field: value for word, value in words.items() if value is not None})
+    return Options(**values)
+
+
+def documented(function: Callable[..., Any], *, front: bool = False) -> None:
+    """Give a function that takes `**options` the signature and the help that `Options` declares."""
+    signature = inspect.signature(function)
+    fixed = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    hints = {**FrontWords.__annotations__, **Words.__annotations__}
+    added = [
+        inspect.Parameter(
+            option.word,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=option.default_of(front=front),
+            annotation=hints[option.word].__forward_arg__,
+        )
+        for option in taken(front=front)
+    ]
+    function.__signature__ = signature.replace(parameters=[*fixed, *added])  # type: ignore[attr-defined]
+    if function.__doc__:
+        lines = [f"{option.word}: {option.about.help}" for option in taken(front=front)]
+        function.__doc__ = inspect.cleandoc(function.__doc__) + "\n\nOptions:\n\n" + "\n".join(lines) + "\n"
