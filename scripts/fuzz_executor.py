@@ -31,10 +31,10 @@ class NoFuzzerError(Exception):
 
 def build(binary: Path, compiler: str = "clang") -> None:
     """The fuzzer, compiled to `binary`. Raises NoFuzzerError with the compiler's first complaint."""
-    from tflm_split.native.build import executor_sources
+    from tflm_split.native.build import EXECUTOR_FOLDER, executor_sources
 
-    sources = executor_sources()
-    command = [compiler, *_FLAGS, f"-I{sources[0].parent}", str(FUZZER), *map(str, sources), "-o", str(binary)]
+    sources = (FUZZER, *executor_sources())
+    command = [compiler, *_FLAGS, f"-I{EXECUTOR_FOLDER}", *map(str, sources), "-o", str(binary)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     except OSError as error:

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "semihosting.h"
-#include "split_nn_format.h"
-#include "split_nn_kernels.h"
+#include "generated/split_nn_format.h"
+#include "kernels/kernels.h"
 
 __typeof__(split_nn_conv_row) portable_conv_row;
 __typeof__(split_nn_depthwise_row) portable_depthwise_row;

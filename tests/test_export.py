@@ -18,13 +18,13 @@ from tflm_split.cli import main
 from tflm_split.errors import InputError
 from tflm_split.export.files import exported, write_export
 from tflm_split.export.text import comment_text, float_literal, xxd_name
-from tflm_split.native.build import executor_sources
+from tflm_split.native.build import EXECUTOR_FOLDER, executor_units
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs as inputs_for
 from tflm_split.verify.tflm import run_in_tflm
 
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wcast-align"]
-SPLIT_NN = executor_sources()[0].parent
+SPLIT_NN = EXECUTOR_FOLDER
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None or shutil.which("g++") is None, reason="gcc is missing")
 
@@ -55,7 +55,7 @@ def one_region_of(model: bytes) -> bytes:
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The executor as a library, so that every model links the same one."""
     folder = tmp_path_factory.mktemp("split_nn")
-    run(["gcc", "-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-c", *executor_sources()], folder)
+    run(["gcc", "-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-c", *executor_units()], folder)
     run(["ar", "rcs", "libsplit_nn.a", *sorted(folder.glob("*.o"))], folder)
     return folder / "libsplit_nn.a"
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_runtime_build import lut_program
 
-from tflm_split.native.build import executor_sources
+from tflm_split.native.build import RUNTIME_FOLDER, executor_headers, executor_sources, executor_units, unit_name
 
-SPLIT_NN = executor_sources()
-RUNTIME = SPLIT_NN[0].parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+import write_integrations  # of scripts/, which is no package
+
+RUNTIME = RUNTIME_FOLDER
+UNITS = executor_units()
 TESTS = Path(__file__).parent
 HEADERS = TESTS / "tflm_headers"
-SOURCES = [*SPLIT_NN, RUNTIME / "tflm" / "tflm_split_call.c", RUNTIME / "tflm" / "tflm_split.cc"]
+SOURCES = [*UNITS, RUNTIME / "tflm" / "tflm_split_call.c", RUNTIME / "tflm" / "tflm_split.cc"]
 GENERATIONS = {
     "2023_arduino": ("11", "POINTER_CONTEXT;REPORT_ERROR"),
     "2026_august": ("17", "POINTER_CONTEXT"),
@@ -63,12 +67,12 @@ def test_cmake_alone_builds_the_executor_and_needs_no_tflm(tmp_path: Path) -> No
     run("cmake", "-S", RUNTIME, "-B", tmp_path)
     run("cmake", "--build", tmp_path, "-j2")
     assert sorted(path.name for path in tmp_path.glob("*.a")) == ["libsplit_nn.a"]
-    assert object_names(tmp_path / "libsplit_nn.a") == {source.name for source in SPLIT_NN}
+    assert object_names(tmp_path / "libsplit_nn.a") == sorted(unit.name for unit in UNITS)
 
 
-def object_names(archive: Path) -> set[str]:
-    """The sources whose objects lie in an archive."""
-    return {line.removesuffix(".o") for line in run("ar", "t", archive).splitlines()}
+def object_names(archive: Path) -> list[str]:
+    """The sources whose objects lie in an archive, each as often as it lies there."""
+    return sorted(line.removesuffix(".o") for line in run("ar", "t", archive).splitlines())
 
 
 @needs_cmake
@@ -99,7 +103,7 @@ def test_cmake_users_name_their_tflm_target(generation: str, tmp_path: Path) -> 
 def test_cmake_users_may_name_an_include_directory_instead(tmp_path: Path) -> None:
     run("cmake", "-S", RUNTIME, "-B", tmp_path, f"-DTFLM_SPLIT_TFLM_INCLUDE_DIRS={HEADERS / '2026_august'}")
     run("cmake", "--build", tmp_path, "-j2")
-    assert object_names(tmp_path / "libtflm_split.a") == {"tflm_split_call.c", "tflm_split.cc"}
+    assert object_names(tmp_path / "libtflm_split.a") == ["tflm_split.cc", "tflm_split_call.c"]
 
 
 MAKEFILE = """\
@@ -141,19 +145,44 @@ def test_tflms_makefile_finds_the_operator_in_its_external_directory(above: bool
     options = (f"EXTERNAL_DIR={external}", f"HEADERS={HEADERS / '2026_august'}", f"MAIN={main}")
     run("make", "-j2", *options, "firmware", folder=tmp_path)
     check_operator(tmp_path / "firmware", tmp_path)
-    assert object_names(tmp_path / "lib.a") == {"kernel", *(source.stem for source in SOURCES)}
-    listed = {Path(name).name for name in run("make", *options, "headers", folder=tmp_path).split()}
-    assert listed == {path.name for part in ("split_nn", "tflm") for path in (RUNTIME / part).glob("*.h")}
+    assert object_names(tmp_path / "lib.a") == sorted(["kernel", *(source.stem for source in SOURCES)])
+    listed = [Path(name).resolve() for name in run("make", *options, "headers", folder=tmp_path).split()]
+    headers = (*executor_headers(), *(RUNTIME / "tflm").glob("*.h"))
+    assert sorted(listed) == sorted((*executor_sources(), *headers))
 
 
-def test_arduinos_src_has_one_forwarding_file_per_source() -> None:
-    """A new source needs a new line: printf '#include "../split_nn/NAME.c"\\n' > src/NAME.c"""
-    expected = {}
-    for source in SOURCES:
-        name = source.name if source.suffix == ".c" else f"{source.stem}.cpp"
-        expected[name] = f'#include "../{source.relative_to(RUNTIME).as_posix()}"\n'
-    found = {path.name: path.read_text() for path in (RUNTIME / "src").iterdir() if path.suffix != ".h"}
-    assert found == expected
+def test_what_write_integrations_writes_is_fresh() -> None:
+    assert write_integrations.faults() == []
+
+
+def test_a_stale_a_missing_and_a_left_over_file_are_named_and_put_right(tmp_path: Path) -> None:
+    shutil.copytree(RUNTIME / "src", tmp_path / "src")
+    stale, missing, left_over = UNITS[0].name, UNITS[1].name, "split_nn_kernels_dsp_gone.c"
+    (tmp_path / "src" / stale).write_text("")
+    (tmp_path / "src" / missing).unlink()
+    (tmp_path / "src" / left_over).write_text("")
+    assert write_integrations.faults(tmp_path) == [
+        f"src/{missing} is missing",
+        f"src/{stale} is stale",
+        f"src/{left_over} belongs to no source",
+    ]
+    write_integrations.write(tmp_path)
+    assert write_integrations.faults(tmp_path) == []
+
+
+def included_by(unit: Path) -> Path:
+    """The source that a file of `src/` hands to the compiler."""
+    only = re.fullmatch(r'#include "(.+)"\n', unit.read_text())
+    assert only is not None
+    return (unit.parent / only[1]).resolve()
+
+
+def test_arduinos_src_includes_every_source_once_under_a_name_of_its_own() -> None:
+    operator = [RUNTIME / "tflm" / "tflm_split_call.c", RUNTIME / "tflm" / "tflm_split.cc"]
+    units = [path for path in (RUNTIME / "src").iterdir() if path.suffix in (".c", ".cpp")]
+    assert sorted(map(included_by, units)) == sorted((*executor_sources(), *operator))
+    assert len({unit.stem for unit in units}) == len(units)
+    assert {included_by(unit): unit.name for unit in UNITS} == {s: unit_name(s) for s in executor_sources()}
 
 
 @needs_compilers
@@ -214,7 +243,8 @@ def test_idf_can_read_the_component_as_a_script(tmp_path: Path) -> None:
     """ESP-IDF collects a component's requirements with cmake -P before it configures anything."""
     (tmp_path / "scan.cmake").write_text(IDF_SCAN.format(runtime=RUNTIME))
     listed = run("cmake", "-P", tmp_path / "scan.cmake")
-    assert {Path(name).name for name in listed.removeprefix("-- ").strip().split(";")} == {s.name for s in SOURCES}
+    names = [Path(name).resolve() for name in listed.removeprefix("-- ").strip().split(";")]
+    assert sorted(names) == sorted(SOURCES)
 
 
 @needs_cmake
@@ -305,7 +335,7 @@ def test_zephyr_builds_the_executor_alone_or_with_the_operator(tmp_path: Path) -
     cmake_project(folders["off"], text.replace("@OPTIONS@", ""))
     assert list(folders["off"].rglob("*.a")) == []
     executor = cmake_project(folders["executor"], text.replace("@OPTIONS@", "set(CONFIG_TFLM_SPLIT y)"))
-    assert object_names(executor / "module" / "libtflm_split.a") == {source.name for source in SPLIT_NN}
+    assert object_names(executor / "module" / "libtflm_split.a") == sorted(unit.name for unit in UNITS)
     main = (
         f"add_executable(firmware {TESTS / 'runtime_operator_main.cc'})\n"
         "target_compile_definitions(firmware PRIVATE POINTER_CONTEXT)\n"

@@ -17,7 +17,7 @@ import pytest
 
 from tflm_split.board import toolchain
 from tflm_split.board.boards import Board, board_named
-from tflm_split.native.build import executor_sources
+from tflm_split.native.build import EXECUTOR_FOLDER, executor_units
 
 TOOLS = (toolchain.COMPILER, toolchain.EMULATOR)
 pytestmark = pytest.mark.skipif(
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.skipif(
     reason=f"the cross compiler or the emulator is not installed (Debian: {toolchain.DEBIAN_PACKAGES})",
 )
 
-SPLIT_NN = executor_sources()[0].parent
+SPLIT_NN = EXECUTOR_FOLDER
 BOARDS = SPLIT_NN.parent / "boards"
 TESTS = Path(__file__).parent
-VARIANTS = {"m4": "dsp", "m7": "dsp", "m55": "mve"}
+VARIANTS = {"m4": "dsp", "m7": "dsp", "m55": "helium"}
 KERNELS = (
     "conv_row",
     "depthwise_row",
@@ -71,9 +71,14 @@ def compile_objects(
 
 def kernel_sources() -> tuple[list[Path], list[Path]]:
     """Portable files that have variants, and the variants with what they share."""
-    variants = [path for path in executor_sources() if path.stem.endswith(("_dsp", "_mve"))]
-    portable = {re.sub(r"_(dsp|mve)$", "", path.stem) for path in variants}
-    return [path for path in executor_sources() if path.stem in portable], variants
+    variants = [path for path in executor_units() if path.stem.startswith(tuple(map(kernels, ("dsp", "helium"))))]
+    portable = {re.sub(r"_kernels_(dsp|helium)_", "_kernels_portable_", path.stem) for path in variants}
+    return [path for path in executor_units() if path.stem in portable], variants
+
+
+def kernels(folder: str) -> str:
+    """How the names of all units of one folder of kernels begin."""
+    return f"split_nn_kernels_{folder}_"
 
 
 RAM_ENDS = {"mps2": ["-DRAM_END=0x20400000u", "-DGUARD_BY_MPU"], "mps3_an547": ["-DRAM_END=0x20080000u"]}
@@ -126,4 +131,4 @@ def test_a_board_gets_its_own_variant_and_no_other(name: str, tmp_path: Path) ->
     for path, out in zip(variants, compile_objects(board_named(name), tmp_path, variants, []), strict=True):
         defined[path.stem] = run(["arm-none-eabi-nm", "--defined-only", out], tmp_path)
     for stem, symbols in defined.items():
-        assert (" T " in symbols) == stem.endswith(VARIANTS[name]), stem
+        assert (" T " in symbols) == stem.startswith(kernels(VARIANTS[name])), stem

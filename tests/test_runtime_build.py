@@ -14,13 +14,20 @@ from runtime_scene import Scene
 
 from tflm_split.errors import ToolError
 from tflm_split.native import build as host_library
-from tflm_split.native.build import compile_host_library, executor_sources, host_sources
+from tflm_split.native.build import (
+    EXECUTOR_FOLDER,
+    RUNTIME_FOLDER,
+    compile_host_library,
+    executor_sources,
+    executor_units,
+    host_sources,
+)
 from tflm_split.program import c_header
 from tflm_split.program.encode import encode
 from tflm_split.program.format import OpKind
 from tflm_split.program.types import Io, Op, Program, Step
 
-RUNTIME = executor_sources()[0].parents[1]
+RUNTIME = RUNTIME_FOLDER
 TESTS = Path(__file__).parent
 STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wcast-align", "-Wvla"]
 COMPILERS = {
@@ -62,7 +69,7 @@ def test_a_stale_header_is_noticed_and_rewritten(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize("name", COMPILERS)
 def test_the_executor_compiles_without_a_warning(name: str, tmp_path: Path) -> None:
     command = [*compiler(name), "-std=c99", "-O2", *STRICT, "-c"]
-    for source in executor_sources():
+    for source in executor_units():
         run([*command, source, "-o", tmp_path / f"{source.stem}.o"])
 
 
@@ -76,7 +83,7 @@ def test_the_operator_and_the_host_library_compile_without_a_warning(name: str, 
 @pytest.mark.parametrize("standard", ["c++11", "c++17"])
 def test_the_public_headers_are_valid_cpp(standard: str, tmp_path: Path) -> None:
     unit = tmp_path / "headers.cc"
-    headers = ("split_nn/split_nn.h", "split_nn/split_nn_kernels.h", "tflm/tflm_split_call.h")
+    headers = ("split_nn/split_nn.h", "split_nn/kernels/kernels.h", "tflm/tflm_split_call.h")
     unit.write_text("".join(f'#include "{RUNTIME / header}"\n' for header in headers))
     run([*compiler("gcc"), "-x", "c++", f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", unit])
 
@@ -96,7 +103,7 @@ def deepest_stack(flags: list[str], root: str, folder: Path) -> int:
     command = [*compiler("cortex-m4"), "-std=c99", "-fcallgraph-info=su", "-c", *flags]
     frames: dict[str, int] = {}
     calls: dict[str, set[str]] = {}
-    for source in executor_sources():
+    for source in executor_units():
         run([*command, source, "-o", folder / f"{source.stem}.o"])
         text = (folder / f"{source.stem}.ci").read_text()
         assert "dynamic" not in text
@@ -123,7 +130,7 @@ def test_the_stack_is_as_small_as_split_nn_h_says(optimization: str, tmp_path: P
 
 ALL_KERNELS = {
     name
-    for header in (RUNTIME / "split_nn").glob("split_nn_kernels*.h")
+    for header in (EXECUTOR_FOLDER / "kernels").glob("kernels*.h")
     for name in re.findall(r"^void split_nn_(\w+)\(", header.read_text(), re.M)
 }
 KERNELS_OF = {
@@ -192,7 +199,7 @@ def test_one_operator_for_every_generation_of_tflm(generation: str, tmp_path: Pa
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed")
     objects = []
-    for source in (*executor_sources(), RUNTIME / "tflm" / "tflm_split_call.c"):
+    for source in (*executor_units(), RUNTIME / "tflm" / "tflm_split_call.c"):
         objects.append(tmp_path / f"{source.stem}.o")
         run([*compiler("gcc"), "-std=c99", "-c", source, "-o", objects[-1]])
     include = TESTS / "tflm_headers" / generation.split("-")[0]

@@ -17,7 +17,7 @@ import pytest
 
 from tflm_split.board import toolchain
 from tflm_split.board.boards import board_named
-from tflm_split.native.build import executor_sources
+from tflm_split.native.build import EXECUTOR_FOLDER, executor_units, unit_name
 
 pytestmark = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in (toolchain.COMPILER, toolchain.EMULATOR)),
@@ -26,7 +26,8 @@ pytestmark = pytest.mark.skipif(
 
 BOARD = board_named("m55")
 CASES = sorted((Path(__file__).parent / "kernel_variants").glob("*.c"))
-SPLIT_NN = executor_sources()[0].parent
+SPLIT_NN = EXECUTOR_FOLDER
+HELIUM = SPLIT_NN / "kernels" / "helium"
 COMMON = SPLIT_NN.parent / "boards" / "common"
 KERNELS = ("conv", "depthwise", "average_pool", "max_pool", "add", "mul", "lut", "quantize_float", "pad")
 FUNCTIONS = (*(f"{kernel}_row" for kernel in KERNELS), "sum_row", "sum_finish", "dense_row", "dense_finish")
@@ -36,13 +37,13 @@ STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow"
 
 
 def mve_sources() -> list[Path]:
-    return [path for path in executor_sources() if path.stem.endswith("_mve")]
+    return [path for path in executor_units() if path.stem.startswith("split_nn_kernels_helium_")]
 
 
 def build(folder: Path, sources: list[Path], *flags: str) -> list[Path]:
     """The objects of `sources`, in a new folder."""
     folder.mkdir(parents=True)
-    include = [f"-I{SPLIT_NN}", f"-I{COMMON}", f"-I{COMMON.parent / BOARD.folder}"]
+    include = [f"-I{SPLIT_NN}", f"-I{HELIUM}", f"-I{COMMON}", f"-I{COMMON.parent / BOARD.folder}"]
     command = [toolchain.COMPILER, *BOARD.target_flags, "-mthumb", "-O2", "-ffunction-sections", *include, *flags]
     done = subprocess.run([*command, "-c", *sources], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -52,7 +53,7 @@ def build(folder: Path, sources: list[Path], *flags: str) -> list[Path]:
 def image(folder: Path, mve: list[Path]) -> Path:
     """The MVE kernels, the portable ones under the names portable_*, and what compares them."""
     renamed = [f"-Dsplit_nn_{name}=portable_{name}" for name in FUNCTIONS]
-    portable = [SPLIT_NN / f"split_nn_{name}.c" for name in PORTABLE_FILES]
+    portable = [SPLIT_NN / "kernels" / "portable" / f"{name}.c" for name in PORTABLE_FILES]
     objects = build(folder / "portable", portable, "-std=c99", "-DSPLIT_NN_PORTABLE", *renamed)
     objects += build(folder / "mve", mve, "-std=c99")
     objects += build(folder / "cases", CASES, "-std=gnu99", "-Wall", "-Wextra", "-Werror", "-DVARIANTS_SEED=1")
@@ -86,17 +87,17 @@ def test_the_kernel_equals_the_portable_one(suite: str, verdicts: Mapping[str, s
 
 
 def test_a_kernel_that_reads_behind_a_table_faults(tmp_path: Path) -> None:
-    dots = SPLIT_NN / "split_nn_dots_mve.c"
+    dots = HELIUM / "dots.c"
     reads_16, of_fewer = "vldrbq_s8(of.weights)", "vldrbq_z_s8(of.weights, p)"
     assert dots.read_text().count(of_fewer) == 1
-    careless = tmp_path / dots.name
+    careless = tmp_path / unit_name(dots)
     careless.write_text(dots.read_text().replace(of_fewer, reads_16))
-    sources = [careless if path == dots else path for path in mve_sources()]
+    sources = [careless if path.name == careless.name else path for path in mve_sources()]
     assert console(image(tmp_path / "image", sources)) == "fault\n"
 
 
 def test_the_kernels_compile_without_a_warning(tmp_path: Path) -> None:
-    build(tmp_path / "strict", list(executor_sources()), "-std=c99", *STRICT)
+    build(tmp_path / "strict", list(executor_units()), "-std=c99", *STRICT)
 
 
 DEEPEST = {
@@ -107,12 +108,12 @@ DEEPEST = {
 
 @pytest.mark.parametrize("kernel", DEEPEST)
 def test_the_stack_of_the_deepest_kernels_is_what_they_say(kernel: str, tmp_path: Path) -> None:
-    source = SPLIT_NN / f"split_nn_{kernel}_mve.c"
+    source = HELIUM / f"{kernel}.c"
     stated = re.search(r"Stack: below (\d+) bytes", source.read_text())
     build(tmp_path / "su", mve_sources(), "-std=c99", "-fstack-usage")
     frames: dict[str, int] = {}
-    for name in (source.stem, "split_nn_dots_mve"):
-        text = (tmp_path / "su" / f"{name}.su").read_text()
+    for name in (source, HELIUM / "dots.c"):
+        text = (tmp_path / "su" / unit_name(name)).with_suffix(".su").read_text()
         assert "dynamic" not in text
         frames |= {m[1]: int(m[2]) for m in re.finditer(r":(\w+)\t(\d+)\t", text)}
     assert stated is not None

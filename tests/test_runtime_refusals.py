@@ -20,7 +20,7 @@ from runtime_scene import Image, Scene, prepare
 from sample_programs import int32s, one_op, requantize, window
 
 from tflm_split.errors import ProgramError
-from tflm_split.native.build import executor_sources
+from tflm_split.native.build import EXECUTOR_FOLDER, executor_sources
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
 from tflm_split.program.format import (
@@ -600,8 +600,14 @@ def driver(folder: Path) -> Path:
     if compiler is None:
         pytest.skip("there is no C compiler")
     binary = folder / "runtime_driver"
-    include = executor_sources()[0].parent
-    flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{include}"]
+    flags = [
+        "-std=c99",
+        "-O1",
+        "-g",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=all",
+        f"-I{EXECUTOR_FOLDER}",
+    ]
     source = Path(__file__).parent / "runtime_driver.c"
     built = subprocess.run(
         [compiler, *flags, str(source), *map(str, executor_sources()), "-o", str(binary)],

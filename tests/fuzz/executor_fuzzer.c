@@ -15,7 +15,7 @@
 #include <sanitizer/asan_interface.h>
 
 #include "split_nn.h"
-#include "split_nn_program.h"
+#include "core/program.h"
 
 #define MARGIN_BYTES ((size_t)1 << 20)
 #define LARGEST_WORKSPACE_BYTES ((size_t)1 << 20)

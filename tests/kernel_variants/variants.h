@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "split_nn_kernels.h"
+#include "kernels/kernels.h"
 
 /* The portable kernels' names; the build gives them to the compiler as macros. */
 __typeof__(split_nn_conv_row) portable_conv_row;

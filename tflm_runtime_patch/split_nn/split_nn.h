@@ -1,4 +1,4 @@
-/* split_nn: runs a TFLM_SPLIT program (split_nn_format.h) on a workspace. C99, no allocation, no globals, no
+/* split_nn: runs a TFLM_SPLIT program (generated/split_nn_format.h) on a workspace. C99, no allocation, no globals, no
  * recursion, nothing from libc but string.h, little-endian machines only (the magic number refuses the others).
  *
  * Stack: split_nn_run() needs SPLIT_MAX_WINDOW_ROWS row pointers, one decoded kernel call and the accumulators
@@ -35,7 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "split_nn_format.h"
+#include "generated/split_nn_format.h"
 
 #ifdef __cplusplus
 extern "C" {

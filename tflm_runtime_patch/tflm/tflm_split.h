@@ -1,6 +1,6 @@
 /* The TFLM_SPLIT custom operator for a TFLM source tree.
  *
- * Build tflm_split.cc, tflm_split_call.c and ../split_nn/(all).c with the flags of the rest of TFLM
+ * Build tflm_split.cc, tflm_split_call.c and ../src/split_nn_(all).c with the flags of the rest of TFLM
  * (TF_LITE_STATIC_MEMORY defined), then add one line where the op resolver is filled:
  *
  *     resolver.AddCustom("TFLM_SPLIT", tflm_split::Register_TFLM_SPLIT());

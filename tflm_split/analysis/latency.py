@@ -32,7 +32,7 @@ TABLE_SCHEMA = 1
 GENERIC = "generic"
 """The table's entry for kinds without one of their own."""
 COPY_INSTRUCTIONS, COPY_INSTRUCTIONS_PER_BYTE = 90.0, 0.6
-"""Of a row that moves, on any board: by words, four at a time (`split_nn_copy.h`)."""
+"""Of a row that moves, on any board: by words, four at a time (`core/copy.h`)."""
 MEASURED_AS = {OpKind.SUB: OpKind.ADD, OpKind.CONV_SUM_LAST: OpKind.CONV_SUM}
 """Kinds that run on another kind's kernel."""
 
@@ -86,7 +86,7 @@ COUNTERS: Mapping[str, Mapping[OpKind, Counter]] = {
         OpKind.DENSE_FEED: latency_mve.dense_feed,
     },
 }
-"""For each set of kernels (`split_nn_target.h`), what counts the loops of each kind."""
+"""For each set of kernels (`kernels/target.h`), what counts the loops of each kind."""
 
 _ELEMENT_BYTES: Mapping[OpKind, frozenset[tuple[int, int]]] = {
     OpKind.LUT: frozenset({(1, 1), (1, 4)}),
@@ -246,7 +246,7 @@ def slower_in_place(kind: OpKind, board: str) -> bool:
 
 
 def sharing(program: Program, op: Op, row: int, addresses: Addresses | None = None) -> tuple[bool, int]:
-    """`Edge.apart` and `Edge.together` of a step, as `split_dsp_pixels_together` (`split_nn_dsp.c`) finds them.
+    """`Edge.apart` and `Edge.together` of a step, as `split_dsp_pixels_together` (`kernels/dsp/dsp.c`) finds them.
 
     A depthwise output row whole pixels away from an input row counts as apart: no channel lies on another one. Rows lie
     at `addresses`, or where they do before the first move.

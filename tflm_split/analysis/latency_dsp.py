@@ -15,7 +15,7 @@ _MAX_COPIED_TAPS = 128
 
 
 def _dots(to: Counts, kind: str, length: int, times: float) -> None:
-    """`times` dot products of `length` elements (`split_nn_dot_dsp.h`): sixteen, four and the rest at a time."""
+    """`times` dot products of `length` elements (`kernels/dsp/dot.h`): sixteen, four and the rest at a time."""
     if length < 4:
         to.add(f"{kind} few", times)
         to.add(f"{kind} element", times * length)
@@ -117,7 +117,7 @@ def _gather(to: Counts, at: Geometry, edge: Edge, depth: int, spans: Iterable[tu
 
 
 def conv(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_conv_dsp.c`."""
+    """`kernels/dsp/conv.c`."""
     to = Counts()
     to.add("step", 1)
     to.add("window row", sum(at.kernel[:1]))
@@ -147,7 +147,7 @@ def conv(at: Geometry, edge: Edge) -> Counts:
 
 
 def conv_sum(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_conv_sum_dsp.c`: two pixels and filters at a time with one tap, otherwise one pixel and four filters."""
+    """`kernels/dsp/conv_sum.c`: two pixels and filters at a time with one tap, otherwise one pixel and four filters."""
     to = Counts()
     depth, filters = at.input.channels, at.output.channels
     to.add("step", 1)
@@ -180,7 +180,7 @@ def conv_sum(at: Geometry, edge: Edge) -> Counts:
 
 
 def depthwise(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_depthwise_dsp.c`."""
+    """`kernels/dsp/depthwise.c`."""
     to = Counts()
     rows, columns = at.kernel
     to.add("step", 1)
@@ -264,7 +264,7 @@ def _multiplied(to: Counts, at: Geometry, edge: Edge, spans: Mapping[tuple[int, 
 
 
 def pool(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_average_pool_dsp.c`, `split_nn_max_pool_dsp.c`."""
+    """`kernels/dsp/average_pool.c`, `kernels/dsp/max_pool.c`."""
     to = Counts()
     rows = at.kernel[0]
     to.add("step", 1)
@@ -287,7 +287,7 @@ def pool(at: Geometry, edge: Edge) -> Counts:
 
 
 def add(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_add_dsp.c`: the short way needs shifts to the right."""
+    """`kernels/dsp/add.c`: the short way needs shifts to the right."""
     to = Counts()
     plain = at.number("shift1") <= 0 and at.number("shift2") <= 0 and at.number("output_shift") < 0
     kind = "plain" if plain else "any"
@@ -298,7 +298,7 @@ def add(at: Geometry, edge: Edge) -> Counts:
 
 
 def sum_feed(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_sum_feed_dsp.c`."""
+    """`kernels/dsp/sum_feed.c`."""
     to = Counts()
     fours, singles, columns = at.input.channels // 4, at.input.channels % 4, at.input.columns
     runs = -(-columns // 256)
@@ -316,7 +316,7 @@ def sum_feed(at: Geometry, edge: Edge) -> Counts:
 
 
 def dense_feed(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_dense_feed_dsp.c`."""
+    """`kernels/dsp/dense_feed.c`."""
     to = Counts()
     outputs = at.output.channels
     runs, run = (1, at.input.elements) if at.input.gapless else (at.input.columns, at.input.channels)

@@ -18,7 +18,7 @@ def _vectors(length: int, size: int) -> int:
 
 
 def _dots(to: Counts, length: int, filters: int, times: float) -> None:
-    """`split_nn_dots_mve.c`: `filters` dot products of `length` bytes, in runs that are held in registers."""
+    """`kernels/helium/dots.c`: `filters` dot products of `length` bytes, in runs that are held in registers."""
     to.add("dots", times)
     while length > 0:
         if length >= 64:
@@ -32,7 +32,7 @@ def _dots(to: Counts, length: int, filters: int, times: float) -> None:
 
 
 def _store(to: Counts, at: Geometry, count: int, times: float) -> None:
-    """`split_nn_store_mve.c`: four channels at a time; the long way for all if a shift does not go right."""
+    """`kernels/helium/store.c`: four channels at a time; the long way for all if a shift does not go right."""
     to.add("store", times)
     short = bool(at.number("flags") & 1) and at.slow_channels == 0
     to.add("store four", times * (count // _WORDS if short else 0))
@@ -65,7 +65,7 @@ def _run_window(to: Counts, at: Geometry, length: int, filters: int, times: floa
 
 
 def conv(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_conv_mve.c`."""
+    """`kernels/helium/conv.c`."""
     to = Counts()
     rows, columns = at.kernel
     groups = at.groups
@@ -131,7 +131,7 @@ def _blocks(channels: int) -> tuple[int, int]:
 
 
 def depthwise(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_depthwise_mve.c`."""
+    """`kernels/helium/depthwise.c`."""
     to = Counts()
     rows, columns = at.kernel
     taps, channels = rows * columns, at.output.channels
@@ -186,12 +186,12 @@ def depthwise(at: Geometry, edge: Edge) -> Counts:
 
 
 def average_pool(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_average_pool_mve.c`: four channels at a time."""
+    """`kernels/helium/average_pool.c`: four channels at a time."""
     return _pool(at, edge, _WORDS)
 
 
 def max_pool(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_max_pool_mve.c`: sixteen channels at a time."""
+    """`kernels/helium/max_pool.c`: sixteen channels at a time."""
     return _pool(at, edge, _BYTES)
 
 
@@ -225,7 +225,7 @@ def _broadcast(at: Geometry) -> tuple[bool, bool]:
 
 
 def add(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_add_mve.c`."""
+    """`kernels/helium/add.c`."""
     to = Counts()
     by_channel, run = _broadcast(at)
     right = at.number("shift1") <= 0 and at.number("shift2") <= 0 and at.number("output_shift") <= 0
@@ -240,7 +240,7 @@ def add(at: Geometry, edge: Edge) -> Counts:
 
 
 def mul(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_mul_mve.c`."""
+    """`kernels/helium/mul.c`."""
     to = Counts()
     by_channel, _ = _broadcast(at)
     to.add("step", 1)
@@ -251,7 +251,7 @@ def mul(at: Geometry, edge: Edge) -> Counts:
 
 
 def lut(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_lut_mve.c`."""
+    """`kernels/helium/lut.c`."""
     to = Counts()
     kind, size = ("word", _WORDS) if at.output.element_bytes == 4 else ("byte", _BYTES)
     to.add("step", 1)
@@ -261,7 +261,7 @@ def lut(at: Geometry, edge: Edge) -> Counts:
 
 
 def quantize_float(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_quantize_float_mve.c`."""
+    """`kernels/helium/quantize_float.c`."""
     to = Counts()
     run = at.input.gapless and at.output.gapless
     pixels, channels = (1, at.output.elements) if run else (at.output.columns, at.output.channels)
@@ -273,7 +273,7 @@ def quantize_float(at: Geometry, edge: Edge) -> Counts:
 
 
 def pad(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_pad_mve.c`: a whole row is one copy where no channel is added."""
+    """`kernels/helium/pad.c`: a whole row is one copy where no channel is added."""
     to = Counts()
     copied, pixel = at.input.channels * at.input.element_bytes, at.output.channels * at.output.element_bytes
     columns = at.input.columns * edge.rows_inside
@@ -291,7 +291,7 @@ def pad(at: Geometry, edge: Edge) -> Counts:
 
 
 def sum_feed(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_sum_feed_mve.c`: eight channels at a time."""
+    """`kernels/helium/sum_feed.c`: eight channels at a time."""
     to = Counts()
     eights, columns = _vectors(at.input.channels, 8), at.input.columns
     to.add("step", 1)
@@ -310,7 +310,7 @@ def sum_feed(at: Geometry, edge: Edge) -> Counts:
 
 
 def dense_feed(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_dense_feed_mve.c`."""
+    """`kernels/helium/dense_feed.c`."""
     to = Counts()
     outputs = at.output.channels
     runs, run = (1, at.input.elements) if at.input.gapless else (at.input.columns, at.input.channels)

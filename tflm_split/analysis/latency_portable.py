@@ -13,7 +13,7 @@ _BLOCK_CHANNELS = 32
 
 
 def conv(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_conv.c`: four filters at a time."""
+    """`kernels/portable/conv.c`: four filters at a time."""
     to = Counts()
     rows, columns = at.kernel
     groups = at.groups
@@ -45,7 +45,7 @@ def conv(at: Geometry, edge: Edge) -> Counts:
 
 
 def conv_sum(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_conv_sum.c`: the windows of CONV, sums that are loaded and stored; first and last steps do more."""
+    """`kernels/portable/conv_sum.c`: the windows of CONV, sums that are loaded and stored; first and last steps do more."""
     to = conv(at, edge)
     sum_ends(to, at)
     return to
@@ -61,7 +61,7 @@ def sum_ends(to: Counts, at: Geometry) -> None:
 
 
 def depthwise(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_depthwise.c`: up to 32 channels at a time."""
+    """`kernels/portable/depthwise.c`: up to 32 channels at a time."""
     to = Counts()
     rows, columns = at.kernel
     blocks = -(-at.output.channels // _BLOCK_CHANNELS)
@@ -83,7 +83,7 @@ def depthwise(at: Geometry, edge: Edge) -> Counts:
 
 
 def pool(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_average_pool.c`, `split_nn_max_pool.c`: up to 32 channels at a time."""
+    """`kernels/portable/average_pool.c`, `kernels/portable/max_pool.c`: up to 32 channels at a time."""
     to = Counts()
     blocks = -(-at.output.channels // _BLOCK_CHANNELS)
     to.add("step", 1)
@@ -99,17 +99,17 @@ def pool(at: Geometry, edge: Edge) -> Counts:
 
 
 def add(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_add.c`."""
+    """`kernels/portable/add.c`."""
     return _element_wise(at)
 
 
 def mul(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_mul.c`."""
+    """`kernels/portable/mul.c`."""
     return _element_wise(at)
 
 
 def lut(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_lut.c`: entries of a byte or of a word."""
+    """`kernels/portable/lut.c`: entries of a byte or of a word."""
     to = Counts()
     kind = "word" if at.output.element_bytes == 4 else "byte"
     to.add("step", 1)
@@ -119,12 +119,12 @@ def lut(at: Geometry, edge: Edge) -> Counts:
 
 
 def quantize_float(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_quantize_float.c`."""
+    """`kernels/portable/quantize_float.c`."""
     return _element_wise(at)
 
 
 def softmax(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_softmax.c`: how many elements lie too far below the largest depends on the values."""
+    """`kernels/portable/softmax.c`: how many elements lie too far below the largest depends on the values."""
     return _element_wise(at)
 
 
@@ -154,7 +154,7 @@ def _fills(to: Counts, length: int, times: int) -> None:
 
 
 def pad(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_pad.c`: a memmove and two memsets per pixel, or one memset."""
+    """`kernels/portable/pad.c`: a memmove and two memsets per pixel, or one memset."""
     to = Counts()
     inside = at.input.columns * edge.rows_inside
     size = at.output.element_bytes
@@ -171,7 +171,7 @@ def pad(at: Geometry, edge: Edge) -> Counts:
 
 
 def sum_feed(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_sum_feed.c`."""
+    """`kernels/portable/sum_feed.c`."""
     to = Counts()
     to.add("step", 1)
     to.add("clear", edge.first)
@@ -185,7 +185,7 @@ def sum_feed(at: Geometry, edge: Edge) -> Counts:
 
 
 def dense_feed(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_dense_feed.c`."""
+    """`kernels/portable/dense_feed.c`."""
     to = Counts()
     outputs = at.output.channels
     runs, run = (1, at.input.elements) if at.input.gapless else (at.input.columns, at.input.channels)
@@ -201,7 +201,7 @@ def dense_feed(at: Geometry, edge: Edge) -> Counts:
 
 
 def transpose_conv(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_transpose_conv.c`: each output pixel gathers the taps that reach it."""
+    """`kernels/portable/transpose_conv.c`: each output pixel gathers the taps that reach it."""
     to = Counts()
     rows, columns = at.kernel
     stride, pad = max(1, at.number("stride_columns", 1)), at.number("pad_columns")
@@ -221,7 +221,7 @@ def transpose_conv(at: Geometry, edge: Edge) -> Counts:
 
 
 def resize_nearest(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_resize_nearest.c`: a memmove per pixel."""
+    """`kernels/portable/resize_nearest.c`: a memmove per pixel."""
     to = Counts()
     to.add("step", 1)
     to.add("pixel", at.output.columns)
@@ -230,7 +230,7 @@ def resize_nearest(at: Geometry, edge: Edge) -> Counts:
 
 
 def gather(at: Geometry, edge: Edge) -> Counts:
-    """`split_nn_gather.c`: a memcpy per pixel; which entry of the table, and so where it lies, is known at run time only."""
+    """`kernels/portable/gather.c`: a memcpy per pixel; which entry of the table it reads is known at run time only."""
     to = Counts()
     to.add("step", 1)
     to.add("pixel", at.output.columns)

@@ -18,7 +18,7 @@ from pathlib import Path
 from tflm_split.board.boards import Board
 from tflm_split.board.toolchain import COMPILER, compiler_version, find_tool, run_tool, runtime_folder
 from tflm_split.errors import InputError, ToolError
-from tflm_split.native.build import executor_sources
+from tflm_split.native.build import executor_headers, executor_sources, executor_units
 from tflm_split.program.types import Program
 
 OPTIMIZATION = "-O2"
@@ -102,18 +102,18 @@ def _include_flags(board: Board) -> tuple[str, ...]:
     return (f"-I{runtime / 'split_nn'}", f"-I{runtime / 'boards' / 'common'}", f"-I{runtime / 'boards' / board.folder}")
 
 
-def _names_kinds(source: Path) -> bool:
-    """Whether a source of the executor is another one for each set of kinds of step."""
-    return source.stem in ("split_nn_run", "split_nn_check_op") or source.stem.startswith("split_nn_op_")
+def _names_kinds(unit: Path) -> bool:
+    """Whether a source of the executor is another one for each set of kinds of step: all but the kernels are."""
+    return unit.stem.startswith(("split_nn_core_", "split_nn_ops_"))
 
 
 def _objects(board: Board, portable: bool, kinds_mask: int) -> tuple[Path, ...]:
     """What all firmware of a board shares, ready to be linked."""
-    executor = executor_sources()
+    executor = executor_units()
     if not executor:
         raise ToolError("the executor's C sources are not in this installation: run from a checkout of tflm_split")
     common = [path for path in sorted((runtime_folder() / "boards" / "common").glob("*.c")) if path.name != "main.c"]
-    digest = _digest([*executor, *common], board)
+    digest = _digest([*executor_sources(), *executor_headers(), *common], board)
     kinds = tuple(path for path in executor if _names_kinds(path))
     others = tuple(path for path in (*executor, *common) if not _names_kinds(path))
     by_kinds = _compiled(board, (f"-DSPLIT_NN_KINDS=UINT64_C({kinds_mask:#x})",), kinds, digest)
@@ -121,12 +121,12 @@ def _objects(board: Board, portable: bool, kinds_mask: int) -> tuple[Path, ...]:
     return (*(by_kinds / f"{path.stem}.o" for path in kinds), *(shared / f"{path.stem}.o" for path in others))
 
 
-def _digest(sources: Sequence[Path], board: Board) -> str:
-    """Of all that is compiled."""
-    folders = {source.parent for source in sources} | {runtime_folder() / "boards" / board.folder}
-    headers = [path for folder in folders for path in folder.glob("*.h")]
+def _digest(files: Sequence[Path], board: Board) -> str:
+    """Of all that is compiled: `files` and the board's headers."""
+    folders = (runtime_folder() / "boards" / "common", runtime_folder() / "boards" / board.folder)
+    headers = [path for folder in folders for path in sorted(folder.glob("*.h"))]
     digest = hashlib.sha256()
-    for path in [*sources, *sorted(headers)]:
+    for path in [*files, *headers]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

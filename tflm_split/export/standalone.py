@@ -42,9 +42,9 @@ def standalone_header(region: OneRegion, name: str) -> str:
     inputs = sum(not port.is_output for port in ports)
     macros = "\n".join("".join(f"{line}\n" for line in _macros(name, port)) for port in ports)
     return f"""\
-/* A model on the split_nn executor, without TFLM. Build {name}.c and all C files of tflm_runtime_patch/split_nn, with
- * that folder among the include directories; -DSPLIT_NN_KINDS=UINT64_C({region.program.kinds_mask:#x}) for all of them and
- * --gc-sections leave out what this model does not use.
+/* A model on the split_nn executor, without TFLM. Build {name}.c and the files split_nn_*.c of tflm_runtime_patch/src,
+ * with tflm_runtime_patch/split_nn among the include directories. To leave out what this model does not use, add
+ * -DSPLIT_NN_KINDS=UINT64_C({region.program.kinds_mask:#x}) for all of them, and link with --gc-sections.
  *
  *     if ({name}_init() != 0) ...             once
  *     fill {name}_input0()                    before every call: the inputs are overwritten while it runs

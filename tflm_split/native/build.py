@@ -16,7 +16,9 @@ from tflm_split.errors import ToolError
 from tflm_split.native import LIBRARY_PATH
 
 _HERE = Path(__file__).resolve().parent
-_RUNTIME = _HERE.parents[1] / "tflm_runtime_patch"
+RUNTIME_FOLDER = _HERE.parents[1] / "tflm_runtime_patch"
+EXECUTOR_FOLDER = RUNTIME_FOLDER / "split_nn"
+"""Where `split_nn.h` lies, the executor's one public header. Neither folder is there without a checkout."""
 
 _SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 _COMPILE_TIMEOUT_S = 300
@@ -30,13 +32,34 @@ def host_library() -> Path:
 
 
 def executor_sources() -> tuple[Path, ...]:
-    """The C files of the executor and its portable kernels, in name order; none when there is no checkout."""
-    return tuple(sorted((_RUNTIME / "split_nn").glob("*.c")))
+    """The C files of the executor and of all its kernels, in path order; none when there is no checkout.
+
+    Files in different folders may have the same name: a build whose objects share a folder compiles `executor_units()`.
+    """
+    return tuple(sorted(EXECUTOR_FOLDER.rglob("*.c")))
+
+
+def executor_headers() -> tuple[Path, ...]:
+    """Every header of the executor, in path order."""
+    return tuple(sorted(EXECUTOR_FOLDER.rglob("*.h")))
+
+
+def executor_units() -> tuple[Path, ...]:
+    """The same sources under names that are unique: `src/split_nn_kernels_dsp_conv.c` includes `kernels/dsp/conv.c`.
+
+    `scripts/write_integrations.py` writes these files.
+    """
+    return tuple(RUNTIME_FOLDER / "src" / unit_name(source) for source in executor_sources())
+
+
+def unit_name(source: Path) -> str:
+    """The file in `src/` that hands an executor source to the compiler."""
+    return "_".join((EXECUTOR_FOLDER.name, *source.relative_to(EXECUTOR_FOLDER).parts))
 
 
 def host_sources() -> tuple[Path, ...]:
     """Every C file of the host library, the compiler's inner loops among them; raises ToolError when they are not there."""
-    shim = (_RUNTIME / "tflm" / "tflm_split_call.c", _RUNTIME / "host" / "pip_operator.c")
+    shim = (RUNTIME_FOLDER / "tflm" / "tflm_split_call.c", RUNTIME_FOLDER / "host" / "pip_operator.c")
     loops = (_HERE / "squeeze.c", _HERE / "min_cut.c")
     sources = (*executor_sources(), *shim, *loops)
     if not executor_sources() or not all(path.is_file() for path in (*shim, *loops)):

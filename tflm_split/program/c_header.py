@@ -1,6 +1,6 @@
 """What does the program's byte format look like in C?
 
-`render()` answers with `tflm_runtime_patch/split_nn/split_nn_format.h`, generated from `format.py` so that the format
+`render()` answers with `tflm_runtime_patch/split_nn/generated/split_nn_format.h`, generated from `format.py` so that the format
 has one owner. `python -m tflm_split.program.c_header` rewrites the file; with `--check` it only says whether the file
 is fresh (exit code 1 if not).
 """
@@ -16,7 +16,9 @@ from pathlib import Path
 
 from tflm_split.program import format as fmt
 
-HEADER_PATH = Path(__file__).resolve().parents[2] / "tflm_runtime_patch" / "split_nn" / "split_nn_format.h"
+HEADER_PATH = (
+    Path(__file__).resolve().parents[2] / "tflm_runtime_patch" / "split_nn" / "generated" / "split_nn_format.h"
+)
 
 _ENUMS: tuple[tuple[str, type[IntEnum]], ...] = (
     ("STORAGE", fmt.StorageKind),

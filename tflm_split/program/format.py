@@ -2,13 +2,13 @@
 
 A program is one blob, little-endian, position-independent, read in place from flash. It starts with `HEADER`; every
 `*_offset` is a byte offset from the blob's first byte, 4-aligned unless its comment says otherwise. The C header
-`tflm_runtime_patch/split_nn/split_nn_format.h` is generated from this file (`python -m tflm_split.program.c_header`)
+`tflm_runtime_patch/split_nn/generated/split_nn_format.h` is generated from this file (`python -m tflm_split.program.c_header`)
 and a test keeps it fresh.
 
     header | io records | storage records | view records | op records | parameter records | address tables | moves |
     moves in the order of their steps | steps | constants (weights, biases, multipliers, shifts, tables)
 
-How it is executed (`split_nn/split_nn_run.c`): for each step `(op, row)` in order, the op computes row `row` of its
+How it is executed (`split_nn/core/run.c`): for each step `(op, row)` in order, the op computes row `row` of its
 output view, or, for an accumulating op (`SUM_FEED`, `DENSE_FEED`), takes in row `row` of its input view: row 0 clears
 the accumulator first, the last row writes the output. `CONV_SUM` adds to row `row` of sums that several ops share.
 Before a step, the rows that `MOVE` records name for it are copied to other addresses, where later steps find them.

@@ -1,0 +1,29 @@
+/* The parts of split_nn_prepare(), in the order they may be called: each relies on what the ones before have
+ * proved. */
+#ifndef SPLIT_NN_CHECK_H_
+#define SPLIT_NN_CHECK_H_
+
+#include "../split_nn.h"
+
+/* Strides, windows and offsets of one op stay below this, so that kernels compute positions in int32. */
+#define SPLIT_MAX_REACH (UINT64_C(1) << 29)
+
+/* Does [offset, offset + bytes) lie in [low, high)? */
+static inline int split_lies_in(uint64_t offset, uint64_t bytes, uint64_t low, uint64_t high) {
+    return low <= offset && offset <= high && bytes <= high - offset;
+}
+
+/* a * b, or some value above every legal size when that is larger than 2^32. */
+static inline uint64_t split_capped_product(uint64_t a, uint32_t b) {
+    const uint64_t cap = UINT64_C(1) << 32;
+    return a >= cap || a * b >= cap ? (b == 0 ? 0 : cap) : a * b;
+}
+
+split_status split_check_storage(const uint8_t* program, uint32_t index);
+split_status split_check_view(const uint8_t* program, uint32_t index);
+split_status split_check_op(const uint8_t* program, uint32_t index);
+split_status split_check_step(const uint8_t* program, uint32_t index);
+split_status split_check_move(const uint8_t* program, uint32_t index);
+split_status split_check_first_moves(const uint8_t* program, uint32_t index);
+
+#endif /* SPLIT_NN_CHECK_H_ */

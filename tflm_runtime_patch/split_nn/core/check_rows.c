@@ -1,0 +1,282 @@
+/* Do storages, views, steps and moves stay inside the workspace and the program? */
+#include "check.h"
+#include "program.h"
+
+/* May rows of the storage move, and is there the table that leads to their moves? */
+static int table_of_moves_fits(const uint8_t* program, const split_storage* storage) {
+    const uint64_t table_bytes = (uint64_t)storage->row_count * (split_entry_bytes(storage) + 2u) + 2u;
+    return SPLIT_NN_HAS(SPLIT_MOVES_BIT) && storage->flags == SPLIT_STORAGE_MOVES &&
+           (storage->kind == SPLIT_STORAGE_TABLE16 || storage->kind == SPLIT_STORAGE_TABLE32) &&
+           split_lies_in(storage->where, table_bytes, sizeof(split_header), split_header_of(program)->total_bytes);
+}
+
+split_status split_check_storage(const uint8_t* program, uint32_t index) {
+    const split_header* header = split_header_of(program);
+    const split_storage* storage = split_storage_at(program, index);
+    const uint64_t all_bytes = (uint64_t)storage->row_bytes * storage->row_count;
+    const uint64_t table_bytes = (uint64_t)storage->row_count * split_entry_bytes(storage);
+    int fits = 0;
+    switch (storage->kind) {
+        case SPLIT_STORAGE_AFFINE:
+            fits = split_lies_in(storage->where, all_bytes, 0, header->workspace_bytes);
+            break;
+        case SPLIT_STORAGE_CONSTANT:
+            fits = split_lies_in(storage->where, all_bytes, header->constants_offset, header->total_bytes);
+            break;
+        case SPLIT_STORAGE_TABLE16:
+        case SPLIT_STORAGE_TABLE32:
+            fits = storage->where % 4u == 0 &&
+                   split_lies_in(storage->where, table_bytes, sizeof(split_header), header->total_bytes);
+            for (uint32_t row = 0; fits && row < storage->row_count; ++row) {
+                uint32_t offset = split_row_offset(program, storage, row);
+                fits = offset == SPLIT_NOWHERE || split_lies_in(offset, storage->row_bytes, 0, header->workspace_bytes);
+            }
+            break;
+        default:
+            break;
+    }
+    if (storage->flags != 0) {
+        fits = fits && table_of_moves_fits(program, storage);
+    }
+    return fits && storage->row_bytes > 0 && storage->row_count > 0 ? SPLIT_OK : SPLIT_ERROR_STORAGE;
+}
+
+split_status split_check_view(const uint8_t* program, uint32_t index) {
+    const split_header* header = split_header_of(program);
+    const split_view* view = split_view_at(program, index);
+    if (view->storage >= header->storage_count || view->reserved != 0 || view->row_count == 0 ||
+        view->column_count == 0 || view->channel_count == 0 ||
+        (view->element_bytes != 1 && view->element_bytes != 2 && view->element_bytes != 4) ||
+        view->pixel_stride_bytes > INT32_MAX) {
+        return SPLIT_ERROR_VIEW;
+    }
+    const split_storage* storage = split_storage_at(program, view->storage);
+    const uint64_t pixel_bytes = (uint64_t)view->channel_count * view->element_bytes;
+    const uint64_t row_bytes = (uint64_t)(view->column_count - 1u) * view->pixel_stride_bytes + pixel_bytes;
+    if (!split_lies_in(view->first_row, view->row_count, 0, storage->row_count) ||
+        !split_lies_in(view->offset_bytes, row_bytes, 0, storage->row_bytes) ||
+        (view->column_count > 1 && view->pixel_stride_bytes < pixel_bytes)) {
+        return SPLIT_ERROR_VIEW;
+    }
+    if (view->element_bytes == 1) {
+        return SPLIT_OK;
+    }
+    if (view->pixel_stride_bytes % view->element_bytes != 0) {
+        return SPLIT_ERROR_VIEW;
+    }
+    for (uint32_t row = 0; row < view->row_count; ++row) {
+        uint32_t offset = split_row_offset(program, storage, view->first_row + row);
+        if (offset != SPLIT_NOWHERE && (offset + view->offset_bytes) % view->element_bytes != 0) {
+            return SPLIT_ERROR_VIEW;
+        }
+    }
+    return SPLIT_OK;
+}
+
+static int has_address(const uint8_t* program, uint32_t view_index, uint32_t row) {
+    const split_view* view = split_view_at(program, view_index);
+    return split_row_offset(program, split_storage_at(program, view->storage), view->first_row + row) != SPLIT_NOWHERE;
+}
+
+/* A window's rows outside the input are padding. */
+static int tap_has_address(const uint8_t* program, uint32_t view, int32_t row) {
+    return row < 0 || row >= split_view_at(program, view)->row_count || has_address(program, view, (uint32_t)row);
+}
+
+static int window_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_window_params* window = (const split_window_params*)split_at(program, op->params_offset);
+    for (uint32_t k = 0; k < window->kernel_rows; ++k) {
+        if (!tap_has_address(program, op->input, split_window_row(window, row, k))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int transposed_window_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_transpose_conv_params* window =
+        (const split_transpose_conv_params*)split_at(program, op->params_offset);
+    for (uint32_t k = 0; k < window->kernel_rows; ++k) {
+        if (!tap_has_address(program, op->input, split_transposed_row(window, row, k))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* A broadcast operand has one row, which every step reads. */
+static int operand_has_address(const uint8_t* program, uint32_t view, uint32_t row) {
+    return has_address(program, view, split_view_at(program, view)->row_count == 1 ? 0 : row);
+}
+
+/* The rows of the right operand that the row's batch is multiplied with. */
+static int batch_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_matmul_params* params = (const split_matmul_params*)split_at(program, op->params_offset);
+    const uint32_t rows = split_view_at(program, op->input2)->row_count;
+    const uint32_t first = row / params->left_rows * params->right_rows % rows;
+    for (uint32_t k = 0; k < params->right_rows; ++k) {
+        if (!has_address(program, op->input2, first + k)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Rows that stay rows come from their own, others from all. */
+static int lines_have_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_transpose_params* axes = (const split_transpose_params*)split_at(program, op->params_offset);
+    const uint32_t rows = split_view_at(program, op->input)->row_count;
+    for (uint32_t k = 0; k < rows; ++k) {
+        if ((axes->row_axis != 0 || k == row) && !has_address(program, op->input, k)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+split_status split_check_step(const uint8_t* program, uint32_t index) {
+    const split_header* header = split_header_of(program);
+    const split_step step = split_step_at(program, index);
+    if (step.op >= header->op_count) {
+        return SPLIT_ERROR_STEP;
+    }
+    const split_op* op = split_op_at(program, step.op);
+    const int sums = op->kind == SPLIT_OP_CONV_SUM || op->kind == SPLIT_OP_CONV_SUM_LAST;
+    const int feeds = op->accumulator != SPLIT_NONE && !sums; /* split_check_op: no other op has one */
+    if (step.row >= split_view_at(program, feeds ? op->input : op->output)->row_count) {
+        return SPLIT_ERROR_STEP;
+    }
+    int found = has_address(program, op->output, feeds ? 0 : step.row);
+    switch (op->kind) {
+        case SPLIT_OP_CONV_SUM:
+        case SPLIT_OP_CONV_SUM_LAST:
+            found =
+                found && has_address(program, op->accumulator, step.row) && window_has_addresses(program, op, step.row);
+            break;
+        case SPLIT_OP_CONV:
+        case SPLIT_OP_DEPTHWISE:
+        case SPLIT_OP_AVERAGE_POOL:
+        case SPLIT_OP_MAX_POOL:
+        case SPLIT_OP_CONV_INT16:
+        case SPLIT_OP_DEPTHWISE_INT16:
+        case SPLIT_OP_POOL_INT16:
+        case SPLIT_OP_CONV_FLOAT:
+        case SPLIT_OP_DEPTHWISE_FLOAT:
+        case SPLIT_OP_POOL_FLOAT:
+            found = found && window_has_addresses(program, op, step.row);
+            break;
+        case SPLIT_OP_ADD:
+        case SPLIT_OP_SUB:
+        case SPLIT_OP_MUL:
+        case SPLIT_OP_BINARY_INT16:
+        case SPLIT_OP_BINARY_FLOAT:
+        case SPLIT_OP_MINIMUM:
+        case SPLIT_OP_MAXIMUM:
+        case SPLIT_OP_SQUARED_DIFFERENCE:
+        case SPLIT_OP_PRELU:
+            found = found && operand_has_address(program, op->input, step.row) &&
+                    operand_has_address(program, op->input2, step.row);
+            break;
+        case SPLIT_OP_TRANSPOSE_CONV:
+            found = found && transposed_window_has_addresses(program, op, step.row);
+            break;
+        case SPLIT_OP_RESIZE_NEAREST: {
+            const split_resize_params* resize = (const split_resize_params*)split_at(program, op->params_offset);
+            const uint16_t* row_map = (const uint16_t*)split_at(program, resize->row_map_offset);
+            found = found && has_address(program, op->input, row_map[step.row]);
+            break;
+        }
+        case SPLIT_OP_RESIZE_BILINEAR: {
+            const split_bilinear_params* bilinear = (const split_bilinear_params*)split_at(program, op->params_offset);
+            const uint32_t* rows = (const uint32_t*)split_at(program, bilinear->row_positions_offset);
+            const uint32_t first = rows[step.row] / SPLIT_POSITIONS_PER_PIXEL;
+            const int between = rows[step.row] % SPLIT_POSITIONS_PER_PIXEL > 0;
+            found = found && has_address(program, op->input, first) &&
+                    (!between || has_address(program, op->input, first + 1u));
+            break;
+        }
+        case SPLIT_OP_DEPTH_TO_SPACE: {
+            const split_block_params* params = (const split_block_params*)split_at(program, op->params_offset);
+            found = found && has_address(program, op->input, step.row / params->block);
+            break;
+        }
+        case SPLIT_OP_TRANSPOSE:
+            found = found && lines_have_addresses(program, op, step.row);
+            break;
+        case SPLIT_OP_BATCH_MATMUL:
+            found = found && has_address(program, op->input, step.row) && batch_has_addresses(program, op, step.row);
+            break;
+        case SPLIT_OP_PAD: {
+            const split_pad_params* pad = (const split_pad_params*)split_at(program, op->params_offset);
+            const uint32_t rows = split_view_at(program, op->input)->row_count;
+            const int inside = step.row >= pad->pad_rows && step.row - pad->pad_rows < rows;
+            found = found && (!inside || has_address(program, op->input, step.row - pad->pad_rows));
+            break;
+        }
+        case SPLIT_OP_SUM_FEED:
+        case SPLIT_OP_DENSE_FEED:
+        case SPLIT_OP_SUM_FEED_INT16:
+        case SPLIT_OP_DENSE_FEED_INT16:
+        case SPLIT_OP_SUM_FEED_FLOAT:
+        case SPLIT_OP_DENSE_FEED_FLOAT:
+            found = found && has_address(program, op->accumulator, 0) && has_address(program, op->input, step.row);
+            break;
+        default: /* element by element */
+            found = found && has_address(program, op->input, step.row);
+            break;
+    }
+    return found ? SPLIT_OK : SPLIT_ERROR_ROW;
+}
+
+/* Moves lie sorted, each where its storage looks for its row's. Turns are checked here too, one with each move. */
+split_status split_check_move(const uint8_t* program, uint32_t index) {
+    const split_header* header = split_header_of(program);
+    const split_move* move = split_move_at(program, index);
+    if (header->move_count > UINT16_MAX || move->step >= header->step_count || move->storage >= header->storage_count) {
+        return SPLIT_ERROR_MOVE;
+    }
+    const split_storage* storage = split_storage_at(program, move->storage);
+    if (storage->flags != SPLIT_STORAGE_MOVES || move->row >= storage->row_count) {
+        return SPLIT_ERROR_MOVE;
+    }
+    const uint16_t* own = split_first_moves(program, storage) + move->row;
+    const uint32_t first = split_row_offset(program, storage, move->row);
+    if (index < own[0] || index >= own[1] || first == SPLIT_NOWHERE ||
+        !split_lies_in(move->address, storage->row_bytes, 0, header->workspace_bytes) ||
+        (move->address - first) % SPLIT_MOVE_ALIGN != 0) {
+        return SPLIT_ERROR_MOVE;
+    }
+    if (index > 0) {
+        const split_move* before = split_move_at(program, index - 1u);
+        if (!split_moves_after(move, before->storage, before->row, before->step)) {
+            return SPLIT_ERROR_MOVE;
+        }
+    }
+    const uint32_t turn = split_move_in_turn(program, index);
+    const uint32_t turn_before = index > 0 ? split_move_in_turn(program, index - 1u) : turn;
+    if (turn >= header->move_count || turn_before >= header->move_count ||
+        split_move_at(program, turn)->step < split_move_at(program, turn_before)->step) {
+        return SPLIT_ERROR_MOVE;
+    }
+    return SPLIT_OK;
+}
+
+/* A row whose storage says that it has moves finds its own and no others. */
+split_status split_check_first_moves(const uint8_t* program, uint32_t index) {
+    const split_storage* storage = split_storage_at(program, index);
+    if (storage->flags == 0) {
+        return SPLIT_OK;
+    }
+    const uint16_t* first = split_first_moves(program, storage);
+    for (uint32_t row = 0; row < storage->row_count; ++row) {
+        if (first[row] > first[row + 1u] || first[row + 1u] > split_header_of(program)->move_count) {
+            return SPLIT_ERROR_MOVE;
+        }
+        for (uint32_t i = first[row]; i < first[row + 1u]; ++i) {
+            if (!split_moves_row(split_move_at(program, i), index, row)) {
+                return SPLIT_ERROR_MOVE;
+            }
+        }
+    }
+    return SPLIT_OK;
+}

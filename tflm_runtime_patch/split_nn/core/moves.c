@@ -1,0 +1,38 @@
+/* Rows that go to other addresses before a step. */
+#include "copy.h"
+#include "../ops/ops.h"
+
+uint32_t split_moved_row_offset(const uint8_t* program, const split_storage* storage, uint32_t row, uint32_t step) {
+    const uint16_t* first = split_first_moves(program, storage) + row;
+    uint32_t offset = split_row_offset(program, storage, row);
+    for (uint32_t i = first[0]; i < first[1]; ++i) {
+        const split_move* move = split_move_at(program, i);
+        if (move->step > step) {
+            break;
+        }
+        offset = move->address;
+    }
+    return offset;
+}
+
+/* Carries out move `index`. The row is where the move before this one, in the same row, has put it. */
+static void move_row(const split_machine* at, uint32_t index) {
+    const split_move* move = split_move_at(at->program, index);
+    const split_storage* storage = split_storage_at(at->program, move->storage);
+    const split_move* last = index > 0 ? split_move_at(at->program, index - 1u) : NULL;
+    const int again = last != NULL && split_moves_row(last, move->storage, move->row);
+    const uint32_t from = again ? last->address : split_row_offset(at->program, storage, move->row);
+    split_copy_row(at->workspace + move->address, at->workspace + from, storage->row_bytes);
+}
+
+uint32_t split_run_moves(const split_machine* at, uint32_t moved) {
+    const uint32_t count = split_header_of(at->program)->move_count;
+    for (; moved < count; ++moved) {
+        const uint32_t index = split_move_in_turn(at->program, moved);
+        if (split_move_at(at->program, index)->step != at->step) {
+            break;
+        }
+        move_row(at, index);
+    }
+    return moved;
+}

@@ -1,0 +1,136 @@
+/* Is this blob a program that can be run safely? Header and tables first, then every record, then every step.
+ */
+#include "check.h"
+#include "program.h"
+
+static int table_fits(const split_header* header, uint32_t offset, uint64_t count, uint64_t record_bytes) {
+    return offset % 4u == 0 && split_lies_in(offset, count * record_bytes, sizeof(split_header), header->total_bytes);
+}
+
+static split_status check_header(const uint8_t* program, size_t program_bytes) {
+    const split_header* header = split_header_of(program);
+    const uint32_t step_bytes = header->flags & SPLIT_FLAG_WIDE_STEPS ? 4u : 2u;
+    if (header->magic != SPLIT_MAGIC) {
+        return SPLIT_ERROR_MAGIC;
+    }
+    if (header->version != SPLIT_VERSION) {
+        return SPLIT_ERROR_VERSION;
+    }
+    if (header->total_bytes > program_bytes || header->total_bytes > INT32_MAX) {
+        return SPLIT_ERROR_TRUNCATED;
+    }
+    if ((header->flags & ~(uint32_t)SPLIT_FLAG_WIDE_STEPS) != 0 || header->reserved != 0 ||
+        header->workspace_bytes > INT32_MAX ||
+        !split_lies_in(header->constants_offset, 0, sizeof(split_header), header->total_bytes) ||
+        !table_fits(header, header->io_offset, (uint64_t)header->input_count + header->output_count,
+                    sizeof(split_io)) ||
+        !table_fits(header, header->storages_offset, header->storage_count, sizeof(split_storage)) ||
+        !table_fits(header, header->views_offset, header->view_count, sizeof(split_view)) ||
+        !table_fits(header, header->ops_offset, header->op_count, sizeof(split_op)) ||
+        !table_fits(header, header->moves_offset, header->move_count, sizeof(split_move) + sizeof(uint16_t)) ||
+        !table_fits(header, header->steps_offset, header->step_count, step_bytes)) {
+        return SPLIT_ERROR_HEADER;
+    }
+    return SPLIT_OK;
+}
+
+static split_status check_ios(const uint8_t* program) {
+    const split_header* header = split_header_of(program);
+    const uint32_t count = (uint32_t)header->input_count + header->output_count;
+    for (uint32_t i = 0; i < count; ++i) {
+        const split_io* io = split_nn_io(program, i);
+        if (io->bytes == 0 || !split_lies_in(io->address, io->bytes, 0, header->workspace_bytes)) {
+            return SPLIT_ERROR_IO;
+        }
+    }
+    return SPLIT_OK;
+}
+
+typedef split_status (*record_check)(const uint8_t* program, uint32_t index);
+
+static split_status check_each(const uint8_t* program, uint32_t count, record_check check) {
+    split_status status = SPLIT_OK;
+    for (uint32_t i = 0; i < count && status == SPLIT_OK; ++i) {
+        status = check(program, i);
+    }
+    return status;
+}
+
+split_status split_nn_prepare(const void* program, size_t program_bytes) {
+    const uint8_t* blob = (const uint8_t*)program;
+    if (blob == NULL) {
+        return SPLIT_ERROR_NULL;
+    }
+    if ((uintptr_t)blob % SPLIT_NN_ALIGNMENT != 0) {
+        return SPLIT_ERROR_ALIGNMENT;
+    }
+    if (program_bytes < sizeof(split_header)) {
+        return SPLIT_ERROR_TRUNCATED;
+    }
+    const split_header* header = split_header_of(blob);
+    split_status status = check_header(blob, program_bytes);
+    if (status == SPLIT_OK) {
+        status = check_ios(blob);
+    }
+    if (status == SPLIT_OK) {
+        status = check_each(blob, header->storage_count, split_check_storage);
+    }
+    if (status == SPLIT_OK) {
+        status = check_each(blob, header->view_count, split_check_view);
+    }
+    if (status == SPLIT_OK) {
+        status = check_each(blob, header->op_count, split_check_op);
+    }
+    if (status == SPLIT_OK) {
+        status = check_each(blob, header->step_count, split_check_step);
+    }
+    if (status == SPLIT_OK) {
+        status = check_each(blob, header->move_count, split_check_move);
+    }
+    if (status == SPLIT_OK) {
+        status = check_each(blob, header->storage_count, split_check_first_moves);
+    }
+    return status;
+}
+
+const char* split_nn_status_text(split_status status) {
+    static const char* const texts[SPLIT_STATUS_COUNT] = {
+        "ok",
+        "no program or no workspace was given",
+        "the program or the workspace does not start at a multiple of 4 bytes",
+        "the program is shorter than it says",
+        "this is not a TFLM_SPLIT program, or the machine is not little-endian",
+        "the program has another version than this executor",
+        "the program's header names tables outside the program, or has an unknown flag",
+        "an input or output lies outside the workspace",
+        "a storage leaves workspace or program, has rows that move in a build without moves, or is of an unknown kind",
+        "a view reaches outside its storage, or its elements are not aligned",
+        "an operator is of an unknown kind, or names views it cannot have",
+        "an operator's views do not fit together",
+        "an operator's window is empty, too tall or too wide",
+        "an operator's parameters are out of range",
+        "an operator's weights or tables lie outside the program's constants, or hold values out of range",
+        "a step names an operator or a row that does not exist",
+        "a step reads or writes a row that has no address",
+        "a move names a row or a step that does not exist, leaves the workspace, or is out of order",
+    };
+    uint32_t index = (uint32_t)status;
+    return index < SPLIT_STATUS_COUNT ? texts[index] : "unknown status";
+}
+
+uint32_t split_nn_workspace_bytes(const void* program) {
+    return split_header_of((const uint8_t*)program)->workspace_bytes;
+}
+
+uint32_t split_nn_input_count(const void* program) {
+    return split_header_of((const uint8_t*)program)->input_count;
+}
+
+uint32_t split_nn_output_count(const void* program) {
+    return split_header_of((const uint8_t*)program)->output_count;
+}
+
+const split_io* split_nn_io(const void* program, uint32_t index) {
+    const uint8_t* blob = (const uint8_t*)program;
+    return (const split_io*)split_at(blob, split_header_of(blob)->io_offset) + index;
+}

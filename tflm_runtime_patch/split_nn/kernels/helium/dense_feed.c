@@ -1,0 +1,23 @@
+/* DENSE_FEED on MVE: FULLY_CONNECTED fed row by row. Stack: below 200 bytes. */
+#include "../target.h"
+
+#if defined(SPLIT_NN_MVE)
+
+#include "helium.h"
+
+void split_nn_dense_row(const split_dense* dense, const int8_t* input, const split_pixels* in, int32_t* sums,
+                        int32_t outputs) {
+    const int contiguous = in->stride == in->channels;
+    const int32_t runs = contiguous ? 1 : in->columns;
+    const int32_t run = contiguous ? in->columns * in->channels : in->channels;
+    for (int32_t r = 0; r < runs; ++r) {
+        split_mve_dots(sums, sums, outputs, input + r * in->stride, run, dense->weights + r * run, dense->weights_step);
+    }
+}
+
+void split_nn_dense_finish(const split_dense* dense, const int32_t* sums, int32_t outputs, int8_t* output) {
+    const split_mve_scales scales = split_mve_scales_of(&dense->requantization, outputs);
+    split_mve_store(&scales, 0, sums, outputs, output);
+}
+
+#endif /* SPLIT_NN_MVE */

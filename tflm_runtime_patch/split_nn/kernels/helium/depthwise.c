@@ -1,0 +1,366 @@
+/* DEPTHWISE: one output row on MVE, sixteen channels at a time. Stack: below 850 bytes.
+ *
+ * The product of two int8 fits an int16, a sum of them does not, and widening every product would cost more
+ * than all the rest. So a sum is kept as two int16: `low`, the sum modulo 2^16, and `high`, an estimate of the
+ * sum in units of 2^8 or 2^11 that is too small by less than 2^16. What it lacks is then (low - high * unit)
+ * modulo 2^16, and only that and `high` are widened, once per channel. */
+#include <stddef.h>
+
+#include "../shared_int8.h"
+#include "../target.h"
+
+#if defined(SPLIT_NN_MVE)
+
+#include "helium.h"
+
+/* Taps whose addresses are worked out together, for all channels. */
+#define LISTED_TAPS 25
+
+/* A tap: where its first channel lies in the input and in the weights. */
+typedef struct tap {
+    const int8_t* from;
+    const int8_t* weights;
+} tap;
+
+/* Some taps of the window: `inside` of them from the front of `taps`, and from its back the rest, which are
+ * padding. */
+typedef struct tap_list {
+    int32_t start; /* the first one is this one of the window's taps, counted row by row */
+    int32_t inside;
+    int32_t padding;
+    tap taps[LISTED_TAPS];
+} tap_list;
+
+/* Where the window of one output pixel lies. */
+typedef struct place {
+    const int8_t* const* rows;
+    int32_t origin; /* input pixel under window column 0 */
+    int32_t begin;  /* window columns [begin, end) lie inside the input */
+    int32_t end;
+    int32_t stride; /* bytes from one input pixel to the next */
+} place;
+
+/* The channels of an output pixel that are computed together. */
+typedef struct block {
+    int32_t first;
+    int32_t count; /* 1..16 */
+    int32_t from;  /* where they start in an input pixel */
+} block;
+
+/* How a block lies in an input pixel. */
+typedef enum layout {
+    ALL_16,
+    SOME,     /* less than 16 channels */
+    REPEATED, /* each input channel is read by several output channels */
+} layout;
+
+SPLIT_MVE_INLINE int8x16_t load(layout kind, const int8_t* from, mve_pred16_t p) {
+    return kind == ALL_16 ? vldrbq_s8(from) : vldrbq_z_s8(from, p);
+}
+
+/* Where even and odd lanes are widened twice, lane i of the vector that comes out for `part` is channel
+ * 4 * i + part: sums[those] = bias + sum, for the first `count` channels. */
+SPLIT_MVE_INLINE void put_in_order(layout kind, int32_t* sums, const int32_t* bias, int32_t count, int32_t part,
+                                   int32x4_t sum) {
+    const uint32x4_t channels = vidupq_n_u32(0, 4);
+    int32x4_t biases;
+    if (kind == ALL_16) {
+        biases = vldrwq_gather_shifted_offset_s32(bias + part, channels);
+    } else {
+        const mve_pred16_t p = vctp32q((uint32_t)(count + 3 - part) / 4u);
+        biases = vldrwq_gather_shifted_offset_z_s32(bias + part, channels, p);
+    }
+    vstrwq_scatter_shifted_offset_s32(sums + part, channels, vaddq_s32(sum, biases));
+}
+
+/* --- any window ------------------------------------------------------------------------------------------ */
+
+/* `high` is in units of 2^8: rounding down a product loses less than one unit, and of LISTED_TAPS products less
+ * than 2^8. */
+typedef struct partial {
+    int16x8_t low_even, low_odd, high_even, high_odd;
+} partial;
+
+SPLIT_MVE_INLINE void add_product(partial* to, int8x16_t value, int8x16_t weight) {
+    const int16x8_t even = vmullbq_int_s8(value, weight);
+    const int16x8_t odd = vmulltq_int_s8(value, weight);
+    to->low_even = vaddq_s16(to->low_even, even);
+    to->low_odd = vaddq_s16(to->low_odd, odd);
+    to->high_even = vaddq_s16(to->high_even, vshrq_n_s16(even, 8));
+    to->high_odd = vaddq_s16(to->high_odd, vshrq_n_s16(odd, 8));
+}
+
+SPLIT_MVE_INLINE int32x4_t joined(uint32x4_t lacking, int32x4_t high) {
+    return vaddq_s32(vreinterpretq_s32_u32(lacking), high);
+}
+
+SPLIT_MVE_INLINE void finish_partial(layout kind, const partial* sum, int32_t* sums, const int32_t* bias,
+                                     int32_t count) {
+    const int16x8_t even = sum->high_even, odd = sum->high_odd;
+    const uint16x8_t lacking_even = vreinterpretq_u16_s16(vsubq_s16(sum->low_even, vshlq_n_s16(even, 8)));
+    const uint16x8_t lacking_odd = vreinterpretq_u16_s16(vsubq_s16(sum->low_odd, vshlq_n_s16(odd, 8)));
+    put_in_order(kind, sums, bias, count, 0, joined(vmovlbq_u16(lacking_even), vshllbq_n_s16(even, 8)));
+    put_in_order(kind, sums, bias, count, 2, joined(vmovltq_u16(lacking_even), vshlltq_n_s16(even, 8)));
+    put_in_order(kind, sums, bias, count, 1, joined(vmovlbq_u16(lacking_odd), vshllbq_n_s16(odd, 8)));
+    put_in_order(kind, sums, bias, count, 3, joined(vmovltq_u16(lacking_odd), vshlltq_n_s16(odd, 8)));
+}
+
+/* For each lane, how far its input channel is from that of the block's first. */
+SPLIT_MVE_CASE uint8x16_t repeat(int32_t first, int32_t multiplier) {
+    uint8_t distances[SPLIT_MVE_BYTES];
+    int32_t copy = first % multiplier;
+    uint8_t distance = 0;
+    for (int32_t i = 0; i < SPLIT_MVE_BYTES; ++i) {
+        distances[i] = distance;
+        if (++copy == multiplier) {
+            copy = 0;
+            ++distance;
+        }
+    }
+    return vldrbq_u8(distances);
+}
+
+/* Lists the taps from `start` on. */
+SPLIT_MVE_CASE void list_taps(tap_list* list, const split_conv* conv, const place* at, int32_t channels,
+                              int32_t start) {
+    const int32_t columns = conv->window.columns, step = conv->window.dilation * at->stride;
+    const int32_t left = conv->window.rows * columns - start;
+    const int8_t* const* rows = at->rows + start / columns;
+    const int8_t* weights = conv->weights + start * channels;
+    tap* inside = list->taps;
+    tap* padding = list->taps + LISTED_TAPS;
+    int32_t t = start % columns;
+    for (int32_t room = left < LISTED_TAPS ? left : LISTED_TAPS; room > 0; ++rows, t = 0) {
+        const int32_t stop = t + room < columns ? t + room : columns;
+        const int32_t begin = *rows == NULL ? stop : split_clamp(at->begin, t, stop);
+        const int32_t end = *rows == NULL ? stop : split_clamp(at->end, begin, stop);
+        room -= stop - t;
+        for (; t < begin; ++t, weights += channels) {
+            (--padding)->weights = weights;
+        }
+        for (int32_t offset = at->origin * at->stride + t * step; t < end; ++t, offset += step) {
+            inside->from = *rows + offset;
+            inside->weights = weights;
+            ++inside;
+            weights += channels;
+        }
+        for (; t < stop; ++t, weights += channels) {
+            (--padding)->weights = weights;
+        }
+    }
+    list->start = start;
+    list->inside = inside - list->taps;
+    list->padding = list->taps + LISTED_TAPS - padding;
+}
+
+/* sums[16] = bias[16] + the products of the taps listed. */
+SPLIT_MVE_INLINE void block_of_any(layout kind, const split_conv* conv, const tap_list* list, const block* of,
+                                   const int32_t* bias, int32_t* sums) {
+    const mve_pred16_t p = vctp8q((uint32_t)of->count);
+    const int32_t first = of->first, from = of->from;
+    const uint8x16_t distances = kind == REPEATED ? repeat(first, conv->groups) : vdupq_n_u8(0);
+    const int16x8_t zero = vdupq_n_s16(0);
+    partial sum = {zero, zero, zero, zero};
+    const tap* at = list->taps;
+    for (int32_t n = list->inside; n > 0; --n, ++at) {
+        const int8x16_t value = kind == REPEATED ? vldrbq_gather_offset_z_s8(at->from + from, distances, p)
+                                                 : load(kind, at->from + from, p);
+        add_product(&sum, value, load(kind, at->weights + first, p));
+    }
+    if (conv->input_zero_point != 0) {
+        const int8x16_t padding = vdupq_n_s8((int8_t)conv->input_zero_point);
+        at = list->taps + LISTED_TAPS;
+        for (int32_t n = list->padding; n > 0; --n) {
+            --at;
+            add_product(&sum, padding, load(kind, at->weights + first, p));
+        }
+    }
+    finish_partial(kind, &sum, sums, bias, of->count);
+}
+
+SPLIT_MVE_CASE void any_block(const split_conv* conv, const tap_list* list, const block* of, const int32_t* bias,
+                              int32_t* sums) {
+    if (conv->groups > 1) {
+        block_of_any(REPEATED, conv, list, of, bias, sums);
+    } else if (of->count < SPLIT_MVE_BYTES) {
+        block_of_any(SOME, conv, list, of, bias, sums);
+    } else {
+        block_of_any(ALL_16, conv, list, of, bias, sums);
+    }
+}
+
+/* --- one input channel, which every output channel reads --------------------------------------------------- */
+
+/* Rounding down a product loses less than one unit of 2^8, and of so many products less than 2^16. */
+#define MOST_TAPS 256
+
+/* Padding is read from a byte of its own that does not advance. */
+SPLIT_MVE_CASE void one_channel_block(const split_conv* conv, const place* at, const block* of, int32_t channels,
+                                      int32_t* sums) {
+    const mve_pred16_t p = vctp8q((uint32_t)of->count);
+    const int8_t padding = (int8_t)conv->input_zero_point;
+    const int32_t columns = conv->window.columns, begin = at->begin, end = at->end;
+    const int32_t step = conv->window.dilation * at->stride;
+    const int8_t* weights = conv->weights + of->first;
+    const int16x8_t zero = vdupq_n_s16(0);
+    partial sum = {zero, zero, zero, zero};
+    for (int32_t k = 0; k < conv->window.rows; ++k) {
+        const int8_t* row = at->rows[k];
+        for (int32_t t = 0; t < columns;) {
+            const int is_inside = row != NULL && begin <= t && t < end;
+            const int32_t stop = is_inside ? end : row != NULL && t < begin ? begin : columns;
+            const int8_t* from = is_inside ? row + (at->origin * at->stride + t * step) : &padding;
+            const int32_t advance = is_inside ? step : 0;
+            for (; t < stop; ++t, from += advance, weights += channels) {
+                add_product(&sum, vdupq_n_s8(*from), vldrbq_z_s8(weights, p));
+            }
+        }
+    }
+    finish_partial(SOME, &sum, sums, conv->bias + of->first, of->count);
+}
+
+/* --- 3x3, all of it inside ------------------------------------------------------------------------------- */
+
+/* The sum of the products p0 .. p8, for even and odd channels. `high` will be the mean of floor(p / 2^8) over
+ * p0 .. p7, an int8, from halving adds that round down three times: it is less than 1 + 3/2 too small, so
+ * p0 + ... + p7 lacks less than 5/2 * 2^11. With p8, which `high` leaves out, what is lacking lies above -2^14
+ * and below 2^14 + 5/2 * 2^11 + 1: an int16. */
+typedef struct window_sum {
+    int16x8_t low_even, low_odd;
+} window_sum;
+
+/* Adds the products of a tap, and gives their upper bytes. */
+SPLIT_MVE_INLINE int8x16_t add_tap(window_sum* sum, layout kind, const int8_t* from, const int8_t* weights,
+                                   mve_pred16_t p) {
+    const int8x16_t value = load(kind, from, p), weight = load(kind, weights, p);
+    sum->low_even = vaddq_s16(sum->low_even, vmullbq_int_s8(value, weight));
+    sum->low_odd = vaddq_s16(sum->low_odd, vmulltq_int_s8(value, weight));
+    const int8x16_t upper = vmulhq_s8(value, weight);
+    SPLIT_MVE_NOW(sum->low_even, sum->low_odd);
+    return upper;
+}
+
+SPLIT_MVE_INLINE void block_of_3x3(layout kind, const split_conv* conv, const place* at, const block* of, int32_t next,
+                                   int32_t* sums) {
+    const mve_pred16_t p = vctp8q((uint32_t)of->count);
+    const int32_t step = conv->window.dilation * at->stride, offset = at->origin * at->stride + of->from;
+    const int8_t* from0 = at->rows[0] + offset;
+    const int8_t* from1 = at->rows[1] + offset;
+    const int8_t* from2 = at->rows[2] + offset;
+    const int8_t* weights = conv->weights + of->first;
+    window_sum sum = {vdupq_n_s16(0), vdupq_n_s16(0)};
+    int8x16_t high = add_tap(&sum, kind, from0, weights, p);
+    high = vhaddq_s8(high, add_tap(&sum, kind, from0 += step, weights += next, p));
+    int8x16_t more = add_tap(&sum, kind, from0 += step, weights += next, p);
+    more = vhaddq_s8(more, add_tap(&sum, kind, from1, weights += next, p));
+    high = vhaddq_s8(high, more);
+    more = add_tap(&sum, kind, from1 += step, weights += next, p);
+    more = vhaddq_s8(more, add_tap(&sum, kind, from1 += step, weights += next, p));
+    int8x16_t last = add_tap(&sum, kind, from2, weights += next, p);
+    last = vhaddq_s8(last, add_tap(&sum, kind, from2 += step, weights += next, p));
+    high = vhaddq_s8(high, vhaddq_s8(more, last));
+    (void)add_tap(&sum, kind, from2 + step, weights + next, p);
+
+    const int32_t* bias = conv->bias + of->first;
+    const int32_t count = of->count;
+    const int16x8_t even = vmovlbq_s8(high), odd = vmovltq_s8(high);
+    const int16x8_t lacking_even = vmlaq_n_s16(sum.low_even, even, -2048);
+    const int16x8_t lacking_odd = vmlaq_n_s16(sum.low_odd, odd, -2048);
+    put_in_order(kind, sums, bias, count, 0, vmlaq_n_s32(vmovlbq_s16(lacking_even), vmovlbq_s16(even), 2048));
+    put_in_order(kind, sums, bias, count, 2, vmlaq_n_s32(vmovltq_s16(lacking_even), vmovltq_s16(even), 2048));
+    put_in_order(kind, sums, bias, count, 1, vmlaq_n_s32(vmovlbq_s16(lacking_odd), vmovlbq_s16(odd), 2048));
+    put_in_order(kind, sums, bias, count, 3, vmlaq_n_s32(vmovltq_s16(lacking_odd), vmovltq_s16(odd), 2048));
+}
+
+SPLIT_MVE_CASE void inner_3x3_block(const split_conv* conv, const place* at, const block* of, int32_t channels,
+                                    int32_t* sums) {
+    if (of->count < SPLIT_MVE_BYTES) {
+        block_of_3x3(SOME, conv, at, of, channels, sums);
+    } else {
+        block_of_3x3(ALL_16, conv, at, of, channels, sums);
+    }
+}
+
+/* --------------------------------------------------------------------------------------------------------- */
+
+SPLIT_MVE_INLINE block block_at(int32_t first, int32_t end, int32_t multiplier) {
+    const int32_t left = end - first;
+    const block of = {first, left < SPLIT_MVE_BYTES ? left : SPLIT_MVE_BYTES,
+                      multiplier == 1 ? first : first / multiplier};
+    return of;
+}
+
+/* One output pixel, in batches of channels; a batch is written when all it reads has been read. */
+SPLIT_MVE_CASE void inner_3x3_pixel(const split_conv* conv, const split_mve_scales* scales, const place* at,
+                                    int32_t channels, int8_t* pixel) {
+    int32_t sums[SPLIT_MVE_BATCH];
+    for (int32_t batch = 0; batch < channels; batch += SPLIT_MVE_BATCH) {
+        const int32_t count = channels - batch < SPLIT_MVE_BATCH ? channels - batch : SPLIT_MVE_BATCH;
+        for (int32_t done = 0; done < count; done += SPLIT_MVE_BYTES) {
+            const block of = block_at(batch + done, batch + count, 1);
+            inner_3x3_block(conv, at, &of, channels, sums + done);
+        }
+        split_mve_store(scales, batch, sums, count, pixel + batch);
+    }
+}
+
+SPLIT_MVE_CASE void one_channel_pixel(const split_conv* conv, const split_mve_scales* scales, const place* at,
+                                      int32_t channels, int8_t* pixel) {
+    int32_t sums[SPLIT_MVE_BYTES];
+    for (int32_t first = 0; first < channels; first += SPLIT_MVE_BYTES) {
+        const block of = block_at(first, channels, channels);
+        one_channel_block(conv, at, &of, channels, sums);
+        split_mve_store(scales, first, sums, of.count, pixel + first);
+    }
+}
+
+SPLIT_MVE_CASE void any_pixel(const split_conv* conv, const split_mve_scales* scales, const place* at, int32_t channels,
+                              int8_t* pixel) {
+    int32_t sums[SPLIT_MVE_BATCH];
+    tap_list list;
+    list.start = -1;
+    for (int32_t batch = 0; batch < channels; batch += SPLIT_MVE_BATCH) {
+        const int32_t count = channels - batch < SPLIT_MVE_BATCH ? channels - batch : SPLIT_MVE_BATCH;
+        const int32_t* bias = conv->bias + batch;
+        for (int32_t start = 0; start < conv->window.rows * conv->window.columns; start += LISTED_TAPS) {
+            if (list.start != start) {
+                list_taps(&list, conv, at, channels, start);
+            }
+            for (int32_t done = 0; done < count; done += SPLIT_MVE_BYTES) {
+                const block of = block_at(batch + done, batch + count, conv->groups);
+                any_block(conv, &list, &of, bias + done, sums + done);
+            }
+            bias = sums;
+        }
+        split_mve_store(scales, batch, sums, count, pixel + batch);
+    }
+}
+
+static int is_3x3_inside(const split_conv* conv, const int8_t* const* rows) {
+    return conv->window.rows == 3 && conv->window.columns == 3 && conv->groups == 1 && rows[0] != NULL &&
+           rows[1] != NULL && rows[2] != NULL;
+}
+
+void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
+                            const split_pixels* out) {
+    const split_window window = conv->window;
+    const split_mve_scales scales = split_mve_scales_of(&conv->requantization, out->channels);
+    const int one_channel = conv->groups == out->channels && window.rows * window.columns <= MOST_TAPS;
+    /* 3x3 windows that start in [0, last] are inside. */
+    const int32_t last = is_3x3_inside(conv, rows) ? in->columns - 1 - 2 * window.dilation : -1;
+    place at = {rows, -window.pad, 0, 0, in->stride};
+    for (int32_t x = out->columns; x > 0; --x, at.origin += window.stride, output += out->stride) {
+        if (0 <= at.origin && at.origin <= last) {
+            inner_3x3_pixel(conv, &scales, &at, out->channels, output);
+        } else {
+            split_clip_window(&window, at.origin, in->columns, &at.begin, &at.end);
+            if (one_channel) {
+                one_channel_pixel(conv, &scales, &at, out->channels, output);
+            } else {
+                any_pixel(conv, &scales, &at, out->channels, output);
+            }
+        }
+    }
+}
+
+#endif /* SPLIT_NN_MVE */

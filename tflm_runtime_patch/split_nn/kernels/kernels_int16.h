@@ -1,0 +1,117 @@
+/* The kernels' interface for int16 activations with int8 weights; the rest of it is in kernels.h, whose
+ * rules hold here, too. No int16 tensor has a zero point. */
+#ifndef SPLIT_NN_KERNELS_INT16_H_
+#define SPLIT_NN_KERNELS_INT16_H_
+
+#include "kernels.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* From a sum to an int16. The sum is an int64 and scaled with a multiplier cut to 16 bits, as TFLM does for biases of
+ * int64; with `sums_32` it wraps to an int32 first and is scaled as an int8 kernel's would be. `step` as in
+ * split_requantization. */
+typedef struct split_scaling_int16 {
+    const int32_t* multipliers;
+    const int8_t* shifts; /* -31..7, with sums_32 -31..30 */
+    int32_t step;
+    int32_t sums_32;
+    int32_t min;
+    int32_t max;
+} split_scaling_int16;
+
+/* Weights as in split_conv. bias[2 * c] and bias[2 * c + 1] are the low and the high half of channel c's int64. */
+typedef struct split_conv_int16 {
+    split_window window;
+    split_scaling_int16 scaling;
+    const int8_t* weights;
+    const int32_t* bias;
+    int32_t groups;
+} split_conv_int16;
+
+void split_nn_conv_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
+                             int16_t* output, const split_pixels* out);
+void split_nn_depthwise_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
+                                  int16_t* output, const split_pixels* out);
+
+/* A window wholly outside the input counts as one 0 (average) or -32768 (maximum). `mode` is SPLIT_POOL_*. */
+void split_nn_pool_int16_row(const split_pool* pool, int32_t mode, const int16_t* const* rows, const split_pixels* in,
+                             int16_t* output, const split_pixels* out);
+
+/* As split_operand, strides in elements. */
+typedef struct split_operand_int16 {
+    const int16_t* data;
+    int32_t pixel_stride;
+    int32_t channel_stride;
+} split_operand_int16;
+
+typedef struct split_binary_int16 {
+    int32_t mode;       /* SPLIT_BINARY_* */
+    int32_t left_shift; /* 0..15; it and the first two multipliers are not used by SPLIT_BINARY_MUL */
+    int32_t multiplier1;
+    int32_t shift1;
+    int32_t multiplier2;
+    int32_t shift2;
+    int32_t output_multiplier;
+    int32_t output_shift;
+    int32_t min;
+    int32_t max;
+} split_binary_int16;
+
+void split_nn_binary_int16_row(const split_binary_int16* binary, const split_operand_int16* first,
+                               const split_operand_int16* second, int16_t* output, const split_pixels* out);
+
+typedef struct split_unary_int16 {
+    int32_t mode; /* SPLIT_UNARY_REQUANTIZE, _FROM_FLOAT or _TO_FLOAT */
+    int32_t input_zero_point;
+    int32_t output_zero_point;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t negative_multiplier;
+    int32_t negative_shift;
+    int32_t min;
+    int32_t max;
+    float scale; /* finite, > 0 */
+    int32_t input_bytes;
+    int32_t output_bytes;
+} split_unary_int16;
+
+/* REQUANTIZE reads and writes elements of 1 or 2 bytes, FROM_FLOAT reads floats and writes int16, TO_FLOAT the other way
+ * round. */
+void split_nn_unary_int16_row(const split_unary_int16* unary, const uint8_t* input, const split_pixels* in,
+                              uint8_t* output, const split_pixels* out);
+
+typedef struct split_softmax_int16 {
+    const int16_t* exps;        /* 513 entries */
+    const int16_t* reciprocals; /* 513 entries */
+    int32_t multiplier;
+    int32_t shift;
+} split_softmax_int16;
+
+/* At most SPLIT_SOFTMAX_INT16_MAX_CHANNELS channels. */
+#define SPLIT_SOFTMAX_INT16_MAX_CHANNELS 32767
+void split_nn_softmax_int16_row(const split_softmax_int16* softmax, const int16_t* input, const split_pixels* in,
+                                int16_t* output, const split_pixels* out);
+
+/* As split_nn_sum_row and split_nn_sum_finish; at most SPLIT_SUM_INT16_MAX_PIXELS pixels, so that no sum overflows. */
+#define SPLIT_SUM_INT16_MAX_PIXELS 32768
+void split_nn_sum_int16_row(const int16_t* input, const split_pixels* in, int32_t* sums);
+void split_nn_sum_int16_finish(const split_sum* sum, const int32_t* sums, int32_t channels, int16_t* output);
+
+typedef struct split_dense_int16 {
+    split_scaling_int16 scaling;
+    const int8_t* weights; /* of the row's first element, for output 0 */
+    int32_t weights_step;  /* bytes from one output's weights to the next's */
+} split_dense_int16;
+
+/* As split_nn_dense_row and split_nn_dense_finish; sums[2 * o] and sums[2 * o + 1] are the halves of output o's. */
+void split_nn_dense_int16_row(const split_dense_int16* dense, const int16_t* input, const split_pixels* in,
+                              int32_t* sums, int32_t outputs);
+void split_nn_dense_int16_finish(const split_dense_int16* dense, const int32_t* sums, int32_t outputs, int16_t* output);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SPLIT_NN_KERNELS_INT16_H_ */

@@ -1,0 +1,24 @@
+/* Which variant of the kernels does this compiler build? At most one of these is defined:
+ *
+ *   SPLIT_NN_MVE  Helium, integer part (Cortex-M52/M55/M85)       kernels/helium/
+ *   SPLIT_NN_DSP  the DSP extension (Cortex-M4/M7/M33, ...)        kernels/dsp/
+ *
+ * and with neither the portable files are built. All files are always handed to the compiler; each keeps
+ * silent on the targets that are not its own. Define SPLIT_NN_PORTABLE for the portable kernels everywhere. */
+#ifndef SPLIT_NN_TARGET_H_
+#define SPLIT_NN_TARGET_H_
+
+#include <stdint.h> /* a file that keeps silent must still declare something */
+
+#if defined(SPLIT_NN_PORTABLE)
+/* as asked */
+#elif defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#define SPLIT_NN_MVE 1
+#if (__ARM_FEATURE_MVE & 2)
+#define SPLIT_NN_MVE_FLOAT 1 /* and its floating-point part */
+#endif
+#elif defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32)
+#define SPLIT_NN_DSP 1
+#endif
+
+#endif /* SPLIT_NN_TARGET_H_ */

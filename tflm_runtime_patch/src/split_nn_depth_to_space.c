@@ -1,1 +1,0 @@
-#include "../split_nn/split_nn_depth_to_space.c"

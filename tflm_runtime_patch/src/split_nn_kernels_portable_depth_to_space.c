@@ -1,0 +1,1 @@
+#include "../split_nn/kernels/portable/depth_to_space.c"

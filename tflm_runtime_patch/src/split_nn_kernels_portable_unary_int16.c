@@ -1,0 +1,1 @@
+#include "../split_nn/kernels/portable/unary_int16.c"

@@ -1,1 +1,0 @@
-#include "../split_nn/split_nn_op_conv_sum.c"

@@ -1,1 +1,0 @@
-#include "../split_nn/split_nn_softmax.c"
