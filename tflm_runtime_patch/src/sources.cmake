@@ -64,18 +64,27 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_transpose_conv.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_unary_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_binary.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_binary_float.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_binary_int16.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_checks.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_conv_sum.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_convolution.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_convolution_float.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_convolution_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_depth_to_space.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_element_wise.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_element_wise_float.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_element_wise_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_feed.c
-    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_float.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_feed_float.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_feed_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_gather.c
-    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_matmul.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pad.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pixel_sum.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pool.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pool_float.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pool_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_resize.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_transpose.c
 )

@@ -64,18 +64,27 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_transpose_conv.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_unary_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_binary.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_binary_float.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_binary_int16.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_checks.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_conv_sum.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_convolution.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_convolution_float.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_convolution_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_depth_to_space.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_element_wise.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_element_wise_float.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_element_wise_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_feed.c \
-  $(TFLM_SPLIT_DIR)/src/split_nn_ops_float.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_feed_float.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_feed_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_gather.c \
-  $(TFLM_SPLIT_DIR)/src/split_nn_ops_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_matmul.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_pad.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_pixel_sum.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_pool.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_pool_float.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_pool_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_resize.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_transpose.c \
   $(TFLM_SPLIT_DIR)/tflm/tflm_split_call.c \
@@ -145,24 +154,32 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/transpose_conv.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/unary_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/binary.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/binary_float.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/binary_int16.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/checks.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/conv_sum.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/convolution.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/convolution_float.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/convolution_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/depth_to_space.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/element_wise.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/element_wise_float.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/element_wise_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/feed.c \
-  $(TFLM_SPLIT_DIR)/split_nn/ops/float.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/feed_float.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/feed_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/gather.c \
-  $(TFLM_SPLIT_DIR)/split_nn/ops/int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/matmul.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/pad.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/pixel_sum.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/pool.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/pool_float.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/pool_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/resize.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/transpose.c \
   $(TFLM_SPLIT_DIR)/split_nn/core/check.h \
   $(TFLM_SPLIT_DIR)/split_nn/core/copy.h \
   $(TFLM_SPLIT_DIR)/split_nn/core/machine.h \
-  $(TFLM_SPLIT_DIR)/split_nn/core/op_check.h \
   $(TFLM_SPLIT_DIR)/split_nn/core/program.h \
   $(TFLM_SPLIT_DIR)/split_nn/generated/split_nn_format.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dot.h \
@@ -177,6 +194,9 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/shared_int16.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/shared_int8.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/target.h \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/checks.h \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/float32.h \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/int16.h \
   $(TFLM_SPLIT_DIR)/split_nn/ops/ops.h \
   $(TFLM_SPLIT_DIR)/split_nn/split_nn.h \
   $(TFLM_SPLIT_DIR)/tflm/tflm_split.h \

@@ -112,31 +112,69 @@ static void run_step(const split_machine* at, split_step step) {
             break;
         case SPLIT_OP_CONV_INT16:
         case SPLIT_OP_DEPTHWISE_INT16:
+            if (SPLIT_NN_HAS(SPLIT_OP_CONV_INT16) || SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_INT16)) {
+                split_run_convolution_int16(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_POOL_INT16:
+            if (SPLIT_NN_HAS(SPLIT_OP_POOL_INT16)) {
+                split_run_pool_int16(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_BINARY_INT16:
+            if (SPLIT_NN_HAS(SPLIT_OP_BINARY_INT16)) {
+                split_run_binary_int16(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_UNARY_INT16:
-        case SPLIT_OP_SUM_FEED_INT16:
+            if (SPLIT_NN_HAS(SPLIT_OP_UNARY_INT16)) {
+                split_run_unary_int16(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_SOFTMAX_INT16:
+            if (SPLIT_NN_HAS(SPLIT_OP_SOFTMAX_INT16)) {
+                split_run_softmax_int16(at, op, step.row);
+            }
+            break;
+        case SPLIT_OP_SUM_FEED_INT16:
+            if (SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_INT16)) {
+                split_run_sum_feed_int16(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_DENSE_FEED_INT16:
-            if (SPLIT_NN_HAS(SPLIT_OP_CONV_INT16) || SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_INT16) ||
-                SPLIT_NN_HAS(SPLIT_OP_POOL_INT16) || SPLIT_NN_HAS(SPLIT_OP_BINARY_INT16) ||
-                SPLIT_NN_HAS(SPLIT_OP_UNARY_INT16) || SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_INT16) ||
-                SPLIT_NN_HAS(SPLIT_OP_SOFTMAX_INT16) || SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_INT16)) {
-                split_run_int16(at, op, step.row);
+            if (SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_INT16)) {
+                split_run_dense_feed_int16(at, op, step.row);
             }
             break;
         case SPLIT_OP_CONV_FLOAT:
         case SPLIT_OP_DEPTHWISE_FLOAT:
+            if (SPLIT_NN_HAS(SPLIT_OP_CONV_FLOAT) || SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_FLOAT)) {
+                split_run_convolution_float(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_POOL_FLOAT:
+            if (SPLIT_NN_HAS(SPLIT_OP_POOL_FLOAT)) {
+                split_run_pool_float(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_BINARY_FLOAT:
+            if (SPLIT_NN_HAS(SPLIT_OP_BINARY_FLOAT)) {
+                split_run_binary_float(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_UNARY_FLOAT:
+            if (SPLIT_NN_HAS(SPLIT_OP_UNARY_FLOAT)) {
+                split_run_unary_float(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_SUM_FEED_FLOAT:
+            if (SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_FLOAT)) {
+                split_run_sum_feed_float(at, op, step.row);
+            }
+            break;
         case SPLIT_OP_DENSE_FEED_FLOAT:
-            if (SPLIT_NN_HAS(SPLIT_OP_CONV_FLOAT) || SPLIT_NN_HAS(SPLIT_OP_DEPTHWISE_FLOAT) ||
-                SPLIT_NN_HAS(SPLIT_OP_POOL_FLOAT) || SPLIT_NN_HAS(SPLIT_OP_BINARY_FLOAT) ||
-                SPLIT_NN_HAS(SPLIT_OP_UNARY_FLOAT) || SPLIT_NN_HAS(SPLIT_OP_SUM_FEED_FLOAT) ||
-                SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_FLOAT)) {
-                split_run_float(at, op, step.row);
+            if (SPLIT_NN_HAS(SPLIT_OP_DENSE_FEED_FLOAT)) {
+                split_run_dense_feed_float(at, op, step.row);
             }
             break;
         default: /* prepare lets no other kind through */

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "../core/machine.h"
-#include "../core/op_check.h"
+#include "checks.h"
 #include "ops.h"
 
 split_status split_check_conv_sum(const uint8_t* program, const split_op* op, const split_op_views* views) {

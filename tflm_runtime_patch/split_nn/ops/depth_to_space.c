@@ -1,6 +1,6 @@
 /* DEPTH_TO_SPACE: what prepare checks, and what a step does. */
 #include "../core/machine.h"
-#include "../core/op_check.h"
+#include "checks.h"
 #include "ops.h"
 
 split_status split_check_depth_to_space(const uint8_t* program, const split_op* op, const split_op_views* views) {

@@ -1,6 +1,6 @@
 /* LUT, QUANTIZE_FLOAT, SOFTMAX: what prepare checks, and what a step does. */
 #include "../core/machine.h"
-#include "../core/op_check.h"
+#include "checks.h"
 #include "ops.h"
 
 split_status split_check_lut(const uint8_t* program, const split_op* op, const split_op_views* views) {

@@ -2,7 +2,7 @@
  * SPLIT_MATMUL_PIXELS pointers, below 350 bytes on a 32-bit machine, and the kernel's own. */
 #include "../kernels/shared_int8.h"
 #include "../core/machine.h"
-#include "../core/op_check.h"
+#include "checks.h"
 #include "ops.h"
 
 split_status split_check_matmul(const uint8_t* program, const split_op* op, const split_op_views* views) {

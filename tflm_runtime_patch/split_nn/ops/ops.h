@@ -3,7 +3,7 @@
 #define SPLIT_NN_OPS_H_
 
 #include "../core/machine.h"
-#include "../core/op_check.h"
+#include "checks.h"
 
 /* Do the op's views and parameters fit each other, and do its weights and tables lie in the program? */
 split_status split_check_convolution(const uint8_t* program, const split_op* op, const split_op_views* views);
@@ -58,8 +58,19 @@ void split_run_matmul(const split_machine* at, const split_op* op, uint32_t row)
 void split_run_transpose(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_pixel_sum(const split_machine* at, const split_op* op, uint32_t row);
 void split_run_dense_feed(const split_machine* at, const split_op* op, uint32_t row);
-void split_run_int16(const split_machine* at, const split_op* op, uint32_t row);
-void split_run_float(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_convolution_int16(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_pool_int16(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_binary_int16(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_unary_int16(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_softmax_int16(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_sum_feed_int16(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_dense_feed_int16(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_convolution_float(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_pool_float(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_binary_float(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_unary_float(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_sum_feed_float(const split_machine* at, const split_op* op, uint32_t row);
+void split_run_dense_feed_float(const split_machine* at, const split_op* op, uint32_t row);
 
 /* Carries out the moves that are due before the step, `moved` of all having been; returns how many have been now. */
 uint32_t split_run_moves(const split_machine* at, uint32_t moved);

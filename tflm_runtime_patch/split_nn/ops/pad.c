@@ -1,6 +1,6 @@
 /* PAD: what prepare checks, and what a step does. */
 #include "../core/machine.h"
-#include "../core/op_check.h"
+#include "checks.h"
 #include "ops.h"
 
 static int pad_fits(uint32_t before, uint32_t inner, uint32_t outer) {

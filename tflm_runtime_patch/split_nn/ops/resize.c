@@ -1,6 +1,6 @@
 /* RESIZE_NEAREST, RESIZE_BILINEAR: what prepare checks, and what a step does. */
 #include "../core/machine.h"
-#include "../core/op_check.h"
+#include "checks.h"
 #include "ops.h"
 
 /* Does a map of `entries` u16 lie in the constants and lead to nothing beyond `count`? */

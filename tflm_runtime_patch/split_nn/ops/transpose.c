@@ -1,6 +1,6 @@
 /* TRANSPOSE: what prepare checks, and what a step does. */
 #include "../core/machine.h"
-#include "../core/op_check.h"
+#include "checks.h"
 #include "ops.h"
 
 static uint32_t size_along(const split_view* view, uint32_t axis) {

@@ -1,9 +1,9 @@
 /* What the checks of all op kinds share: ranges, shapes, constants, windows. */
-#ifndef SPLIT_NN_OP_CHECK_H_
-#define SPLIT_NN_OP_CHECK_H_
+#ifndef SPLIT_NN_CHECKS_H_
+#define SPLIT_NN_CHECKS_H_
 
-#include "check.h"
-#include "program.h"
+#include "../core/check.h"
+#include "../core/program.h"
 
 typedef struct split_op_views {
     const split_view* output;
@@ -26,6 +26,10 @@ static inline int split_is_shift(int32_t value) {
 
 static inline int split_is_int8_range(int32_t low, int32_t high) {
     return INT8_MIN <= low && low <= high && high <= INT8_MAX;
+}
+
+static inline int split_is_int16_range(int32_t low, int32_t high) {
+    return INT16_MIN <= low && low <= high && high <= INT16_MAX;
 }
 
 static inline int split_same_shape(const split_view* a, const split_view* b) {
@@ -70,6 +74,8 @@ int split_requantization_is_sound(const uint8_t* program, uint32_t multipliers_o
  * and the output's channels in the constants? */
 split_status split_check_quantized(const uint8_t* program, const split_quantized_params* quantized, uint32_t flags,
                                    uint32_t known, uint64_t weights_bytes, uint32_t channels);
+split_status split_check_quantized_int16(const uint8_t* program, const split_quantized_int16_params* quantized,
+                                         uint32_t flags, uint64_t weights_bytes, uint32_t channels);
 
 /* Is every position a window reaches an int32 without overflow, in pixels and in bytes? */
 split_status split_check_window(const split_window_params* window, const split_op_views* views);
@@ -79,4 +85,4 @@ split_status split_check_window(const split_window_params* window, const split_o
 split_status split_check_grouped_window(const split_window_params* window, uint32_t groups, int depthwise,
                                         const split_op_views* views, uint64_t* weights);
 
-#endif /* SPLIT_NN_OP_CHECK_H_ */
+#endif /* SPLIT_NN_CHECKS_H_ */

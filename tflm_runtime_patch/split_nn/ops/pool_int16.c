@@ -1,0 +1,27 @@
+/* POOL_INT16: what prepare checks, and what a step does. */
+#include "../core/machine.h"
+#include "checks.h"
+#include "int16.h"
+#include "ops.h"
+
+split_status split_check_pool_int16(const uint8_t* program, const split_op* op, const split_op_views* views) {
+    const split_pool_int16_params* pool = (const split_pool_int16_params*)split_at(program, op->params_offset);
+    if (views->input->channel_count != views->output->channel_count) {
+        return SPLIT_ERROR_SHAPE;
+    }
+    if (!split_is_int16_range(pool->output_min, pool->output_max) ||
+        !split_in_range(pool->mode, SPLIT_POOL_AVERAGE, SPLIT_POOL_MAXIMUM)) {
+        return SPLIT_ERROR_PARAMS;
+    }
+    return split_check_window(&pool->window, views);
+}
+
+void split_run_pool_int16(const split_machine* at, const split_op* op, uint32_t row) {
+    const split_pool_int16_params* params = (const split_pool_int16_params*)split_at(at->program, op->params_offset);
+    const split_pixels in = split_pixels_of(split_view_of(at, op->input));
+    const split_pixels out = split_pixels_of(split_view_of(at, op->output));
+    const split_pool pool = {split_window_of(&params->window), params->output_min, params->output_max};
+    const int16_t* rows[SPLIT_MAX_WINDOW_ROWS];
+    split_window_rows_int16(at, op, row, rows);
+    split_nn_pool_int16_row(&pool, params->mode, rows, &in, split_write_int16(at, op->output, row), &out);
+}

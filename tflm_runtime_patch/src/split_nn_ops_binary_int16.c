@@ -1,0 +1,1 @@
+#include "../split_nn/ops/binary_int16.c"

@@ -1,0 +1,1 @@
+#include "../split_nn/ops/element_wise_int16.c"

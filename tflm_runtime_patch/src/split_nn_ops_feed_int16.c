@@ -1,0 +1,1 @@
+#include "../split_nn/ops/feed_int16.c"

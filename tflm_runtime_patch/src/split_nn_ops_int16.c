@@ -1,1 +1,0 @@
-#include "../split_nn/ops/int16.c"
