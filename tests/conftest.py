@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+import skips
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,3 +28,17 @@ def pytest_configure(config: pytest.Config) -> None:
         host_library.compile_host_library(library)
     except ToolError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fails a run in CI that skipped what CI has the tools for."""
+    if any(skips.unexpected(session.config)) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says which those are."""
+    found = list(skips.unexpected(terminalreporter.config))
+    if found:
+        terminalreporter.section("skipped in CI for a reason that tests/skips.py does not allow", red=True)
+        terminalreporter.write("\n".join((*found, "")))

@@ -12,10 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from fuzz_executor import MAX_PROGRAM_BYTES, NoFuzzerError, build, fuzz, write_seeds  # noqa: E402
+from fuzz_executor import MAX_PROGRAM_BYTES, build, fuzz, write_seeds  # noqa: E402
 from fuzz_seeds import program_seeds  # noqa: E402
 from sample_programs import one_op  # noqa: E402
 from test_runtime_refusals import drive  # noqa: E402
+from toolchains import FUZZER, need_linked  # noqa: E402
 
 from tflm_split.program.decode import decode  # noqa: E402
 from tflm_split.program.encode import encode, wide_steps  # noqa: E402
@@ -27,11 +28,9 @@ RUNS = 20_000
 
 @pytest.fixture(scope="module")
 def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    need_linked("clang", FUZZER)
     binary = tmp_path_factory.mktemp("fuzzer") / "executor_fuzzer"
-    try:
-        build(binary)
-    except NoFuzzerError as error:
-        pytest.skip(f"no libFuzzer here: {error}")
+    build(binary)
     return binary
 
 

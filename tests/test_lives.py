@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from random_networks import Network, networks
 from split_stages import scheduled, steps_of
@@ -198,8 +198,28 @@ def test_without_overlap_the_bodies_live_bytes_are_the_pieces(model: bytes, in_p
     )
 
 
+def rows_written_in_two_groups() -> bytes:
+    """A concatenation in place: one part is there when a group begins, and others are written in it."""
+    n = Network((1, 5, 3, 3))
+    first, second, third = n.split(n.input, 3, 3)
+    convolved = n.conv(n.pad(third, [(0, 0), (1, 1), (2, 1), (0, 0)]), 3, 3, 3, (1, 2))
+    return n.finish(convolved, n.joined([third, first, second], 3), third)
+
+
+def rows_written_in_parts_that_nobody_reads() -> bytes:
+    """The pooling leaves out every other row of a tensor that could cross a stock operator, and so is made whole."""
+    n = Network((1, 1, 4, 1))
+    doubled = n.joined([n.input, n.input], 3)
+    stock = n.reshape(n.input, (1, 1, 4, 1))
+    pooled = n.pool(n.joined([doubled] * 3, 3), 1, 1, (2, 2), kind="MAX_POOL_2D")
+    return n.finish(stock, n.sliced(pooled, (0, 0, 1, 0), (1, 1, 1, 6), strided=True), doubled)
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), st.booleans())
+@example(rows_written_in_two_groups(), True)
+@example(rows_written_in_parts_that_nobody_reads(), True)
+@example(rows_written_in_parts_that_nobody_reads(), False)
 def test_all_overlaps_used_the_live_peak_is_what_the_cuts_promised(model: bytes, in_place: bool) -> None:
     split = rewritten_split(read_model(model).graph, SplitOptions(concatenate_in_place=in_place))
     _, schedule = scheduled(split)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import runtime_scene
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sample_programs import ACTIVATED, INPUT, small_network, with_moves
 
@@ -113,8 +113,16 @@ def pieces(draw: st.DrawFn) -> list[Body]:
     ]
 
 
+def pieces_of(*lives: tuple[int, int, int]) -> list[Body]:
+    return [piece(start, stop, size) for start, stop, size in lives]
+
+
 @settings(deadline=None, max_examples=150)
 @given(pieces())
+# Where newcomers each take the cheapest room, the last finds its bytes in two places; what is there has to close ranks.
+@example(pieces_of((1, 2, 12), (4, 5, 8), (1, 5, 16), (1, 2, 12), (0, 1, 4), (4, 5, 8), (0, 1, 4), (4, 5, 8)))
+@example(pieces_of((6, 7, 12), (4, 7, 16), (4, 5, 16), (6, 8, 12), (3, 9, 16)))
+@example(pieces_of((3, 7, 20), (5, 11, 12), (9, 15, 16), (3, 6, 8), (9, 15, 16), (0, 2, 20)))
 def test_pieces_that_may_all_move_need_no_more_than_the_bytes_alive(bodies: list[Body]) -> None:
     bound = live_lower_bound(bodies)
     addresses = tuple(sum(b.bytes for b in bodies[:k]) for k in range(len(bodies)))

@@ -334,6 +334,14 @@ def test_quantising_floats_rounds_halves_away_from_zero_and_saturates() -> None:
     assert result.tolist() == [0, -2, 1, -3, -1, 127, -128, 126]
 
 
+def test_floats_without_an_integer_saturate_and_nan_is_zero() -> None:
+    """As the kernel has it (`test_runtime_kernels.py`); 3e38 / 0.5 is no float32 any more."""
+    x = np.array([np.inf, -np.inf, 3e38, -3e38, 2.0**31, -(2.0**31), np.nan, 0.0], np.float32).reshape(2, 2, 2)
+    params = {"scale": 0.5, "zero_point": -3, "output_min": -128, "output_max": 127}
+    result = np.frombuffer(run_op(OpKind.QUANTIZE_FLOAT, [x], (2, 2, 2), params), np.int8)
+    assert result.tolist() == [127, -128, 127, -128, 127, -128, -3, -3]
+
+
 @pytest.mark.parametrize("scale", [0.01, 0.1, 0.8])
 def test_softmax_by_its_table_of_exponentials(scale: float) -> None:
     x = int8s(np.random.default_rng(4), 3, 5, 12)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from runtime_scene import Scene
+from toolchains import ASAN, need_linked
 
 from tflm_split.errors import ToolError
 from tflm_split.native import build as host_library
@@ -229,6 +230,7 @@ def test_a_failing_compiler_is_quoted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["gcc", "clang"])
 def test_the_sanitized_library_compiles(name: str, tmp_path: Path) -> None:
+    need_linked(str(compiler(name)[0]), ASAN)
     output = tmp_path / "library.so"
     compile_host_library(output, sanitize=True, cc=str(compiler(name)[0]))
     assert output.is_file()

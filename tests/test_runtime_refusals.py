@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 from runtime_scene import Image, Scene, prepare
 from sample_programs import int32s, one_op, requantize, window
+from toolchains import ASAN, need_linked
 
 from tflm_split.errors import ProgramError
 from tflm_split.native.build import EXECUTOR_FOLDER, executor_sources
@@ -596,9 +596,8 @@ def test_values_in_tables_are_checked() -> None:
 @functools.cache
 def driver(folder: Path) -> Path:
     """The sanitized driver, or a skip where the compiler has no sanitizers."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        pytest.skip("there is no C compiler")
+    compiler = os.environ.get("CC", "cc")
+    need_linked(compiler, ASAN)
     binary = folder / "runtime_driver"
     flags = [
         "-std=c99",
@@ -615,8 +614,6 @@ def driver(folder: Path) -> Path:
         text=True,
         timeout=300,
     )
-    if "sanitize" in built.stderr or "asan" in built.stderr:
-        pytest.skip("the compiler has no sanitizers")
     assert built.returncode == 0, built.stderr
     return binary
 

@@ -35,6 +35,8 @@ Item = tuple[int, int]
 """A body and one of its spans: what is moved."""
 _Newcomer = tuple[int, int, int | None]
 """A body, its bytes and, where that is decided, its address."""
+_Begun = tuple[int, dict[int, int], list[Move]]
+"""An epoch: its end, the addresses of what is born in it, and the moves before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,22 +179,26 @@ class _Epochs:
                     break
         return found
 
-    def _begin(self, now: int) -> tuple[int, dict[int, int], list[Move]] | None:
-        """(end, addresses of what is born, moves) of the epoch that begins now: fewest bytes moved for its length."""
-        best: tuple[float, int, dict[int, int], list[Move]] | None = None
+    def _begin(self, now: int) -> _Begun | None:
+        """The epoch that begins now: with moves that make room for each newcomer, or else with all the room in one place."""
+        return self._cheapest(now, self._moves_for(now)) or self._cheapest(now, self._ranks_closed(now))
+
+    def _cheapest(self, now: int, ways: Iterable[list[Move]]) -> _Begun | None:
+        """The epoch that moves the fewest bytes for its length, of those that begin with one of `ways`."""
+        best: tuple[float, _Begun] | None = None
         before = dict(self.at)
-        for moves in self._moves_for(now):
+        for moves in ways:
             self.at.update({(m.body, m.span): m.address for m in moves})
             found = self._solve(now, now + 1, {}, MORE_ROUNDS)
             if found is not None:
                 stop, found = self._prolonged(now, found)
                 cost = sum(self._span((m.body, m.span)).bytes for m in moves) / (stop - now)
                 if best is None or cost < best[0]:
-                    best = cost, stop, found, moves
+                    best = cost, (stop, found, moves)
             self.at = dict(before)
             if best and not best[0]:
                 break
-        return best and best[1:]
+        return best and best[1]
 
     def _moves_for(self, now: int) -> Iterator[list[Move]]:
         """Moves that make room for all that is born now: the first newcomer has the choice, the others take the best."""
@@ -213,6 +219,19 @@ class _Epochs:
                 here[b, -1 - k] = Occupant((b, -1 - k), found[0].address, size, True)
             if len({(m.body, m.span) for m in moves}) == len(moves):
                 yield moves
+
+    def _ranks_closed(self, now: int) -> Iterator[list[Move]]:
+        """Moves of all that can be moved down to what lies below it. No room is lost in gaps then, if all can be moved."""
+        occupants, newcomers = self._memory(now)
+        moves: list[Move] = []
+        end = 0
+        for o in sorted(occupants.values(), key=lambda o: o.low):
+            to = o.low if o.stays or o.low < end else end + (o.low - end) % self.terms.align_bytes
+            if to != o.low:
+                moves.append(Move(now, *o.key, to))
+            end = max(end, to + o.bytes)
+        if newcomers and moves:
+            yield moves
 
     def _rooms(self, newcomer: _Newcomer, here: Mapping[Item, Occupant]) -> list[Room]:
         b, size, at = newcomer

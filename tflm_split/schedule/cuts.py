@@ -76,15 +76,17 @@ class _Costs:
         self.first = np.full(len(pieces), count + 1, dtype=np.int64)
         """Rank of the node that first writes a piece; -1 for what exists at the start."""
         self.last = np.full(len(pieces), -1, dtype=np.int64)
-        """Rank of the last node that reads it; count + 1 for what must survive."""
+        """Rank of the last node that reads or writes it; count + 1 for what must survive."""
         for p in range(len(pieces)):
-            ranks = [self.rank[step_graph.steps[s].node] for s in step_graph.producers[p] if s in step_graph.needed]
+            made, read = (
+                [self.rank[step_graph.steps[s].node] for s in of[p] if s in step_graph.needed]
+                for of in (step_graph.producers, step_graph.readers)
+            )
             if p in step_graph.initial:
                 self.first[p] = -1
-            elif ranks:
-                self.first[p] = min(ranks)
-            ranks = [self.rank[step_graph.steps[s].node] for s in step_graph.readers[p] if s in step_graph.needed]
-            self.last[p] = count + 1 if p in step_graph.final else max(ranks, default=-1)
+            elif made:
+                self.first[p] = min(made)
+            self.last[p] = count + 1 if p in step_graph.final else max([*made, *read], default=-1)
         steps = step_graph.steps
         self.dependencies = node_dependencies(step_graph)
         self.rank_of_step: Ints = np.array([self.rank[s.node] for s in steps], dtype=np.int64)
@@ -119,7 +121,8 @@ class _Costs:
         dies = (present | born) & (self.last < j) & (stop >= 0)
         change = np.zeros(self.length + 2, dtype=np.int64)
         change[0] = self.bytes[present].sum()
-        np.add.at(change, start[born], self.bytes[born])
+        new = born & ~present  # a row written in parts may be there since an earlier group
+        np.add.at(change, start[new], self.bytes[new])
         return self._most(change, start, stop, dies)
 
     def floor(self, i: int, j: int) -> int:
@@ -146,9 +149,11 @@ class _Costs:
         mask = self.write_rank >= i
         start[self.write_piece[mask]] = self.write_at[mask]
         stop = np.full(n, -1, dtype=np.int64)
+        stop[self.write_piece[mask][::-1]] = self.write_at[mask][::-1]  # a row in parts may be read by nobody
         mask = self.read_rank >= i
-        stop[self.read_piece[mask]] = self.read_at[mask]
-        return start, np.maximum(stop, start), start >= 0
+        read = np.full(n, -1, dtype=np.int64)
+        read[self.read_piece[mask]] = self.read_at[mask]
+        return start, np.maximum(stop, read), start >= 0
 
     def _most(self, change: Ints, start: Ints, stop: Ints, dies: npt.NDArray[np.bool_]) -> int:
         """The highest level after `change`, deaths and overlaps."""

@@ -303,9 +303,11 @@ class _Machine:
     def _quantize_float(self, index: int, op: Op, row: int) -> Row:
         p = _integers(op)
         values = self._bytes(self.program.views[op.input], row).copy().view(np.float32)
-        scaled = (values / np.float32(op.params["scale"])).astype(np.float64)
+        with np.errstate(over="ignore"):  # a quotient beyond float32 is infinite, and saturates like any large one
+            scaled = (values / np.float32(op.params["scale"])).astype(np.float64)
         rounded = np.copysign(np.floor(np.abs(scaled) + 0.5), scaled)
-        return _clamp(np.clip(rounded, -(2**31), 2**31 - 1).astype(np.int64) + p["zero_point"], p)
+        whole = np.clip(np.where(np.isnan(rounded), 0, rounded), -(2**31), 2**31 - 1)  # TFLM leaves NaN undefined
+        return _clamp(whole.astype(np.int64) + p["zero_point"], p)
 
     def _softmax(self, index: int, op: Op, row: int) -> Row:
         x = self._read(op.input, row)

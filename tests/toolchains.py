@@ -1,0 +1,39 @@
+"""What this machine's compilers can do: a test that needs more skips with the reason the tool itself gives."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+import pytest
+
+ASAN = ("-fsanitize=address,undefined",)
+FUZZER = ("-fsanitize=fuzzer,address,undefined",)
+_PROGRAMS = {
+    ASAN: "int main(void) { return 0; }",
+    FUZZER: "int LLVMFuzzerTestOneInput(const unsigned char* data, unsigned long size) { return data && size > 9 ? 0 : 0; }",
+}
+
+
+@functools.cache
+def why_not_linked(compiler: str, flags: Sequence[str]) -> str | None:
+    """Why `compiler` cannot link the smallest program with `flags` (ASAN or FUZZER), in its own words; None if it can."""
+    if shutil.which(compiler) is None:
+        return f"{compiler} is not installed"
+    command = [compiler, *flags, "-x", "c", "-", "-o", "/dev/null"]
+    done = subprocess.run(
+        command, input=_PROGRAMS[tuple(flags)], capture_output=True, text=True, timeout=60, check=False
+    )
+    if done.returncode == 0:
+        return None
+    complaints = done.stderr.splitlines()
+    return next((line for line in complaints if "cannot find" in line), (complaints or ["it says nothing"])[0])
+
+
+def need_linked(compiler: str, flags: Sequence[str]) -> None:
+    """Skips the test where `compiler` cannot link with `flags`. Beyond that, a failing build is a fault, not a skip."""
+    reason = why_not_linked(compiler, flags)
+    if reason is not None:
+        pytest.skip(f"{compiler} has no sanitizers here: {reason}")
