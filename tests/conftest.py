@@ -8,6 +8,10 @@ import pytest
 import skips
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-heads", action="store_true", help="hold the heads of all real models, not of the quick ones")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Builds the C runtime again when its sources are newer; stops with one sentence where that cannot be done."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells start what runs in the background

@@ -1,0 +1,72 @@
+"""No head grows: every real model stays within the head reached so far, planned as TFLM measures it, and verified.
+
+`pytest tests/test_heads.py --all-heads` asks about every model (ten minutes); without the option, about the quick ones.
+The figures of models/ are in tests/heads.tsv, those of the corpus lie beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tflite_helpers import CORPUS, ROOT
+
+import tflm_split
+
+FIGURES = {ROOT / "models": ROOT / "tests" / "heads.tsv", CORPUS / "models": CORPUS / "heads_2026-11.tsv"}
+"""Folder of models -> its figures."""
+SLOW = {
+    "ad_micronet_large",
+    "coral_tf2_mbv2_100_224_ptq",
+    "derived_person_detect_offline",
+    "gd32_fastvit_192",
+    "gen_bert_tiny",
+    "gen_nasnet_a_cifar",
+    "gen_randwire_ws32_a",
+    "gen_unet_96",
+    "kws_micronet_l",
+    "mcunet_person_det",
+    "sil_rock_paper_scissors",
+    "vww_micronet_vww2",
+}
+"""Models whose optimisation takes more than ten seconds, and those that are much like another."""
+
+
+def figures() -> Iterator[tuple[Path, bool, int]]:
+    """(model, whether its float interface is stripped, the head reached)."""
+    for folder, table in FIGURES.items():
+        if not folder.is_dir() or not table.is_file():
+            continue
+        for line in table.read_text().splitlines():
+            if line.startswith("#"):
+                continue
+            name, options, head_bytes = line.split("\t")
+            assert options in ("-", "--int8-io")
+            path = folder / f"{name}.tflite"
+            if path.is_file():
+                yield path, options == "--int8-io", int(head_bytes)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "figure" in metafunc.fixturenames:
+        every = metafunc.config.getoption("all_heads")
+        asked = [figure for figure in figures() if every or figure[0].stem not in SLOW]
+        names = [path.stem + "_int8_io" * int8_io for path, int8_io, _ in asked]
+        metafunc.parametrize("figure", asked, ids=names)
+
+
+def test_the_head_is_no_larger_than_before(figure: tuple[Path, bool, int]) -> None:
+    path, int8_io, head_bytes = figure
+    report = tflm_split.optimize(path, int8_io=int8_io).report
+    original, optimized = report["original"], report["optimized"]
+    assert report["verified"]["bit_exact"] is True
+    assert report["verified"]["distinct_outputs"] > 1
+    assert optimized["planned_head_bytes"] == optimized["measured_head_bytes"] <= head_bytes
+    assert optimized["measured_arena_bytes"] <= original["measured_arena_bytes"]
+    assert optimized["macs"] <= report["model"]["macs"]
+
+
+def test_every_model_of_the_repository_has_its_figure() -> None:
+    stated = {path.stem for path, _, _ in figures() if path.parent == ROOT / "models"}
+    assert stated == {path.stem for path in (ROOT / "models").glob("*.tflite")}
