@@ -9,7 +9,9 @@ import skips
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all-heads", action="store_true", help="hold the heads of all real models, not of the quick ones")
+    parser.addoption(
+        "--all-heads", action="store_true", help="hold the heads of all real models, not of the quick ones"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -32,6 +32,12 @@ SLOW = {
 }
 """Models whose optimisation takes more than ten seconds, and those that are much like another."""
 
+MAX_TAIL_BYTES = 1_800
+"""Of a model that is one region as a whole."""
+MAX_PROGRAM_BYTES = 6 * 1024
+"""Without constants, for the models of MLPerf Tiny."""
+MLPERF = {"mlperf_kws_int8", "mlperf_resnet8_int8", "mlperf_vww96_int8", "mlperf_strww_int8"}
+
 
 def figures() -> Iterator[tuple[Path, bool, int]]:
     """(model, whether its float interface is stripped, the head reached)."""
@@ -65,6 +71,10 @@ def test_the_head_is_no_larger_than_before(figure: tuple[Path, bool, int]) -> No
     assert optimized["planned_head_bytes"] == optimized["measured_head_bytes"] <= head_bytes
     assert optimized["measured_arena_bytes"] <= original["measured_arena_bytes"]
     assert optimized["macs"] <= report["model"]["macs"]
+    if optimized["regions"] == 1 and not optimized["stock_ops"]:
+        assert optimized["measured_tail_bytes"] <= MAX_TAIL_BYTES
+    if path.stem in MLPERF:
+        assert optimized["program_bytes"] < MAX_PROGRAM_BYTES
 
 
 def test_every_model_of_the_repository_has_its_figure() -> None:

@@ -53,31 +53,8 @@ def solve_exactly(
     top = _units(limit, unit)
     model = cp_model.CpModel()
     head = model.new_int_var(_units(layout.lower_bound_bytes, unit), top, "head")
-    address: list[Any] = []
-    for b, body in enumerate(bodies):
-        multiple = model.new_int_var(0, (top - _units(body.bytes, unit)) // (body.align // unit), f"address {b}")
-        model.add_hint(multiple, min(layout.addresses[b], limit - body.bytes) // body.align)
-        address.append(multiple * (body.align // unit))
-        model.add(address[b] + _units(body.bytes, unit) <= head)
-    covers: dict[int, list[Leeway]] = {}
-    for leeway in leeways:
-        covers.setdefault(leeway.read, []).append(leeway)
-    steps: list[Any] = []
-    bytes_: list[Any] = []
-    for b, body in enumerate(bodies):
-        for span in body.spans:
-            if span.start >= span.stop or not span.bytes:
-                continue
-            stop = span.stop - 1 if b in covers else span.stop
-            if span.start < stop:
-                low = address[b] + _units(span.offset, unit)
-                steps.append(model.new_fixed_size_interval_var(span.start, stop - span.start, ""))
-                bytes_.append(model.new_fixed_size_interval_var(low, _units(span.bytes, unit), ""))
-        if b in covers:
-            left, still_there = _what_is_left(model, bodies, address, covers[b], layout, top, unit)
-            steps.append(model.new_optional_fixed_size_interval_var(body.stop - 1, 1, still_there, ""))
-            bytes_.append(left)
-    model.add_no_overlap_2d(steps, bytes_)
+    address = _addresses(model, head, bodies, layout, limit, unit)
+    _keep_apart(model, bodies, address, leeways, layout, top, unit)
     model.minimize(head)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
@@ -97,6 +74,49 @@ def solve_exactly(
 
 def _units(count: int, unit: int) -> int:
     return -(-count // unit)
+
+
+def _addresses(model: Any, head: Any, bodies: Sequence[Body], layout: Layout, limit_bytes: int, unit: int) -> list[Any]:
+    """By body: its address in units, a variable that ends at `head` or below and starts from `layout`'s."""
+    top = _units(limit_bytes, unit)
+    address: list[Any] = []
+    for b, body in enumerate(bodies):
+        multiple = model.new_int_var(0, (top - _units(body.bytes, unit)) // (body.align // unit), f"address {b}")
+        model.add_hint(multiple, min(layout.addresses[b], limit_bytes - body.bytes) // body.align)
+        address.append(multiple * (body.align // unit))
+        model.add(address[b] + _units(body.bytes, unit) <= head)
+    return address
+
+
+def _keep_apart(
+    model: Any,
+    bodies: Sequence[Body],
+    address: Sequence[Any],
+    leeways: Sequence[Leeway],
+    layout: Layout,
+    top: int,
+    unit: int,
+) -> None:
+    """No two rectangles of steps by bytes overlap; of a body that others may lie on, what they leave of its last step."""
+    covers: dict[int, list[Leeway]] = {}
+    for leeway in leeways:
+        covers.setdefault(leeway.read, []).append(leeway)
+    steps: list[Any] = []
+    bytes_: list[Any] = []
+    for b, body in enumerate(bodies):
+        for span in body.spans:
+            if span.start >= span.stop or not span.bytes:
+                continue
+            stop = span.stop - 1 if b in covers else span.stop
+            if span.start < stop:
+                low = address[b] + _units(span.offset, unit)
+                steps.append(model.new_fixed_size_interval_var(span.start, stop - span.start, ""))
+                bytes_.append(model.new_fixed_size_interval_var(low, _units(span.bytes, unit), ""))
+        if b in covers:
+            left, still_there = _what_is_left(model, bodies, address, covers[b], layout, top, unit)
+            steps.append(model.new_optional_fixed_size_interval_var(body.stop - 1, 1, still_there, ""))
+            bytes_.append(left)
+    model.add_no_overlap_2d(steps, bytes_)
 
 
 def _what_is_left(

@@ -7,7 +7,7 @@ needs for scratch while it runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tflm_split.analysis.tflm_planner import scratch_room_bytes
@@ -16,7 +16,7 @@ from tflm_split.program.format import OpKind
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.overlap import overlap_distance
 from tflm_split.split.regions import Split
-from tflm_split.split.row_op import RowOp
+from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.storage import StorageView
 
 PIECE_ALIGN = 4
@@ -80,115 +80,160 @@ def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
 
     `in_place` False takes away the option of steps to write over a row they read for the last time.
     """
-    graph, storages, row_ops = split.graph, split.storages, split.row_ops
-    pieces: list[Piece] = []
-    first_piece: list[int] = []
-    for storage in storages.storages:
-        first_piece.append(len(pieces))
-        pieces.extend(Piece(storage.index, r, storage.row_bytes) for r in range(storage.rows))
+    builder = _Builder(split, in_place)
+    for index, op in enumerate(split.row_ops):
+        builder.add_rows(index, op)
+    for node in sorted(split.stock):
+        builder.add_stock(node)
+    return builder.finish()
 
-    def pieces_of(tensor: int) -> list[int]:
-        first = first_piece[storages.storage_of[tensor]]
-        return [first + r for r in storages.rows_of(tensor)]
 
-    fixed = {p for t in _seen_outside(split) if t in storages.storage_of for p in pieces_of(t)}
-    steps: list[Step] = []
-    steps_of: list[list[int]] = [[] for _ in graph.operators]
-    writers: dict[int, list[tuple[int, _Part]]] = {}
-    parts_read: list[list[tuple[int, _Part]]] = []
+class _Builder:
+    """The pieces and steps found so far, and which step touches which part of which piece."""
 
-    def add(step: Step, read: list[tuple[int, _Part]], written: list[tuple[int, _Part]]) -> None:
-        for p, part in written:
-            writers.setdefault(p, []).append((len(steps), part))
-        parts_read.append(read)
-        steps_of[step.node].append(len(steps))
-        steps.append(step)
+    def __init__(self, split: Split, in_place: bool) -> None:
+        self.split, self.in_place = split, in_place
+        self.pieces: list[Piece] = []
+        self.first_piece: list[int] = []
+        """By storage: its row 0."""
+        for storage in split.storages.storages:
+            self.first_piece.append(len(self.pieces))
+            self.pieces.extend(Piece(storage.index, r, storage.row_bytes) for r in range(storage.rows))
+        self.fixed = self._pieces_of_all(_seen_outside(split))
+        self.scratch: list[int] = []
+        self.steps: list[Step] = []
+        self.writers: dict[int, list[tuple[int, _Part]]] = {}
+        self.parts_read: list[list[tuple[int, _Part]]] = []
+        """By step."""
 
-    for index, op in enumerate(row_ops):
-        activations = [
-            (read, storages.view(read.tensor, read.shape))
-            for read in op.reads
-            if not graph.tensors[read.tensor].is_constant
-        ]
-        parts = [_Part.of(view) for _, view in activations]
-        target = storages.output_view(op)
-        out_first = first_piece[target.storage] + target.first_row
+    def add_rows(self, index: int, op: RowOp) -> None:
+        """Every step of row op `index`; an accumulator is a piece of its own, written by the first row, read by the others."""
+        activations = self._activations(op)
+        target = self.split.storages.output_view(op)
+        out_first = self.first_piece[target.storage] + target.first_row
         out_part = _Part.of(target)
-        accumulator = len(pieces)
+        accumulator = len(self.pieces)
         if op.accumulates:
-            pieces.append(Piece(len(storages.storages) + index, 0, op.accumulator_bytes))
-        distances = [overlap_distance(op, read, PIECE_ALIGN) if in_place else None for read, _ in activations]
-        sums = first_piece[storages.storage_of[op.sums]] if op.sums is not None else None
+            self.pieces.append(Piece(len(self.split.storages.storages) + index, 0, op.accumulator_bytes))
+        sums = self.first_piece[self.split.storages.storage_of[op.sums]] if op.sums is not None else None
         for row in range(op.steps):
-            read_parts: list[tuple[int, _Part]] = []
-            pairs: list[Overlap] = []
-            for (read, view), part, distance in zip(activations, parts, distances, strict=True):
-                first = first_piece[view.storage] + view.first_row
-                rows = range(row, row + 1) if op.accumulates else read.window.rows(row, read.shape.rows)
-                read_parts.extend((first + r, part) for r in rows)
-                if distance is not None and out_part.whole and part.whole:
-                    shared = min(op.output_shape.row_bytes - distance, read.shape.row_bytes)
-                    pairs.extend(Overlap(first + r, out_first + row, distance, shared) for r in rows)
-            reads = [p for p, _ in read_parts]
-            written = [(out_first + (0 if op.accumulates else row), out_part)]
+            out = out_first + (0 if op.accumulates else row)
+            read = [(p, a.part) for a in activations for p in a.pieces_of(op, row)]
+            pairs = [o for a in activations for o in a.overlaps(op, row, out, out_part)]
+            reads, written, depends = [p for p, _ in read], [(out, out_part)], tuple[int, ...]()
             if op.accumulates:
-                reads += [accumulator] if row else []
-                if row < op.steps - 1:
-                    written = []
-                if row == 0:
-                    written.append((accumulator, _WHOLE))
-            depends = (len(steps) - 1,) if op.accumulates and row else ()
+                written = written if row == op.steps - 1 else []
+                if row:
+                    reads.append(accumulator)
+                    depends = (len(self.steps) - 1,)
+                else:
+                    written = [*written, (accumulator, _WHOLE)]
             if sums is not None:
                 reads.append(sums + row)
                 # Before the rows this step reads: they can wait until the rows of earlier groups are gone.
-                depends = (writers[sums + row][-1][0],)
-                pairs += _over_sums(op, sums + row, out_first + row, out_part) if in_place else ()
+                depends = (self.writers[sums + row][-1][0],)
+                pairs += _over_sums(op, sums + row, out_first + row, out_part) if self.in_place else ()
             writes = tuple(p for p, _ in written)
-            add(
-                Step(op.source, index, row, tuple(dict.fromkeys(reads)), writes, depends, _usable(pairs, fixed)),
-                read_parts,
-                written,
-            )
-    scratch: list[int] = []
-    for node in sorted(split.stock):
-        operator = graph.operators[node]
-        scratch_bytes = scratch_room_bytes(graph, operator)
-        reads_of = {p: None for t in operator.inputs if t in storages.storage_of and t != ABSENT for p in pieces_of(t)}
-        writes_of = {p: None for t in operator.outputs if t in storages.storage_of for p in pieces_of(t)}
-        if scratch_bytes:
-            scratch.append(len(storages.storages) + len(row_ops) + node)
-            writes_of[len(pieces)] = None
-            pieces.append(Piece(scratch[-1], 0, scratch_bytes))
-        step = Step(node, None, 0, tuple(reads_of), tuple(writes_of))
-        add(step, [(p, _WHOLE) for p in reads_of], [(p, _WHOLE) for p in writes_of])
+            step = Step(op.source, index, row, tuple(dict.fromkeys(reads)), writes, depends, _usable(pairs, self.fixed))
+            self._add(step, read, written)
 
-    for s, read_parts in enumerate(parts_read):
-        found = dict.fromkeys(steps[s].depends)
-        for p, part in read_parts:
-            found.update(dict.fromkeys(w for w, other in writers.get(p, ()) if w != s and part.meets(other)))
-        steps[s] = replace(steps[s], depends=tuple(found))
-    producers: list[list[int]] = [[] for _ in pieces]
-    readers: list[list[int]] = [[] for _ in pieces]
-    for s, step in enumerate(steps):
-        for p in step.writes:
-            producers[p].append(s)
-        for p in step.reads:
-            readers[p].append(s)
-    initial = frozenset(p for t in graph.inputs if t in storages.storage_of for p in pieces_of(t))
-    final = frozenset(p for t in graph.outputs if t in storages.storage_of for p in pieces_of(t))
-    crossing = frozenset(p for t in may_cross(graph, split.stock) if t in storages.storage_of for p in pieces_of(t))
-    return StepGraph(
-        len(graph.operators),
-        tuple(pieces),
-        tuple(steps),
-        tuple(map(tuple, steps_of)),
-        tuple(map(tuple, producers)),
-        tuple(map(tuple, readers)),
-        initial,
-        final,
-        frozenset(scratch),
-        _needed(steps, producers, final | crossing, split.stock),
-    )
+    def add_stock(self, node: int) -> None:
+        """The one step of a stock operator, with a piece for its scratch."""
+        operator = self.split.graph.operators[node]
+        reads = self._pieces_of_all(t for t in operator.inputs if t != ABSENT)
+        writes = self._pieces_of_all(operator.outputs)
+        scratch_bytes = scratch_room_bytes(self.split.graph, operator)
+        if scratch_bytes:
+            self.scratch.append(len(self.split.storages.storages) + len(self.split.row_ops) + node)
+            writes[len(self.pieces)] = None
+            self.pieces.append(Piece(self.scratch[-1], 0, scratch_bytes))
+        step = Step(node, None, 0, tuple(reads), tuple(writes))
+        self._add(step, [(p, _WHOLE) for p in reads], [(p, _WHOLE) for p in writes])
+
+    def finish(self) -> StepGraph:
+        """Every step with the steps it depends on, by node and by piece."""
+        graph, stock = self.split.graph, self.split.stock
+        steps = [replace(step, depends=self._depends(s)) for s, step in enumerate(self.steps)]
+        steps_of: list[list[int]] = [[] for _ in graph.operators]
+        producers: list[list[int]] = [[] for _ in self.pieces]
+        readers: list[list[int]] = [[] for _ in self.pieces]
+        for s, step in enumerate(steps):
+            steps_of[step.node].append(s)
+            for p in step.writes:
+                producers[p].append(s)
+            for p in step.reads:
+                readers[p].append(s)
+        final = frozenset(self._pieces_of_all(graph.outputs))
+        crossing = self._pieces_of_all(may_cross(graph, stock))
+        return StepGraph(
+            len(graph.operators),
+            tuple(self.pieces),
+            tuple(steps),
+            tuple(map(tuple, steps_of)),
+            tuple(map(tuple, producers)),
+            tuple(map(tuple, readers)),
+            frozenset(self._pieces_of_all(graph.inputs)),
+            final,
+            frozenset(self.scratch),
+            _needed(steps, producers, final.union(crossing), stock),
+        )
+
+    def _add(self, step: Step, read: list[tuple[int, _Part]], written: list[tuple[int, _Part]]) -> None:
+        for p, part in written:
+            self.writers.setdefault(p, []).append((len(self.steps), part))
+        self.parts_read.append(read)
+        self.steps.append(step)
+
+    def _depends(self, s: int) -> tuple[int, ...]:
+        """What step `s` depends on already, and the steps that write what it reads."""
+        found = dict.fromkeys(self.steps[s].depends)
+        for p, part in self.parts_read[s]:
+            found.update(dict.fromkeys(w for w, other in self.writers.get(p, ()) if w != s and part.meets(other)))
+        return tuple(found)
+
+    def _activations(self, op: RowOp) -> list[_Activation]:
+        """What `op` reads that is not constant."""
+        found = []
+        for read in op.reads:
+            if self.split.graph.tensors[read.tensor].is_constant:
+                continue
+            view = self.split.storages.view(read.tensor, read.shape)
+            distance = overlap_distance(op, read, PIECE_ALIGN) if self.in_place else None
+            first = self.first_piece[view.storage] + view.first_row
+            found.append(_Activation(read, first, _Part.of(view), distance))
+        return found
+
+    def _pieces_of_all(self, tensors: Iterable[int]) -> dict[int, None]:
+        """The pieces of those of `tensors` that have any, in order."""
+        storages = self.split.storages
+        return {
+            self.first_piece[storages.storage_of[t]] + r: None
+            for t in tensors
+            if t in storages.storage_of
+            for r in storages.rows_of(t)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Activation:
+    """One operand of a row op: its first piece, the part of each piece that is read, and how far below it may be written."""
+
+    read: Read
+    first: int
+    part: _Part
+    distance_bytes: int | None
+
+    def pieces_of(self, op: RowOp, row: int) -> list[int]:
+        """The pieces that step `row` reads."""
+        rows = range(row, row + 1) if op.accumulates else self.read.window.rows(row, self.read.shape.rows)
+        return [self.first + r for r in rows]
+
+    def overlaps(self, op: RowOp, row: int, written: int, out_part: _Part) -> list[Overlap]:
+        """How piece `written` of step `row` may run over the pieces the step reads."""
+        if self.distance_bytes is None or not out_part.whole or not self.part.whole:
+            return []
+        shared = min(op.output_shape.row_bytes - self.distance_bytes, self.read.shape.row_bytes)
+        return [Overlap(p, written, self.distance_bytes, shared) for p in self.pieces_of(op, row)]
 
 
 def _seen_outside(split: Split) -> set[int]:
@@ -206,7 +251,7 @@ def _over_sums(op: RowOp, sums: int, written: int, part: _Part) -> tuple[Overlap
     return (Overlap(sums, written, 0, op.output_shape.row_bytes),) if last else ()
 
 
-def _usable(pairs: Sequence[Overlap], fixed: set[int]) -> tuple[Overlap, ...]:
+def _usable(pairs: Sequence[Overlap], fixed: Collection[int]) -> tuple[Overlap, ...]:
     movable = [o for o in pairs if o.read not in fixed and o.written not in fixed]
     return tuple(sorted(movable, key=lambda o: -o.shared_bytes))
 
