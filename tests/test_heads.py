@@ -31,6 +31,8 @@ SLOW = {
     "vww_micronet_vww2",
 }
 """Models whose optimisation takes more than ten seconds, and those that are much like another."""
+SAME_OUTPUT = {"gen_mbv3s_035_96"}
+"""Its weights are random, and its output is the same for every input."""
 
 MAX_TAIL_BYTES = 1_800
 """Of a model that is one region as a whole."""
@@ -67,7 +69,7 @@ def test_the_head_is_no_larger_than_before(figure: tuple[Path, bool, int]) -> No
     report = tflm_split.optimize(path, int8_io=int8_io).report
     original, optimized = report["original"], report["optimized"]
     assert report["verified"]["bit_exact"] is True
-    assert report["verified"]["distinct_outputs"] > 1
+    assert report["verified"]["distinct_outputs"] > 1 or path.stem in SAME_OUTPUT
     assert optimized["planned_head_bytes"] == optimized["measured_head_bytes"] <= head_bytes
     assert optimized["measured_arena_bytes"] <= original["measured_arena_bytes"]
     assert optimized["macs"] <= report["model"]["macs"]
