@@ -132,3 +132,12 @@ def test_a_board_gets_its_own_variant_and_no_other(name: str, tmp_path: Path) ->
         defined[path.stem] = run(["arm-none-eabi-nm", "--defined-only", out], tmp_path)
     for stem, symbols in defined.items():
         assert (" T " in symbols) == stem.startswith(kernels(VARIANTS[name])), stem
+
+
+def test_without_unaligned_loads_a_core_with_dsp_gets_the_portable_kernels(tmp_path: Path) -> None:
+    """The DSP kernels load words from any address, which code for strict alignment must not do."""
+    portable, variants = kernel_sources()
+    objects = compile_objects(board_named("m4"), tmp_path, [*portable, *variants], ["-mno-unaligned-access"])
+    for out in objects:
+        defines_functions = " T " in run(["arm-none-eabi-nm", "--defined-only", out], tmp_path)
+        assert defines_functions == out.stem.startswith(kernels("portable")), out.stem

@@ -2,6 +2,7 @@
  *
  *   SPLIT_NN_MVE  Helium, integer part (Cortex-M52/M55/M85)       kernels/helium/
  *   SPLIT_NN_DSP  the DSP extension (Cortex-M4/M7/M33, ...)        kernels/dsp/
+ *                 where words may be loaded from any address
  *
  * and with neither the portable files are built. All files are always handed to the compiler; each keeps
  * silent on the targets that are not its own. Define SPLIT_NN_PORTABLE for the portable kernels everywhere. */
@@ -17,7 +18,7 @@
 #if (__ARM_FEATURE_MVE & 2)
 #define SPLIT_NN_MVE_FLOAT 1 /* and its floating-point part */
 #endif
-#elif defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32)
+#elif defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__ARM_FEATURE_UNALIGNED)
 #define SPLIT_NN_DSP 1
 #endif
 
