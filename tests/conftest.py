@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import made_once
 import pytest
 import skips
 
@@ -20,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist: the one that started it has seen to this
         return
+    made_once.begin()
     try:
         from tflm_split.errors import ToolError
         from tflm_split.native import build as host_library
@@ -34,6 +36,11 @@ def pytest_configure(config: pytest.Config) -> None:
         host_library.compile_host_library(library)
     except ToolError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        made_once.end()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

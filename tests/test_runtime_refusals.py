@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_once import made_once
 from runtime_scene import Image, Scene, prepare
 from sample_programs import int32s, one_op, requantize, window
 from toolchains import ASAN, need_linked
@@ -593,36 +594,25 @@ def test_values_in_tables_are_checked() -> None:
         assert prepare(blob[:offset] + value + blob[offset + len(value) :]) == CONSTANT_FAULT
 
 
-@functools.cache
-def driver(folder: Path) -> Path:
-    """The sanitized driver, or a skip where the compiler has no sanitizers."""
-    compiler = os.environ.get("CC", "cc")
-    need_linked(compiler, ASAN)
-    binary = folder / "runtime_driver"
-    flags = [
-        "-std=c99",
-        "-O1",
-        "-g",
-        "-fsanitize=address,undefined",
-        "-fno-sanitize-recover=all",
-        f"-I{EXECUTOR_FOLDER}",
-    ]
-    source = Path(__file__).parent / "runtime_driver.c"
-    built = subprocess.run(
-        [compiler, *flags, str(source), *map(str, executor_sources()), "-o", str(binary)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def build_driver(binary: Path) -> None:
+    """The executor and the driver with sanitizers, for all tests of a session."""
+    flags = ["-std=c99", "-O1", "-g", *ASAN, "-fno-sanitize-recover=all", f"-I{EXECUTOR_FOLDER}"]
+    sources = [str(Path(__file__).parent / "runtime_driver.c"), *map(str, executor_sources())]
+    command = [os.environ.get("CC", "cc"), *flags, *sources, "-o", str(binary)]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert built.returncode == 0, built.stderr
-    return binary
 
 
 def drive(folder: Path, blobs: list[bytes]) -> list[int]:
-    """The status of each blob; fails with the sanitizer's report if one of them made the executor misbehave."""
+    """The status of each blob; fails with the sanitizer's report if one of them made the executor misbehave.
+
+    Skips where the compiler has no sanitizers.
+    """
+    need_linked(os.environ.get("CC", "cc"), ASAN)
+    driver = made_once("runtime_driver", build_driver)
     path = folder / "blobs"
     path.write_bytes(b"".join(struct.pack("<I", len(blob)) + blob for blob in blobs))
-    done = subprocess.run([driver(folder), path], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([driver, path], capture_output=True, text=True, timeout=300, check=False)
     statuses = [int(line) for line in done.stdout.split()]
     assert done.returncode == 0, f"blob {len(statuses)}: {done.stderr[:4000]}"
     assert len(statuses) == len(blobs)
