@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tflm_split.board.run import run_on_board
-from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.assemble import lower
 from tflm_split.lower.compile import compile_schedule
 from tflm_split.plan.effort import DEFAULT_EFFORT
 from tflm_split.report.table import markdown_table
@@ -61,7 +61,7 @@ def measured(path: Path, board: str) -> list[list[str]]:
         step_graph = taller(build_step_graph(split), height)
         schedule = best_cuts(step_graph, order, split.stock)
         plan = compile_schedule(split, step_graph, schedule, DEFAULT_EFFORT)
-        ran = run_on_board(assemble(model, plan, region_blobs(plan)), board, inputs)
+        ran = run_on_board(lower(model, plan).model.original, board, inputs)
         outputs.add(ran.outputs_sha256)
         first = first or ran.instructions
         rows.append(

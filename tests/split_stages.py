@@ -67,4 +67,4 @@ def every_compilation(model_bytes: bytes, effort: int = 5) -> Iterator[Compiled]
                     assert in_place
                     continue
                 blobs = region_blobs(plan)
-                yield Compiled(in_place, plan, step_graph, blobs, assemble(model, plan, blobs))
+                yield Compiled(in_place, plan, step_graph, blobs, assemble(model, plan, blobs).original)

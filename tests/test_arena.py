@@ -10,6 +10,7 @@ from tiny_models import Builder, Op, T, build_model
 
 from tflm_split.analysis.arena import minimum_x64_arena_bytes, predicted_arm32_arena
 from tflm_split.errors import TflmError
+from tflm_split.tflite.reader import read_model
 from tflm_split.verify.tflm import run_in_tflm
 
 CORPUS = Path(__file__).resolve().parents[1].parent / "shared" / "corpus" / "models"
@@ -30,7 +31,7 @@ def test_arena_is_the_measured_one(name: str) -> None:
     if not path.exists():
         pytest.skip(f"the corpus is not there: {path.name}")
     head, tail, minimum = MEASURED_ON_CORTEX_M4[name]
-    prediction = predicted_arm32_arena(path.read_bytes(), head)
+    prediction = predicted_arm32_arena(read_model(path), head)
     assert (prediction.tail_bytes, prediction.minimum_arena_bytes, prediction.exact) == (tail, minimum, True)
     assert prediction.arena_bytes == head + tail
 
@@ -48,7 +49,7 @@ def split_model(io_bytes: int = 64, workspace_bytes: int = 256) -> bytes:
 
 
 def test_the_split_operator_keeps_nothing_but_its_node() -> None:
-    prediction = predicted_arm32_arena(split_model(), 256)
+    prediction = predicted_arm32_arena(read_model(split_model()), 256)
     interface = 2 * (16 + 32 + 12 + 8)
     fixed = 132 + 4 * 12 + 32
     assert prediction.exact
@@ -56,13 +57,13 @@ def test_the_split_operator_keeps_nothing_but_its_node() -> None:
 
 
 def test_a_small_head_leaves_the_planner_without_room() -> None:
-    prediction = predicted_arm32_arena(split_model(16, 16), 48)
+    prediction = predicted_arm32_arena(read_model(split_model(16, 16)), 48)
     assert prediction.minimum_arena_bytes > prediction.arena_bytes
 
 
 def test_an_unknown_operator_makes_the_prediction_an_estimate_that_names_it() -> None:
     model = build_model([T((4,), scale=0.1), T((4,), scale=0.1)], [Op("CUSTOM:OTHER", [0], [1])], [0], [1])
-    prediction = predicted_arm32_arena(model, 32)
+    prediction = predicted_arm32_arena(read_model(model), 32)
     assert (prediction.exact, prediction.unknown) == (False, ("CUSTOM:OTHER",))
 
 
@@ -71,7 +72,11 @@ def test_a_variable_lies_in_the_tail() -> None:
         tensors = [T((4,), scale=0.1), T((elements,), scale=0.1, is_variable=True), T((4,), scale=0.1)]
         return build_model(tensors, [Op("RELU", [0], [2])], [0], [2])
 
-    assert predicted_arm32_arena(model(1024), 32).tail_bytes - predicted_arm32_arena(model(16), 32).tail_bytes == 1008
+    assert (
+        predicted_arm32_arena(read_model(model(1024)), 32).tail_bytes
+        - predicted_arm32_arena(read_model(model(16)), 32).tail_bytes
+        == 1008
+    )
 
 
 def test_the_smallest_x64_arena_starts_and_a_little_less_does_not() -> None:
@@ -82,7 +87,7 @@ def test_the_smallest_x64_arena_starts_and_a_little_less_does_not() -> None:
     model = builder.finish()
     inputs = [[np.zeros((1, 8, 8, 4), np.int8)]]
     run = run_in_tflm(model, inputs)
-    minimum = minimum_x64_arena_bytes(model, run.head_bytes, run.tail_bytes)
+    minimum = minimum_x64_arena_bytes(read_model(model), run.head_bytes, run.tail_bytes)
     assert minimum > run.arena_bytes
     assert run_in_tflm(model, inputs, arena_size=minimum).outputs == run.outputs
     with pytest.raises(TflmError):

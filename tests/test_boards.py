@@ -24,7 +24,7 @@ from tflm_split.board.layer_wise import layer_wise_model, layer_wise_schedule
 from tflm_split.board.one_region import one_region
 from tflm_split.board.run import BoardRun, run_on_board
 from tflm_split.errors import InputError, ToolError
-from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.assemble import lower
 from tflm_split.schedule.step_graph import build_step_graph
 from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.regions import SplitOptions
@@ -56,7 +56,7 @@ def split_model(original: bytes) -> bytes:
     """The split model, whether or not it takes less memory than the original."""
     model = read_model(original)
     plan = planned(model.graph)
-    return assemble(model, plan, region_blobs(plan))
+    return lower(model, plan).model.original
 
 
 def _case(original: bytes) -> Case:

@@ -67,7 +67,7 @@ def check(
     assert not plan.split.stock
     (region,) = plan.regions
     blobs = region_blobs(plan)
-    optimized = assemble(read_model(model), plan, blobs)
+    optimized = assemble(read_model(model), plan, blobs).original
     inputs = inputs or inputs_of(model)
     original, ran = tflm.run(model, inputs), tflm.run(optimized, inputs)
     assert ran.outputs == original.outputs

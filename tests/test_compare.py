@@ -60,7 +60,7 @@ def test_token_ids_stay_inside_the_table_they_choose_from() -> None:
 def test_a_model_equals_itself() -> None:
     b = Builder((1, 12, 12, 3), seed=2)
     model = b.finish(b.dense(b.mean(b.conv(b.input, 8, 3, 3, 2, activation="RELU6")), 5))
-    result = compare(model, model, inputs_for(model), repeats=2)
+    result = compare(read_model(model), read_model(model), inputs_for(model), repeats=2)
     assert (result.inputs, result.bit_exact, result.first_difference) == (6, True, None)
     assert result.original_run.outputs == result.optimized_run.outputs
     assert result.original_run.is_repeatable
@@ -73,7 +73,7 @@ def test_the_first_difference_is_named() -> None:
         return build_model(tensors, [Op("FULLY_CONNECTED", [0, 1, -1], [2])], [0], [2])
 
     inputs = [(np.array([[5, 0]], np.int8),), (np.array([[5, 10]], np.int8),)]
-    result = compare(model(1), model(2), inputs)
+    result = compare(read_model(model(1)), read_model(model(2)), inputs)
     assert not result.bit_exact
     assert (
         result.first_difference
@@ -87,12 +87,12 @@ def test_a_float_interface_is_compared_with_a_quantised_one() -> None:
     ops = [Op("QUANTIZE", [0], [1]), Op("HARD_SWISH", [1], [2]), Op("DEQUANTIZE", [2], [3])]
     original = build_model(tensors, ops, [0], [3])
     stripped = build_model(inner, [Op("HARD_SWISH", [0], [1])], [0], [1])
-    assert compare(original, stripped, inputs_for(original)).bit_exact
+    assert compare(read_model(original), read_model(stripped), inputs_for(original)).bit_exact
 
 
 def test_interfaces_that_do_not_correspond_are_an_error() -> None:
     with pytest.raises(InputError, match=r"output 0 is INT8 \[1, 4, 4, 2\] in one model and INT8 \[1, 4, 4, 3\]"):
-        compare(conv_model(4, 4, 2, 2, 1, 1), conv_model(4, 4, 2, 3, 1, 1), [])
+        compare(read_model(conv_model(4, 4, 2, 2, 1, 1)), read_model(conv_model(4, 4, 2, 3, 1, 1)), [])
 
 
 def test_quantising_is_what_tflm_does_halves_included() -> None:

@@ -21,7 +21,7 @@ from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import tuck_aliases
 from tflm_split.schedule.step_graph import build_step_graph
-from tflm_split.search.candidates import best_plan, rewritten_split
+from tflm_split.search.candidates import best_plan, rewritten_split, splits_to_try
 from tflm_split.search.propose.copies import copies_to_try, stay_inside
 from tflm_split.search.refine import Limits, Search
 from tflm_split.search.rewritten import renumbering, rescheduled
@@ -96,7 +96,8 @@ def test_what_is_copied_reads_less_than_it_spares() -> None:
 def test_a_map_is_made_again_where_extra_multiply_accumulates_are_allowed() -> None:
     graph = read_model(excited()).graph
     plain, again = (
-        best_plan(graph, Options(effort=200, max_slowdown=slowdown), quiet) for slowdown in (DEFAULT_SLOWDOWN, 3.0)
+        best_plan(splits_to_try(graph), Options(effort=200, max_slowdown=slowdown), quiet)
+        for slowdown in (DEFAULT_SLOWDOWN, 3.0)
     )
     assert plain
     assert again

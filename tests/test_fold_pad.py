@@ -14,7 +14,7 @@ from split_stages import planned, scheduled
 from tflm_server import TflmServer
 
 from tflm_split.ir.graph import Graph
-from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.assemble import lower
 from tflm_split.lower.compile import compile_schedule
 from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.split.operators import split_operator
@@ -151,7 +151,7 @@ def test_folding_is_exact_in_tflm(
     split = split_graph(graph, SplitOptions())
     assert not split.stock
     plan = compile_schedule(split, *scheduled(split), 0)
-    optimized = assemble(model, plan, region_blobs(plan))
+    optimized = lower(model, plan).model.original
     inputs = [[np.random.default_rng(k).integers(-128, 128, (1, 13, 8, 3)).astype(np.int8)] for k in range(3)]
     assert tflm.run(optimized, inputs).outputs == tflm.run(model.original, inputs).outputs
 

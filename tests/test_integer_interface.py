@@ -12,7 +12,7 @@ from tflm_server import TflmServer
 from tiny_models import Op, T, build_model
 
 from tflm_split.ir.graph import Graph
-from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.assemble import lower
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
 from tflm_split.tflite.reader import read_model
 
@@ -106,7 +106,7 @@ def test_the_stripped_model_computes_between_the_conversions_exactly_what_the_or
     model = read_model(n.finish(n.dequantized(made)))
     graph, changes = strip_float_interface(model.graph)
     plan = planned(graph)
-    optimized = assemble(model, plan, region_blobs(plan))
+    optimized = lower(model, plan).model.original
     assert [t.dtype for t in (read_model(optimized).graph.tensors[i] for i in read_model(optimized).graph.inputs)] == [
         "INT8", "INT8"
     ]  # fmt: skip

@@ -40,7 +40,7 @@ from tflm_split.board.boards import BOARDS
 from tflm_split.board.firmware import describe_compiler
 from tflm_split.board.run import BoardRun, run_on_board
 from tflm_split.errors import InputError
-from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.assemble import lower
 from tflm_split.program.encode import encode
 from tflm_split.program.format import OpKind
 from tflm_split.program.types import Op, Program, Step
@@ -375,7 +375,7 @@ def small_networks() -> dict[str, bytes]:
     for name in SMALL:
         model = read_model(ROOT / "models" / f"{name}.tflite")
         plan = planned(model.graph)
-        found[name] = assemble(model, plan, region_blobs(plan))
+        found[name] = lower(model, plan).model.original
     return found
 
 

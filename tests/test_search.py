@@ -13,7 +13,7 @@ from tflm_server import TflmServer
 from tiny_models import Builder
 
 from tflm_split.analysis.latency import predict, sharing
-from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.assemble import lower
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
@@ -23,7 +23,7 @@ from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.lives import lives
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.step_graph import build_step_graph
-from tflm_split.search.candidates import best_plan, pareto_plans, rewritten_split
+from tflm_split.search.candidates import best_plan, pareto_plans, rewritten_split, splits_to_try
 from tflm_split.search.propose.recompute import recomputable, recompute
 from tflm_split.search.refine import NOISE, Limits, Refined, Search
 from tflm_split.split.regions import SplitOptions
@@ -63,7 +63,7 @@ def start_of(model: bytes) -> Refined:
 
 
 def run_plan(tflm: TflmServer, model: bytes, plan: Any, inputs: Sequence[Any]) -> tuple[Any, Any]:
-    optimized = assemble(read_model(model), plan, region_blobs(plan))
+    optimized = lower(read_model(model), plan).model.original
     return tflm.run(model, inputs), tflm.run(optimized, inputs)
 
 
@@ -87,8 +87,8 @@ def test_channels_grouped_and_rows_made_again_give_the_same_bytes(tflm: TflmServ
 
 def test_grouping_does_no_multiply_accumulate_twice() -> None:
     graph = read_model(strided_block()).graph
-    plan = best_plan(graph, Options(effort=200, max_slowdown=DEFAULT_SLOWDOWN), quiet)
-    rows = best_plan(graph, Options(effort=0), quiet)
+    plan = best_plan(splits_to_try(graph), Options(effort=200, max_slowdown=DEFAULT_SLOWDOWN), quiet)
+    rows = best_plan(splits_to_try(graph), Options(effort=0), quiet)
     assert plan and rows
     assert plan_macs(plan) == plan_macs(rows)
 
@@ -128,7 +128,7 @@ def test_rows_lie_on_what_their_step_reads_only_within_the_limit() -> None:
     assert heads[False] < heads[True]
     assert instructions[False] > NOISE * instructions[True]
     graph = read_model(model).graph
-    best = best_plan(graph, Options(effort=50, max_slowdown=1.0, axes=frozenset({"rows"})), quiet)
+    best = best_plan(splits_to_try(graph), Options(effort=50, max_slowdown=1.0, axes=frozenset({"rows"})), quiet)
     assert best
     assert predicted(best) <= NOISE * instructions[True]
 
@@ -144,7 +144,9 @@ def test_a_search_without_evaluations_is_its_start() -> None:
 
 
 def test_the_front_gets_slower_and_smaller() -> None:
-    plans = pareto_plans(read_model(strided_block(24, 24)).graph, Options(effort=300, max_slowdown=3.0), quiet)
+    plans = pareto_plans(
+        splits_to_try(read_model(strided_block(24, 24)).graph), Options(effort=300, max_slowdown=3.0), quiet
+    )
     heads = [plan.planned_head_bytes for plan in plans]
     assert len(heads) > 1
     assert heads == sorted(heads, reverse=True)

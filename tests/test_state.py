@@ -42,7 +42,7 @@ def splits_and_stays_equal(path: Path) -> tflm_split.Result:
 
 
 def assert_stays_equal(path: Path, optimized: bytes) -> None:
-    comparison = comparing.compare(path.read_bytes(), optimized, inputs_over_time(read_model(path).graph))
+    comparison = comparing.compare(read_model(path), read_model(optimized), inputs_over_time(read_model(path).graph))
     assert comparison.bit_exact, comparison.first_difference
     assert len(comparison.optimized_run.outputs) == STEPS
 
@@ -118,7 +118,9 @@ def test_a_variable_is_never_planned() -> None:
     (variable,) = (t.index for t in graph.tensors if t.is_variable)
     assert not is_planned(graph, variable)
     assert variable not in result.plan.offsets
-    comparison = comparing.compare(model, result.model, inputs_over_time(read_model(model).graph))
+    comparison = comparing.compare(
+        read_model(model), read_model(result.model), inputs_over_time(read_model(model).graph)
+    )
     assert comparison.bit_exact, comparison.first_difference
 
 

@@ -26,7 +26,7 @@ from tflite_helpers import (
 from tflm_split.errors import InputError, ModelError, ToolError
 from tflm_split.ir.graph import ABSENT, Quantization
 from tflm_split.tflite import bounds, offline_plan, schema
-from tflm_split.tflite.reader import custom_options, offline_offsets, read_model
+from tflm_split.tflite.reader import offline_offsets, read_model
 
 
 def conv_operator(**options):
@@ -92,7 +92,7 @@ class TestWhatIsRead:
 
         model = read_model(chain_bytes(change))
         assert model.graph.operators[0].kind == "CUSTOM:TFLM_SPLIT"
-        assert custom_options(model) == {1: b"program"}
+        assert model.custom_options == {1: b"program"}
 
     @pytest.mark.parametrize(("new", "old"), [(0, 25), (25, 0), (150, 127)])
     def test_the_operator_number_is_the_larger_of_both_fields(self, new, old):

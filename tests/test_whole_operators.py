@@ -13,7 +13,7 @@ from tiny_models import Builder
 
 import tflm_split
 from tflm_split.analysis.liveness import live_peak_bytes
-from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.assemble import lower
 from tflm_split.lower.compile import compile_schedule
 from tflm_split.plan.effort import DEFAULT_EFFORT
 from tflm_split.schedule.whole_operators import WholeOperators, rewritten_order, whole_operators
@@ -58,7 +58,7 @@ def test_a_reordered_and_rewritten_cell_gives_the_same_bytes(name: str) -> None:
     schedule = found.schedule
     assert runs_whole(found)
     plan = compile_schedule(found.split, found.step_graph, schedule, DEFAULT_EFFORT)
-    assert verify(model, assemble(model, plan, region_blobs(plan)), 3, 0).bit_exact
+    assert verify(model, lower(model, plan).model, 3, 0).bit_exact
 
 
 def runs_whole(found: WholeOperators) -> bool:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from tflm_split.options import FrontWords, Words
-    from tflm_split.pipeline import Progress, Result
+    from tflm_split.pipeline import Progress
+    from tflm_split.report.result import Result
     from tflm_split.verify import tflm
 
 __version__ = "0.1.0"
@@ -92,5 +93,5 @@ def __getattr__(name: str) -> Any:
     if name == "tflm":
         return importlib.import_module("tflm_split.verify.tflm")
     if name == "Result":
-        return importlib.import_module("tflm_split.pipeline").Result
+        return importlib.import_module("tflm_split.report.result").Result
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

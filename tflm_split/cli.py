@@ -155,7 +155,7 @@ def verify(original: Path, optimized: Path, inputs: int, seed: int, as_json: boo
     from tflm_split.verify.verification import verify as run
 
     first, second = read_model(original), read_model(optimized)
-    comparison = run(first, second.original, inputs, seed)
+    comparison = run(first, second, inputs, seed)
     record = verdict_record(first, second, comparison, seed)
     click.echo(_json(record) if as_json else verdict_text(record), nl=False)
     return 0 if comparison.bit_exact else VerificationError.exit_code

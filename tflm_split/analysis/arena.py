@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tflm_split.analysis.tflm_sizes import ARM32_OPERATOR_BYTES, OperatorBytes
 from tflm_split.ir.graph import ABSENT, Graph, Model, Operator, Tensor
 from tflm_split.tflite.offline_plan import ONLINE
-from tflm_split.tflite.reader import offline_offsets, read_model
+from tflm_split.tflite.reader import offline_offsets
 
 ARENA_ALIGNMENT_BYTES = 16
 _POINTER_BYTES = 4
@@ -80,10 +80,8 @@ class _Tail:
         self.allocate(size_bytes, ARENA_ALIGNMENT_BYTES)
 
 
-def predicted_arm32_arena(model: Model | bytes, head_bytes: int) -> ArenaPrediction:
+def predicted_arm32_arena(model: Model, head_bytes: int) -> ArenaPrediction:
     """The arena of unmodified TFLM on a Cortex-M with the reference kernels and a head of `head_bytes`."""
-    if isinstance(model, bytes):
-        model = read_model(model)
     graph = model.graph
     unknown = sorted({op.kind for op in graph.operators if op.kind not in ARM32_OPERATOR_BYTES})
     if model.subgraph_count > 1:
@@ -111,13 +109,11 @@ def predicted_arm32_arena(model: Model | bytes, head_bytes: int) -> ArenaPredict
     return ArenaPrediction(head_bytes, tail.bytes, minimum, not unknown, tuple(unknown))
 
 
-def minimum_x64_arena_bytes(model: Model | bytes, head_bytes: int, tail_bytes: int) -> int:
+def minimum_x64_arena_bytes(model: Model, head_bytes: int, tail_bytes: int) -> int:
     """The smallest arena an x86-64 build can start in, given the head and tail it reports (the wheel measures both).
 
     An upper bound within 32 bytes: the padding before the interface's tensors is not known from the outside.
     """
-    if isinstance(model, bytes):
-        model = read_model(model)
     graph = model.graph
     interface_bytes = sum(
         _X64.pointer + _X64.tensor + _quantization_bytes(graph.tensors[t], _X64) for t in graph.inputs + graph.outputs

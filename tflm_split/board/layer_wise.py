@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from tflm_split.errors import InputError
-from tflm_split.lower.assemble import assemble, region_blobs
+from tflm_split.lower.assemble import lower
 from tflm_split.lower.compile import compile_schedule
 from tflm_split.rewrite.integer_interface import strip_float_interface
 from tflm_split.schedule.cuts import Schedule
@@ -35,7 +35,7 @@ def layer_wise_model(source: os.PathLike[str] | str | bytes, *, int8_io: bool = 
         raise InputError(f"{model.name}: no operator of it can be split")
     step_graph = build_step_graph(split)
     plan = compile_schedule(split, step_graph, layer_wise_schedule(split, step_graph), _EFFORT)
-    return assemble(model, plan, region_blobs(plan))
+    return lower(model, plan).model.original
 
 
 def layer_wise_schedule(split: Split, step_graph: StepGraph) -> Schedule:

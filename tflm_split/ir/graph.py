@@ -18,6 +18,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from math import prod
 from types import MappingProxyType
+from typing import Any
 
 from tflm_split.errors import ModelError
 
@@ -190,12 +191,25 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A whole file: the main graph, what else it holds by name, and the original bytes, so that nothing is lost."""
+    """A whole file: its graphs, what else it holds by name, and the original bytes, so that nothing is lost.
+
+    `graph` is the main one; `other_graphs` are those of the further subgraphs, in order. `custom_options` are the option
+    bytes of the main graph's custom operators, by position in the file. `offline_plan` is the payload that tells TFLM
+    where tensors lie (`tflite/offline_plan.py`), None without one. `tree` is the file unpacked: only `tflite/` looks
+    into it, and nobody changes it.
+    """
 
     name: str
     graph: Graph
     original: bytes = field(repr=False)
-    subgraph_count: int = 1
+    tree: Any = field(repr=False, compare=False)
+    other_graphs: tuple[Graph, ...] = ()
+    custom_options: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    offline_plan: bytes | None = field(default=None, repr=False)
     metadata: tuple[str, ...] = ()
     signature_count: int = 0
     description: str = ""
+
+    @property
+    def subgraph_count(self) -> int:
+        return 1 + len(self.other_graphs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tflm_split.errors import InternalError
 from tflm_split.ir.graph import Model
@@ -26,7 +27,22 @@ def region_blobs(plan: Plan) -> tuple[bytes, ...]:
     return tuple(blobs)
 
 
-def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A plan, its regions' encoded programs, and the model that holds them."""
+
+    plan: Plan
+    blobs: tuple[bytes, ...]
+    model: Model
+
+
+def lower(model: Model, plan: Plan) -> Lowered:
+    """What `plan` makes of `model`; InternalError if a program fails its replay, or the file its reading."""
+    blobs = region_blobs(plan)
+    return Lowered(plan, blobs, assemble(model, plan, blobs))
+
+
+def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
     """`model` with the regions of `plan` in place of their operators.
 
     A region's operator reads its input tensors and then the program, a constant; it writes its output tensors and then

@@ -8,6 +8,7 @@ from tflm_split.analysis.arena import ArenaPrediction, predicted_arm32_arena
 from tflm_split.analysis.tflm_head import predicted_head_bytes, unknown_scratch
 from tflm_split.errors import InternalError
 from tflm_split.ir.graph import Model
+from tflm_split.sizes import format_bytes
 from tflm_split.verify.tflm import TflmRun
 
 
@@ -32,6 +33,16 @@ def footprint(model: Model, measured: TflmRun | None) -> Footprint:
     planned = predicted_head_bytes(model)
     head = measured.head_bytes if measured else planned
     return Footprint(planned, measured, predicted_arm32_arena(model, head))
+
+
+def reason_to_keep_original(before: Footprint, after: Footprint | None) -> str | None:
+    """Why the original is the better result, as the end of a sentence; None: it is not. Without `after` nothing split."""
+    if after is None:
+        return "no operator of it can be split"
+    if after.arena_needs >= before.arena_needs:
+        split, whole = format_bytes(after.arena_needs[0]), format_bytes(before.arena_needs[0])
+        return f"split it would take {split} of arena, not less than {whole}"
+    return None
 
 
 def check_planned_head(model: Model, found: Footprint) -> None:

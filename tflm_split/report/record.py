@@ -18,6 +18,7 @@ from tflm_split.analysis.latency import board_costs, predict
 from tflm_split.analysis.liveness import live_peak_bytes
 from tflm_split.analysis.macs import graph_macs, macs
 from tflm_split.ir.graph import Model
+from tflm_split.lower.assemble import Lowered
 from tflm_split.lower.compile import Plan
 from tflm_split.options import Options
 from tflm_split.program.sizes import program_bytes_without_constants
@@ -41,19 +42,30 @@ BUDGET_KEY = "predicted_arm32_minimum_arena_bytes"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the pipeline decided. `plan` is None when the result is the original, and `kept_original` says why."""
+    """What the pipeline decided. `lowered` is None when the result is the original, and `kept_original` says why;
+    `first_split` then says what could have been split."""
 
     model: Model
-    optimized: bytes
-    split: Split
-    plan: Plan | None
-    blobs: tuple[bytes, ...]
+    lowered: Lowered | None
+    first_split: Split
     before: Footprint
     after: Footprint
     comparison: Comparison | None
     changes: tuple[InterfaceChange, ...]
     kept_original: str | None
     options: Options
+
+    @property
+    def plan(self) -> Plan | None:
+        return self.lowered.plan if self.lowered else None
+
+    @property
+    def blobs(self) -> tuple[bytes, ...]:
+        return self.lowered.blobs if self.lowered else ()
+
+    @property
+    def optimized(self) -> bytes:
+        return (self.lowered.model if self.lowered else self.model).original
 
 
 def make_record(outcome: Outcome) -> dict[str, Any]:
@@ -72,7 +84,7 @@ def make_record(outcome: Outcome) -> dict[str, Any]:
         "latency": _latency(outcome),
         "verified": _verified(outcome.comparison),
         "goal": _goal(outcome.options.max_arena_bytes, after[BUDGET_KEY]),
-        "refusals": _refusals(outcome.split),
+        "refusals": _refusals(outcome.plan.split if outcome.plan else outcome.first_split),
         "bottleneck": _bottleneck(tightest),
         "kept_original": outcome.kept_original,
         "interface_changes": [_change(model, change) for change in outcome.changes],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tflm_split.analysis.latency import predict
@@ -80,19 +80,34 @@ SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2, 1.5)
 """Limits that are searched under, too, where the user allows more."""
 
 
-def _schedules(graph: Graph, options: Options, progress: Progress) -> list[Refined]:
+@dataclass(frozen=True, slots=True)
+class SplitGraph:
+    """A rewritten graph with its operators split, and how."""
+
+    options: SplitOptions
+    split: Split
+
+
+def splits_to_try(graph: Graph) -> tuple[SplitGraph, ...]:
+    """The graph split in every way that is worth trying: concatenations copied, then written in place."""
+    has_concatenation = any(op.kind == "CONCATENATION" for op in graph.operators)
+    ways = [
+        SplitOptions(concatenate_in_place=in_place) for in_place in ((False, True) if has_concatenation else (False,))
+    ]
+    return tuple(SplitGraph(way, rewritten_split(graph, way)) for way in ways)
+
+
+def _schedules(splits: Sequence[SplitGraph], options: Options, progress: Progress) -> list[Refined]:
     """All schedules worth placing, refined and polished; none when nothing of the model can be split."""
-    found = _candidates(graph, options.axes, progress)
+    found = _candidates(splits, options.axes, progress)
     return _polished(_refined(found, options, progress), options.effort, progress) if found else []
 
 
-def _candidates(graph: Graph, axes: frozenset[str], progress: Progress) -> list[Refined]:
-    """A schedule per configuration: concatenations copied or written in place, times the operator orders."""
+def _candidates(splits: Sequence[SplitGraph], axes: frozenset[str], progress: Progress) -> list[Refined]:
+    """A schedule per configuration: each split, times the operator orders."""
     found: list[Refined] = []
-    has_concatenation = any(op.kind == "CONCATENATION" for op in graph.operators)
-    for in_place in (False, True) if has_concatenation else (False,):
-        options = SplitOptions(concatenate_in_place=in_place)
-        split = rewritten_split(graph, options)
+    for way in splits:
+        split = way.split
         if not split.row_ops:
             break
         step_graph = steps_along(split, axes)
@@ -103,7 +118,7 @@ def _candidates(graph: Graph, axes: frozenset[str], progress: Progress) -> list[
             for streamed in (scores, frozenset()) if scores else (scores,):
                 schedule = best_cuts(step_graph, order, split.stock, streamed)
                 if all(c.schedule != schedule for c in found):
-                    found.append(Refined(options, split, step_graph, schedule, streams_attention=bool(streamed)))
+                    found.append(Refined(way.options, split, step_graph, schedule, streams_attention=bool(streamed)))
         progress("schedule", len(orders), len(orders))
     return found
 
@@ -162,14 +177,14 @@ def _polished(candidates: Sequence[Refined], effort: int, progress: Progress) ->
     return found
 
 
-def best_plan(graph: Graph, options: Options, progress: Progress) -> Plan | None:
+def best_plan(splits: Sequence[SplitGraph], options: Options, progress: Progress) -> Plan | None:
     """The plan of least head, the first of equals; None when nothing of the model can be split.
 
     Candidates are placed in the order of their live peaks, those that stream attention a little before. One whose live
     peak is about the smallest head so far cannot do better and is not placed at all.
     """
     best: Plan | None = None
-    candidates = sorted(_schedules(graph, options, progress), key=_standing)
+    candidates = sorted(_schedules(splits, options, progress), key=_standing)
     fastest = min((c.instructions for c in candidates), default=0.0)
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))
@@ -182,10 +197,10 @@ def best_plan(graph: Graph, options: Options, progress: Progress) -> Plan | None
     return best
 
 
-def pareto_plans(graph: Graph, options: Options, progress: Progress) -> tuple[Plan, ...]:
+def pareto_plans(splits: Sequence[SplitGraph], options: Options, progress: Progress) -> tuple[Plan, ...]:
     """Plans none of which another beats in both head and predicted instructions; fastest first."""
     kept: list[Plan] = []
-    candidates = sorted(_schedules(graph, options, progress), key=lambda c: (c.instructions, c.live_peak_bytes))
+    candidates = sorted(_schedules(splits, options, progress), key=lambda c: (c.instructions, c.live_peak_bytes))
     fastest = min((c.instructions for c in candidates), default=0.0)
     for k, candidate in enumerate(candidates):
         progress("plan", k, len(candidates))

@@ -21,7 +21,7 @@ from tflm_split.tflite.options import read_options
 MAX_FILE_BYTES = 2**31 - 1
 """Flatbuffers cannot be larger."""
 MAX_SUBGRAPHS = 256
-"""Each is looked at on its own, in a copy of the file; models known to us have up to ten."""
+"""Models known to us have up to ten."""
 _COMPRESSION_METADATA = "COMPRESSION_METADATA"
 
 
@@ -38,29 +38,24 @@ def read_model(source: bytes | os.PathLike[str] | str) -> Model:
     return _read(_file_bytes(path), _text(os.fsencode(path.stem)), str(path))
 
 
-def custom_options(model: Model) -> dict[int, bytes]:
-    """The option bytes of the main graph's custom operators, by position in the file."""
-    operators = schema.unpack(model.original).subgraphs[0].operators or []
-    return {k: op.customOptions.tobytes() for k, op in enumerate(operators) if op.customOptions is not None}
-
-
 def offline_offsets(model: Model) -> tuple[int, ...] | None:
     """The offline plan's byte offset per tensor of the main graph (-1: placed by TFLM), or None without a plan.
 
-    Raises ModelError if the plan does not fit the file. Of several plans TFLM takes the last.
+    Raises ModelError if the plan does not fit the file.
     """
-    tree = schema.unpack(model.original)
-    payload = None
-    for entry in tree.metadata or []:
-        if entry.name == offline_plan.METADATA_NAME.encode():
-            payload = _data(tree.buffers, entry.buffer)
-    if payload is None:
+    offsets = all_offsets(model)
+    return None if offsets is None else offsets[: len(model.graph.tensors)]
+
+
+def all_offsets(model: Model) -> tuple[int, ...] | None:
+    """The same for the tensors of all subgraphs, one subgraph after the other."""
+    if model.offline_plan is None:
         return None
-    offsets = offline_plan.unpack(payload)
-    tensors = sum(len(graph.tensors or []) for graph in tree.subgraphs)
+    offsets = offline_plan.unpack(model.offline_plan)
+    tensors = sum(len(graph.tensors) for graph in (model.graph, *model.other_graphs))
     if len(offsets) != tensors:
         raise ModelError(f"its offline plan has {len(offsets)} offsets for {tensors} tensors")
-    return offsets[: len(model.graph.tensors)]
+    return offsets
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -109,25 +104,50 @@ def _model(tree: Any, data: bytes, name: str) -> Model:
     _check_tree(tree)
     file = _File(tree, tuple(_data(tree.buffers, i) for i in range(len(tree.buffers))))
     main = tree.subgraphs[0]
-    tensors = main.tensors or []
-    graph = Graph(
-        name=_text(main.name),
-        tensors=tuple(_tensor(file, i, tensor) for i, tensor in enumerate(tensors)),
-        operators=tuple(_operator(file, k, op) for k, op in enumerate(main.operators or [])),
-        inputs=_indices(main.inputs),
-        outputs=_indices(main.outputs),
-    )
-    graph = graph.checked()
-    check_operands(graph)
     return Model(
         name=name,
-        graph=graph,
+        graph=_graph(file, main),
         original=data,
-        subgraph_count=len(tree.subgraphs),
+        tree=tree,
+        other_graphs=tuple(_other_graph(file, number) for number in range(1, len(tree.subgraphs))),
+        custom_options=_custom_options(main),
+        offline_plan=_offline_plan(tree),
         metadata=tuple(_text(entry.name) for entry in tree.metadata or []),
         signature_count=len(tree.signatureDefs or []),
         description=_text(tree.description),
     )
+
+
+def _graph(file: _File, subgraph: Any) -> Graph:
+    """One subgraph as a graph that could be the main one of a file."""
+    graph = Graph(
+        name=_text(subgraph.name),
+        tensors=tuple(_tensor(file, i, tensor) for i, tensor in enumerate(subgraph.tensors or [])),
+        operators=tuple(_operator(file, k, op) for k, op in enumerate(subgraph.operators or [])),
+        inputs=_indices(subgraph.inputs),
+        outputs=_indices(subgraph.outputs),
+    ).checked()
+    check_operands(graph)
+    return graph
+
+
+def _other_graph(file: _File, number: int) -> Graph:
+    try:
+        return _graph(file, file.tree.subgraphs[number])
+    except ModelError as error:
+        raise ModelError(f"subgraph {number}: {error}") from error
+
+
+def _custom_options(subgraph: Any) -> dict[int, bytes]:
+    operators = enumerate(subgraph.operators or [])
+    return {k: op.customOptions.tobytes() for k, op in operators if op.customOptions is not None}
+
+
+def _offline_plan(tree: Any) -> bytes | None:
+    """Of several plans TFLM takes the last."""
+    name = offline_plan.METADATA_NAME.encode()
+    plans = [entry.buffer for entry in tree.metadata or [] if entry.name == name]
+    return _data(tree.buffers, plans[-1]) if plans else None
 
 
 def _check_tree(tree: Any) -> None:

@@ -7,6 +7,7 @@ built with, so what this package does not model still survives a read and a writ
 from __future__ import annotations
 
 import importlib
+from copy import copy
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -52,6 +53,19 @@ def unpack(data: bytes) -> Any:
     Trusts `data`: call `bounds.used_bytes` on it first.
     """
     return bindings().ModelT.InitFromObj(root(data))
+
+
+def copied(tree: Any) -> Any:
+    """A tree to edit while `tree` stays as it is; the vectors, which nobody changes in place, are shared."""
+    if isinstance(tree, list):
+        return [copied(part) for part in tree]
+    if not hasattr(tree, "__dict__"):
+        return tree
+    made = copy(tree)
+    for name, part in vars(tree).items():
+        if isinstance(part, list) or hasattr(part, "__dict__"):
+            setattr(made, name, copied(part))
+    return made
 
 
 def pack(tree: Any, size_hint_bytes: int = 1024) -> bytes:

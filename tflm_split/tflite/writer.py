@@ -1,7 +1,7 @@
 """How does an edited model become a file again, with everything this package does not model still in it?
 
-The original bytes are unpacked into a tree of mutable objects, edited there, and packed; the tree never leaves this
-file and `prune.py`. What comes out is read back and checked before anyone sees it.
+A copy of the tree of mutable objects that the reader unpacked is edited and packed; it never leaves this file and
+`prune.py`. What comes out is read back and checked before anyone sees it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import copy
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -24,21 +25,15 @@ from tflm_split.tflite.reader import read_model
 
 MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
 """Of the members of an appended archive, unpacked; label maps are a few kilobytes."""
-_UNCHANGED = Edit(drop_unused_tensors=False)
 
 
-def round_trip(model: Model) -> bytes:
-    """The model's file written anew with nothing changed: same object tree, every buffer now 16-byte aligned."""
-    return write_model(model, _UNCHANGED)
-
-
-def write_model(model: Model, edit: Edit) -> bytes:
-    """`model.original` with `edit` applied to its main graph; same arguments, same bytes.
+def write_model(model: Model, edit: Edit) -> Model:
+    """`model` with `edit` applied to its main graph, as it is read back from the bytes made; same arguments, same bytes.
 
     Other subgraphs, metadata, signatures, names, quantisation details and an appended zip archive survive. Raises
     InternalError if the edit names what does not exist or the result is not a sound model: both are our mistakes.
     """
-    tree = schema.unpack(model.original)
+    tree = schema.copied(model.tree)
     main = tree.subgraphs[0]
     if edit.new_tensors:
         main.tensors = [*(main.tensors or []), *(_tensor(tree, tensor) for tensor in edit.new_tensors)]
@@ -48,8 +43,7 @@ def write_model(model: Model, edit: Edit) -> bytes:
         _set_interface(tree, edit.interface)
     _place(tree, edit, tensors_before=len(model.graph.tensors))
     data = schema.pack(tree, size_hint_bytes=len(model.original) + 65_536)
-    _check(data)
-    return _with_archive_of(model.original, data)
+    return _read_back(model.name, _with_archive_of(model.original, data))
 
 
 def _place(tree: Any, edit: Edit, tensors_before: int) -> None:
@@ -71,10 +65,10 @@ def _place(tree: Any, edit: Edit, tensors_before: int) -> None:
         prune.drop_unused_buffers(tree)
 
 
-def unaligned_vectors(data: bytes) -> list[str]:
+def unaligned_vectors(model: Model) -> list[str]:
     """The buffers and custom options of this file whose first byte is not 16-byte aligned in it, by name."""
-    tree = schema.unpack(data)
-    base = _address(np.frombuffer(data, np.uint8))
+    tree = model.tree
+    base = _address(np.frombuffer(model.original, np.uint8))
     vectors = {f"buffer {i}": buffer.data for i, buffer in enumerate(tree.buffers or [])}
     for g, graph in enumerate(tree.subgraphs or []):
         for k, op in enumerate(graph.operators or []):
@@ -90,15 +84,20 @@ def _address(array: Any) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def _check(data: bytes) -> None:
-    """The writer's checker: the result can be read and its data are where kernels need them."""
+def _read_back(name: str, data: bytes) -> Model:
+    """The written file as the reader sees it: the one time it is unpacked.
+
+    The writer's checker, for which reading it again is worth its time: the result can be read, and its data are where
+    kernels need them. What is said of the file from here on is said of what the bytes hold, not of what was meant.
+    """
     try:
-        read_model(data)
+        model = replace(read_model(data), name=name)
     except ModelError as error:
         raise InternalError(f"the written model cannot be read back: {error}") from error
-    unaligned = unaligned_vectors(data)
+    unaligned = unaligned_vectors(model)
     if unaligned:
         raise InternalError(f"the written model has data that is not 16-byte aligned: {unaligned[0]}")
+    return model
 
 
 def _tensor(tree: Any, tensor: NewTensor) -> Any:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from tflm_split.arithmetic.affine import QUANTIZED_DTYPES, affine_dequantize, affine_quantize
 from tflm_split.errors import InputError
-from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.tflite.reader import read_model
+from tflm_split.ir.graph import Graph, Model, Operator, Tensor
 from tflm_split.verify.tflm import DEFAULT_TIMEOUT_S, TflmRun, run_both_in_tflm
 
 Array = NDArray[Any]
@@ -140,8 +139,8 @@ def _table_rows(graph: Graph, op: Operator, tensor: int) -> int | None:
 
 
 def compare(
-    original: bytes,
-    optimized: bytes,
+    original: Model,
+    optimized: Model,
     inputs: Sequence[Sequence[Array]],
     *,
     repeats: int = 1,
@@ -153,11 +152,13 @@ def compare(
     outputs dequantised as TFLM's QUANTIZE and DEQUANTIZE do it. Inputs run in sequence on one interpreter each, all of
     them `repeats` times, so state is compared too. Raises InputError when the interfaces do not correspond.
     """
-    first, second = read_model(original).graph, read_model(optimized).graph
+    first, second = original.graph, optimized.graph
     input_pairs = _interface(first, first.inputs, second, second.inputs, "input")
     output_pairs = _interface(first, first.outputs, second, second.outputs, "output")
     converted = [tuple(_to_optimized(a, *pair) for a, pair in zip(entry, input_pairs, strict=True)) for entry in inputs]
-    runs = run_both_in_tflm(original, inputs, optimized, converted, repeats=repeats, timeout_s=timeout_s)
+    runs = run_both_in_tflm(
+        original.original, inputs, optimized.original, converted, repeats=repeats, timeout_s=timeout_s
+    )
     difference = _first_difference(*runs, output_pairs)
     return Comparison(len(inputs), difference is None, difference, *runs)
 

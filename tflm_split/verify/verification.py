@@ -16,7 +16,7 @@ _GAP_BYTES = 256
 """Between tensors that are moved apart."""
 
 
-def verify(model: Model, optimized: bytes, inputs: int, seed: int) -> Comparison:
+def verify(model: Model, optimized: Model, inputs: int, seed: int) -> Comparison:
     """Run both on the same `inputs` inputs, random and smooth ones in turn, in processes of their own.
 
     Raises UnrunnableError when TFLM cannot run `model` itself, TflmError when it cannot run `optimized`, InputError
@@ -30,8 +30,8 @@ def verify(model: Model, optimized: bytes, inputs: int, seed: int) -> Comparison
         )
     arrays = test_inputs(model.graph, inputs, seed)
     try:
-        if optimized != model.original:
-            return compare(model.original, optimized, arrays)
+        if optimized.original != model.original:
+            return compare(model, optimized, arrays)
         try:
             run = run_in_tflm(model.original, arrays)
         except TflmError as error:
@@ -55,7 +55,7 @@ def check_own_memory(model: Model, inputs: int, seed: int) -> None:
             offsets[tensor.index] = end
             end += -(-activation_bytes(tensor) // _GAP_BYTES) * _GAP_BYTES + _GAP_BYTES
     elsewhere = write_model(model, Edit(offsets=offsets, drop_unused_tensors=False))
-    if not compare(model.original, elsewhere, test_inputs(model.graph, inputs, seed)).bit_exact:
+    if not compare(model, elsewhere, test_inputs(model.graph, inputs, seed)).bit_exact:
         raise UnrunnableError(
             "the original model: its results depend on where TFLM puts its tensors, so that nothing can be equal to it; "
             "some operator reads or leaves more than its operands hold"

@@ -1,0 +1,51 @@
+"""What a user gets: the optimised model, its record, and the plan behind it."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tflm_split.lower.compile import Plan
+from tflm_split.report.summary import summary
+from tflm_split.rewrite.integer_interface import InterfaceChange
+from tflm_split.tflite.save import save
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The optimised model, its JSON record (`report/record.py`), and the plan behind it (None: nothing gained)."""
+
+    model: bytes = field(repr=False)
+    report: dict[str, Any] = field(repr=False)
+    changes: tuple[InterfaceChange, ...] = ()
+    plan: Plan | None = field(default=None, repr=False)
+    input_path: Path | None = None
+
+    def save(self, path: os.PathLike[str] | str, *, force: bool = False) -> None:
+        """Write the model to `path` in one step; an existing file, and above all the input, only with `force`."""
+        save(self.model, path, force=force, input_path=self.input_path)
+
+    def __str__(self) -> str:
+        return summary(self.report)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def front(results: Sequence[Result]) -> tuple[Result, ...]:
+    """Those of `results` that no other beats in both, by the instructions predicted for their programs; fastest first."""
+
+    def price(result: Result) -> tuple[int, int]:
+        report = result.report
+        return report["latency"]["predicted_instructions"] or 0, report["optimized"]["planned_head_bytes"]
+
+    kept: list[Result] = []
+    for result in sorted(results, key=price):
+        if not kept or price(result)[1] < price(kept[-1])[1]:
+            kept.append(result)
+    return tuple(kept)
