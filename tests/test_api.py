@@ -94,10 +94,20 @@ def test_a_result_shows_itself(dscnn):
 
 def test_progress_is_told_stage_by_stage():
     told = []
-    tflm_split.optimize(small_network(), progress=lambda *step: told.append(step))
-    stages = [stage for stage, _, _ in told]
-    assert list(dict.fromkeys(stages))[-1] == "verify"
-    assert all(0 <= done <= total for _, done, total in told)
+    result = tflm_split.optimize(small_network(), progress=lambda *step: told.append(step))
+    stages = list(dict.fromkeys(stage for stage, _, _, _ in told))
+    assert stages == ["read", "split", "schedule", "search", "polish", "place", "verify"]
+    assert all(0 <= done <= (done if total is None else total) for _, done, total, _ in told)
+    heads = [head for _, _, _, head in told if head is not None]
+    assert heads == sorted(heads, reverse=True)
+    assert heads[-1] == result.report["optimized"]["planned_head_bytes"]
+
+
+def test_progress_is_told_often_while_candidates_are_placed():
+    told = []
+    tflm_split.optimize(DSCNN, progress=lambda *step: told.append(step), verify=False)
+    for stage, least in (("search", 20), ("polish", 100), ("place", 200)):
+        assert sum(1 for step in told if step[0] == stage) >= least, stage
 
 
 def test_importing_the_package_does_not_import_the_compiler():

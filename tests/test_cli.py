@@ -401,7 +401,7 @@ class TestProcess:
             )
             os.close(its_stderr)
             shown = b""
-            while b"verify |" not in shown:
+            while b"verify, best head" not in shown:
                 shown += os.read(terminal, 4096)
             os.killpg(process.pid, signal.SIGINT)
             with contextlib.suppress(OSError):  # EIO is how a terminal says that the program has gone

@@ -12,7 +12,13 @@ from tiny_models import Builder, Op, T, build_model, conv_model
 
 from tflm_split.errors import ModelError, TflmError, ToolError
 from tflm_split.verify import tflm
-from tflm_split.verify.tflm import PINNED_TFLM_VERSION, interpreter, run_both_in_tflm, run_in_tflm
+from tflm_split.verify.tflm import (
+    PINNED_TFLM_VERSION,
+    generous_memory_bytes,
+    interpreter,
+    run_both_in_tflm,
+    run_in_tflm,
+)
 
 CORPUS = Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
 
@@ -102,6 +108,21 @@ def test_a_crash_is_an_error_of_one_sentence() -> None:
     model = build_model(ts, [Op("ADD", [0, 1], [2])], [0, 1], [2])
     with pytest.raises(TflmError, match=r"^TFLM crashed \(SIGABRT\) while allocating tensors"):
         run_in_tflm(model, [[np.zeros(64, np.int8)] * 2])
+
+
+def test_a_run_that_needs_too_much_memory_is_stopped_in_one_sentence() -> None:
+    model, inputs = conv_model(4, 4, 2, 2, 1, 1), random_inputs((1, 4, 4, 2), 1)
+    limit = generous_memory_bytes(model, inputs)
+    assert run_in_tflm(model, inputs, memory_bytes=limit).outputs == run_in_tflm(model, inputs).outputs
+    with pytest.raises(TflmError, match=r"^TFLM needed more than the 1,000,000,000 bytes of memory it is given, while"):
+        run_in_tflm(model, inputs, arena_size=1 << 30, memory_bytes=10**9)
+
+
+def test_who_waits_is_told_that_it_goes_on() -> None:
+    told: list[int] = []
+    model, inputs = conv_model(4, 4, 2, 2, 1, 1), random_inputs((1, 4, 4, 2), 1)
+    run_both_in_tflm(model, inputs, model, inputs, tick=lambda: told.append(1))
+    assert told
 
 
 def test_a_run_that_takes_too_long_is_stopped() -> None:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from tflm_split import errors
 from tflm_split.options import documented, options_from
+from tflm_split.plan.progress import quiet
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from tflm_split.options import FrontWords, Words
-    from tflm_split.pipeline import Progress
+    from tflm_split.plan.progress import Progress
     from tflm_split.report.result import Result
     from tflm_split.verify import tflm
 
@@ -59,8 +60,9 @@ def optimize(
     """The model at `source` (a path, or its bytes), split for least arena; nothing is written.
 
     `report["goal"]` says whether `max_arena` is met, which is an answer, not an error; `report["interface_changes"]` how
-    `int8_io` changed the interface. `progress` is called with (stage, done, total). With `pareto` you get all results
-    that are worth having instead: what the function `pareto` gives.
+    `int8_io` changed the interface. `progress` is called with (stage, done, total, best head in bytes), of which the
+    last two are None while they are not known. With `pareto` you get all results that are worth having instead: what the
+    function `pareto` gives.
 
     Raises subclasses of `errors.TflmSplitError`: InputError for what cannot be used, VerificationError when the result
     would not be the same.
@@ -72,7 +74,7 @@ def optimize(
             "max_arena asks for one result, pareto for all that are worth having: leave one of them out"
         )
     run = pipeline.pareto if pareto else pipeline.optimize
-    return run(source, options_from(options, front=pareto), progress or pipeline.quiet)
+    return run(source, options_from(options, front=pareto), progress or quiet)
 
 
 def pareto(

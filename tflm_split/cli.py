@@ -13,19 +13,17 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-from tqdm import tqdm
 
 import tflm_split
 from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
 from tflm_split.terminal.options import takes_options
+from tflm_split.terminal.progress import progress_bar
 
 LIMIT_NOT_MET = 1
 BAD_INPUT = 2
@@ -71,7 +69,7 @@ def optimize(
     for path in targets:
         check_writable(path, force=force, input_path=model)
 
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         result = tflm_split.optimize(model, progress=progress, **options)
     record = _json(result.report)
     contents = {output: result.model, json_path: record.encode()}
@@ -111,7 +109,7 @@ def pareto(
         check_writable(json_path, force=force, input_path=model)
     if folder and not folder.is_dir():
         raise InputError(f"{folder}: is no folder to write models to")
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         results = tflm_split.pareto(model, progress=progress, **options)
     record = front_record(model.name, [r.report for r in results])
     files = []
@@ -260,16 +258,3 @@ def _explain(error: BaseException) -> tuple[str, int]:
 
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Any]:
-    """A `pipeline.Progress` that draws on stderr if that is a terminal."""
-    with tqdm(disable=None, file=sys.stderr, leave=False, bar_format="{desc} |{bar}| {n}/{total} {elapsed}") as bar:
-
-        def progress(stage: str, done: int, total: int) -> None:
-            bar.set_description_str(stage, refresh=False)
-            bar.total, bar.n = total, done
-            bar.refresh()
-
-        yield progress

@@ -6,7 +6,7 @@ read -> rewrite -> split -> search -> lower -> verify -> report, each a call bel
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import Lowered, lower
 from tflm_split.lower.compile import Plan
 from tflm_split.options import DEFAULTS, Options
+from tflm_split.plan.progress import Progress, Teller, quiet
 from tflm_split.report.footprint import check_planned_head, footprint, reason_to_keep_original
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.result import Result, front
@@ -26,12 +27,6 @@ from tflm_split.verify.verification import check_own_memory, verify
 
 Source = os.PathLike[str] | str | bytes
 """A path, or a model's bytes."""
-Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total)."""
-
-
-def quiet(stage: str, done: int, total: int) -> None:
-    """A Progress that says nothing."""
 
 
 def optimize(source: Source, options: Options = DEFAULTS, progress: Progress = quiet) -> Result:
@@ -44,10 +39,10 @@ def optimize(source: Source, options: Options = DEFAULTS, progress: Progress = q
     job = _begin(source, options, progress)
     lowered: Lowered | None
     if options.max_arena_bytes is None:
-        plan = best_plan(job.splits, options, progress)
+        plan = best_plan(job.splits, options, job.teller)
         lowered = lower(job.model, plan) if plan else None
     else:
-        plans = pareto_plans(job.splits, options, progress)
+        plans = pareto_plans(job.splits, options, job.teller)
         lowered = _fastest_that_fits(job.model, plans, options.max_arena_bytes)
     return _finish(job, lowered)
 
@@ -58,7 +53,7 @@ def pareto(source: Source, options: Options = DEFAULTS, progress: Progress = qui
     Each is verified like the result of `optimize`. Raises what that raises.
     """
     job = _begin(source, options, progress)
-    plans = pareto_plans(job.splits, options, progress)
+    plans = pareto_plans(job.splits, options, job.teller)
     results = [_finish(job, lower(job.model, plan)) for plan in plans]
     return front([result for result in results if result.plan is not None])
 
@@ -72,14 +67,17 @@ class _Job:
     changes: tuple[InterfaceChange, ...]
     splits: tuple[SplitGraph, ...]
     options: Options
-    progress: Progress
+    teller: Teller
 
 
 def _begin(source: Source, options: Options, progress: Progress) -> _Job:
+    teller = Teller(progress)
+    teller.at("read", 0)
     model = read_model(source)
+    teller.at("split", 0)
     graph, changes = _rewritten(model.graph, options)
     path = None if isinstance(source, (bytes, bytearray, memoryview)) else Path(source)
-    return _Job(model, path, changes, splits_to_try(graph), options, progress)
+    return _Job(model, path, changes, splits_to_try(graph), options, teller)
 
 
 def _rewritten(graph: Graph, options: Options) -> tuple[Graph, tuple[InterfaceChange, ...]]:
@@ -117,9 +115,9 @@ def _finish(job: _Job, lowered: Lowered | None) -> Result:
 
 def _verified(job: _Job, optimized: Model) -> Comparison:
     inputs, seed = job.options.inputs, job.options.seed
-    job.progress("verify", 0, 1)
-    comparison = verify(job.model, optimized, inputs, seed)
-    job.progress("verify", 1, 1)
+    job.teller.at("verify", 0, 1)
+    comparison = verify(job.model, optimized, inputs, seed, job.teller.tick)
+    job.teller.at("verify", 1, 1)
     if not comparison.bit_exact:
         check_own_memory(job.model, inputs, seed)
         raise VerificationError(f"the optimised model differs from the original: {comparison.first_difference}")

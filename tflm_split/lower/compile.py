@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tflm_split.lower.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
 from tflm_split.lower.place import Allowance, Stays, place
 from tflm_split.plan.problem import Layout
+from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies
 from tflm_split.schedule.step_graph import StepGraph
@@ -71,7 +72,12 @@ def _whole_at(
 
 
 def compile_schedule(
-    split: Split, step_graph: StepGraph, schedule: Schedule, effort: int, allowance: Allowance | None = None
+    split: Split,
+    step_graph: StepGraph,
+    schedule: Schedule,
+    effort: int,
+    allowance: Allowance | None = None,
+    tick: Tick = no_tick,
 ) -> Plan:
     """Addresses and programs for a schedule; rows may change places on the way for what `allowance` says."""
     runs = region_runs(schedule.nodes, split.stock)
@@ -87,7 +93,7 @@ def compile_schedule(
     inputs = frozenset(split.storages.storage_of[t] for t in split.graph.inputs if t in split.storages.storage_of)
     may_leave = inputs if len(runs) == 1 and not split.stock else frozenset()
     stays = Stays(contiguous, whole_at, may_leave)
-    bodies, layout = place(split, step_graph, schedule, stays, effort, allowance)
+    bodies, layout = place(split, step_graph, schedule, stays, effort, allowance, tick)
     regions = tuple(
         emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous, found[0])
         for nodes, steps, found in zip(runs, steps_of, positions, strict=True)

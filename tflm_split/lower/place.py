@@ -15,6 +15,7 @@ from tflm_split.analysis.latency import (
 from tflm_split.plan.moves import MoveTerms
 from tflm_split.plan.portfolio import Start, plan
 from tflm_split.plan.problem import Layout
+from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.program.format import MOVE_ALIGN, MOVE_BYTES, OpKind
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.leeways import FREE, Price, leeways
@@ -55,6 +56,7 @@ def place(
     stays: Stays,
     effort: int,
     allowance: Allowance | None,
+    tick: Tick = no_tick,
 ) -> tuple[Bodies, Layout]:
     """The smallest layout found: every piece on its own, free to lie on a row that dies as it is written, or not.
 
@@ -76,7 +78,7 @@ def place(
         for share in RIGID_SHARES if may_share and not only_free else ():
             above = int(low + (apart - low) * share)
             rigid = make_bodies(step_graph, schedule.steps, contiguous, whole_at, above)
-            layout = plan(rigid.bodies, 0, granule_bytes=TENSOR_ALIGN)
+            layout = plan(rigid.bodies, 0, granule_bytes=TENSOR_ALIGN, tick=tick)
             addresses = []
             for b in range(len(bodies.bodies)):
                 place = rigid.placements[piece_of[b]]
@@ -96,6 +98,7 @@ def place(
         starts=rigid_starts(),
         granule_bytes=TENSOR_ALIGN,
         move_terms=terms,
+        tick=tick,
     )
     return bodies, layout
 

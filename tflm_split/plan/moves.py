@@ -18,6 +18,7 @@ import numpy.typing as npt
 from tflm_split.plan.first_fit import Distances
 from tflm_split.plan.make_room import Occupant, Room, rooms
 from tflm_split.plan.problem import Body, Layout, Leeway, Move, Span, head_bytes, live_bytes_by_step, unit_bytes
+from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.plan.squeeze import squeeze
 
 STRIDE = 16
@@ -63,6 +64,7 @@ def with_moves(
     height_bytes: int,
     visits: int,
     use_native: bool = True,
+    tick: Tick = no_tick,
 ) -> tuple[Layout | None, int]:
     """(a layout that ends at `height_bytes` or below on these terms, or None; visits that are left).
 
@@ -75,7 +77,7 @@ def with_moves(
     needed = [x for x in cheap if crowd[bodies[x.written].start] > height_bytes]
     ways = [(pinned, used) for pinned in _pins(bodies, height_bytes) for used in (cheap, needed)]
     for pinned, used in ways:
-        epochs = _Epochs(bodies, used, terms, start.addresses, pinned, height_bytes, visits, use_native)
+        epochs = _Epochs(bodies, used, terms, start.addresses, pinned, height_bytes, visits, use_native, tick)
         moves = epochs.run()
         visits = epochs.visits
         if moves is not None:
@@ -127,6 +129,7 @@ class _Epochs:
         height_bytes: int,
         visits: int,
         use_native: bool,
+        tick: Tick,
     ) -> None:
         self.bodies, self.leeways, self.terms = bodies, leeways, terms
         self.hints, self.instructions = hints, 0.0
@@ -134,6 +137,7 @@ class _Epochs:
         for leeway in leeways:
             self.read_by.setdefault(leeway.written, []).append(leeway)
         self.height_bytes, self.visits, self.use_native = height_bytes, visits, use_native
+        self.tick = tick
         self.horizon = max(b.stop for b in self.bodies)
         self.births: list[list[int]] = [[] for _ in range(self.horizon + 1)]
         """By step: who is born."""
@@ -283,6 +287,7 @@ class _Epochs:
 
     def _solve(self, start: int, stop: int, near: Mapping[int, int], rounds: int) -> dict[int, int] | None:
         """Addresses of what is born in [start, stop) among what lives already; `near` are those to begin with."""
+        self.tick()
         self.visits -= len(self.bodies) * VISITS_PER_BODY
         if self.visits <= 0 or self._collides(start, stop):
             return None

@@ -16,6 +16,7 @@ from tflm_split.plan.exact import MOST_BODIES, available, solve_exactly
 from tflm_split.plan.first_fit import Distances
 from tflm_split.plan.moves import MoveTerms, with_moves
 from tflm_split.plan.problem import Body, Layout, Leeway, head_bytes, packing_lower_bound
+from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.plan.squeeze import squeeze
 
 Key = Callable[[Body], tuple[int, ...]]
@@ -74,12 +75,14 @@ def plan(
     starts: Iterable[Start] = (),
     granule_bytes: int = 1,
     move_terms: MoveTerms | None = None,
+    tick: Tick = no_tick,
 ) -> Layout:
     """A checked layout of `bodies`, which may use `leeways`. Same arguments, same layout.
 
     `effort` is how much is looked at, in units of `VISITS_PER_EFFORT`; from `EXACT_EFFORT` on, CP-SAT has a go, too, if
     it is installed. The layout is no worse than any of `starts`, which are asked for only if needed. A head counts in
-    multiples of `granule_bytes`: below that, nothing is gained. On `move_terms`, bodies may change places on the way.
+    multiples of `granule_bytes`: below that, nothing is gained. On `move_terms`, bodies may change places on the way. `tick`
+    is called once per try.
     """
     if not bodies:
         return Layout((), 0, "empty")
@@ -88,6 +91,7 @@ def plan(
     best: Start | None = None
     solver = FIRST_FIT
     for start in chain(_placed(distances, bound, use_native), starts):
+        tick()
         if best is None or head_bytes(bodies, start.addresses) < head_bytes(bodies, best.addresses):
             best = start
         if head_bytes(bodies, best.addresses) <= bound:
@@ -95,14 +99,14 @@ def plan(
     assert best is not None
     if effort and head_bytes(bodies, best.addresses) > bound:
         visits = effort * (VISITS_PER_EFFORT if distances.pairs < MANY_PAIRS else MANY_VISITS_PER_EFFORT)
-        best = _squeezed(distances, best, bound, granule_bytes, visits, seed, use_native)
+        best = _squeezed(distances, best, bound, granule_bytes, visits, seed, use_native, tick)
         solver = SQUEEZE
     layout = Layout(best.addresses, head_bytes(bodies, best.addresses), best.technique, bound, solver)
     if effort >= EXACT_EFFORT and layout.head_bytes > bound and len(bodies) <= MOST_BODIES:
         layout = _exactly(bodies, layout, effort, leeways, granule_bytes)
     if effort and move_terms and layout.head_bytes > bound:
         visits = effort * MOVE_VISITS_PER_EFFORT
-        layout = _moved(bodies, leeways, move_terms, layout, bound, granule_bytes, visits, use_native)
+        layout = _moved(bodies, leeways, move_terms, layout, bound, granule_bytes, visits, use_native, tick)
     check_layout(bodies, layout, leeways)
     return layout
 
@@ -116,6 +120,7 @@ def _moved(
     granule_bytes: int,
     visits: int,
     use_native: bool,
+    tick: Tick,
 ) -> Layout:
     """`layout`, or the one with moves that is worth most: RAM first, flash for the moves at its exchange rate."""
     best, best_cost, in_vain = layout, float(layout.head_bytes), 0
@@ -123,7 +128,7 @@ def _moved(
         height = -(-int(bound_bytes * (1 + excess)) // granule_bytes) * granule_bytes
         if height >= best.head_bytes:
             continue
-        found, visits = with_moves(bodies, leeways, terms, layout, height, visits, use_native)
+        found, visits = with_moves(bodies, leeways, terms, layout, height, visits, use_native, tick)
         cost = (
             found.head_bytes + len(found.moves) * terms.flash_bytes_per_move / FLASH_BYTES_PER_BYTE
             if found
@@ -176,7 +181,14 @@ def _placed(distances: Distances, bound_bytes: int, use_native: bool) -> Iterato
 
 
 def _squeezed(
-    distances: Distances, start: Start, bound_bytes: int, granule_bytes: int, visits: int, seed: int, use_native: bool
+    distances: Distances,
+    start: Start,
+    bound_bytes: int,
+    granule_bytes: int,
+    visits: int,
+    seed: int,
+    use_native: bool,
+    tick: Tick,
 ) -> Start:
     """`start`, or the lowest of what was found below it: further down after a success, less far down after a failure.
 
@@ -190,6 +202,7 @@ def _squeezed(
     least, most = (rounds * distances.pairs for rounds in FIRST_TRY_ROUNDS)
     allowed = max(least, min(most, FIRST_TRY_VISITS))
     while head > bound_bytes and visits > 0:
+        tick()
         height = max(bound_bytes, (head - max(down, step)) // granule_bytes * granule_bytes)
         granted = min(allowed, visits)
         found, left = squeeze(distances, best.addresses, height, granted, seed + tries, use_native)

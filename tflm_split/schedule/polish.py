@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.min_cut import UNCUTTABLE, FlowNetwork
 from tflm_split.schedule.step_graph import StepGraph
@@ -143,10 +144,11 @@ class Polish:
             return self.best
         return replace(self.best, steps=tuple(self.order), live_peak_bytes=peak)
 
-    def run(self, effort: int) -> None:
-        """Go on until nothing helps or `effort` more steps have been looked at."""
+    def run(self, effort: int, tick: Tick = no_tick) -> None:
+        """Go on until nothing helps or `effort` more steps have been looked at; `tick` is called for each window."""
         self.left += effort
         while self.left > 0 and not self.exhausted:
+            tick()
             question = next(self.open_questions, None)
             if question is None:
                 self._look_otherwise()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,6 +12,7 @@ from tflm_split.ir.graph import Graph, Operator
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
+from tflm_split.plan.progress import Teller, Tick
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
@@ -23,8 +24,6 @@ from tflm_split.search.refine import NOISE, Limits, Refined, Search
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
 from tflm_split.split.regions import Split, SplitOptions, split_graph
-
-Progress = Callable[[str, int, int], None]
 
 
 def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
@@ -97,13 +96,13 @@ def splits_to_try(graph: Graph) -> tuple[SplitGraph, ...]:
     return tuple(SplitGraph(way, rewritten_split(graph, way)) for way in ways)
 
 
-def _schedules(splits: Sequence[SplitGraph], options: Options, progress: Progress) -> list[Refined]:
+def _schedules(splits: Sequence[SplitGraph], options: Options, teller: Teller) -> list[Refined]:
     """All schedules worth placing, refined and polished; none when nothing of the model can be split."""
-    found = _candidates(splits, options.axes, progress)
-    return _polished(_refined(found, options, progress), options.effort, progress) if found else []
+    found = _candidates(splits, options.axes, teller)
+    return _polished(_refined(found, options, teller), options.effort, teller) if found else []
 
 
-def _candidates(splits: Sequence[SplitGraph], axes: frozenset[str], progress: Progress) -> list[Refined]:
+def _candidates(splits: Sequence[SplitGraph], axes: frozenset[str], teller: Teller) -> list[Refined]:
     """A schedule per configuration: each split, times the operator orders."""
     found: list[Refined] = []
     for way in splits:
@@ -113,17 +112,18 @@ def _candidates(splits: Sequence[SplitGraph], axes: frozenset[str], progress: Pr
         step_graph = steps_along(split, axes)
         orders = candidate_orders(split, step_graph)
         for k, order in enumerate(orders):
-            progress("schedule", k, len(orders))
+            teller.at("schedule", k, len(orders))
             scores = attention_scores(split)
             for streamed in (scores, frozenset()) if scores else (scores,):
+                teller.tick()
                 schedule = best_cuts(step_graph, order, split.stock, streamed)
                 if all(c.schedule != schedule for c in found):
                     found.append(Refined(way.options, split, step_graph, schedule, streams_attention=bool(streamed)))
-        progress("schedule", len(orders), len(orders))
+        teller.at("schedule", len(orders), len(orders))
     return found
 
 
-def _refined(candidates: Sequence[Refined], options: Options, progress: Progress) -> list[Refined]:
+def _refined(candidates: Sequence[Refined], options: Options, teller: Teller) -> list[Refined]:
     """`candidates`, and all that searches from the one of least live peak kept on their way.
 
     There is one for each of `SLOWDOWNS` that is allowed, and one for the limit itself: who may be slow takes other ways,
@@ -133,7 +133,7 @@ def _refined(candidates: Sequence[Refined], options: Options, progress: Progress
     slowdowns = [*(s for s in SLOWDOWNS if s < options.max_slowdown), options.max_slowdown]
     found: list[Refined] = []
     for k, slowdown in enumerate(slowdowns):
-        progress("search", k, len(slowdowns))
+        teller.at("search", k, len(slowdowns))
         limits = Limits(
             options.effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1),
             options.board,
@@ -143,12 +143,14 @@ def _refined(candidates: Sequence[Refined], options: Options, progress: Progress
             axes=options.axes,
         )
         search = Search(start, limits)
-        found += (state for state in search.run() if all(state.schedule != other.schedule for other in found))
-    progress("search", len(slowdowns), len(slowdowns))
+        found += (
+            state for state in search.run(teller.tick) if all(state.schedule != other.schedule for other in found)
+        )
+    teller.at("search", len(slowdowns), len(slowdowns))
     return [*(replace(c, instructions=search.instructions(c)) for c in candidates if c is not start), *found]
 
 
-def _polished(candidates: Sequence[Refined], effort: int, progress: Progress) -> list[Refined]:
+def _polished(candidates: Sequence[Refined], effort: int, teller: Teller) -> list[Refined]:
     """`candidates` with their steps in better orders.
 
     Each gets a share of the effort, then always the best of those for which more can be found, until several shares in a
@@ -165,55 +167,57 @@ def _polished(candidates: Sequence[Refined], effort: int, progress: Progress) ->
     for share in range(shares):
         if not unfinished or in_vain > POLISH_PATIENCE:
             break
-        progress("polish", share, shares)
+        teller.at("polish", share, shares)
         k = waiting.pop(0) if waiting else min(unfinished, key=lambda k: _standing(found[k]))
-        unfinished[k].run(effort * POLISH_STEPS_PER_EFFORT // shares)
+        unfinished[k].run(effort * POLISH_STEPS_PER_EFFORT // shares, teller.tick)
         schedule = unfinished[k].schedule
         in_vain = 0 if schedule.live_peak_bytes < found[k].live_peak_bytes else in_vain + 1
         found[k] = replace(found[k], schedule=schedule, unpolished=candidates[k].schedule)
         if unfinished[k].exhausted:
             del unfinished[k]
-    progress("polish", shares, shares)
+    teller.at("polish", shares, shares)
     return found
 
 
-def best_plan(splits: Sequence[SplitGraph], options: Options, progress: Progress) -> Plan | None:
+def best_plan(splits: Sequence[SplitGraph], options: Options, teller: Teller) -> Plan | None:
     """The plan of least head, the first of equals; None when nothing of the model can be split.
 
     Candidates are placed in the order of their live peaks, those that stream attention a little before. One whose live
     peak is about the smallest head so far cannot do better and is not placed at all.
     """
     best: Plan | None = None
-    candidates = sorted(_schedules(splits, options, progress), key=_standing)
+    candidates = sorted(_schedules(splits, options, teller), key=_standing)
     fastest = min((c.instructions for c in candidates), default=0.0)
     for k, candidate in enumerate(candidates):
-        progress("plan", k, len(candidates))
+        teller.at("place", k, len(candidates))
         if best and candidate.live_peak_bytes >= WORTH_TRYING * best.planned_head_bytes:
             break
-        plan = _placed(candidate, options, fastest)
+        plan = _placed(candidate, options, fastest, teller.tick)
         if plan and (best is None or plan.planned_head_bytes < best.planned_head_bytes):
             best = plan
-    progress("plan", len(candidates), len(candidates))
+            teller.found(plan.planned_head_bytes)
+    teller.at("place", len(candidates), len(candidates))
     return best
 
 
-def pareto_plans(splits: Sequence[SplitGraph], options: Options, progress: Progress) -> tuple[Plan, ...]:
+def pareto_plans(splits: Sequence[SplitGraph], options: Options, teller: Teller) -> tuple[Plan, ...]:
     """Plans none of which another beats in both head and predicted instructions; fastest first."""
     kept: list[Plan] = []
-    candidates = sorted(_schedules(splits, options, progress), key=lambda c: (c.instructions, c.live_peak_bytes))
+    candidates = sorted(_schedules(splits, options, teller), key=lambda c: (c.instructions, c.live_peak_bytes))
     fastest = min((c.instructions for c in candidates), default=0.0)
     for k, candidate in enumerate(candidates):
-        progress("plan", k, len(candidates))
+        teller.at("place", k, len(candidates))
         if kept and candidate.live_peak_bytes >= WORTH_TRYING * kept[-1].planned_head_bytes:
             continue
-        plan = _placed(candidate, options, fastest)
+        plan = _placed(candidate, options, fastest, teller.tick)
         if plan and (not kept or plan.planned_head_bytes < kept[-1].planned_head_bytes):
             kept.append(plan)
-    progress("plan", len(candidates), len(candidates))
+            teller.found(plan.planned_head_bytes)
+    teller.at("place", len(candidates), len(candidates))
     return tuple(kept)
 
 
-def _placed(candidate: Refined, options: Options, fastest: float) -> Plan | None:
+def _placed(candidate: Refined, options: Options, fastest: float, tick: Tick) -> Plan | None:
     """The candidate with addresses; None when a concatenation's slice is needed outside its region, or it is too large.
 
     Its layout may take what the limit on slowdown leaves, measured against the instructions of the `fastest` candidate;
@@ -224,27 +228,27 @@ def _placed(candidate: Refined, options: Options, fastest: float) -> Plan | None
         return None
     limit = max(options.max_slowdown * fastest, NOISE * candidate.instructions)
     try:
-        plan = _within(limit, candidate, candidate.schedule, options)
+        plan = _within(limit, candidate, candidate.schedule, options, tick)
         before = candidate.unpolished
         if before in (None, candidate.schedule) or before.live_peak_bytes >= plan.planned_head_bytes:
             return plan
-        other = _within(limit, candidate, before, options)
+        other = _within(limit, candidate, before, options, tick)
     except Refusal:
         return None
     return min(plan, other, key=lambda p: p.planned_head_bytes)
 
 
-def _within(limit: float, candidate: Refined, schedule: Schedule, options: Options) -> Plan:
+def _within(limit: float, candidate: Refined, schedule: Schedule, options: Options, tick: Tick) -> Plan:
     """Addresses for a schedule. Where the layout takes more instructions than `limit`, rows lie on what their step reads
     only if that is free.
     """
     allowance = Allowance(options.board, limit - candidate.instructions)
-    plan = compile_schedule(candidate.split, candidate.step_graph, schedule, options.effort, allowance)
+    plan = compile_schedule(candidate.split, candidate.step_graph, schedule, options.effort, allowance, tick)
     taken = _instructions(plan, options.board)
     if taken <= limit:
         return plan
     allowance = replace(allowance, only_free=True)
-    free = compile_schedule(candidate.split, candidate.step_graph, schedule, options.effort, allowance)
+    free = compile_schedule(candidate.split, candidate.step_graph, schedule, options.effort, allowance, tick)
     return free if _instructions(free, options.board) <= taken else plan
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from tflm_split.analysis.latency import row_op_cost
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
+from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.rewrite.tile_columns import Tiles
 from tflm_split.schedule.cuts import Schedule, best_cuts, groups
@@ -141,15 +142,18 @@ class Search:
         self.start = self._measured(start)
         self._limit = max(limits.max_slowdown, NOISE) * self.start.instructions
         self.front: list[Refined] = [self.start]
+        self._tick: Tick = no_tick
 
-    def run(self) -> list[Refined]:
-        """`front` when nothing helps any more."""
+    def run(self, tick: Tick = no_tick) -> list[Refined]:
+        """`front` when nothing helps any more; `tick` is called with each change that is tried, and on its way."""
+        self._tick = tick
         beam = [self.start]
         tried: set[object] = set()
         while self._left > 0:
             found: list[Refined] = []
             for state in beam:
                 for change in self._changes(state):
+                    self._tick()
                     groups = tuple(sorted(change.channel_groups.items()))
                     key = (groups, change.again, state.rewrites, change.rewrites, state.schedule.cuts)
                     if key in tried:
@@ -190,6 +194,7 @@ class Search:
             orders += candidate_orders(state.split, step_graph)
         found = [state]
         for nodes in dict.fromkeys(orders):
+            self._tick()
             schedule = best_cuts(step_graph, nodes, state.split.stock, scores)
             found.append(self._scheduled(state, step_graph, schedule, state.again))
         return min(found, key=lambda other: other.rank)
@@ -234,12 +239,15 @@ class Search:
         makers = [*sorted(change.again - base.again), *(rewrite.operators[-1] for rewrite in change.rewrites)]
         apart = _uncut(schedule, ground.graph, stock, {before.operators[n].outputs[0] for n in makers})
         step_graph = steps_along(split, self._limits.axes)
+        self._tick()
         dependencies = node_dependencies(step_graph)
         found = []
         for cuts in dict.fromkeys((schedule.cuts, apart)):
+            self._tick()
             parts = groups(schedule.nodes, cuts)
             order = [s for group in parts for s in streaming_order(step_graph, group, dependencies)]
             schedule = Schedule(schedule.nodes, cuts, tuple(order), live_peak(step_graph, order))
+            self._tick()
             found.append(self._scheduled(state, step_graph, schedule, again))
         other = min(found, key=lambda other: other.rank)
         # Where no rows stream, cuts cost nothing and are everywhere: those of `base` would keep groups from streaming, too.

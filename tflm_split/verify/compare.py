@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tflm_split.arithmetic.affine import QUANTIZED_DTYPES, affine_dequantize, affine_quantize
 from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Model, Operator, Tensor
+from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.verify.tflm import DEFAULT_TIMEOUT_S, TflmRun, run_both_in_tflm
 
 Array = NDArray[Any]
@@ -145,6 +146,7 @@ def compare(
     *,
     repeats: int = 1,
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    tick: Tick = no_tick,
 ) -> Comparison:
     """Run both models on `inputs` (the original's) and compare every output, byte for byte.
 
@@ -157,7 +159,7 @@ def compare(
     output_pairs = _interface(first, first.outputs, second, second.outputs, "output")
     converted = [tuple(_to_optimized(a, *pair) for a, pair in zip(entry, input_pairs, strict=True)) for entry in inputs]
     runs = run_both_in_tflm(
-        original.original, inputs, optimized.original, converted, repeats=repeats, timeout_s=timeout_s
+        original.original, inputs, optimized.original, converted, repeats=repeats, timeout_s=timeout_s, tick=tick
     )
     difference = _first_difference(*runs, output_pairs)
     return Comparison(len(inputs), difference is None, difference, *runs)

@@ -17,15 +17,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tflm_split.errors import ModelError, TflmError, ToolError, UnrunnableError
+from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.tflite import schema
 
 PINNED_TFLM_VERSION = "0.dev20261023182759"
@@ -37,6 +39,10 @@ REGISTERER = "TFLM_SPLIT"
 DEFAULT_TIMEOUT_S = 300.0
 _SPARE_ARENA_BYTES = 1 << 20
 _LARGEST_ARENA_BYTES = 1 << 30
+_SPARE_MEMORY_BYTES = 4 << 30
+_MODEL_COPIES, _INPUT_COPIES = 4, 4
+TICK_S = 0.25
+"""How often who waits for TFLM is told that it still runs."""
 _SMALLEST_ARENA_BYTES = 1 << 10
 _GROWTH = 4
 _ARENA_ALIGNMENT_BYTES = 16
@@ -162,28 +168,34 @@ def run_in_tflm(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     repeats: int = 1,
     arena_size: int | None = None,
+    memory_bytes: int | None = None,
 ) -> TflmRun:
     """Run every entry of `inputs` through one TFLM interpreter in a process of its own.
 
     The interpreter is not reset in between, so a model with state sees the inputs as a sequence. Raises TflmError with
-    TFLM's last message when TFLM refuses the model, crashes, or takes longer than `timeout_s` seconds in all; ToolError
-    for a missing or unknown wheel or host library.
+    TFLM's last message when TFLM refuses the model, crashes, takes longer than `timeout_s` seconds in all, or more
+    address space than `memory_bytes` (on platforms that can limit it; enough for any model that is not hostile unless
+    given); ToolError for a missing or unknown wheel or host library.
     """
     tflm_version()
+    limit_bytes = generous_memory_bytes(model, inputs) if memory_bytes is None else memory_bytes
     with tempfile.TemporaryDirectory(prefix="tflm_split_") as scratch:
         folder = Path(scratch)
         (folder / "model.tflite").write_bytes(model)
         arrays = {f"{k}_{j}": np.asarray(a) for k, entry in enumerate(inputs) for j, a in enumerate(entry)}
         np.savez(folder / "inputs.npz", allow_pickle=False, **arrays)
         job = {"inputs": [len(entry) for entry in inputs], "repeats": repeats, "arena_size": arena_size}
+        job["memory_bytes"] = limit_bytes
         (folder / "job.json").write_text(json.dumps(job))
-        stderr = _run_worker(folder, timeout_s)
+        stderr = _run_worker(folder, timeout_s, limit_bytes)
         answer = json.loads((folder / "answer.json").read_text())
         if "error" in answer:
             if answer["kind"] == "ToolError":
                 raise ToolError(answer["error"])
             if answer["kind"] == "ModelError":
                 raise ModelError(answer["error"])
+            if answer["kind"] == "MemoryError":
+                raise TflmError(_out_of_memory(limit_bytes, answer["phase"]))
             raise TflmError(_sentence(f"TFLM failed while {answer['phase']}: {answer['error']}", stderr))
         with np.load(folder / "outputs.npz", allow_pickle=False) as stored:
             outputs = tuple(
@@ -204,13 +216,13 @@ def run_both_in_tflm(
     *,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     repeats: int = 1,
+    tick: Tick = no_tick,
 ) -> tuple[TflmRun, TflmRun]:
     """`run_in_tflm` for two models side by side, each in its own process; a TflmError says which of them failed."""
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = [
-            pool.submit(run_in_tflm, model, inputs, timeout_s=timeout_s, repeats=repeats)
-            for model, inputs in ((original, original_inputs), (optimized, optimized_inputs))
-        ]
+    pairs = ((original, original_inputs), (optimized, optimized_inputs))
+    jobs = side_by_side(
+        [partial(run_in_tflm, model, inputs, timeout_s=timeout_s, repeats=repeats) for model, inputs in pairs], tick
+    )
     runs = []
     for job, name, failure in zip(jobs, ("original", "optimised"), (UnrunnableError, TflmError), strict=True):
         try:
@@ -220,7 +232,26 @@ def run_both_in_tflm(
     return runs[0], runs[1]
 
 
-def _run_worker(folder: Path, timeout_s: float) -> str:
+def side_by_side(jobs: Sequence[Callable[[], TflmRun]], tick: Tick = no_tick) -> list[Future[TflmRun]]:
+    """All `jobs`, done or failed; `tick` is called every `TICK_S` seconds meanwhile."""
+    with ThreadPoolExecutor(max_workers=len(jobs)) as pool:
+        running = [pool.submit(job) for job in jobs]
+        while wait(running, timeout=TICK_S).not_done:
+            tick()
+    return running
+
+
+def generous_memory_bytes(model: bytes, inputs: Sequence[Inputs]) -> int:
+    """More address space than a sound model takes: Python, the largest arena, and the files several times over."""
+    input_bytes = sum(np.asarray(array).nbytes for entry in inputs for array in entry)
+    return _SPARE_MEMORY_BYTES + _MODEL_COPIES * len(model) + _INPUT_COPIES * input_bytes
+
+
+def _out_of_memory(limit_bytes: int, phase: str) -> str:
+    return f"TFLM needed more than the {limit_bytes:,} bytes of memory it is given, while {phase}"
+
+
+def _run_worker(folder: Path, timeout_s: float, limit_bytes: int) -> str:
     """Run the worker on `folder`; its stderr, if it lived to write an answer."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.environ.get("PYTHONPATH")
@@ -237,6 +268,8 @@ def _run_worker(folder: Path, timeout_s: float) -> str:
         raise TflmError(_sentence(message, stderr)) from None
     stderr = done.stderr.decode(errors="replace")
     if done.returncode < 0:
+        if "bad_alloc" in stderr:
+            raise TflmError(_out_of_memory(limit_bytes, _phase(folder)))
         try:
             name = signal.Signals(-done.returncode).name
         except ValueError:

@@ -6,8 +6,10 @@ Reads `model.tflite`, `inputs.npz` and `job.json` in FOLDER; writes `outputs.npz
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ def main(folder: Path) -> None:
     """Do the job in `folder`; whatever goes wrong short of a crash ends up in `answer.json`."""
     try:
         answer = _run(folder)
+    except MemoryError:
+        answer = {"kind": "MemoryError", "error": "", "phase": (folder / "phase").read_text()}
     except (ToolError, ModelError) as error:
         answer = {"kind": type(error).__name__, "error": str(error)}
     except Exception as error:  # the wheel raises RuntimeError, ValueError, IndexError, SystemError, ...
@@ -33,6 +37,7 @@ def _run(folder: Path) -> dict[str, Any]:
     job = json.loads((folder / "job.json").read_text())
     phase = folder / "phase"
     phase.write_text("allocating tensors")
+    _limit_memory(job["memory_bytes"])
     it = interpreter((folder / "model.tflite").read_bytes(), job["arena_size"])
     phase.write_text("describing its outputs")
     output_count = _output_count(folder)
@@ -52,6 +57,21 @@ def _run(folder: Path) -> dict[str, Any]:
     phase.write_text("reporting its arena")
     it.print_allocations()
     return {"outputs": output_count, "version": tflm_version()}
+
+
+def _limit_memory(limit_bytes: int) -> None:
+    """Let this process have no more address space, where the platform can say so: a hostile model must not take all.
+
+    A limit that is lower already stays.
+    """
+    try:
+        resource = importlib.import_module("resource")
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if soft == resource.RLIM_INFINITY or soft > limit_bytes:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, hard))
 
 
 def _output_count(folder: Path) -> int:

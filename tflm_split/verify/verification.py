@@ -5,10 +5,11 @@ from __future__ import annotations
 from tflm_split.analysis.liveness import activation_bytes
 from tflm_split.errors import InputError, TflmError, UnrunnableError
 from tflm_split.ir.graph import Graph, Model
+from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.tflite.edit import Edit
 from tflm_split.tflite.writer import write_model
 from tflm_split.verify.compare import Comparison, compare, test_inputs
-from tflm_split.verify.tflm import run_in_tflm
+from tflm_split.verify.tflm import run_in_tflm, side_by_side
 
 MAX_INPUT_BYTES = 1 << 30
 """All test inputs of a verification together; they are handed over on disk."""
@@ -16,8 +17,9 @@ _GAP_BYTES = 256
 """Between tensors that are moved apart."""
 
 
-def verify(model: Model, optimized: Model, inputs: int, seed: int) -> Comparison:
-    """Run both on the same `inputs` inputs, random and smooth ones in turn, in processes of their own.
+def verify(model: Model, optimized: Model, inputs: int, seed: int, tick: Tick = no_tick) -> Comparison:
+    """Run both on the same `inputs` inputs, random and smooth ones in turn, in processes of their own; `tick` is called
+    twice a second while they do.
 
     Raises UnrunnableError when TFLM cannot run `model` itself, TflmError when it cannot run `optimized`, InputError
     when the inputs are too many or too large.
@@ -31,14 +33,14 @@ def verify(model: Model, optimized: Model, inputs: int, seed: int) -> Comparison
     arrays = test_inputs(model.graph, inputs, seed)
     try:
         if optimized.original != model.original:
-            return compare(model, optimized, arrays)
+            return compare(model, optimized, arrays, tick=tick)
         try:
-            run = run_in_tflm(model.original, arrays)
+            (run,) = side_by_side([lambda: run_in_tflm(model.original, arrays)], tick)
+            return Comparison(inputs, True, None, run.result(), run.result())
         except TflmError as error:
             raise UnrunnableError(f"the original model: {error}") from None
     except UnrunnableError as error:
         raise UnrunnableError(f"{error}{_hint(model.graph)}") from None
-    return Comparison(inputs, True, None, run, run)
 
 
 def check_own_memory(model: Model, inputs: int, seed: int) -> None:
