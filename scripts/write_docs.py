@@ -1,4 +1,4 @@
-"""What documents say that the program knows: writes the table of options into README.md.
+"""What documents say that the program knows: the table of options in README.md, the JSON schema of the record in docs/.
 
 `python scripts/write_docs.py [--check]`. With `--check` nothing is written; the exit code is 1 when a file is stale.
 """
@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench_memory import README, updated
+from bench_memory import README, ROOT, updated
 
 from tflm_split.options import declared
+from tflm_split.report.json_schema import record_schema
 from tflm_split.report.table import markdown_table
 
 
@@ -24,6 +26,7 @@ def main() -> int:
     for path, text in stale:
         print(f"{path}: {'is stale' if arguments.check else 'written'}", file=sys.stderr)
         if not arguments.check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, "utf-8")
     return 1 if arguments.check and stale else 0
 
@@ -31,6 +34,7 @@ def main() -> int:
 def rendered() -> Iterator[tuple[Path, str]]:
     """Every generated file with the text it should have."""
     yield README, updated(README.read_text("utf-8"), {"options": options_table()})
+    yield ROOT / "docs" / "record.schema.json", json.dumps(record_schema(), indent=2) + "\n"
 
 
 def options_table() -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from typing import Any
 
 import made_once
 import pytest
@@ -55,3 +57,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if found:
         terminalreporter.section("skipped in CI for a reason that tests/skips.py does not allow", red=True)
         terminalreporter.write("\n".join((*found, "")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_record_is_valid() -> Iterator[None]:
+    """Whatever record a test makes in this process is held against the schema."""
+    try:
+        from jsonschema import Draft202012Validator
+    except ImportError:  # the tests of the schema itself then skip, and say so
+        yield
+        return
+    from tflm_split import pipeline
+    from tflm_split.report.json_schema import record_schema
+    from tflm_split.report.record import Outcome, make_record
+
+    validator = Draft202012Validator(record_schema())
+
+    def checked(outcome: Outcome) -> Any:
+        record = make_record(outcome)
+        validator.validate(record)
+        return record
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "make_record", checked)
+        yield

@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from random_networks import Network, networks
-from test_search import quiet, run_plan, start_of
+from test_search import run_plan, start_of
 from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
 from tiny_models import Builder
@@ -16,6 +16,7 @@ from tiny_models import Builder
 from tflm_split.errors import ModelError
 from tflm_split.lower.compile import compile_schedule
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
+from tflm_split.plan.progress import Teller
 from tflm_split.report.record import plan_macs
 from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.schedule.cuts import Schedule, best_cuts
@@ -96,7 +97,7 @@ def test_what_is_copied_reads_less_than_it_spares() -> None:
 def test_a_map_is_made_again_where_extra_multiply_accumulates_are_allowed() -> None:
     graph = read_model(excited()).graph
     plain, again = (
-        best_plan(splits_to_try(graph), Options(effort=200, max_slowdown=slowdown), quiet)
+        best_plan(splits_to_try(graph), Options(effort=200, max_slowdown=slowdown), Teller())
         for slowdown in (DEFAULT_SLOWDOWN, 3.0)
     )
     assert plain

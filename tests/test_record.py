@@ -1,13 +1,16 @@
 """The JSON record holds what it promises, and its numbers hang together."""
 
+import copy
 import hashlib
 import json
 
 import pytest
+from tiny_models import Builder
 from user_models import DSCNN, float_logistic, float_network, small_network
 
 import tflm_split
 from tflm_split.report.bottleneck import live_bytes_per_step
+from tflm_split.report.json_schema import record_schema
 from tflm_split.report.summary import summary
 from tflm_split.tflite.reader import read_model
 
@@ -38,6 +41,53 @@ def test_every_key_of_schema_1_is_there(dscnn):
     for part, keys in SCHEMA_1.items():
         assert keys <= (dscnn.report[part] if part else dscnn.report).keys()
     assert dscnn.report["schema"] == 1
+
+
+def test_the_schema_refuses_what_is_no_record(dscnn):
+    validator = pytest.importorskip("jsonschema").Draft202012Validator(record_schema())
+    validator.check_schema(record_schema())
+    assert validator.is_valid(dscnn.report)
+    for part, key, wrong in (
+        ("model", "ops", "12"), ("goal", "met", None), ("options", "axes", ["tokens"]), ("options", "speed", 1),
+        ("optimized", "measured_head_bytes", 1.5), ("latency", "unknown", 1),
+    ):  # fmt: skip
+        record = copy.deepcopy(dscnn.report)
+        record[part][key] = wrong
+        assert not validator.is_valid(record), (part, key)
+    del record["latency"]
+    assert not validator.is_valid(record)
+
+
+def test_every_field_of_the_schema_says_what_it_means():
+    def objects(schema):
+        if "properties" in schema:
+            yield from schema["properties"].items()
+        for part in schema.values():
+            for inner in part if isinstance(part, list) else [part]:
+                if isinstance(inner, dict):
+                    yield from objects(inner)
+
+    found = list(objects(record_schema()))
+    assert len(found) > 80
+    for name, field in found:
+        assert field["description"].strip(), name
+        assert field.get("unit") == "bytes" or not name.endswith("_bytes"), name
+
+
+def test_an_operator_counts_once_however_often_it_is_computed():
+    """A map that is looked at as a whole before it is scaled: the operator that makes it is computed for both readers."""
+    b = Builder((1, 24, 24, 4))
+    wide = b.conv(b.input, 16)
+    scales = b.conv(b.mean(wide, keep_dims=True), b.shape(wide)[-1], 1, 1)
+    model = b.finish(b.mean(b.add(wide, scales, kind="MUL")))
+    results = tflm_split.pareto(model, max_slowdown=3.0, verify=False, effort=200)
+    assert any(r.report["optimized"]["macs"] > r.report["model"]["macs"] for r in results)
+    assert any(len(r.plan.split.graph.operators) > r.report["model"]["ops"] for r in results)
+    for result in results:
+        optimized, ops = result.report["optimized"], result.report["model"]["ops"]
+        assert optimized["split_ops"] + optimized["stock_ops"] <= ops
+        for region in result.report["region_details"]:
+            assert region["ops"] == sorted(set(region["ops"]))
 
 
 def test_it_is_json_and_the_same_every_time(dscnn):

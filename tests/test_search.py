@@ -17,6 +17,7 @@ from tflm_split.lower.assemble import lower
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
+from tflm_split.plan.progress import Teller
 from tflm_split.program.format import OpKind
 from tflm_split.report.record import plan_macs
 from tflm_split.schedule.cuts import best_cuts
@@ -32,10 +33,6 @@ from tflm_split.tflite.reader import read_model
 SLOW = settings(
     deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
-
-
-def quiet(stage: str, done: int, total: int) -> None:
-    """No progress."""
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +84,8 @@ def test_channels_grouped_and_rows_made_again_give_the_same_bytes(tflm: TflmServ
 
 def test_grouping_does_no_multiply_accumulate_twice() -> None:
     graph = read_model(strided_block()).graph
-    plan = best_plan(splits_to_try(graph), Options(effort=200, max_slowdown=DEFAULT_SLOWDOWN), quiet)
-    rows = best_plan(splits_to_try(graph), Options(effort=0), quiet)
+    plan = best_plan(splits_to_try(graph), Options(effort=200, max_slowdown=DEFAULT_SLOWDOWN), Teller())
+    rows = best_plan(splits_to_try(graph), Options(effort=0), Teller())
     assert plan and rows
     assert plan_macs(plan) == plan_macs(rows)
 
@@ -128,7 +125,7 @@ def test_rows_lie_on_what_their_step_reads_only_within_the_limit() -> None:
     assert heads[False] < heads[True]
     assert instructions[False] > NOISE * instructions[True]
     graph = read_model(model).graph
-    best = best_plan(splits_to_try(graph), Options(effort=50, max_slowdown=1.0, axes=frozenset({"rows"})), quiet)
+    best = best_plan(splits_to_try(graph), Options(effort=50, max_slowdown=1.0, axes=frozenset({"rows"})), Teller())
     assert best
     assert predicted(best) <= NOISE * instructions[True]
 
@@ -145,7 +142,7 @@ def test_a_search_without_evaluations_is_its_start() -> None:
 
 def test_the_front_gets_slower_and_smaller() -> None:
     plans = pareto_plans(
-        splits_to_try(read_model(strided_block(24, 24)).graph), Options(effort=300, max_slowdown=3.0), quiet
+        splits_to_try(read_model(strided_block(24, 24)).graph), Options(effort=300, max_slowdown=3.0), Teller()
     )
     heads = [plan.planned_head_bytes for plan in plans]
     assert len(heads) > 1

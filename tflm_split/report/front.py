@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tflm_split.report.record import BUDGET_KEY
+from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.report.table import text_table
 
 FRONT_SCHEMA = 1

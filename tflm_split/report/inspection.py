@@ -12,7 +12,8 @@ from tflm_split.analysis.occupancy import OperatorRow, format_table, operator_ta
 from tflm_split.ir.graph import Graph
 from tflm_split.report.axes import axes_record, axes_text
 from tflm_split.report.footprint import footprint
-from tflm_split.report.record import BUDGET_KEY, SCHEMA, model_identity
+from tflm_split.report.record import SCHEMA, model_identity
+from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.search.candidates import rewritten_split
 from tflm_split.sizes import format_bytes
 from tflm_split.split.regions import SplitOptions

@@ -1,8 +1,6 @@
 """The JSON record of one optimisation, schema 1: every number a table, a plot or a budget check is made from.
 
-Same model, same options, same record: no clock, no machine in it. Bytes throughout. `measured_` ran in the pinned wheel
-on x86-64 and is null without verification, `planned_` is our layout as TFLM's planner will see it, `predicted_arm32_`
-a model of TFLM on a 32-bit Arm with reference kernels.
+Same model, same options, same record: no clock, no machine in it. `record_types.py` says what every field means.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ import hashlib
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import tflm_split
 from tflm_split.analysis.latency import board_costs, predict
@@ -24,6 +21,21 @@ from tflm_split.options import Options
 from tflm_split.program.sizes import program_bytes_without_constants
 from tflm_split.report.bottleneck import Bottleneck, model_bottleneck, plan_bottleneck
 from tflm_split.report.footprint import Footprint
+from tflm_split.report.record_types import (
+    BUDGET_KEY,
+    BottleneckRecord,
+    Goal,
+    InterfaceChangeRecord,
+    Latency,
+    Memory,
+    ModelIdentity,
+    Optimized,
+    Packing,
+    Record,
+    RefusalRecord,
+    RegionRecord,
+    Verified,
+)
 from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.split.regions import Split
 from tflm_split.verify.compare import Comparison
@@ -35,9 +47,6 @@ WHAT_IS_COUNTED = (
     "TFLM keeps per tensor, operator and channel. TFLM_SPLIT keeps no state in RAM; its stack, below 700 "
     "bytes with the portable kernels (1,000 with DSP, 1,500 with Helium), is the caller's and not part of the arena."
 )
-
-BUDGET_KEY = "predicted_arm32_minimum_arena_bytes"
-"""What a memory limit is compared with: the array firmware must set aside, what planning needs at start included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class Outcome:
         return (self.lowered.model if self.lowered else self.model).original
 
 
-def make_record(outcome: Outcome) -> dict[str, Any]:
+def make_record(outcome: Outcome) -> Record:
     """The record of `outcome`: only values JSON has, keys in the order people read them."""
     model, graph = outcome.model, outcome.model.graph
     before, after = _sizes(outcome.before), _sizes(outcome.after)
@@ -80,7 +89,7 @@ def make_record(outcome: Outcome) -> dict[str, Any]:
         "options": outcome.options.record(),
         "model": model_identity(model),
         "original": {"live_peak_bytes": live_peak_bytes(graph), **before},
-        "optimized": {**after, **_program(outcome)},
+        "optimized": _optimized(outcome, after),
         "latency": _latency(outcome),
         "verified": _verified(outcome.comparison),
         "goal": _goal(outcome.options.max_arena_bytes, after[BUDGET_KEY]),
@@ -93,7 +102,7 @@ def make_record(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def model_identity(model: Model) -> dict[str, Any]:
+def model_identity(model: Model) -> ModelIdentity:
     """Which model a record is about."""
     return {
         "name": model.name,
@@ -104,7 +113,7 @@ def model_identity(model: Model) -> dict[str, Any]:
     }
 
 
-def _sizes(found: Footprint) -> dict[str, Any]:
+def _sizes(found: Footprint) -> Memory:
     measured = found.measured
     return {
         "planned_head_bytes": found.planned_head_bytes,
@@ -112,20 +121,20 @@ def _sizes(found: Footprint) -> dict[str, Any]:
         "measured_tail_bytes": measured.tail_bytes if measured else None,
         "measured_arena_bytes": measured.arena_bytes if measured else None,
         "predicted_arm32_arena_bytes": found.predicted_arm32.arena_bytes,
-        BUDGET_KEY: found.predicted_arm32.minimum_arena_bytes,
+        "predicted_arm32_minimum_arena_bytes": found.predicted_arm32.minimum_arena_bytes,
         "prediction_unknown": list(found.predicted_arm32.unknown),
     }
 
 
-def _program(outcome: Outcome) -> dict[str, Any]:
+def _optimized(outcome: Outcome, memory: Memory) -> Optimized:
     """What the optimised file is made of; of a file that was kept, nothing is split."""
     plan, model = outcome.plan, outcome.model
-    common = {"file_bytes": len(outcome.optimized)}
     if plan is None:
         return {
+            **memory,
             "lower_bound_bytes": live_peak_bytes(model.graph),
             "macs": graph_macs(model.graph),
-            **common,
+            "file_bytes": len(outcome.optimized),
             "program_bytes": 0,
             "program_constant_bytes": 0,
             "steps": 0,
@@ -138,21 +147,31 @@ def _program(outcome: Outcome) -> dict[str, Any]:
     programs = [program_bytes_without_constants(blob) for blob in outcome.blobs]
     split = plan.split
     return {
+        **memory,
         "lower_bound_bytes": plan.lower_bound_bytes,
         "macs": plan_macs(plan),
-        **common,
+        "file_bytes": len(outcome.optimized),
         "program_bytes": sum(programs),
         "program_constant_bytes": sum(map(len, outcome.blobs)) - sum(programs),
         "steps": sum(len(region.program.steps) for region in plan.regions),
         "regions": len(plan.regions),
-        "split_ops": sum(len(op.source) for op in split.graph.operators if op.index not in split.stock),
+        "split_ops": len(_original_operators(split) - _original_operators(split, stock=True)),
         "stock_ops": len(split.stock),
         "layout": plan.layout.technique,
         "packing": _packing(plan),
     }
 
 
-def _packing(plan: Plan) -> dict[str, Any]:
+def _original_operators(split: Split, *, stock: bool = False) -> frozenset[int]:
+    """Positions in the original file of the operators that `split` is about, or of its stock ones alone.
+
+    An operator that is computed several times, or was fused with others, counts once.
+    """
+    chosen = (op for op in split.graph.operators if not stock or op.index in split.stock)
+    return frozenset(position for op in chosen for position in op.source)
+
+
+def _packing(plan: Plan) -> Packing:
     """How good the addresses are, given the order: the bytes alive at its worst step, what is known to be impossible to
     go below, and whether the head is there. The gap is the one to the live bytes. `moves` are rows that change places."""
     live, bound = plan.lower_bound_bytes, plan.layout.lower_bound_bytes
@@ -169,7 +188,7 @@ def _packing(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _latency(outcome: Outcome) -> dict[str, Any]:
+def _latency(outcome: Outcome) -> Latency:
     """Instructions of one inference on the board asked for: of the split operators, and only where something is split.
 
     `layer_wise` is what the same operators would take whole, on the same kernels.
@@ -201,7 +220,7 @@ def plan_macs(plan: Plan) -> int:
     return found
 
 
-def _verified(comparison: Comparison | None) -> dict[str, Any] | None:
+def _verified(comparison: Comparison | None) -> Verified | None:
     if comparison is None:
         return None
     return {
@@ -211,7 +230,7 @@ def _verified(comparison: Comparison | None) -> dict[str, Any] | None:
     }
 
 
-def _goal(max_arena_bytes: int | None, needed_bytes: int) -> dict[str, Any]:
+def _goal(max_arena_bytes: int | None, needed_bytes: int) -> Goal:
     return {
         "max_arena_bytes": max_arena_bytes,
         "met": max_arena_bytes is None or needed_bytes <= max_arena_bytes,
@@ -220,9 +239,9 @@ def _goal(max_arena_bytes: int | None, needed_bytes: int) -> dict[str, Any]:
     }
 
 
-def _refusals(split: Split) -> list[dict[str, Any]]:
+def _refusals(split: Split) -> list[RefusalRecord]:
     """Operators that stay stock, by their position in the file; `kind` is the refusal's, a stable word for tools."""
-    found = []
+    found: list[RefusalRecord] = []
     for k, refusal in sorted(split.refusals.items()):
         op = split.graph.operators[k]
         found.append(
@@ -237,7 +256,7 @@ def _refusals(split: Split) -> list[dict[str, Any]]:
     return found
 
 
-def _bottleneck(found: Bottleneck | None) -> dict[str, Any] | None:
+def _bottleneck(found: Bottleneck | None) -> BottleneckRecord | None:
     if found is None:
         return None
     return {
@@ -250,7 +269,7 @@ def _bottleneck(found: Bottleneck | None) -> dict[str, Any] | None:
     }
 
 
-def _change(model: Model, change: InterfaceChange) -> dict[str, Any]:
+def _change(model: Model, change: InterfaceChange) -> InterfaceChangeRecord:
     return {
         "side": change.side,
         "position": change.position,
@@ -262,16 +281,16 @@ def _change(model: Model, change: InterfaceChange) -> dict[str, Any]:
     }
 
 
-def _region_details(outcome: Outcome) -> list[dict[str, Any]]:
+def _region_details(outcome: Outcome) -> list[RegionRecord]:
     if outcome.plan is None:
         return []
     graph = outcome.plan.split.graph
-    details = []
+    details: list[RegionRecord] = []
     for region, blob in zip(outcome.plan.regions, outcome.blobs, strict=True):
         bare = program_bytes_without_constants(blob)
         details.append(
             {
-                "ops": sorted(k for n in region.nodes for k in graph.operators[n].source),
+                "ops": sorted({k for n in region.nodes for k in graph.operators[n].source}),
                 "inputs": _names(outcome, region.inputs),
                 "outputs": _names(outcome, region.outputs),
                 "workspace_offset": region.workspace_offset,

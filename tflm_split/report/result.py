@@ -7,9 +7,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tflm_split.lower.compile import Plan
+from tflm_split.report.record_types import Record
 from tflm_split.report.summary import summary
 from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.tflite.save import save
@@ -20,7 +20,7 @@ class Result:
     """The optimised model, its JSON record (`report/record.py`), and the plan behind it (None: nothing gained)."""
 
     model: bytes = field(repr=False)
-    report: dict[str, Any] = field(repr=False)
+    report: Record = field(repr=False)
     changes: tuple[InterfaceChange, ...] = ()
     plan: Plan | None = field(default=None, repr=False)
     input_path: Path | None = None

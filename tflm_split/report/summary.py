@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tflm_split.report.record import BUDGET_KEY
+from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.report.table import text_table
 from tflm_split.sizes import format_bytes
 

@@ -7,15 +7,18 @@ change is reported with scale and zero point.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from tflm_split.ir.graph import Graph
+
+Side = Literal["input", "output"]
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceChange:
     """Position `position` of the model's inputs or outputs (`side`) is now tensor `tensor` instead of `was`."""
 
-    side: str
+    side: Side
     position: int
     was: int
     tensor: int
@@ -64,7 +67,7 @@ def _quantized(graph: Graph, tensor: int) -> bool:
     return quantization is not None and len(quantization.scales) == 1 and len(quantization.zero_points) == 1
 
 
-def _change(graph: Graph, side: str, position: int, was: int, tensor: int) -> InterfaceChange:
+def _change(graph: Graph, side: Side, position: int, was: int, tensor: int) -> InterfaceChange:
     value = graph.tensors[tensor]
     assert value.quantization is not None
     scale, zero_point = value.quantization.scales[0], value.quantization.zero_points[0]

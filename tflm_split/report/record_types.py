@@ -1,0 +1,192 @@
+"""What does each field of the JSON record mean, and in which unit is it?
+
+`docs/record.schema.json` is made from these types (`report/json_schema.py`). Names that end in `_bytes` are in bytes.
+`measured_` ran in the pinned wheel on x86-64 and is null without verification, `planned_` is our layout as TFLM's planner
+will see it, `predicted_arm32_` a model of TFLM on a 32-bit Arm with reference kernels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, TypedDict
+
+BUDGET_KEY: Final = "predicted_arm32_minimum_arena_bytes"
+"""What a memory limit is compared with: the array firmware must set aside, what planning needs at start included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What a field means; its unit, where it has one that its name does not say."""
+
+    text: str
+    unit: str = ""
+
+
+class ModelIdentity(TypedDict):
+    """Which model a record is about."""
+
+    name: Annotated[str, Says("The file's name without its ending.")]
+    sha256: Annotated[str, Says("Of the original file, in hexadecimal.")]
+    ops: Annotated[int, Says("Operators of the main graph.", "operators")]
+    macs: Annotated[int, Says("Multiply-accumulates of one inference, layer by layer.", "multiply-accumulates")]
+    file_bytes: Annotated[int, Says("Size of the original file.")]
+
+
+class Memory(TypedDict):
+    """What one file takes."""
+
+    planned_head_bytes: Annotated[int, Says("Head of the arena: inputs, outputs, activations, scratch.")]
+    measured_head_bytes: Annotated[int | None, Says("The head as TFLM reported it.")]
+    measured_tail_bytes: Annotated[int | None, Says("What TFLM keeps per tensor, operator and channel.")]
+    measured_arena_bytes: Annotated[int | None, Says("Head and tail together.")]
+    predicted_arm32_arena_bytes: Annotated[int, Says("What `arena_used_bytes()` will report.")]
+    predicted_arm32_minimum_arena_bytes: Annotated[
+        int, Says("The array to set aside: what planning needs at start is included. Limits are compared with it.")
+    ]
+    prediction_unknown: Annotated[
+        list[str], Says("Kinds of operators counted as if they kept nothing of their own; `subgraphs` for several.")
+    ]
+
+
+class Original(Memory):
+    """The file as it was given."""
+
+    live_peak_bytes: Annotated[int, Says("Bytes alive at the worst operator: a bound of layer-by-layer execution.")]
+
+
+class Packing(TypedDict):
+    """How good the addresses are, given the order of steps."""
+
+    live_lower_bound_bytes: Annotated[int, Says("Bytes alive at the worst step of the order.")]
+    proven_lower_bound_bytes: Annotated[int, Says("No layout of the order is smaller than this.")]
+    planned_bytes: Annotated[int, Says("The head that was planned.")]
+    proven_optimal: Annotated[bool, Says("Whether the head is at its proven bound.")]
+    gap_percent: Annotated[float, Says("How far the head is above the live bytes.", "per cent")]
+    solver: Annotated[str, Says("What found the layout.")]
+    moves: Annotated[int, Says("Rows that change places on the way.", "rows")]
+    moved_bytes: Annotated[int, Says("Bytes of those rows together.")]
+
+
+class Optimized(Memory):
+    """The file that was made; where the original is kept, that."""
+
+    lower_bound_bytes: Annotated[int, Says("Bytes alive at the worst step: no layout of the order is smaller.")]
+    macs: Annotated[int, Says("Multiply-accumulates of one inference.", "multiply-accumulates")]
+    file_bytes: Annotated[int, Says("Size of the file.")]
+    program_bytes: Annotated[int, Says("All programs, without their constants.")]
+    program_constant_bytes: Annotated[int, Says("Constants inside the programs: weights, tables, multipliers.")]
+    steps: Annotated[int, Says("Steps of all programs together.", "steps")]
+    regions: Annotated[int, Says("TFLM_SPLIT operators in the file.", "regions")]
+    split_ops: Annotated[int, Says("Operators of the original model that are in a region, each once.", "operators")]
+    stock_ops: Annotated[int, Says("Operators that TFLM still runs itself.", "operators")]
+    layout: Annotated[str | None, Says("How the addresses were found; null where nothing is split.")]
+    packing: Annotated[Packing | None, Says("How good they are; null where nothing is split.")]
+
+
+class Latency(TypedDict):
+    """Instructions of one inference on the board asked for: of the split operators alone."""
+
+    board: Annotated[str, Says("The board.")]
+    compiler: Annotated[str, Says("With what the kernels were compiled when their instructions were counted.")]
+    predicted_instructions: Annotated[int | None, Says("Null where nothing is split.", "instructions")]
+    predicted_layer_wise_instructions: Annotated[
+        int | None, Says("What the same operators take whole, on the same kernels.", "instructions")
+    ]
+    unmeasured_kinds: Annotated[list[str], Says("Kinds of steps that have a rough estimate only.")]
+    stock_ops_not_counted: Annotated[int, Says("Operators whose instructions are left out.", "operators")]
+
+
+class Verified(TypedDict):
+    """What came of running both files in TFLM."""
+
+    inputs: Annotated[int, Says("How many inputs both ran on.", "inputs")]
+    bit_exact: Annotated[bool, Says("Whether every output byte was equal.")]
+    distinct_outputs: Annotated[int, Says("How many different outputs the original gave.", "outputs")]
+
+
+class Goal(TypedDict):
+    """The memory limit, and whether it is met."""
+
+    max_arena_bytes: Annotated[int | None, Says("The limit; null without one.")]
+    met: Annotated[bool, Says("True without a limit.")]
+    compared_with: Annotated[str, Says("The field of `optimized` that the limit is compared with.")]
+    missing_bytes: Annotated[int, Says("By how much the limit is missed.")]
+
+
+class RefusalRecord(TypedDict):
+    """An operator that stays stock, and why."""
+
+    op: Annotated[int, Says("Its position in the file, from 0.")]
+    kind: Annotated[str, Says("Why, as a stable word for tools.")]
+    reason: Annotated[str, Says("Why, as the end of a sentence.")]
+    operator: Annotated[str, Says("What it is, such as CONV_2D.")]
+    label: Annotated[str, Says("Its position, kind and output.")]
+
+
+class Held(TypedDict):
+    """Something that is in memory at the bottleneck."""
+
+    tensor: Annotated[str, Says("The tensor, accumulator or scratch it belongs to.")]
+    pieces: Annotated[int, Says("How many rows of it are alive.", "pieces")]
+    bytes: Annotated[int, Says("Their size.", "bytes")]
+
+
+class BottleneckRecord(TypedDict):
+    """The step with most bytes alive; of a file that is not split, the operator."""
+
+    step: Annotated[int, Says("Its position, from 0.")]
+    operator: Annotated[str, Says("Which operator it is a step of.")]
+    row: Annotated[int, Says("Which row it computes, from 0.")]
+    live_bytes: Annotated[int, Says("Alive during the step, bytes that rows share counted once.")]
+    live_pieces: Annotated[int, Says("How many rows and tensors that is.", "pieces")]
+    live: Annotated[list[Held], Says("What is alive, most bytes first.")]
+
+
+class InterfaceChangeRecord(TypedDict):
+    """An input or output that changed its type."""
+
+    side: Annotated[Literal["input", "output"], Says("Which side of the model.")]
+    position: Annotated[int, Says("Which of them, from 0.")]
+    tensor: Annotated[str, Says("The tensor that is the interface now.")]
+    dtype: Annotated[str, Says("Its type.")]
+    scale: Annotated[float, Says("real = scale * (quantised - zero_point).")]
+    zero_point: Annotated[int, Says("See `scale`.")]
+    sentence: Annotated[str, Says("The same for people.")]
+
+
+class RegionRecord(TypedDict):
+    """One TFLM_SPLIT operator."""
+
+    ops: Annotated[list[int], Says("The operators it replaces, by position in the original file, each once.")]
+    inputs: Annotated[list[str], Says("Names of the tensors it reads.")]
+    outputs: Annotated[list[str], Says("Names of the tensors it writes.")]
+    workspace_offset: Annotated[int, Says("Where its workspace begins in the head.", "bytes")]
+    workspace_bytes: Annotated[int, Says("The part of the head it touches.")]
+    steps: Annotated[int, Says("Steps of its program.", "steps")]
+    program_bytes: Annotated[int, Says("Its program without constants.")]
+    program_constant_bytes: Annotated[int, Says("Its constants.")]
+
+
+class Record(TypedDict):
+    """The record of one optimisation: same model, same options, same record; no clock, no machine in it."""
+
+    schema: Annotated[int, Says("Version of this format.")]
+    tool_version: Annotated[str, Says("Version of tflm-split.")]
+    tflm_version: Annotated[str, Says("Version of the tflite-micro wheel.")]
+    options: Annotated[dict[str, Any], Says("What was asked for, every option by name.")]
+    model: Annotated[ModelIdentity, Says("Which model this is about.")]
+    original: Annotated[Original, Says("The file as it was given.")]
+    optimized: Annotated[Optimized, Says("The file that was made.")]
+    latency: Annotated[Latency, Says("Predicted instructions.")]
+    verified: Annotated[
+        Verified | None, Says("What came of running both files in TFLM; null if that was not asked for.")
+    ]
+    goal: Annotated[Goal, Says("The memory limit.")]
+    refusals: Annotated[list[RefusalRecord], Says("Operators that stay stock.")]
+    bottleneck: Annotated[
+        BottleneckRecord | None, Says("Where memory is tightest; null for a model without operators.")
+    ]
+    kept_original: Annotated[str | None, Says("Why the result is the original; null where it is not.")]
+    interface_changes: Annotated[list[InterfaceChangeRecord], Says("How inputs and outputs changed.")]
+    region_details: Annotated[list[RegionRecord], Says("The regions, in the order in which they run.")]
+    what_is_counted: Annotated[str, Says("What the numbers of bytes include.")]
