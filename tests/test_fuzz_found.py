@@ -10,6 +10,7 @@ import tflm_split
 from tflm_split.errors import UnrunnableError
 from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
+from tflm_split.split.rows import RowShape
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.verification import check_own_memory
 
@@ -33,7 +34,9 @@ def test_a_fully_connected_that_flattens_a_batch() -> None:
     tensors = [T((3, 4, 2, 1), scale=0.1), weights, T((1, 2), scale=0.1), T((1, 2), "FLOAT32")]
     options = {"fused_activation_function": "NONE", "weights_format": "DEFAULT"}
     dense = Op("FULLY_CONNECTED", [0, 1], [2], options)
-    split_of(build_model(tensors, [dense, Op("DEQUANTIZE", [2], [3])], [0], [3]))
+    split = split_of(build_model(tensors, [dense, Op("DEQUANTIZE", [2], [3])], [0], [3]))
+    assert not split.refusals
+    assert split.row_ops[0].reads[0].shape == RowShape(1, 1, 24)
 
 
 @pytest.mark.parametrize("axes", [(3,), (4,), (-5,)])

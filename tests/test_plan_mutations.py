@@ -86,7 +86,8 @@ def movable(program: Program) -> list[tuple[int, int]]:
 def test_the_unharmed_program_passes() -> None:
     stages = Stages(residual())
     bodies = stages.bodies()
-    replay(stages.program(bodies, plan(bodies.bodies, 5)))
+    program = stages.program(bodies, plan(bodies.bodies, 5))
+    assert replay(program).steps == len(program.steps)
 
 
 def test_a_row_moved_onto_a_living_one_is_caught() -> None:
