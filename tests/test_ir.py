@@ -126,7 +126,8 @@ def test_4_what_is_given_out_is_produced_somewhere() -> None:
 def test_4_constants_variables_and_what_has_no_bytes_need_no_producer(fields: dict[str, Any]) -> None:
     tensors = (*GRAPH.tensors, replace(tensor(4), **fields))
     operators = (replace(GRAPH.operators[0], inputs=(0, 4)), GRAPH.operators[1])
-    replace(GRAPH, tensors=tensors, operators=operators).checked()
+    graph = replace(GRAPH, tensors=tensors, operators=operators)
+    assert graph.checked() == graph
 
 
 # 5. shapes are final

@@ -78,16 +78,25 @@ def test_an_element_wise_output_has_the_size_of_its_operands(
         assert str(found.value) == sentence
 
 
+def fault(graph: Graph) -> str | None:
+    """What is wrong with its operands, None if nothing is."""
+    try:
+        check_operands(graph)
+    except ModelError as error:
+        return str(error)
+    return None
+
+
 def test_optional_operands_may_be_absent_and_unknown_kinds_may_have_any() -> None:
-    check_operands(graph("FULLY_CONNECTED", [0, 1, ABSENT]))
-    check_operands(graph("CUSTOM:Anything", [], []))
-    check_operands(graph("ASSIGN_VARIABLE", [0, 1], []))
+    assert fault(graph("FULLY_CONNECTED", [0, 1, ABSENT])) is None
+    assert fault(graph("CUSTOM:Anything", [], [])) is None
+    assert fault(graph("ASSIGN_VARIABLE", [0, 1], [])) is None
 
 
 @needs_corpus
 @pytest.mark.parametrize("path", corpus_files("models"))
 def test_every_real_model_has_its_operands(path) -> None:
-    check_operands(read_model(path).graph)
+    assert fault(read_model(path).graph) is None
 
 
 @pytest.mark.parametrize(

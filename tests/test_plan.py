@@ -80,7 +80,10 @@ def test_the_first_overlap_is_named() -> None:
 
 
 def test_lives_are_half_open() -> None:
-    check_layout([piece(0, 3, 8), piece(3, 5, 8)], Layout((0, 0), 8, ""))
+    layout = Layout((0, 0), 8, "")
+    check_layout([piece(0, 3, 8), piece(3, 5, 8)], layout)
+    with pytest.raises(InternalError, match="share bytes at step 3"):
+        check_layout([piece(0, 4, 8), piece(3, 5, 8)], layout)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Operator kind -> which axis of its output follows which axis of its operands. One entry per kind; the others: unknown.
 
 To add a kind, write a function `(Graph, Operator, position of the output) -> Loops` that raises Refusal where it does not
-know, enter it here, and an example of it in `tests/test_axes_table.py`.
+know, enter it here, and an example of it in `tests/test_axes.py`.
 """
 
 from __future__ import annotations

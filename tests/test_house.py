@@ -1,0 +1,109 @@
+"""Does every module have its tests where `tests/README.md` says, and does every test assert something?"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+PACKAGE = TESTS.parent / "tflm_split"
+ELSEWHERE = {
+    "analysis/boards": ("test_latency", "boards differ in what their instructions cost"),
+    "errors": ("test_cli", "every error is one sentence of the command line"),
+    "pipeline": ("test_api", "it is what the functions of the package call"),
+    "lower": ("test_emit", "a program is emitted, placed and assembled in one go"),
+    "native/build": ("test_runtime_build", "it builds the runtime"),
+    "native/loops": ("test_squeeze", "its loops are asked for the same answers as Python's"),
+    "rewrite/copy_operators": ("test_copies", "it is one half of the copies that the search proposes"),
+    "rewrite/drop_dead": ("test_regions", "it goes before the regions are found"),
+    "rewrite/tile_columns": ("test_tiles", "it is one half of the tiles that the search proposes"),
+    "schedule/crowd_bound": ("test_polish", "what the polish reaches is held against the bound"),
+    "schedule/min_cut": ("test_polish", "the polish asks for the cuts"),
+    "schedule/orders": ("test_cuts", "an order is worth what its best cuts are"),
+    "schedule/leeways": ("test_lives", "leeways are overlaps of the pieces that live"),
+    "schedule/step_graph": ("test_lives", "lives are read off the steps"),
+    "search": ("test_search", "the search is asked as a whole"),
+    "split/axes": ("test_axes", "the axes are rows of one table"),
+    "split/channel_rules": ("test_channel_groups", "they say which groups there may be"),
+    "split/crossing": ("test_regions", "what crosses is what lies between two regions"),
+    "split/row_op": ("test_operators", "it is what the operators become"),
+    "terminal": ("test_cli", "the terminal is what the command line writes to"),
+    "tflite/bounds": ("test_tflite_reader", "it is the reader's first question"),
+    "tflite/edit": ("test_tflite_writer", "it makes what the writer writes"),
+    "tflite/prune": ("test_tflite_writer", "it makes what the writer writes"),
+    "tflite/schema": ("test_tflite_reader", "it is what the reader reads"),
+    "tflite/offline_plan": ("test_tflm_planner", "TFLM's planner follows it"),
+    "tflite/hidden_variables": ("test_state", "they are state"),
+    "verify/fixed_point": ("test_oracle", "it is the oracle's arithmetic"),
+    "verify/verification": ("test_compare", "it compares"),
+}
+"""Module or folder -> (where its tests are, why)."""
+
+
+def modules() -> list[str]:
+    """`plan/moves` for every module of the package with a body of its own."""
+    paths = (path.relative_to(PACKAGE).with_suffix("") for path in sorted(PACKAGE.rglob("*.py")))
+    return [path.as_posix() for path in paths if not path.name.startswith("__")]
+
+
+def names_of_tests(module: str) -> Iterator[str]:
+    """The names that its tests may have, the nearest first."""
+    *folders, name = module.split("/")
+    words = name.split("_")
+    for first in range(len(words), 0, -1):
+        stem = "_".join(words[:first])
+        yield from ("_".join(("test", *folders[k:], stem)) for k in range(len(folders) + 1))
+    yield from ("_".join(("test", *folders[k:])) for k in range(len(folders)))
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_has_its_tests(module: str) -> None:
+    by_name = [name for name in names_of_tests(module) if (TESTS / f"{name}.py").is_file()]
+    told = next((ELSEWHERE[part] for part in (module, *map(str, Path(module).parents)) if part in ELSEWHERE), None)
+    assert by_name or told is not None
+    if not by_name and told is not None:
+        assert (TESTS / f"{told[0]}.py").is_file()
+
+
+def test_no_exception_is_left_over() -> None:
+    there = {part for module in modules() for part in (module, *map(str, Path(module).parents))}
+    assert set(ELSEWHERE) <= there
+
+
+def functions() -> dict[str, list[tuple[Path, ast.FunctionDef]]]:
+    """Every function of the tests, by its name."""
+    found: dict[str, list[tuple[Path, ast.FunctionDef]]] = {}
+    for path in sorted(TESTS.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                found.setdefault(node.name, []).append((path, node))
+    return found
+
+
+def called(node: ast.AST) -> set[str]:
+    """The names that are called in it: the last of `a.b.c()`."""
+    calls = [call.func for call in ast.walk(node) if isinstance(call, ast.Call)]
+    return {f.attr if isinstance(f, ast.Attribute) else f.id for f in calls if isinstance(f, ast.Attribute | ast.Name)}
+
+
+def test_every_test_asserts_something() -> None:
+    """Itself, or through a function of the tests that does."""
+    found = functions()
+    asserting = {
+        name
+        for name, nodes in found.items()
+        if any(isinstance(part, ast.Assert) for _, node in nodes for part in ast.walk(node))
+    }
+    asserting |= {"raises", "assert_array_equal"}  # of pytest and of NumPy
+    while True:
+        more = {name for name, nodes in found.items() if any(called(node) & asserting for _, node in nodes)} - asserting
+        if not more:
+            break
+        asserting |= more
+    silent = [
+        f"{nodes[0][0].name}: {name}" for name, nodes in found.items() if name[:5] == "test_" and name not in asserting
+    ]
+    assert silent == []
