@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-FUZZER = ROOT / "tests" / "fuzz" / "executor_fuzzer.c"
+FUZZER = (ROOT / "tests" / "fuzz" / "executor_fuzzer.c", ROOT / "tests" / "fuzz" / "mutations.c")
 MAX_PROGRAM_BYTES = 8192
 """Longer seeds only make every run slower."""
 MAX_SECONDS_PER_RUN = 60
@@ -33,7 +33,7 @@ def build(binary: Path, compiler: str = "clang") -> None:
     """The fuzzer, compiled to `binary`. Raises NoFuzzerError with the compiler's first complaint."""
     from tflm_split.native.build import EXECUTOR_FOLDER, executor_sources
 
-    sources = (FUZZER, *executor_sources())
+    sources = (*FUZZER, *executor_sources())
     command = [compiler, *_FLAGS, f"-I{EXECUTOR_FOLDER}", *map(str, sources), "-o", str(binary)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "board_guard.h"
 #include "semihosting.h"
 #include "generated/split_nn_format.h"
 #include "kernels/kernels.h"
@@ -434,26 +435,6 @@ static void run_case(int32_t kernel) {
             dense_case();
             break;
     }
-}
-
-#ifdef GUARD_BY_MPU
-/* Armv7-M: nobody may touch the 4 KB from RAM_END on; all else is as without the MPU. */
-static void guard_ram_end(void) {
-    volatile uint32_t* const mpu = (volatile uint32_t*)UINT32_C(0xE000ED94);
-    mpu[1] = 0;                            /* RNR */
-    mpu[2] = RAM_END;                      /* RBAR */
-    mpu[3] = (1u << 28) | (11u << 1) | 1u; /* RASR: never executed, no access, 2^12 bytes, enabled */
-    mpu[0] = 5u;                           /* CTRL: enabled, default map for the rest */
-    __asm__ volatile("dsb\n\tisb" ::: "memory");
-}
-#else
-static void guard_ram_end(void) {}
-#endif
-
-/* Dividing by zero faults instead of giving zero. */
-static void trap_divisions_by_zero(void) {
-    *(volatile uint32_t*)UINT32_C(0xE000ED14) |= UINT32_C(1) << 4; /* CCR */
-    __asm__ volatile("dsb\n\tisb" ::: "memory");
 }
 
 #ifdef READ_BEHIND_RAM
