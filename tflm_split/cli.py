@@ -23,6 +23,7 @@ from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
 from tflm_split.terminal.options import takes_options
+from tflm_split.terminal.output import say
 from tflm_split.terminal.progress import progress_bar
 
 LIMIT_NOT_MET = 1
@@ -75,13 +76,13 @@ def optimize(
     contents = {output: result.model, json_path: record.encode()}
     save_together([NewFile(path, contents[path], force) for path in targets], input_path=model)
     if to_stdout:
-        click.echo(record, nl=False)
+        say(record, nl=False)
     else:
-        click.echo(summary(result.report))
+        say(summary(result.report))
         if options["int8_io"] and not result.changes and not result.report["kept_original"]:
-            click.echo("--int8-io changed nothing: no float conversion stands at an input or output.")
-        click.echo("")
-        click.echo(next_steps(result.report, output))
+            say("--int8-io changed nothing: no float conversion stands at an input or output.")
+        say("")
+        say(next_steps(result.report, output))
     return 0 if result.report["goal"]["met"] else LIMIT_NOT_MET
 
 
@@ -121,7 +122,7 @@ def pareto(
     if json_path and not to_stdout:
         files.append(NewFile(json_path, _json(record).encode(), force))
     save_together(files, input_path=model)
-    click.echo(_json(record) if to_stdout else front_text(record), nl=False)
+    say(_json(record) if to_stdout else front_text(record), nl=False)
     return 0
 
 
@@ -137,7 +138,7 @@ def inspect(model: Path, axes: bool, tensor: str | None, as_json: bool) -> int:
     from tflm_split.report.inspection import inspect_model, inspection_text
 
     record, operators = inspect_model(model, axes=axes, tensor=tensor)
-    click.echo(_json(record) if as_json else inspection_text(record, operators), nl=False)
+    say(_json(record) if as_json else inspection_text(record, operators), nl=False)
     return 0
 
 
@@ -155,7 +156,7 @@ def verify(original: Path, optimized: Path, inputs: int, seed: int, as_json: boo
     first, second = read_model(original), read_model(optimized)
     comparison = run(first, second, inputs, seed)
     record = verdict_record(first, second, comparison, seed)
-    click.echo(_json(record) if as_json else verdict_text(record), nl=False)
+    say(_json(record) if as_json else verdict_text(record), nl=False)
     return 0 if comparison.bit_exact else VerificationError.exit_code
 
 
@@ -172,7 +173,7 @@ def program(model: Path) -> int:
     if not found:
         raise InputError(f"{model}: holds no TFLM_SPLIT operator; `{_PROGRAM} optimize` writes models that do")
     for label, blob in found.items():
-        click.echo(f"{label}\n{format_program(decode(blob))}")
+        say(f"{label}\n{format_program(decode(blob))}")
     return 0
 
 
@@ -202,7 +203,7 @@ def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force:
     results = output_arrays(found.graph, done.outputs[0])
     save_together([NewFile(p, array_bytes(a), force) for p, a in zip(outputs, results, strict=True)], input_path=model)
     for path, array in zip(outputs, results, strict=True):
-        click.echo(f"{path}: {array.dtype} {list(array.shape)}")
+        say(f"{path}: {array.dtype} {list(array.shape)}")
     return 0
 
 
@@ -230,13 +231,13 @@ def _exit_code(arguments: list[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED_PIPE
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        say(error.format_message(), err=True)
         return BAD_INPUT
     except (Exception, KeyboardInterrupt) as error:
         if "--debug" in (sys.argv[1:] if arguments is None else arguments):
             traceback.print_exc()
         message, code = _explain(error)
-        click.echo(f"{_PROGRAM}: {' '.join(message.split())}", err=True)
+        say(f"{_PROGRAM}: {' '.join(message.split())}", err=True)
         return code
 
 

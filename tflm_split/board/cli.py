@@ -10,6 +10,7 @@ import click
 
 from tflm_split.board.boards import BOARDS
 from tflm_split.terminal.options import takes_options
+from tflm_split.terminal.output import say
 
 if TYPE_CHECKING:
     from tflm_split.board.elf_sizes import ElfSizes
@@ -71,7 +72,7 @@ def run(
     contents = ((json_file, record.encode()), (elf_path, done.elf))
     files = [NewFile(path, data, force) for path, data in contents if path is not None]
     save_together(files, input_path=model)
-    click.echo(record if to_stdout else _run_text(done, found.graph), nl=False)
+    say(record if to_stdout else _run_text(done, found.graph), nl=False)
     return 0
 
 
@@ -84,7 +85,7 @@ def size(elf: Path, as_json: bool, symbols: int) -> int:
     from tflm_split.board.elf_sizes import elf_sizes
 
     sizes = elf_sizes(elf)
-    click.echo(_json(_size_record(sizes)) if as_json else _size_text(sizes, symbols), nl=False)
+    say(_json(_size_record(sizes)) if as_json else _size_text(sizes, symbols), nl=False)
     return 0
 
 
@@ -112,7 +113,7 @@ def bench(
     record = _json(result.record())
     if json_path is not None and not to_stdout:
         save(record.encode(), json_path, force=force)
-    click.echo(record if to_stdout else result.table(), nl=False)
+    say(record if to_stdout else result.table(), nl=False)
     return 0
 
 

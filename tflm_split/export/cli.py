@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tflm_split.export import FORMATS
+from tflm_split.terminal.output import say
 
 
 @click.command()
@@ -28,12 +29,12 @@ def export(model: Path, output: Path, array_format: str, name: str, force: bool)
     read = read_model(model)
     found = exported(read, model.name, array_format, name)
     for path in write_export(found, output, force=force, input_path=model):
-        click.echo(f"{path}: {path.stat().st_size:,} bytes")
+        say(f"{path}: {path.stat().st_size:,} bytes")
     mask = 0
     for blob in programs_of(read).values():
         mask |= decode(blob).kinds_mask
     if mask:
-        click.echo(f"Kinds of steps used, for a build that leaves out the others: -DSPLIT_NN_KINDS=UINT64_C({mask:#x})")
+        say(f"Kinds of steps used, for a build that leaves out the others: -DSPLIT_NN_KINDS=UINT64_C({mask:#x})")
     if found.no_standalone is not None:
-        click.echo(f"No sources without TFLM: {found.no_standalone}.")
+        say(f"No sources without TFLM: {found.no_standalone}.")
     return 0

@@ -14,6 +14,7 @@ import numpy as np
 
 from tflm_split.errors import InputError, ModelError
 from tflm_split.ir.graph import ABSENT, ELEMENT_BYTES, Graph, Model, Operator, Quantization, Tensor
+from tflm_split.ir.printable import printable
 from tflm_split.tflite import bounds, offline_plan, schema
 from tflm_split.tflite.operands import check_operands
 from tflm_split.tflite.options import read_options
@@ -285,4 +286,5 @@ def _indices(vector: Any) -> tuple[int, ...]:
 
 
 def _text(value: bytes | None) -> str:
-    return "" if value is None else value.decode("utf-8", "replace")
+    """Text of the file as it may be shown to people: this is where all of it enters the program."""
+    return "" if value is None else printable(value.decode("utf-8", "replace"))

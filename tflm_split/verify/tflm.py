@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from tflm_split.errors import ModelError, TflmError, ToolError, UnrunnableError
+from tflm_split.ir.printable import printable
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.tflite import schema
 
@@ -289,4 +290,4 @@ def _phase(folder: Path) -> str:
 def _sentence(message: str, stderr: str) -> str:
     """`message`, with the last thing TFLM printed."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and "RecordingMicroAllocator" not in line]
-    return f"{message}; its last message: {lines[-1]}" if lines else message
+    return f"{message}; its last message: {printable(lines[-1])}" if lines else message
