@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from optimized import optimized
 from user_models import DSCNN, MODELS, small_network
+from x64_arena import minimum_x64_arena_bytes
 
 import tflm_split
-from tflm_split.analysis.arena import minimum_x64_arena_bytes
 from tflm_split.errors import InputError, ModelError
 from tflm_split.tflite.reader import read_model
 

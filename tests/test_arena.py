@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_models import Builder, Op, T, build_model
+from x64_arena import minimum_x64_arena_bytes
 
-from tflm_split.analysis.arena import minimum_x64_arena_bytes, predicted_arm32_arena
+from tflm_split.analysis.arena import predicted_arm32_arena
 from tflm_split.errors import TflmError
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.tflm import run_in_tflm

@@ -17,7 +17,6 @@ from tflm_split.arithmetic.fixed_point import (
     INT32_MAX,
     INT32_MIN,
     multiply_by_quantized_multiplier,
-    multiply_by_quantized_multiplier_array,
     quantize_multiplier,
     quantize_multiplier_smaller_than_one,
     round_half_away,
@@ -46,6 +45,18 @@ from tflm_split.verify.tflm import interpreter
 Array = NDArray[Any]
 ALL_INT8 = np.arange(256, dtype=np.uint8).view(np.int8)
 int32s = st.integers(INT32_MIN, INT32_MAX)
+
+
+def multiply_by_quantized_multiplier_array(
+    value: NDArray[Any], q: NDArray[Any] | int, shift: NDArray[Any] | int
+) -> NDArray[np.int64]:
+    """`multiply_by_quantized_multiplier` element by element, `q` and `shift` broadcast; int32 values held in int64."""
+    shifts = np.asarray(shift, np.int64)
+    shifted = np.asarray(value, np.int64) << np.maximum(shifts, 0)
+    wrapped = ((shifted + (1 << 31)) & ((1 << 32) - 1)) - (1 << 31)
+    return rounding_divide_by_pot_array(
+        saturating_rounding_doubling_high_multiply_array(wrapped, q), np.maximum(-shifts, 0)
+    )
 
 
 def in_tflm(model: bytes, *inputs: Array) -> Array:

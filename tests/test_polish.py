@@ -6,6 +6,7 @@ from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
+from crowd_bound import order_lower_bound
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from random_networks import Network, networks
@@ -13,17 +14,23 @@ from simulated_crowd import can_run, simulated_peak_bytes
 from split_stages import scheduled, steps_of
 from tiny_models import Builder
 
-from tflm_split.schedule.crowd_bound import order_lower_bound
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.min_cut import UNCUTTABLE, FlowNetwork
 from tflm_split.schedule.orders import candidate_orders
-from tflm_split.schedule.polish import polished
+from tflm_split.schedule.polish import Polish
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "models"
+
+
+def polished(step_graph: StepGraph, schedule: Schedule, stock: frozenset[int], effort: int) -> Schedule:
+    """`schedule`, or one of lower live peak with its steps in another order; `effort` counts steps looked at."""
+    polish = Polish(step_graph, schedule, stock)
+    polish.run(effort)
+    return polish.schedule
 
 
 def prepared(model: bytes, in_place: bool = False) -> tuple[Split, StepGraph]:

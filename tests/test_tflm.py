@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from repeated import is_repeatable
 from tiny_models import Builder, Op, T, build_model, conv_model
 
 from tflm_split.errors import ModelError, TflmError, ToolError
@@ -61,7 +62,7 @@ def test_a_model_with_several_inputs_and_outputs() -> None:
 def test_repeats_run_the_inputs_again_on_the_same_interpreter() -> None:
     run = run_in_tflm(conv_model(4, 4, 2, 2, 1, 1), random_inputs((1, 4, 4, 2), 2), repeats=3)
     assert len(run.outputs) == 6
-    assert run.is_repeatable
+    assert is_repeatable(run)
 
 
 def test_a_model_that_keeps_state_is_not_repeatable() -> None:
@@ -71,7 +72,7 @@ def test_a_model_that_keeps_state_is_not_repeatable() -> None:
     rng = np.random.default_rng(0)
     details = interpreter(path.read_bytes()).get_input_details(0)
     inputs = [[rng.integers(-128, 128, details["shape"]).astype(np.int8)] for _ in range(2)]
-    assert not run_in_tflm(path.read_bytes(), inputs, repeats=2).is_repeatable
+    assert not is_repeatable(run_in_tflm(path.read_bytes(), inputs, repeats=2))
 
 
 def test_an_arena_that_would_crash_tflm_is_refused() -> None:

@@ -43,7 +43,6 @@ class _TemporaryBytes:
 
 
 _ARM32 = _TemporaryBytes(12, 4, 24, _TENSOR_BYTES, _AFFINE_QUANTIZATION_BYTES)
-_X64 = _TemporaryBytes(16, 8, 32, 64, 24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +106,6 @@ def predicted_arm32_arena(model: Model, head_bytes: int) -> ArenaPrediction:
     minimum = max(head_bytes + tail.bytes, floor)
     minimum += -minimum % ARENA_ALIGNMENT_BYTES
     return ArenaPrediction(head_bytes, tail.bytes, minimum, not unknown, tuple(unknown))
-
-
-def minimum_x64_arena_bytes(model: Model, head_bytes: int, tail_bytes: int) -> int:
-    """The smallest arena an x86-64 build can start in, given the head and tail it reports (the wheel measures both).
-
-    An upper bound within 32 bytes: the padding before the interface's tensors is not known from the outside.
-    """
-    graph = model.graph
-    interface_bytes = sum(
-        _X64.pointer + _X64.tensor + _quantization_bytes(graph.tensors[t], _X64) for t in graph.inputs + graph.outputs
-    )
-    scratch_count = sum(_scratch_requests(graph, op) for op in graph.operators)
-    floor = tail_bytes - interface_bytes + _temporary_bytes(model, offline_offsets(model), scratch_count, _X64)
-    minimum = max(head_bytes + tail_bytes, floor)
-    return minimum + -minimum % ARENA_ALIGNMENT_BYTES
 
 
 def _allocate_operators(tail: _Tail, graph: Graph) -> None:

@@ -112,15 +112,3 @@ def rounding_divide_by_pot_array(value: NDArray[Any], exponent: NDArray[Any] | i
     threshold = (mask >> 1) + (wide < 0)
     rounded: NDArray[np.int64] = (wide >> by) + ((wide & mask) > threshold)
     return rounded
-
-
-def multiply_by_quantized_multiplier_array(
-    value: NDArray[Any], q: NDArray[Any] | int, shift: NDArray[Any] | int
-) -> NDArray[np.int64]:
-    """`multiply_by_quantized_multiplier` element by element, `q` and `shift` broadcast; int32 values held in int64."""
-    shifts = np.asarray(shift, np.int64)
-    shifted = np.asarray(value, np.int64) << np.maximum(shifts, 0)
-    wrapped = ((shifted + (1 << 31)) & ((1 << 32) - 1)) - (1 << 31)
-    return rounding_divide_by_pot_array(
-        saturating_rounding_doubling_high_multiply_array(wrapped, q), np.maximum(-shifts, 0)
-    )

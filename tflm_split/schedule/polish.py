@@ -28,17 +28,6 @@ PICKED = 3
 """Of the most crowded steps, and of the crowd, how many are asked about before a wider window is tried."""
 _SOURCE, _SINK = 0, 1
 """Nodes of a network: all that must come before the step in question, and itself with all that must come after."""
-DEFAULT_EFFORT = 400_000
-"""Steps in all windows looked at."""
-
-
-def polished(
-    step_graph: StepGraph, schedule: Schedule, stock: frozenset[int], effort: int = DEFAULT_EFFORT
-) -> Schedule:
-    """`schedule`, or one of lower live peak with its steps in another order; `effort` counts steps looked at."""
-    polish = Polish(step_graph, schedule, stock)
-    polish.run(effort)
-    return polish.schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +219,6 @@ class Polish:
         first = [s for k, s in enumerate(steps) if node[k] in chosen]
         second = [s for k, s in enumerate(steps) if node[k] not in chosen and k != at]
         return [*first, steps[at], *second], len(first)
-
-    def least_before(self, at: int) -> int:
-        """Bytes alive before the step at `at` in any order of all steps, if no stock operator had a place of its own."""
-        everything = self._window(0, len(self.order))
-        network, _ = self._network(everything, self.order, at)
-        return everything.base_bytes + network.cheapest_cut(_SOURCE, _SINK)[0]
 
     def _network(self, window: _Window, steps: Sequence[int], at: int) -> tuple[FlowNetwork, list[int]]:
         """What a division of `steps` around `steps[at]` costs, and the network's node of each step."""

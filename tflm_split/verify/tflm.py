@@ -68,13 +68,6 @@ class TflmRun:
     version: str
     repeats: int = 1
 
-    @property
-    def is_repeatable(self) -> bool:
-        """Did every pass over the inputs give the same bytes? (False for a model that keeps state.)"""
-        count = len(self.outputs) // self.repeats
-        first = self.outputs[:count]
-        return all(self.outputs[k * count : (k + 1) * count] == first for k in range(self.repeats))
-
 
 def tflm_version() -> str:
     """The installed wheel's version; raises ToolError unless it is the pinned one."""

@@ -9,7 +9,7 @@ for parallel execution", SPAA 2014, here in bytes). The bound holds for the spli
 from __future__ import annotations
 
 from tflm_split.schedule.cuts import Schedule
-from tflm_split.schedule.polish import Polish
+from tflm_split.schedule.polish import _SINK, _SOURCE, Polish
 from tflm_split.schedule.step_graph import StepGraph
 
 DEFAULT_STEPS = 48
@@ -37,5 +37,12 @@ def order_lower_bound(step_graph: StepGraph, schedule: Schedule, asked_steps: in
             if len(polish.writers[p]) == 1 and p not in step_graph.initial
         )
         shared = max((o.shared_bytes for o in step.overlaps), default=0)
-        bound = max(bound, polish.least_before(position) + made - shared)
+        bound = max(bound, least_before(polish, position) + made - shared)
     return bound
+
+
+def least_before(polish: Polish, at: int) -> int:
+    """Bytes alive before the step at `at` in any order of all steps, if no stock operator had a place of its own."""
+    everything = polish._window(0, len(polish.order))
+    network, _ = polish._network(everything, polish.order, at)
+    return everything.base_bytes + network.cheapest_cut(_SOURCE, _SINK)[0]
