@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from functools import cache
 from random import Random
 
+from made_once import made_once
 from random_networks import Network
 from sample_programs import one_op, small_network, with_moves
 from test_runtime_refusals import every_op
@@ -78,6 +80,12 @@ def _split(model: bytes) -> bytes:
 @cache
 def program_seeds() -> tuple[bytes, ...]:
     """Encoded programs: one of every kind of op, one that streams, and those of random networks and of `models/`."""
+    made = made_once("program_seeds", lambda path: path.write_bytes(pickle.dumps(_program_seeds())))
+    seeds: tuple[bytes, ...] = pickle.loads(made.read_bytes())
+    return seeds
+
+
+def _program_seeds() -> tuple[bytes, ...]:
     random = Random(1)
     models = [drawn_network(random) for _ in range(60)]
     models += [path.read_bytes() for path in sorted((ROOT / "models").glob("*.tflite"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import shutil
@@ -26,7 +27,13 @@ def end() -> None:
 
 
 def made_once(name: str, make: Callable[[Path], object]) -> Path:
-    """The file or folder `name` of this session. `make(path)` makes it where no test has asked for it yet."""
+    """The file or folder `name` of this session. `make(path)` makes it where no test has asked for it yet.
+
+    Where there is no session (in a script), the process is one.
+    """
+    if VARIABLE not in os.environ:
+        begin()
+        atexit.register(end)
     path = Path(os.environ[VARIABLE]) / name
     with path.with_name(f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -103,7 +103,7 @@ def test_the_record_says_which_axes_were_allowed() -> None:
 
 def test_no_rows_are_computed_again_where_none_are_cut() -> None:
     for axes, again in (("rows,channels", True), ("channels", False)):
-        results = tflm_split.pareto(block(stride=1), axes=axes, max_slowdown=3.0, verify=False)
+        results = tflm_split.pareto(block(stride=1), axes=axes, max_slowdown=3.0, verify=False, effort=200)
         macs = {result.report["optimized"]["macs"] for result in results}
         assert (len(macs) > 1) is again
         assert all(result.report["options"]["axes"] == axes.split(",") for result in results)

@@ -26,10 +26,13 @@ SLOW = {
     "gen_unet_96",
     "kws_micronet_l",
     "mcunet_person_det",
+    "mcunet_vww0_tinyts",
+    "person_detect",
+    "seeed_fomo_mbv2_035",
     "sil_rock_paper_scissors",
     "vww_micronet_vww2",
 }
-"""Models whose optimisation takes more than ten seconds, and those that are much like another."""
+"""Models whose optimisation takes about ten seconds or more, and those that are much like another."""
 SAME_OUTPUT = {"gen_mbv3s_035_96"}
 """Its weights are random, and its output is the same for every input."""
 
