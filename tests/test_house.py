@@ -20,7 +20,6 @@ ELSEWHERE = {
     "rewrite/copy_operators": ("test_copies", "it is one half of the copies that the search proposes"),
     "rewrite/drop_dead": ("test_regions", "it goes before the regions are found"),
     "rewrite/tile_columns": ("test_tiles", "it is one half of the tiles that the search proposes"),
-    "schedule/crowd_bound": ("test_polish", "what the polish reaches is held against the bound"),
     "schedule/min_cut": ("test_polish", "the polish asks for the cuts"),
     "schedule/orders": ("test_cuts", "an order is worth what its best cuts are"),
     "schedule/leeways": ("test_lives", "leeways are overlaps of the pieces that live"),
