@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pytest
 from optimized import optimized
-from user_models import DSCNN, MODELS, small_network
+from user_models import DSCNN, MODELS, float_logistic, small_network
 from x64_arena import minimum_x64_arena_bytes
 
 import tflm_split
-from tflm_split.errors import InputError, ModelError
+from tflm_split.errors import InputError, ModelError, Refusal
 from tflm_split.tflite.reader import read_model
 
 
@@ -87,6 +87,14 @@ def test_saving_writes_the_model_and_never_over_the_input_unless_told(tmp_path):
     assert source.read_bytes() == small_network()
     result.save(source, force=True)
     assert source.read_bytes() == result.model
+
+
+def test_a_result_can_be_kept_with_its_refusals():
+    result = tflm_split.optimize(float_logistic(), verify=False)
+    kept = pickle.loads(pickle.dumps(result))
+    assert (kept.report, kept.model) == (result.report, result.model)
+    refusal = pickle.loads(pickle.dumps(Refusal("dtype", "its input is INT16")))
+    assert (refusal.kind, str(refusal)) == ("dtype", "its input is INT16")
 
 
 def test_a_result_shows_itself(dscnn):

@@ -54,6 +54,9 @@ class Refusal(Exception):
     """
 
     def __init__(self, kind: str, reason: str) -> None:
-        super().__init__(reason)
+        super().__init__(kind, reason)  # both: a result that holds refusals can be pickled
         self.kind = kind
         self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
