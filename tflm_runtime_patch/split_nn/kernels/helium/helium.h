@@ -92,7 +92,7 @@ typedef struct split_mve_scales {
 
 split_mve_scales split_mve_scales_of(const split_requantization* to, int32_t channels);
 
-/* Turns the sums of channels `channel`, ... into `count` int8. */
+/* Turns the sums of channels `channel`, ... into `count` int8. Reads sums up to the next multiple of four. */
 void split_mve_store(const split_mve_scales* scales, int32_t channel, const int32_t* sums, int32_t count,
                      int8_t* output);
 

@@ -32,7 +32,7 @@ SPLIT_MVE_CASE void store(const split_requantization* to, int32_t channel, const
         const mve_pred16_t p = vctp32q((uint32_t)count);
         const int32x4_t multiplier = vldrwq_gather_shifted_offset_z_s32(multipliers, entries, p);
         const int32x4_t shift = vldrbq_gather_offset_z_s32(shifts, entries, p);
-        const int32x4_t value = split_mve_requantize(vldrwq_z_s32(sums, p), multiplier, shift);
+        const int32x4_t value = split_mve_requantize(vldrwq_s32(sums), multiplier, shift);
         vstrbq_p_s32(output, split_mve_to_range(value, zero_point, low, high), p);
         multipliers += SPLIT_MVE_WORDS * step;
         shifts += SPLIT_MVE_WORDS * step;
