@@ -23,6 +23,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from tflm_split import kinds
 from tflm_split.analysis.boards import TABLE_PATH
 from tflm_split.analysis.latency import (
     COUNTERS,
@@ -38,8 +39,8 @@ from tflm_split.board.boards import BOARDS, Board
 from tflm_split.board.firmware import build_image, describe_compiler
 from tflm_split.board.run import emulate
 from tflm_split.board.toolchain import require_tools, runtime_folder
+from tflm_split.kinds import OpKind, WeightFlags
 from tflm_split.program.encode import encode
-from tflm_split.program.format import PARAMS_OF, OpKind, WeightFlags
 from tflm_split.program.types import Op, Program, Step, Storage, View
 
 Array = NDArray[Any]
@@ -372,7 +373,7 @@ def program_of(case: Case) -> Program:
         views.append(View(k, 0, *shape, stride, 0, element_bytes))
     constants: list[bytes] = []
     params: dict[str, int | float] = {}
-    for name in (f.name for f in PARAMS_OF[case.kind].fields):
+    for name in (f.name for f in kinds.of(case.kind).record.fields):
         value = case.params[name]
         if isinstance(value, bytes):
             constants.append(value)

@@ -16,9 +16,10 @@ from tflite_helpers import CORPUS, ROOT, chain_bytes
 
 import tflm_split
 from tflm_split.errors import TflmSplitError
+from tflm_split.kinds import OpKind
+from tflm_split.kinds.limits import MOVE_ALIGN
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
-from tflm_split.program.format import MOVE_ALIGN, OpKind
 from tflm_split.program.types import Move, Op, Program, Storage, View
 from tflm_split.report.programs import programs_of
 from tflm_split.tflite.reader import read_model

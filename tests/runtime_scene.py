@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tflm_split import kinds
+from tflm_split.kinds import OpKind
 from tflm_split.native.build import compile_host_library
 from tflm_split.program.encode import encode
-from tflm_split.program.format import PARAMS_OF, OpKind
 from tflm_split.program.types import Op, Program, Step, Storage, View
 
 Array = NDArray[Any]
@@ -180,7 +181,7 @@ class Scene:
             kind,
             output.view,
             input.view,
-            {f.name: params[f.name] for f in PARAMS_OF[kind].fields},
+            {f.name: params[f.name] for f in kinds.of(kind).record.fields},
             None if input2 is None else input2.view,
             None if accumulator is None else accumulator.view,
         )

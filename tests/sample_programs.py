@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tflm_split.program.format import MeanMode, OpKind, WeightFlags
+from tflm_split.kinds import MeanMode, OpKind, WeightFlags
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 
 ROWS, COLUMNS, CHANNELS = 8, 4, 2

@@ -38,7 +38,8 @@ from tflm_split.arithmetic.softmax import check_softmax_output, softmax_paramete
 from tflm_split.arithmetic.tables import binary_lut, lut
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Quantization
-from tflm_split.program.format import BINARY_PARAMS, SUM_PARAMS
+from tflm_split.kinds.binary import BINARY_PARAMS
+from tflm_split.kinds.feeds import SUM_PARAMS
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.tflm import interpreter
 

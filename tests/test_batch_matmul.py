@@ -15,8 +15,8 @@ from tiny_models import Builder, T, single_op
 
 from tflm_split.errors import InternalError, ProgramError, Refusal
 from tflm_split.ir.graph import Graph
+from tflm_split.kinds import OpKind
 from tflm_split.program.check import check_program
-from tflm_split.program.format import OpKind
 from tflm_split.program.types import Program
 from tflm_split.split.operators import split_operator
 from tflm_split.split.row_op import RowOp

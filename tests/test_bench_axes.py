@@ -14,7 +14,7 @@ import pytest
 from optimized import optimized
 
 import tflm_split
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.tflite.reader import read_model
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -24,11 +24,14 @@ from tflm_server import TflmServer
 from tiny_models import Builder, Op, T, build_model
 
 from tflm_split.errors import InternalError, ProgramError, Refusal
+from tflm_split.kinds import OpKind, WeightFlags
+from tflm_split.kinds.convolution import CONV_PARAMS
+from tflm_split.kinds.record import Record
 from tflm_split.lower.assemble import assemble, region_blobs
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
-from tflm_split.program.format import CONV_PARAMS, HEADER, NONE, OP, OpKind, Record, WeightFlags
+from tflm_split.program.format import HEADER, NONE, OP
 from tflm_split.program.types import Program
 from tflm_split.search.candidates import rewritten_split
 from tflm_split.search.refine import Limits, Refined, Search

@@ -11,11 +11,11 @@ from split_stages import planned
 from tiny_models import Builder
 
 from tflm_split.errors import Refusal
+from tflm_split.kinds import OpKind
 from tflm_split.lower.compile import Plan
 from tflm_split.lower.emit import border, piece_index, region_runs, tensor_offset
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
-from tflm_split.program.format import OpKind
 from tflm_split.program.types import Io, Program
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model

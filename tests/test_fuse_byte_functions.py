@@ -15,7 +15,7 @@ from tflm_server import TflmServer
 from tiny_models import Op, T, build_model
 
 from tflm_split.ir.graph import Graph
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
 from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.regions import SplitOptions, split_graph

@@ -40,9 +40,9 @@ from tflm_split.board.boards import BOARDS
 from tflm_split.board.firmware import describe_compiler
 from tflm_split.board.run import BoardRun, run_on_board
 from tflm_split.errors import InputError
+from tflm_split.kinds import OpKind
 from tflm_split.lower.assemble import lower
 from tflm_split.program.encode import encode
-from tflm_split.program.format import OpKind
 from tflm_split.program.types import Op, Program, Step
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs as make_inputs

@@ -10,7 +10,7 @@ from operator_cases import act, binary, each_refused, numbers, refusal, split, w
 from tiny_models import T, single_op
 
 from tflm_split.ir.graph import Graph
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.rows import ROW_ZERO, SAME_ROW, RowShape, Window
 
 

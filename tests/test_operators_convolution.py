@@ -10,7 +10,7 @@ from operator_cases import MAP, ONES, act, changed, conv, depthwise, each_refuse
 from tiny_models import conv_model
 
 from tflm_split.ir.graph import Graph
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.overlap import overlap_distance
 from tflm_split.split.rows import RowShape, Window
 from tflm_split.tflite.reader import read_model

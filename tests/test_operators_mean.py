@@ -9,7 +9,7 @@ from operator_cases import MAP, act, each_refused, numbers, refusal, split
 from tiny_models import single_op
 
 from tflm_split.ir.graph import Graph
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 
 
 @pytest.mark.parametrize(

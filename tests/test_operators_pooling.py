@@ -10,7 +10,7 @@ from operator_cases import MAP, NO_PAD, act, each_refused, pool, refusal, split
 from tiny_models import single_op
 
 from tflm_split.ir.graph import Graph, Quantization
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.rows import Window
 from tflm_split.tflite.reader import read_model
 

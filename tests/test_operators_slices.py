@@ -9,7 +9,7 @@ from operator_cases import act, numbers
 from tiny_models import single_op
 
 from tflm_split.errors import Refusal
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators import split_operator
 from tflm_split.split.operators.slices import slice_aliases
 from tflm_split.split.rows import MappedRow, RowShape

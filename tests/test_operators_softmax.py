@@ -8,7 +8,7 @@ from operator_cases import act, each_refused, refusal, split
 from tiny_models import single_op
 
 from tflm_split.ir.graph import Graph
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 
 
 def test_softmax_goes_row_by_row() -> None:

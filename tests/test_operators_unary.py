@@ -9,7 +9,7 @@ from operator_cases import act, each_refused, refusal, split
 from tiny_models import Builder, single_op
 
 from tflm_split.ir.graph import Graph
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.rows import RowShape
 
 

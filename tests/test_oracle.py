@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_programs import int32s, small_network
 
+from tflm_split import kinds
 from tflm_split.arithmetic.requantize import (
     binary_parameters,
     mean_parameters,
@@ -25,10 +26,10 @@ from tflm_split.arithmetic.requantize import (
 )
 from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Operator, Quantization, Tensor
+from tflm_split.kinds import MeanMode, OpKind, WeightFlags
 from tflm_split.program.check import check_program
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
-from tflm_split.program.format import PARAMS_OF, MeanMode, OpKind, WeightFlags
 from tflm_split.program.types import Io, Op, Program, Step, Storage, View
 from tflm_split.split.operators.resize import between
 from tflm_split.verify import fixed_point as fp
@@ -72,7 +73,7 @@ def run_op(
     if feeds:
         place(out_shape, 4)
     constants = [value for value in params.values() if isinstance(value, bytes)]
-    filled: dict[str, int | float] = {f.name: 0 for f in PARAMS_OF[kind].fields}
+    filled: dict[str, int | float] = {f.name: 0 for f in kinds.of(kind).record.fields}
     filled |= {"output_min": -128, "output_max": 127} if "output_min" in filled else {}
     for name, value in params.items():
         filled[name] = constants.index(value) if isinstance(value, bytes) else value

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.overlap import overlap_distance
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import RowShape

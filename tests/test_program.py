@@ -10,32 +10,19 @@ import runtime_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_programs import CONV1, INPUT, LUT, MIDDLE, OUTPUT, SUM, one_op, small_network, window, with_addresses
-
-from tflm_split.errors import InternalError, ProgramError
-from tflm_split.program.check import BINARY, SUMS, check_program
 from tflm_split.program.check_types import INT16_KINDS, TYPED_CONVOLUTIONS, TYPED_FEEDS, element_bytes_of
+
+from tflm_split import kinds
+from tflm_split.errors import InternalError, ProgramError
+from tflm_split.kinds import MeanMode, OpKind, UnaryMode, WeightFlags
+from tflm_split.kinds.limits import MOVE_ALIGN
+from tflm_split.kinds.record import Block, Record
+from tflm_split.kinds.window import WINDOW
+from tflm_split.program.check import BINARY, SUMS, check_program
 from tflm_split.program.constants import ALIGNMENT, constant_bytes, constant_fields
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode, wide_steps
-from tflm_split.program.format import (
-    HEADER,
-    IO,
-    MOVE_ALIGN,
-    OP,
-    PARAMS_OF,
-    RECORDS,
-    STORAGE,
-    VIEW,
-    WINDOW,
-    Block,
-    Flags,
-    MeanMode,
-    OpKind,
-    Record,
-    StorageKind,
-    UnaryMode,
-    WeightFlags,
-)
+from tflm_split.program.format import HEADER, IO, OP, RECORDS, STORAGE, VIEW, Flags, StorageKind
 from tflm_split.program.sizes import program_bytes_without_constants
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 
@@ -195,7 +182,7 @@ def programs(draw: st.DrawFn) -> Program:
             accumulator = view(*out_shape, 4)
         if kind in TYPED_FEEDS:
             accumulator = view(1, 1, out_shape[2] * (2 if kind is OpKind.DENSE_FEED_INT16 else 1), 4)
-        params: dict[str, int | float] = dict.fromkeys((f.name for f in PARAMS_OF[kind].fields), 0)
+        params: dict[str, int | float] = dict.fromkeys((f.name for f in kinds.of(kind).record.fields), 0)
         params |= extra
         if "output_min" in params:
             params |= {"output_min": draw(st.integers(-128, 0)), "output_max": draw(st.integers(0, 127))}
@@ -280,7 +267,8 @@ def test_no_two_fields_of_a_record_have_the_same_name(record: Record) -> None:
 
 def test_a_window_comes_first_in_its_record() -> None:
     """So that rows are found through it without a look at the kind."""
-    for record in PARAMS_OF.values():
+    for kind in kinds.KINDS:
+        record = kind.record
         position = [k for k, m in enumerate(record.members) if isinstance(m, Block) and m.record is WINDOW]
         assert position in ([], [0])
 
@@ -314,7 +302,7 @@ def test_constants_lie_at_a_multiple_of_their_alignment() -> None:
     assert int(header["constants_offset"]) % 16 == 0
     for k, op in enumerate(program.ops):
         record = OP.unpack(blob, int(header["ops_offset"]) + k * OP.size_bytes)
-        params = PARAMS_OF[op.kind].unpack(blob, int(record["params_offset"]))
+        params = kinds.of(op.kind).record.unpack(blob, int(record["params_offset"]))
         for name in constant_fields(op.kind):
             held = program.constants[int(op.params[name])]
             offset = int(params[name])

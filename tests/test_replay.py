@@ -30,9 +30,9 @@ from sample_programs import (
 )
 
 from tflm_split.errors import InternalError
+from tflm_split.kinds import OpKind
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
-from tflm_split.program.format import OpKind
 from tflm_split.program.types import Io, Op, Program, Step, Storage, View
 from tflm_split.verify.oracle import run_program
 from tflm_split.verify.replay import replay

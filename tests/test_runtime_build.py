@@ -16,6 +16,7 @@ from runtime_scene import Scene
 from toolchains import ASAN, need_linked
 
 from tflm_split.errors import ToolError
+from tflm_split.kinds import OpKind
 from tflm_split.native import build as host_library
 from tflm_split.native.build import (
     EXECUTOR_FOLDER,
@@ -27,7 +28,6 @@ from tflm_split.native.build import (
 )
 from tflm_split.program import c_header
 from tflm_split.program.encode import encode
-from tflm_split.program.format import OpKind
 from tflm_split.program.types import Io, Op, Program, Step
 
 RUNTIME = RUNTIME_FOLDER

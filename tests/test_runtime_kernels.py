@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from runtime_scene import LAYOUTS, Array, Image, Scene, requantize, wrap
 
 from tflm_split.arithmetic.softmax import softmax_parameters
-from tflm_split.program.format import MeanMode, OpKind, WeightFlags
+from tflm_split.kinds import MeanMode, OpKind, WeightFlags
 
 Fields = dict[str, Any]
 examples = settings(max_examples=60, deadline=None)

@@ -20,23 +20,14 @@ from runtime_scene import Image, Scene, prepare
 from sample_programs import int32s, one_op, requantize, window
 from toolchains import ASAN, need_linked
 
+from tflm_split import kinds
 from tflm_split.errors import ProgramError
+from tflm_split.kinds import OpKind, WeightFlags
+from tflm_split.kinds.record import Record
 from tflm_split.native.build import EXECUTOR_FOLDER, executor_sources
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
-from tflm_split.program.format import (
-    HEADER,
-    IO,
-    MOVE,
-    OP,
-    PARAMS_OF,
-    STORAGE,
-    VIEW,
-    OpKind,
-    Record,
-    StorageKind,
-    WeightFlags,
-)
+from tflm_split.program.format import HEADER, IO, MOVE, OP, STORAGE, VIEW, StorageKind
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 
 HEADER_FAULT = "the program's header names tables outside the program, or has an unknown flag"
@@ -196,7 +187,7 @@ def changed(record: Record, index: int, **fields: int | float) -> bytes:
 
 
 def changed_params(kind: OpKind, **fields: int | float) -> bytes:
-    return changed(PARAMS_OF[kind], KINDS.index(kind), **fields)
+    return changed(kinds.of(kind).record, KINDS.index(kind), **fields)
 
 
 def test_the_untouched_program_is_accepted() -> None:
@@ -421,7 +412,7 @@ def test_views_of_the_wrong_type_or_shape(kind: OpKind, fields: dict[str, int], 
     if kind is OpKind.LUT and fault == CONSTANT_FAULT:  # a table of 256 floats would reach beyond the constants
         end = len(encode(every_op()))
         params = bytearray(changed(OP, KINDS.index(kind), **fields))
-        at = place(bytes(params), PARAMS_OF[kind], KINDS.index(kind))
+        at = place(bytes(params), kinds.of(kind).record, KINDS.index(kind))
         params[at : at + 4] = (end - 256).to_bytes(4, "little")
         assert prepare(bytes(params)) == fault
     else:
@@ -579,9 +570,9 @@ def test_parameters(kinds: tuple[OpKind, ...], fields: dict[str, int | float], f
 
 def test_values_in_tables_are_checked() -> None:
     blob = encode(every_op())
-    conv = PARAMS_OF[OpKind.CONV].unpack(blob, place(blob, PARAMS_OF[OpKind.CONV], OpKind.CONV))
-    softmax = PARAMS_OF[OpKind.SOFTMAX].unpack(blob, place(blob, PARAMS_OF[OpKind.SOFTMAX], OpKind.SOFTMAX))
-    resize_record = PARAMS_OF[OpKind.RESIZE_NEAREST]
+    conv = kinds.of(OpKind.CONV).record.unpack(blob, place(blob, kinds.of(OpKind.CONV).record, OpKind.CONV))
+    softmax = kinds.of(OpKind.SOFTMAX).record.unpack(blob, place(blob, kinds.of(OpKind.SOFTMAX).record, OpKind.SOFTMAX))
+    resize_record = kinds.of(OpKind.RESIZE_NEAREST).record
     resize = resize_record.unpack(blob, place(blob, resize_record, OpKind.RESIZE_NEAREST))
     for offset, value in (
         (int(resize["row_map_offset"]) + 2, struct.pack("<H", 4)),
@@ -652,7 +643,7 @@ def scalar_mutations(blob: bytes) -> list[bytes]:
         (OP, int(header["ops_offset"]), int(header["op_count"])),
         (MOVE, int(header["moves_offset"]), int(header["move_count"])),
     ]
-    tables += [(PARAMS_OF[kind], place(blob, PARAMS_OF[kind], KINDS.index(kind)), 1) for kind in KINDS]
+    tables += [(kinds.of(kind).record, place(blob, kinds.of(kind).record, KINDS.index(kind)), 1) for kind in KINDS]
     mutated = []
     for record, start, count in tables:
         for index in range(count):
@@ -691,7 +682,9 @@ def test_sums_that_overflow_wrap(tmp_path: Path) -> None:
     """A program whose every constant is as large as it can be: no overflow of an int32 may be undefined behaviour."""
     blob = bytearray(encode(every_op()))
     constants = int(HEADER.unpack(bytes(blob), 0)["constants_offset"])
-    conv = PARAMS_OF[OpKind.CONV].unpack(bytes(blob), place(bytes(blob), PARAMS_OF[OpKind.CONV], OpKind.CONV))
+    conv = kinds.of(OpKind.CONV).record.unpack(
+        bytes(blob), place(bytes(blob), kinds.of(OpKind.CONV).record, OpKind.CONV)
+    )
     kept = int(conv["shifts_offset"])
     shifts = bytes(blob[kept : kept + 2])
     hostile = []
@@ -700,20 +693,22 @@ def test_sums_that_overflow_wrap(tmp_path: Path) -> None:
         for shift in (shifts, bytes([30, 30]), bytes([0xE1, 0xE1])):
             copy[kept : kept + 2] = shift
             for kind in (*TWO_OPERANDS, OpKind.SUM_FEED, OpKind.PIXEL_SUM):
-                at = place(bytes(copy), PARAMS_OF[kind], KINDS.index(kind))
-                fields = PARAMS_OF[kind].unpack(bytes(copy), at)
+                at = place(bytes(copy), kinds.of(kind).record, KINDS.index(kind))
+                fields = kinds.of(kind).record.unpack(bytes(copy), at)
                 high = value - (1 << 32) if value >> 31 else value
                 hostile_fields = {n: high for n in fields if "multiplier" in n or n == "bias"}
                 hostile_fields |= {n: 30 for n in fields if "shift" in n and n != "left_shift"}
-                copy[at : at + PARAMS_OF[kind].size_bytes] = PARAMS_OF[kind].pack(**fields | hostile_fields)
-            exps = PARAMS_OF[OpKind.SOFTMAX].unpack(bytes(copy), place(bytes(copy), PARAMS_OF[OpKind.SOFTMAX], 9))
+                copy[at : at + kinds.of(kind).record.size_bytes] = kinds.of(kind).record.pack(**fields | hostile_fields)
+            exps = kinds.of(OpKind.SOFTMAX).record.unpack(
+                bytes(copy), place(bytes(copy), kinds.of(OpKind.SOFTMAX).record, 9)
+            )
             at = int(exps["exps_offset"])
             copy[at : at + 12] = struct.pack("<3i", 2**31 - 1, 2**31 - 1, 2**31 - 1)
-            resize = PARAMS_OF[OpKind.RESIZE_NEAREST]
+            resize = kinds.of(OpKind.RESIZE_NEAREST).record
             for name, entries in (("row_map_offset", 4), ("column_map_offset", 3)):
                 at = int(resize.unpack(bytes(copy), place(bytes(copy), resize, OpKind.RESIZE_NEAREST))[name])
                 copy[at : at + 2 * entries] = bytes(2 * entries)
-            bilinear = PARAMS_OF[OpKind.RESIZE_BILINEAR]
+            bilinear = kinds.of(OpKind.RESIZE_BILINEAR).record
             for name, entries in (("row_positions_offset", 4), ("column_positions_offset", 3)):
                 at = int(bilinear.unpack(bytes(copy), place(bytes(copy), bilinear, OpKind.RESIZE_BILINEAR))[name])
                 copy[at : at + 4 * entries] = bytes(4 * entries)

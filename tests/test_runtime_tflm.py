@@ -13,8 +13,8 @@ import pytest
 from runtime_scene import Array, Image, Scene, execute, library
 
 from tflm_split.arithmetic.softmax import softmax_parameters
+from tflm_split.kinds import MeanMode, OpKind, WeightFlags
 from tflm_split.program.encode import encode
-from tflm_split.program.format import MeanMode, OpKind, WeightFlags
 from tflm_split.program.types import Io, Op, Program, Step
 
 runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")

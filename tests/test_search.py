@@ -13,12 +13,12 @@ from tflm_server import TflmServer
 from tiny_models import Builder
 
 from tflm_split.analysis.latency import predict, sharing
+from tflm_split.kinds import OpKind
 from tflm_split.lower.assemble import lower
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
 from tflm_split.plan.progress import Teller
-from tflm_split.program.format import OpKind
 from tflm_split.report.record import plan_macs
 from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.lives import lives

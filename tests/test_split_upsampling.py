@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tiny_models import Op, T, build_model
 
 from tflm_split.errors import Refusal
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators import split_operator
 from tflm_split.split.operators.resize import nearest
 from tflm_split.split.overlap import overlap_distance

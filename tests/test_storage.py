@@ -12,7 +12,7 @@ from random_networks import Network
 from tiny_models import Builder
 
 from tflm_split.errors import Refusal
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 from tflm_split.split.rows import RowShape
 from tflm_split.split.storage import Alias, Storage, StorageView, resolve

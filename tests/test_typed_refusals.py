@@ -15,12 +15,14 @@ from test_runtime_refusals import drive
 from tiny_models import T, single_op
 from typed_models import TypedBuilder
 
+from tflm_split import kinds
 from tflm_split.errors import ProgramError, Refusal
+from tflm_split.kinds import OpKind
 from tflm_split.native.build import executor_sources, host_library
 from tflm_split.program.check import check_program
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
-from tflm_split.program.format import HEADER, OP, PARAMS_OF, OpKind
+from tflm_split.program.format import HEADER, OP
 from tflm_split.program.types import Program
 from tflm_split.split.operators import split_operator
 from tflm_split.split.overlap import overlap_distance
@@ -185,7 +187,7 @@ def with_params(kind: OpKind, **fields: int | float) -> bytes:
     blob = bytearray(encode(program))
     k = next(i for i, op in enumerate(program.ops) if op.kind is kind)
     record = OP.unpack(blob, int(HEADER.unpack(blob, 0)["ops_offset"]) + k * OP.size_bytes)
-    layout, at = PARAMS_OF[kind], int(record["params_offset"])
+    layout, at = kinds.of(kind).record, int(record["params_offset"])
     blob[at : at + layout.size_bytes] = layout.pack(**(layout.unpack(bytes(blob), at) | fields))
     return bytes(blob)
 

@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from math import fsum
 
+from tflm_split import kinds
 from tflm_split.analysis import latency_dsp, latency_mve, latency_portable
 from tflm_split.analysis.boards import TABLE_PATH
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry, Row
 from tflm_split.errors import InputError
-from tflm_split.program.constants import constant_fields
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.program.types import Op, Program, View
-from tflm_split.split.row_op import FEEDS, RowOp
+from tflm_split.split.row_op import RowOp
 from tflm_split.split.rows import RowShape
 
 TABLE_SCHEMA = 1
@@ -181,7 +181,7 @@ class OpCost:
 def generic_counts(at: Geometry, edge: Edge) -> Counts:
     """What any kernel does: a step, output elements, taps. Weights tell the multiply-accumulates of those that have any."""
     to = Counts()
-    feeds = at.kind in FEEDS
+    feeds = kinds.of(at.kind).feeds
     weights = len(at.constant("weights_offset")) / (4 if at.output.element_bytes == 4 else 1)
     taps = at.kernel[0] * at.kernel[1] * at.output.elements if "kernel_rows" in at.params else 0
     to.add("step", 1)
@@ -194,7 +194,7 @@ def generic_counts(at: Geometry, edge: Edge) -> Counts:
 def op_geometry(program: Program, op: Op) -> Geometry:
     """An op of a program as its kernel sees it."""
     views = program.views
-    constants = constant_fields(op.kind)
+    constants = kinds.of(op.kind).constant_fields
     params = {n: program.constants[int(value)] if n in constants else value for n, value in op.params.items()}
     second = None if op.input2 is None else _row_of_view(views[op.input2])
     return Geometry(op.kind, params, _row_of_view(views[op.input]), _row_of_view(views[op.output]), second)

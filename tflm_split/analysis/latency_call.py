@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 
 
 class Counts(dict[str, float]):

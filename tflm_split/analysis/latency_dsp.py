@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
 from tflm_split.analysis.latency_portable import sum_ends
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 
 _WINDOW_BYTES = 64
 _SUM_PADDING_BYTES = 32

@@ -6,7 +6,7 @@ Kinds whose kernel has no variant for the processor are counted here for every b
 from __future__ import annotations
 
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
-from tflm_split.program.format import OpKind, WeightFlags
+from tflm_split.kinds import OpKind, WeightFlags
 
 _LANES = 4
 _BLOCK_CHANNELS = 32

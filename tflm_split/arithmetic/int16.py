@@ -17,7 +17,7 @@ from tflm_split.arithmetic.fixed_point import (
 )
 from tflm_split.arithmetic.requantize import activation_range
 from tflm_split.errors import Refusal
-from tflm_split.program.format import BinaryMode
+from tflm_split.kinds import BinaryMode
 
 LEFT_SHIFT = 15
 """Bits ADD and SUB shift int16 operands up before they scale them."""

@@ -20,7 +20,7 @@ from tflm_split.arithmetic.fixed_point import (
 )
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Quantization
-from tflm_split.program.format import MeanMode
+from tflm_split.kinds import MeanMode
 
 _RANGES = {"INT8": (-128, 127), "UINT8": (0, 255), "INT16": (-32768, 32767)}
 _ACTIVATION_LIMITS: dict[str, tuple[float | None, float | None]] = {

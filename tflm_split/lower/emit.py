@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from tflm_split.errors import InternalError, Refusal
 from tflm_split.ir.graph import Graph
+from tflm_split.kinds import OpKind
 from tflm_split.plan.problem import Layout
 from tflm_split.plan.problem import Move as SpanMove
-from tflm_split.program.format import OpKind
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies
 from tflm_split.schedule.step_graph import StepGraph

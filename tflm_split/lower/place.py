@@ -12,11 +12,13 @@ from tflm_split.analysis.latency import (
     row_op_cost,
     slower_in_place,
 )
+from tflm_split.kinds import OpKind
+from tflm_split.kinds.limits import MOVE_ALIGN
 from tflm_split.plan.moves import MoveTerms
 from tflm_split.plan.portfolio import Start, plan
 from tflm_split.plan.problem import Layout
 from tflm_split.plan.progress import Tick, no_tick
-from tflm_split.program.format import MOVE_ALIGN, MOVE_BYTES, OpKind
+from tflm_split.program.format import MOVE_BYTES
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.leeways import FREE, Price, leeways
 from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies, live_bytes, lives, make_bodies

@@ -8,62 +8,15 @@ same rules.
 
 from __future__ import annotations
 
-import math
-import struct
-from collections.abc import Mapping
-from typing import NoReturn
+from dataclasses import replace
+from itertools import groupby
 
+from tflm_split import kinds
 from tflm_split.errors import ProgramError
-from tflm_split.program.check_maps import position_fault, rows_mixed, shape_fault
-from tflm_split.program.check_matmul import matmul_fault, matmul_rows, transpose_fault
-from tflm_split.program.check_types import (
-    FLOAT_KINDS,
-    INT16_KINDS,
-    TYPED_BINARY,
-    TYPED_CONVOLUTIONS,
-    TYPED_FEEDS,
-    TYPED_POOLS,
-    TYPED_WINDOWED,
-    element_bytes_of,
-    typed_fault,
-    wide_shift_fault,
-)
-from tflm_split.program.constants import DEPTHWISE_KINDS, constant_bytes, constant_fields
-from tflm_split.program.format import (
-    MAX_WINDOW_ROWS,
-    MOVE_ALIGN,
-    NONE,
-    PARAMS_OF,
-    MeanMode,
-    OpKind,
-    StorageKind,
-    WeightFlags,
-)
+from tflm_split.kinds.kind import Case, Kind
+from tflm_split.kinds.limits import MAX_BYTES, MAX_MOVES, MAX_MOVES_AT_ONCE, MOVE_ALIGN
+from tflm_split.program.format import NONE, StorageKind
 from tflm_split.program.types import Op, Program, Storage, View
-
-Params = Mapping[str, int | float]
-
-SUMS = (OpKind.CONV_SUM, OpKind.CONV_SUM_LAST)
-WINDOWED = (OpKind.CONV, OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL, *SUMS, *TYPED_WINDOWED)
-BINARY = (
-    OpKind.ADD, OpKind.SUB, OpKind.MUL, OpKind.MINIMUM, OpKind.MAXIMUM, OpKind.SQUARED_DIFFERENCE, OpKind.PRELU,
-    *TYPED_BINARY,
-)  # fmt: skip
-FEEDS = (OpKind.SUM_FEED, OpKind.DENSE_FEED, *TYPED_FEEDS)
-TYPED = INT16_KINDS | FLOAT_KINDS
-
-MAX_BYTES = 2**31 - 1
-"""Of the workspace: the executor computes addresses in int32."""
-MAX_MOVES = 2**16 - 1
-"""Their order is given in u16."""
-MAX_REACH = 2**29
-"""A window's last row or column lies before this, stride and dilation counted."""
-MAX_SOFTMAX_CHANNELS = 4095
-"""More exponentials could overflow the sum's 12 integer bits."""
-MAX_SUMMED_PIXELS = 2**23
-"""More int8 could overflow the int32 sum of `SUM_FEED`."""
-MIN_SHIFT, MAX_SHIFT = -31, 30
-"""What MultiplyByQuantizedMultiplier can shift an int32 by (negative is right)."""
 
 
 def check_program(program: Program) -> None:
@@ -85,64 +38,41 @@ def check_program(program: Program) -> None:
     for v, view in enumerate(program.views):
         _check_view(program, f"view {v}", view)
     for k, op in enumerate(program.ops):
-        _OpCheck(program, k, op).run()
+        _check_op(program, k, op)
     rows_of = [step_rows(program, op) for op in program.ops]
+    cases = [case_of(program, op) for op in program.ops]
     for i, step in enumerate(program.steps):
         if not 0 <= step.op < len(program.ops):
             raise ProgramError(f"step {i} names op {step.op}, but there are {len(program.ops)} ops")
         if not 0 <= step.row < rows_of[step.op]:
             raise ProgramError(f"step {i} computes row {step.row} of op {step.op}, which has {rows_of[step.op]} rows")
     for k, row in sorted({(step.op, step.row) for step in program.steps}):
-        _check_addresses(program, k, row)
+        _check_addresses(program, k, cases[k], row)
     _check_moves(program)
 
 
 def step_rows(program: Program, op: Op) -> int:
-    """How many steps the op takes: the rows of its output view, or of its input view when it accumulates."""
-    return program.views[op.input if op.kind in FEEDS else op.output].row_count
+    """How many steps the op takes: the rows of its output view, or of its input view when it takes its input in by rows."""
+    return program.views[op.input if kinds.of(op.kind).feeds else op.output].row_count
 
 
-def u16s(program: Program, op: Op, name: str) -> tuple[int, ...]:
-    """The entries of the row or column map that parameter `name` refers to."""
-    constant = program.constants[int(op.params[name])]
-    return struct.unpack(f"<{len(constant) // 2}H", constant)
+def case_of(program: Program, op: Op) -> Case:
+    """The op as its kind's rules look at it; its views and constants must exist."""
+    constants = {c.field: program.constants[int(op.params[c.field])] for c in kinds.of(op.kind).constants}
+    return replace(_bare_case(program, op), constants=constants)
 
 
-def _check_addresses(program: Program, index: int, row: int) -> None:
+def _check_addresses(program: Program, index: int, case: Case, row: int) -> None:
     """Every row that the step touches must have an address."""
     op = program.ops[index]
-    source = program.views[op.input]
-    touched = [(op.output, 0 if op.kind in FEEDS else row)]
+    kind = kinds.of(op.kind)
+    operands = (op.input, op.input2)
+    touched: list[tuple[int | None, int]] = [(op.output, 0 if kind.feeds else row)]
     if op.accumulator is not None:
-        touched.append((op.accumulator, row if op.kind in SUMS else 0))
-    if op.kind in WINDOWED:
-        first = row * int(op.params["stride_rows"]) - int(op.params["pad_rows"])
-        taps = [first + k * int(op.params["dilation_rows"]) for k in range(int(op.params["kernel_rows"]))]
-        touched += [(op.input, tap) for tap in taps if 0 <= tap < source.row_count]
-    elif op.kind is OpKind.TRANSPOSE_CONV:
-        for k in range(int(op.params["kernel_rows"])):
-            tap, rest = divmod(row + int(op.params["pad_rows"]) - k, int(op.params["stride_rows"]))
-            touched += [(op.input, tap)] if rest == 0 and 0 <= tap < source.row_count else []
-    elif op.kind is OpKind.RESIZE_NEAREST:
-        touched.append((op.input, u16s(program, op, "row_map_offset")[row]))
-    elif op.kind is OpKind.RESIZE_BILINEAR:
-        touched += [(op.input, tap) for tap in rows_mixed(program, op, row)]
-    elif op.kind is OpKind.BATCH_MATMUL and op.input2 is not None:
-        touched += [(op.input, row), *((op.input2, r) for r in matmul_rows(program, op, row))]
-    elif op.kind is OpKind.TRANSPOSE and op.params["row_axis"] != 0:
-        touched += [(op.input, r) for r in range(source.row_count)]
-    elif op.kind is OpKind.DEPTH_TO_SPACE:
-        touched.append((op.input, row // int(op.params["block"])))
-    elif op.kind is OpKind.PAD:
-        tap = row - int(op.params["pad_rows"])
-        touched += [(op.input, tap)] if 0 <= tap < source.row_count else []
-    else:
-        touched += [
-            (view, 0 if op.kind in BINARY and program.views[view].row_count == 1 else row)
-            for view in (op.input, op.input2)
-            if view is not None
-        ]
+        touched.append((op.accumulator, row if kind.sums else 0))
+    touched += [(operands[operand], tap) for operand, tap in kind.reads.rows(case, row)]
     for view_index, view_row in touched:
+        assert view_index is not None
         view = program.views[view_index]
         storage = program.storages[view.storage]
         if storage.constant is None and storage.addresses[view.first_row + view_row] is None:
@@ -177,6 +107,10 @@ def _check_moves(program: Program) -> None:
         if (move.step, move.storage, move.row) in seen:
             raise ProgramError(f"move {i} moves row {move.row} of storage {move.storage} twice before step {move.step}")
         seen.add((move.step, move.storage, move.row))
+    for step, group in groupby(program.moves, key=lambda move: move.step):
+        count = len(list(group))
+        if count > MAX_MOVES_AT_ONCE:
+            raise ProgramError(f"{count} moves come before step {step}, and {MAX_MOVES_AT_ONCE} is the most")
 
 
 def _check_storage(program: Program, name: str, storage: Storage) -> None:
@@ -236,279 +170,98 @@ def _check_view(program: Program, name: str, view: View) -> None:
             raise ProgramError(f"{name} has {size}-byte elements at an address that is not a multiple of {size}")
 
 
-class _OpCheck:
-    """The rules one op must hold; `fail` names the op."""
+def _check_op(program: Program, index: int, op: Op) -> None:
+    """The rules that hold for every kind, by what the kind says of itself, and then its own."""
+    fault = _op_fault(program, op, kinds.of(op.kind))
+    if fault:
+        raise ProgramError(f"op {index} {op.kind.name}: {fault}")
 
-    def __init__(self, program: Program, index: int, op: Op) -> None:
-        self.program = program
-        self.name = f"op {index} {op.kind.name}"
-        self.op = op
 
-    def fail(self, fault: str) -> NoReturn:
-        raise ProgramError(f"{self.name}: {fault}")
+def _op_fault(program: Program, op: Op, kind: Kind) -> str | None:
+    fault = _names_fault(program, op, kind)
+    if fault:
+        return fault
+    case = _bare_case(program, op)
+    return (
+        _elements_fault(case, kind)
+        or _ranges_fault(case, kind)
+        or kind.check(case)
+        or _constants_fault(program, op, case, kind)
+        or (kind.check_constants(case_of(program, op)) if kind.check_constants else None)
+    )
 
-    def view(self, index: int | None, role: str) -> View:
-        if index is None or not 0 <= index < len(self.program.views):
-            self.fail(f"its {role} names view {index}, but there are {len(self.program.views)} views")
-        return self.program.views[index]
 
-    def run(self) -> None:
-        op, kind, params = self.op, self.op.kind, self.op.params
-        names = {f.name for f in PARAMS_OF[kind].fields}
-        if set(params) != names:
-            self.fail(f"its parameters differ from {PARAMS_OF[kind].name}'s in {sorted(set(params) ^ names)}")
-        output, source = self.view(op.output, "output"), self.view(op.input, "input")
-        takes_two = kind in BINARY or kind is OpKind.BATCH_MATMUL
-        if (op.input2 is not None) != takes_two:
-            self.fail("it has no second input" if takes_two else "it has a second input and takes one")
-        if (op.accumulator is not None) != (kind in (*FEEDS, *SUMS)):
-            self.fail("it has no accumulator" if op.accumulator is None else "it has an accumulator and needs none")
-        self._in_memory(output, "output")
-        if kind in WINDOWED:
-            self._window(params, output, source)
-        if kind in BINARY:
-            self._binary(params, output, source, self.view(op.input2, "second input"))
-        if kind in FEEDS:
-            accumulator = self.view(op.accumulator, "accumulator")
-            self._in_memory(accumulator, "accumulator")
-            if kind not in TYPED:
-                self._feed(params, output, source, accumulator)
-        if kind in TYPED:
-            second = None if op.input2 is None else self.program.views[op.input2]
-            fed = None if op.accumulator is None else self.program.views[op.accumulator]
-            self._no_fault(typed_fault(op, output, source, second, fed))
-        match kind:
-            case kind if kind in TYPED_CONVOLUTIONS:
-                self._convolution(params, output, source)
-            case OpKind.CONV | OpKind.DEPTHWISE:
-                self._convolution(params, output, source)
-            case OpKind.CONV_SUM | OpKind.CONV_SUM_LAST:
-                self._convolution(params, output, source)
-                self._sums(params, output, self.view(op.accumulator, "accumulator"))
-            case OpKind.LUT | OpKind.QUANTIZE_FLOAT | OpKind.SOFTMAX:
-                self._elementwise(params, output, source)
-            case OpKind.PAD:
-                self._pad(params, output, source)
-            case OpKind.TRANSPOSE_CONV:
-                self._transpose_conv(params, output, source)
-            case OpKind.RESIZE_NEAREST:
-                self._resize(output, source)
-            case OpKind.RESIZE_BILINEAR | OpKind.GATHER | OpKind.DEPTH_TO_SPACE | OpKind.PIXEL_SUM:
-                self._no_fault(shape_fault(kind, params, output, source))
-            case OpKind.TRANSPOSE:
-                self._no_fault(transpose_fault(params, output, source))
-            case OpKind.BATCH_MATMUL:
-                self._no_fault(matmul_fault(params, output, source, self.view(op.input2, "second input")))
-            case _:
-                pass
-        if kind not in TYPED:
-            self._ranges(params)
-        self._constants(params, output, source)
-        if kind in INT16_KINDS:
-            self._no_fault(wide_shift_fault(self.program, op))
-        if kind is OpKind.RESIZE_NEAREST:
-            self._maps(source)
-        if kind is OpKind.RESIZE_BILINEAR:
-            self._no_fault(position_fault(self.program, op, source))
+def _bare_case(program: Program, op: Op) -> Case:
+    """As `case_of`, for an op whose constants are not known to be there."""
+    return Case(
+        op.params,
+        program.views[op.output],
+        program.views[op.input],
+        None if op.input2 is None else program.views[op.input2],
+        None if op.accumulator is None else program.views[op.accumulator],
+    )
 
-    def _no_fault(self, fault: str | None) -> None:
-        if fault:
-            self.fail(fault)
 
-    def _in_memory(self, view: View, role: str) -> None:
-        if self.program.storages[view.storage].kind is StorageKind.CONSTANT:
-            self.fail(f"its {role} lies in a constant")
+def _names_fault(program: Program, op: Op, kind: Kind) -> str | None:
+    """Parameters and views that the kind does not have, or that are not there."""
+    names = {f.name for f in kind.record.fields}
+    if set(op.params) != names:
+        return f"its parameters differ from {kind.record.name}'s in {sorted(set(op.params) ^ names)}"
+    views: list[tuple[str, int | None]] = [("output", op.output), ("input", op.input)]
+    if (op.input2 is not None) != (kind.operands == 2):
+        return "it has no second input" if op.input2 is None else "it has a second input and takes one"
+    if (op.accumulator is not None) != (kind.feeds or kind.sums):
+        return "it has no accumulator" if op.accumulator is None else "it has an accumulator and needs none"
+    if op.input2 is not None:
+        views.append(("second input", op.input2))
+    if op.accumulator is not None:
+        views.append(("accumulator", op.accumulator))
+    for role, index in views:
+        if index is None or not 0 <= index < len(program.views):
+            return f"its {role} names view {index}, but there are {len(program.views)} views"
+        in_constant = program.storages[program.views[index].storage].kind is StorageKind.CONSTANT
+        if role in ("output", "accumulator") and in_constant:
+            return f"its {role} lies in a constant"
+    return None
 
-    def _elements(self, view: View, role: str, allowed: tuple[int, ...]) -> None:
+
+def _elements_fault(case: Case, kind: Kind) -> str | None:
+    sizes = [("output", case.output, kind.output_bytes), ("input", case.source, kind.input_bytes)]
+    if case.second is not None:
+        sizes.append(("second input", case.second, kind.input_bytes))
+    if case.accumulator is not None:
+        sizes.append(("accumulator", case.accumulator, (4,)))
+    for role, view, allowed in sizes:
         if view.element_bytes not in allowed:
-            self.fail(f"its {role} has elements of {view.element_bytes} bytes")
-
-    def _sums(self, params: Params, output: View, accumulator: View) -> None:
-        """The sums of an output row are a row of their own, which all but the last group have as their output."""
-        if params["groups"] != 1:
-            self.fail(f"it has {params['groups']} groups, needs 1")
-        if self.op.kind is OpKind.CONV_SUM and self.op.accumulator != self.op.output:
-            self.fail("its output is not its accumulator")
-        self._in_memory(accumulator, "accumulator")
-        if accumulator.pixel_stride_bytes != 4 * accumulator.channel_count:
-            self.fail("its accumulator has room between its pixels")
-        self._elements(accumulator, "accumulator", (4,))
-        if _shape(accumulator) != _shape(output):
-            self.fail(f"its accumulator is {list(_shape(accumulator))}, needs {list(_shape(output))}")
-
-    def _window(self, params: Params, output: View, source: View) -> None:
-        self._elements(output, "output", (4 if self.op.kind is OpKind.CONV_SUM else element_bytes_of(self.op.kind),))
-        self._elements(source, "input", (element_bytes_of(self.op.kind),))
-        for name in (
-            "kernel_rows",
-            "kernel_columns",
-            "stride_rows",
-            "stride_columns",
-            "dilation_rows",
-            "dilation_columns",
-        ):
-            if not 1 <= params[name] <= 0xFFFF:
-                self.fail(f"its {name} is {params[name]}")
-        if params["kernel_rows"] > MAX_WINDOW_ROWS:
-            self.fail(f"its window has {params['kernel_rows']} rows, and {MAX_WINDOW_ROWS} is the most")
-        for axis, count in (("rows", output.row_count), ("columns", output.column_count)):
-            reaches = (count - 1) * params[f"stride_{axis}"], params[f"kernel_{axis}"] * params[f"dilation_{axis}"]
-            if max(reaches) >= MAX_REACH:
-                self.fail(f"its window reaches {max(reaches)} {axis} far, and {MAX_REACH - 1} is the most")
-        for name in ("pad_rows", "pad_columns"):
-            if not -0x8000 <= params[name] <= 0x7FFF:
-                self.fail(f"its {name} is {params[name]}")
-        if self.op.kind in (OpKind.AVERAGE_POOL, OpKind.MAX_POOL, *TYPED_POOLS):
-            if output.channel_count != source.channel_count:
-                self.fail(f"it pools {source.channel_count} channels into {output.channel_count}")
-            for axis, outputs, inputs in (
-                ("rows", output.row_count, source.row_count),
-                ("columns", output.column_count, source.column_count),
-            ):
-                self._every_window_is_inside(params, axis, outputs, inputs)
-
-    def _every_window_is_inside(self, params: Params, axis: str, outputs: int, inputs: int) -> None:
-        """A pooling window without a single tap inside its input has no average and no maximum."""
-        stride, pad = int(params[f"stride_{axis}"]), int(params[f"pad_{axis}"])
-        kernel, dilation = int(params[f"kernel_{axis}"]), int(params[f"dilation_{axis}"])
-        for i in range(outputs):
-            start = i * stride - pad
-            tap = max(0, -(start // dilation))  # the first tap at or after 0
-            if tap >= kernel or start + tap * dilation >= inputs:
-                self.fail(f"the window of output {i} lies outside the input's {axis}")
-
-    def _convolution(self, params: Params, output: View, source: View) -> None:
-        groups = int(params["groups"])
-        if groups < 1:
-            self.fail("it has no groups")
-        if self.op.kind in DEPTHWISE_KINDS:
-            if output.channel_count != groups * source.channel_count:
-                self.fail(f"multiplier {groups} makes no {output.channel_count} of {source.channel_count} channels")
-        elif source.channel_count % groups or output.channel_count % groups:
-            self.fail(f"{groups} groups do not divide {source.channel_count} and {output.channel_count} channels")
-
-    def _transpose_conv(self, params: Params, output: View, source: View) -> None:
-        self._elements(output, "output", (1,))
-        self._elements(source, "input", (1,))
-        for name in ("kernel_rows", "kernel_columns", "stride_rows", "stride_columns"):
-            if not 1 <= params[name] <= 0xFFFF:
-                self.fail(f"its {name} is {params[name]}")
-        if params["kernel_rows"] > MAX_WINDOW_ROWS:
-            self.fail(f"its window has {params['kernel_rows']} rows, and {MAX_WINDOW_ROWS} is the most")
-        for name in ("pad_rows", "pad_columns"):
-            if not 0 <= params[name] <= 0xFFFF:
-                self.fail(f"its {name} is {params[name]}")
-
-    def _resize(self, output: View, source: View) -> None:
-        self._elements(output, "output", (1,))
-        self._elements(source, "input", (1,))
-        if output.channel_count != source.channel_count:
-            self.fail(f"it resizes {source.channel_count} channels into {output.channel_count}")
-
-    def _maps(self, source: View) -> None:
-        for axis, count in (("row", source.row_count), ("column", source.column_count)):
-            if max(u16s(self.program, self.op, f"{axis}_map_offset")) >= count:
-                self.fail(f"its {axis} map leads outside the input's {count} {axis}s")
-
-    def _binary(self, params: Params, output: View, first: View, second: View) -> None:
-        for role, view in (("output", output), ("input", first), ("second input", second)):
-            self._elements(view, role, (element_bytes_of(self.op.kind),))
-        for role, view in (("input", first), ("second input", second)):
-            shape, wanted = _shape(view), _shape(output)
-            if any(have not in (1, want) for have, want in zip(shape, wanted, strict=True)):
-                self.fail(f"its {role} of shape {list(shape)} does not broadcast to {list(wanted)}")
-        if self.op.kind in TYPED:
-            return
-        if not 0 <= params["left_shift"] <= 20:
-            self.fail(f"its left_shift is {params['left_shift']}")
-        for name in ("zero_point1", "zero_point2"):
-            if not -128 <= params[name] <= 127:
-                self.fail(f"its {name} is {params[name]}")
-
-    def _elementwise(self, params: Params, output: View, source: View) -> None:
-        if _shape(output) != _shape(source):
-            self.fail(f"its input of shape {list(_shape(source))} is not {list(_shape(output))} like its output")
-        self._elements(source, "input", (4,) if self.op.kind is OpKind.QUANTIZE_FLOAT else (1,))
-        self._elements(output, "output", (1, 4) if self.op.kind is OpKind.LUT else (1,))
-        if self.op.kind is OpKind.SOFTMAX:
-            if not 1 <= params["exp_count"] <= 256:
-                self.fail(f"its exp_count is {params['exp_count']}")
-            if output.channel_count > MAX_SOFTMAX_CHANNELS:
-                self.fail(f"it has {output.channel_count} channels, and {MAX_SOFTMAX_CHANNELS} is the most")
-        if self.op.kind is OpKind.QUANTIZE_FLOAT:
-            if not (math.isfinite(params["scale"]) and params["scale"] > 0):
-                self.fail(f"its scale is {params['scale']}")
-            if not -128 <= params["zero_point"] <= 255:
-                self.fail(f"its zero_point is {params['zero_point']}")
-
-    def _pad(self, params: Params, output: View, source: View) -> None:
-        pads = [int(params[name]) for name in ("pad_rows", "pad_columns", "pad_channels")]
-        for have, want, pad in zip(_shape(source), _shape(output), pads, strict=True):
-            if pad < 0 or pad + have > want:
-                self.fail(f"its input of shape {list(_shape(source))} at {pads} leaves {list(_shape(output))}")
-        if output.element_bytes != source.element_bytes:
-            self.fail(f"it copies elements of {source.element_bytes} bytes to {output.element_bytes}")
-        if output.element_bytes != 1 and params["value"] != 0 and _shape(output) != _shape(source):
-            self.fail(
-                f"it pads elements of {output.element_bytes} bytes with bytes of {params['value']}, can only with 0"
-            )
-        if not -128 <= params["value"] <= 127:
-            self.fail(f"its value is {params['value']}")
-
-    def _feed(self, params: Params, output: View, source: View, accumulator: View) -> None:
-        self._elements(output, "output", (1,))
-        self._elements(source, "input", (1,))
-        self._elements(accumulator, "accumulator", (4,))
-        if (output.row_count, output.column_count) != (1, 1):
-            self.fail(f"its output is {list(_shape(output))}, needs one row and one column")
-        if _shape(accumulator) != _shape(output):
-            self.fail(f"its accumulator is {list(_shape(accumulator))}, needs {list(_shape(output))}")
-        if self.op.kind is OpKind.SUM_FEED:
-            if output.channel_count != source.channel_count:
-                self.fail(f"it sums {source.channel_count} channels into {output.channel_count}")
-            if params["mode"] not in set(MeanMode):
-                self.fail(f"its mode is {params['mode']}")
-            if params["count"] < 1:
-                self.fail(f"its count is {params['count']}")
-            if source.row_count * source.column_count > MAX_SUMMED_PIXELS:
-                self.fail(
-                    f"it sums {source.row_count * source.column_count} pixels, and {MAX_SUMMED_PIXELS} is the most"
-                )
-
-    def _ranges(self, params: Params) -> None:
-        low, high = params.get("output_min", -128), params.get("output_max", 127)
-        unsigned = self.op.kind is OpKind.QUANTIZE_FLOAT and 0 <= low <= high <= 255
-        if not (-128 <= low <= high <= 127 or unsigned):
-            self.fail(f"its output range is {low} to {high}")
-        for name in ("input_zero_point", "output_zero_point"):
-            if not -128 <= params.get(name, 0) <= 127:
-                self.fail(f"its {name} is {params[name]}")
-        for name in ("shift", "shift1", "shift2", "output_shift"):
-            if not MIN_SHIFT <= params.get(name, 0) <= MAX_SHIFT:
-                self.fail(f"its {name} is {params[name]}")
-        known = WeightFlags.PER_CHANNEL | (WeightFlags.FIRST if self.op.kind is OpKind.CONV_SUM else 0)
-        if "input_zero_point" in params and int(params["flags"]) & ~int(known):
-            self.fail(f"its flags are {int(params['flags']):#x}")
-
-    def _constants(self, params: Params, output: View, source: View) -> None:
-        for name in constant_fields(self.op.kind):
-            index = int(params[name])
-            if not 0 <= index < len(self.program.constants):
-                self.fail(f"its {name} names constant {index}, but there are {len(self.program.constants)}")
-            constant = self.program.constants[index]
-            needed = constant_bytes(self.op.kind, name, params, output, source)
-            if len(constant) != needed:
-                self.fail(f"its {name} needs {needed} bytes and names a constant of {len(constant)}")
-            if name == "shifts_offset":
-                for shift in constant:
-                    signed = shift - 256 if shift > 127 else shift
-                    if not MIN_SHIFT <= signed <= MAX_SHIFT:
-                        self.fail(f"a shift is {signed}")
-            if name == "exps_offset":
-                first, *rest = struct.unpack(f"<{len(constant) // 4}i", constant)
-                if first < 1 << 30 or any(value < 0 for value in rest):
-                    self.fail("its exponentials are not those of 0 and below")
+            return f"its {role} has elements of {view.element_bytes} bytes"
+    return None
 
 
-def _shape(view: View) -> tuple[int, int, int]:
-    return view.row_count, view.column_count, view.channel_count
+def _ranges_fault(case: Case, kind: Kind) -> str | None:
+    """A field outside of what its record, or its C type, lets it be."""
+    for field in kind.record.fields:
+        low, high = field.range or _TYPE_RANGES.get(field.ctype, (float("-inf"), float("inf")))
+        value = case.params[field.name]
+        if field.ctype != "float" and not low <= value <= high:
+            return f"its {field.name} is {value}"
+    return None
+
+
+_TYPE_RANGES: dict[str, tuple[float, float]] = {
+    "uint8_t": (0, 2**8 - 1),
+    "int16_t": (-(2**15), 2**15 - 1),
+    "uint16_t": (0, 2**16 - 1),
+    "int32_t": (-(2**31), 2**31 - 1),
+    "uint32_t": (0, 2**32 - 1),
+}
+
+
+def _constants_fault(program: Program, op: Op, case: Case, kind: Kind) -> str | None:
+    for constant in kind.constants:
+        index = int(op.params[constant.field])
+        if not 0 <= index < len(program.constants):
+            return f"its {constant.field} names constant {index}, but there are {len(program.constants)}"
+        held, needed = len(program.constants[index]), constant.length_bytes(case)
+        if held != needed:
+            return f"its {constant.field} needs {needed} bytes and names a constant of {held}"
+    return None

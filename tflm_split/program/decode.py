@@ -12,15 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from tflm_split import kinds
 from tflm_split.errors import ProgramError
+from tflm_split.kinds import OpKind
+from tflm_split.kinds.kind import Case
+from tflm_split.kinds.limits import TABLE16_UNIT
+from tflm_split.kinds.record import Record
 from tflm_split.program.check import check_program
-from tflm_split.program.constants import (
-    ALIGNMENT,
-    AREA_ALIGNMENT,
-    STORAGE_ALIGNMENT,
-    constant_bytes,
-    constant_fields,
-)
+from tflm_split.program.constants import AREA_ALIGNMENT, STORAGE_ALIGNMENT
 from tflm_split.program.format import (
     HEADER,
     IO,
@@ -31,14 +30,10 @@ from tflm_split.program.format import (
     NO_ADDRESS32,
     NONE,
     OP,
-    PARAMS_OF,
     STORAGE,
-    TABLE16_UNIT,
     VERSION,
     VIEW,
     Flags,
-    OpKind,
-    Record,
     StorageFlags,
     StorageKind,
 )
@@ -217,13 +212,15 @@ class _Decoder:
         for role in ("output", "input"):
             if record[role] >= len(views):
                 raise ProgramError(f"{name}: its {role} names view {record[role]}, but there are {len(views)} views")
-        layout = PARAMS_OF[kind]
+        rules = kinds.of(kind)
+        layout = rules.record
         self._check_middle(f"the parameter record of {name}", record["params_offset"], layout.size_bytes)
         params = layout.unpack(self.blob, record["params_offset"])
-        for constant in constant_fields(kind):
-            length = constant_bytes(kind, constant, params, views[record["output"]], views[record["input"]])
-            offset = int(params[constant])
-            params[constant] = self.constants.take(f"{constant} of {name}", offset, length, ALIGNMENT[constant])
+        case = Case(dict(params), views[record["output"]], views[record["input"]])
+        for constant in rules.constants:
+            length, offset = rules.constant_bytes(constant.field, case), int(params[constant.field])
+            what = f"{constant.field} of {name}"
+            params[constant.field] = self.constants.take(what, offset, length, constant.alignment)
         return Op(
             kind=kind,
             output=record["output"],

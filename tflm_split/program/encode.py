@@ -9,9 +9,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
+from tflm_split import kinds
 from tflm_split.errors import InternalError, ProgramError
+from tflm_split.kinds.limits import TABLE16_UNIT
 from tflm_split.program.check import check_program
-from tflm_split.program.constants import ALIGNMENT, AREA_ALIGNMENT, STORAGE_ALIGNMENT, constant_fields
+from tflm_split.program.constants import AREA_ALIGNMENT, STORAGE_ALIGNMENT
 from tflm_split.program.format import (
     HEADER,
     IO,
@@ -21,9 +23,7 @@ from tflm_split.program.format import (
     NO_ADDRESS32,
     NONE,
     OP,
-    PARAMS_OF,
     STORAGE,
-    TABLE16_UNIT,
     VERSION,
     VIEW,
     Flags,
@@ -36,8 +36,8 @@ from tflm_split.program.types import Move, Op, Program, Storage, first_moves
 def encode(program: Program) -> bytes:
     """The blob of a well-formed program, at most 2 GiB; raises InternalError when `check_program` finds a fault in it.
 
-    Parameters must carry exactly the fields of their record, under the record's names; a field of `constants.ALIGNMENT`
-    holds an index into `program.constants`.
+    Parameters must carry exactly the fields of their record, under the record's names; a field that names a constant
+    holds its index into `program.constants`.
     """
     try:
         check_program(program)
@@ -112,42 +112,6 @@ def _encode(program: Program) -> bytes:
     offsets, constants_content = _place_constants(constants, constants_offset)
     final = _place(program, middle_offset, tables, offsets)
 
-    storage_records = b"".join(
-        STORAGE.pack(
-            where=_where(storage, table_offset, offsets),
-            row_bytes=storage.row_bytes,
-            row_count=storage.row_count,
-            kind=storage_kind(program, s),
-            flags=StorageFlags.MOVES if s in program.moved_storages else 0,
-        )
-        for s, (storage, table_offset) in enumerate(zip(program.storages, final.tables, strict=True))
-    )
-    view_records = b"".join(
-        VIEW.pack(
-            storage=v.storage,
-            first_row=v.first_row,
-            row_count=v.row_count,
-            column_count=v.column_count,
-            channel_count=v.channel_count,
-            pixel_stride_bytes=v.pixel_stride_bytes,
-            offset_bytes=v.offset_bytes,
-            element_bytes=v.element_bytes,
-            reserved=0,
-        )
-        for v in program.views
-    )
-    op_records = b"".join(
-        OP.pack(
-            kind=op.kind,
-            output=op.output,
-            input=op.input,
-            input2=NONE if op.input2 is None else op.input2,
-            accumulator=NONE if op.accumulator is None else op.accumulator,
-            reserved=0,
-            params_offset=offset,
-        )
-        for op, offset in zip(program.ops, final.params, strict=True)
-    )
     blob = bytearray(
         HEADER.pack(
             magic=MAGIC,
@@ -174,7 +138,10 @@ def _encode(program: Program) -> bytes:
     )
     for io in program.inputs + program.outputs:
         blob += IO.pack(address=io.address, bytes=io.bytes)
-    blob += storage_records + view_records + op_records + final.pool.content + moves + steps
+    blob += (
+        _storage_records(program, final.tables, offsets) + _view_records(program) + _op_records(program, final.params)
+    )
+    blob += final.pool.content + moves + steps
     blob += bytes(constants_offset - len(blob)) + constants_content
     return bytes(blob)
 
@@ -188,18 +155,52 @@ class _Middle:
     tables: tuple[int | None, ...]
 
 
+def _storage_records(program: Program, tables: tuple[int | None, ...], constant_offsets: dict[int, int]) -> bytes:
+    return b"".join(
+        STORAGE.pack(
+            where=_where(storage, table_offset, constant_offsets),
+            row_bytes=storage.row_bytes,
+            row_count=storage.row_count,
+            kind=storage_kind(program, s),
+            flags=StorageFlags.MOVES if s in program.moved_storages else 0,
+        )
+        for s, (storage, table_offset) in enumerate(zip(program.storages, tables, strict=True))
+    )
+
+
+def _view_records(program: Program) -> bytes:
+    names = [f.name for f in VIEW.fields if f.name != "reserved"]
+    return b"".join(VIEW.pack(**{name: getattr(view, name) for name in names}, reserved=0) for view in program.views)
+
+
+def _op_records(program: Program, params_offsets: tuple[int, ...]) -> bytes:
+    return b"".join(
+        OP.pack(
+            kind=op.kind,
+            output=op.output,
+            input=op.input,
+            input2=NONE if op.input2 is None else op.input2,
+            accumulator=NONE if op.accumulator is None else op.accumulator,
+            reserved=0,
+            params_offset=offset,
+        )
+        for op, offset in zip(program.ops, params_offsets, strict=True)
+    )
+
+
 def _place(program: Program, start: int, tables: list[bytes | None], constant_offsets: dict[int, int]) -> _Middle:
     pool = _Pool(start)
-    params = tuple(pool.add(_params(op, constant_offsets), 4, PARAMS_OF[op.kind].name) for op in program.ops)
+    params = tuple(pool.add(_params(op, constant_offsets), 4, kinds.of(op.kind).record.name) for op in program.ops)
     table_offsets = tuple(None if t is None else pool.add(t + bytes(-len(t) % 4), 4, "table") for t in tables)
     return _Middle(pool, params, table_offsets)
 
 
 def _params(op: Op, constant_offsets: dict[int, int]) -> bytes:
     values = dict(op.params)
-    for name in constant_fields(op.kind):
-        values[name] = constant_offsets[int(values[name])]
-    return PARAMS_OF[op.kind].pack(**values)
+    kind = kinds.of(op.kind)
+    for constant in kind.constants:
+        values[constant.field] = constant_offsets[int(values[constant.field])]
+    return kind.record.pack(**values)
 
 
 def _address_table(program: Program, index: int) -> bytes | None:
@@ -271,8 +272,8 @@ def _ordered_constants(program: Program) -> list[tuple[bytes, int, list[int]]]:
         if storage.constant is not None:
             use(storage.constant, STORAGE_ALIGNMENT)
     for op in program.ops:
-        for name in constant_fields(op.kind):
-            use(int(op.params[name]), ALIGNMENT[name])
+        for constant in kinds.of(op.kind).constants:
+            use(int(op.params[constant.field]), constant.alignment)
     return sorted(((data, a, indices) for data, (a, indices) in wanted.items()), key=lambda entry: -entry[1])
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tflm_split.program.constants import constant_fields
+from tflm_split import kinds
+from tflm_split.kinds import OpKind
 from tflm_split.program.encode import storage_kind
-from tflm_split.program.format import OpKind, StorageKind
+from tflm_split.program.format import StorageKind
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 
 _AXES = ("rows", "columns")
@@ -112,7 +113,7 @@ def _op(program: Program, index: int, op: Op) -> list[str]:
 
 def _params(program: Program, op: Op) -> Iterator[str]:
     """The parameters in their record's order, windows as `kernel=3x3`, constants as `weights=c0[36 B]`."""
-    constants = constant_fields(op.kind)
+    constants = kinds.of(op.kind).constant_fields
     for name, value in op.params.items():
         stem, _, axis = name.rpartition("_")
         if stem in _WINDOW and axis in _AXES and all(f"{stem}_{a}" in op.params for a in _AXES):

@@ -11,7 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from tflm_split.program.format import MOVES_BIT, OpKind, StorageKind
+from tflm_split.kinds import OpKind
+from tflm_split.kinds.limits import TABLE16_UNIT
+from tflm_split.kinds.view import View as View
+from tflm_split.program.format import MOVES_BIT, NO_ADDRESS16, StorageKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +49,9 @@ class Storage:
         origin = first - row0 * self.row_bytes
         if origin >= 0 and all(a == origin + r * self.row_bytes for r, a in known):
             return StorageKind.AFFINE
-        if all(a % 4 == 0 and a < 4 * 0xFFFF for _, a in known):
+        if all(a % TABLE16_UNIT == 0 and a < TABLE16_UNIT * NO_ADDRESS16 for _, a in known):
             return StorageKind.TABLE16
         return StorageKind.TABLE32
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    storage: int
-    first_row: int
-    row_count: int
-    column_count: int
-    channel_count: int
-    pixel_stride_bytes: int
-    offset_bytes: int = 0
-    element_bytes: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators import split_operator
 from tflm_split.split.operators.binary import BINARY_KINDS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from tflm_split.analysis.tflm_planner import scratch_room_bytes
 from tflm_split.ir.graph import ABSENT
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.overlap import overlap_distance
 from tflm_split.split.regions import Split

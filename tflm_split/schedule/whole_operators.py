@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from tflm_split import kinds
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
-from tflm_split.program.format import OpKind
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import live_peak
 from tflm_split.schedule.optimal_order import DEFAULT_STATES, Order, OrderProblem, Task, least_live_order
@@ -24,8 +24,6 @@ from tflm_split.schedule.step_graph import StepGraph, build_step_graph
 from tflm_split.split.channel_rules import Sizes, groupable, joined
 from tflm_split.split.regions import Cut, Split, SplitOptions, cut_operators, fit
 from tflm_split.split.row_op import RowOp
-
-_SUMS = frozenset({OpKind.CONV_SUM, OpKind.CONV_SUM_LAST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ def _tasks(split: Split, step_graph: StepGraph, rewritten: bool) -> Iterator[tup
         while op in within:
             op = within[op]
         node = step.node if op is None else split.row_ops[op].source
-        together = not rewritten or op is None or split.row_ops[op].kind in _SUMS
+        together = not rewritten or op is None or kinds.of(split.row_ops[op].kind).sums
         found.setdefault((node, -1 if together or op is None else op), []).append(s)
     for steps in found.values():
         yield tuple(sorted(steps, key=lambda s: (step_graph.steps[s].row, s)))

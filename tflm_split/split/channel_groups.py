@@ -24,7 +24,7 @@ import numpy as np
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Tensor
-from tflm_split.program.format import OpKind, WeightFlags
+from tflm_split.kinds import OpKind, WeightFlags
 from tflm_split.split.channel_rules import RowOps, Sizes, feeds, groupable, joined, sums
 from tflm_split.split.row_op import Placement, Read, RowOp
 from tflm_split.split.storage import Alias

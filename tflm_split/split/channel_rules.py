@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from tflm_split import kinds
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
+from tflm_split.kinds.kind import Channels
 from tflm_split.split.axes.loops import IN_STEP, Loops, Relation
 from tflm_split.split.axes.table import loops_of
 from tflm_split.split.operators.pad import COPY
@@ -19,15 +21,6 @@ from tflm_split.split.rows import BatchRows, row_shape
 
 Sizes = tuple[int, ...]
 """Channels of each group, in order."""
-
-_FILTERS = frozenset({OpKind.CONV, OpKind.TRANSPOSE_CONV})
-"""Kinds of which some output channels are made by some of the weights."""
-_BY_CHANNELS = _FILTERS | {
-    OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL, OpKind.LUT, OpKind.ADD, OpKind.SUB, OpKind.MUL,
-    OpKind.SUM_FEED, OpKind.RESIZE_NEAREST, OpKind.RESIZE_BILINEAR,
-    OpKind.MINIMUM, OpKind.MAXIMUM, OpKind.SQUARED_DIFFERENCE, OpKind.PRELU, OpKind.GATHER,
-}  # fmt: skip
-"""Kinds of row ops that can be made for some of the channels. What those need is in the table of connected axes."""
 
 RowOps = Mapping[int, tuple[RowOp, ...]]
 
@@ -90,8 +83,9 @@ def _is_cut_as(op: RowOp, tensor: Tensor) -> bool:
 
 def _by_channels(op: RowOp) -> bool:
     """Whether `op` can be made for some of its output's channels."""
-    in_groups = op.kind in _FILTERS and op.params.get("groups", 1) != 1
-    return op.kind in _BY_CHANNELS and not in_groups and not op.output_pixel_stride_bytes
+    by = kinds.of(op.kind).channels
+    in_groups = by is Channels.FILTERS and op.params.get("groups", 1) != 1
+    return by is not Channels.NONE and not in_groups and not op.output_pixel_stride_bytes
 
 
 def _is_channel_copy(op: RowOp) -> bool:

@@ -8,12 +8,9 @@ pointwise convolutions (vMCU) and depthwise line buffers with one row less both 
 
 from __future__ import annotations
 
-from tflm_split.program.format import OpKind
+from tflm_split import kinds
+from tflm_split.kinds.kind import InPlace
 from tflm_split.split.row_op import Read, RowOp
-
-_DEPTHWISE = frozenset({OpKind.DEPTHWISE, OpKind.DEPTHWISE_INT16, OpKind.DEPTHWISE_FLOAT})
-_CHANNEL_WISE = _DEPTHWISE | {OpKind.AVERAGE_POOL, OpKind.MAX_POOL, OpKind.POOL_INT16, OpKind.POOL_FLOAT}
-_WINDOWED = _CHANNEL_WISE | {OpKind.CONV, OpKind.CONV_INT16, OpKind.CONV_FLOAT}
 
 
 def overlap_distance(op: RowOp, read: Read, align: int) -> int | None:
@@ -25,16 +22,19 @@ def overlap_distance(op: RowOp, read: Read, align: int) -> int | None:
     source, target = read.shape, op.output_shape
     if read.may_be_overwritten:
         return 0 if source.row_bytes == target.row_bytes else None
-    if op.kind in _WINDOWED:
-        stride, pad = _number(op, "stride_columns"), _number(op, "pad_columns")
-        single_column = _number(op, "kernel_columns") == 1 and stride == 1 and pad == 0
-        multiplier = _number(op, "groups") if op.kind in _DEPTHWISE else 1
-        if op.kind in _CHANNEL_WISE and single_column and multiplier == 1 and source.row_bytes == target.row_bytes:
-            return 0
-    elif op.kind is OpKind.PAD:
-        stride, pad = 1, _number(op, "pad_columns")
-    else:
+    kind = kinds.of(op.kind)
+    if kind.in_place not in (InPlace.IN_ORDER, InPlace.CHANNEL_WISE):
         return None
+    stride, pad = _number(op, "stride_columns", 1), _number(op, "pad_columns")
+    single_column = _number(op, "kernel_columns", 1) == 1 and stride == 1 and pad == 0
+    multiplier = _number(op, "groups") if kind.multiplies_depth else 1
+    if (
+        kind.in_place is InPlace.CHANNEL_WISE
+        and single_column
+        and multiplier == 1
+        and source.row_bytes == target.row_bytes
+    ):
+        return 0
     distance = max(
         (x + 1) * target.pixel_bytes - (x * stride - pad) * source.pixel_bytes for x in (0, target.columns - 1)
     )
@@ -42,7 +42,8 @@ def overlap_distance(op: RowOp, read: Read, align: int) -> int | None:
     return distance if 0 <= distance < target.row_bytes else None
 
 
-def _number(op: RowOp, name: str) -> int:
-    value = op.params[name]
+def _number(op: RowOp, name: str, default: int | None = None) -> int:
+    """A parameter; `default` where the kind has no such parameter."""
+    value = op.params[name] if default is None else op.params.get(name, default)
     assert isinstance(value, int)
     return value

@@ -9,19 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tflm_split.program.format import OpKind
+from tflm_split import kinds
+from tflm_split.kinds import OpKind
 from tflm_split.split.rows import SAME_ROW, BatchRows, Between, MappedRow, RowShape, TransposedWindow, Window
 
 Params = dict[str, int | float | bytes]
 """The fields of an op kind's parameter record by name; a field `x_offset` holds the constant's bytes."""
-
-FEEDS = frozenset(
-    {
-        OpKind.SUM_FEED, OpKind.DENSE_FEED, OpKind.SUM_FEED_INT16, OpKind.DENSE_FEED_INT16, OpKind.SUM_FEED_FLOAT,
-        OpKind.DENSE_FEED_FLOAT,
-    }
-)  # fmt: skip
-"""Kinds that take their input in row by row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +59,7 @@ class RowOp:
 
     @property
     def accumulates(self) -> bool:
-        return self.kind in FEEDS
+        return kinds.of(self.kind).feeds
 
     @property
     def steps(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tflm_split.errors import InputError
-from tflm_split.program.format import MeanMode, OpKind, UnaryMode, WeightFlags
+from tflm_split.kinds import MeanMode, OpKind, UnaryMode, WeightFlags
 from tflm_split.program.types import Op, Program, View
 from tflm_split.verify import oracle_float as of32
 from tflm_split.verify import oracle_int16 as i16

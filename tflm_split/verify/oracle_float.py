@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from tflm_split.program.format import BinaryMode, PoolMode, UnaryMode
+from tflm_split.kinds import BinaryMode, PoolMode, UnaryMode
 
 Floats = npt.NDArray[np.float32]
 Params = Mapping[str, int | float]

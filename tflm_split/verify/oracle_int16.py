@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from tflm_split.program.format import BinaryMode, MeanMode, PoolMode, WeightFlags
+from tflm_split.kinds import BinaryMode, MeanMode, PoolMode, WeightFlags
 from tflm_split.verify.fixed_point import divide_to_zero, multiply, wrap32
 
 Int64s = npt.NDArray[np.int64]

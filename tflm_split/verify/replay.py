@@ -34,7 +34,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tflm_split.errors import InternalError
-from tflm_split.program.format import OpKind, WeightFlags
+from tflm_split.kinds import OpKind, WeightFlags
 from tflm_split.program.types import Io, Move, Op, Program, Step, View
 
 Int64s = npt.NDArray[np.int64]

@@ -10,7 +10,7 @@ from math import prod
 
 from tflm_split.arithmetic.requantize import matmul_parameters
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import need, operand, per_tensor, result
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import SAME_ROW, BatchRows, row_shape

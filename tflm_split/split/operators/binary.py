@@ -10,7 +10,7 @@ from tflm_split.arithmetic.requantize import binary_parameters
 from tflm_split.arithmetic.tables import binary_lut
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import need, need_same_shape, operand, option_text, per_tensor, result
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import ROW_ZERO, SAME_ROW, RowShape, row_shape, rows_run_along_width

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import activation, need, option_int, result
 from tflm_split.split.row_op import Placement, Read, RowOp
 from tflm_split.split.rows import MappedRow, RowShape, row_shape, shared_axis_is_width

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import activation, need, result
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import SAME_ROW, row_shape

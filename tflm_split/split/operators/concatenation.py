@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import activation, need, option_int, option_text, result
 from tflm_split.split.operators.pad import COPY
 from tflm_split.split.row_op import Placement, Read, RowOp

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tflm_split.arithmetic.requantize import activation_range, conv_requantization
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import OpKind, WeightFlags
+from tflm_split.kinds import OpKind, WeightFlags
 from tflm_split.split.operators.common import (
     activation,
     bias_of,

@@ -13,7 +13,7 @@ from math import gcd, prod
 import numpy as np
 
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import need
 from tflm_split.split.operators.slices import Taken, slice_source, slices_taken
 from tflm_split.split.row_op import Read, RowOp

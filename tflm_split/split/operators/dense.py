@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflm_split import kinds
 from tflm_split.arithmetic.requantize import activation_range, dense_requantization
 from tflm_split.ir.graph import ELEMENT_BYTES, Graph, Operator, Tensor
-from tflm_split.program.format import PARAMS_OF, OpKind, WeightFlags
+from tflm_split.kinds import OpKind, WeightFlags
 from tflm_split.split.operators.common import activation, constant, need, option_text, per_tensor, result, weight_scales
 from tflm_split.split.operators.convolution import folded_bias
 from tflm_split.split.row_op import Params, Read, RowOp
@@ -112,7 +113,7 @@ def fed_dense(op: RowOp, pieces: RowShape) -> RowOp:
         (Read(op.reads[0].tensor, pieces),),
         op.output,
         op.output_shape,
-        {field.name: op.params[field.name] for field in PARAMS_OF[kind].fields},
+        {field.name: op.params[field.name] for field in kinds.of(kind).record.fields},
         accumulator_bytes=accumulator_bytes * units,
         macs_per_step=units * pieces.columns * pieces.channels,
     )

@@ -16,7 +16,7 @@ import numpy as np
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import BinaryMode, OpKind, UnaryMode
+from tflm_split.kinds import BinaryMode, OpKind, UnaryMode
 from tflm_split.split.operators.common import (
     Splitter,
     activation,

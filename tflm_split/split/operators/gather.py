@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import activation, constant, need, option_int, result
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, SAME_ROW, RowShape, row_shape

@@ -20,7 +20,7 @@ from tflm_split.arithmetic.requantize import (
 )
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import MeanMode, OpKind, UnaryMode, WeightFlags
+from tflm_split.kinds import MeanMode, OpKind, UnaryMode, WeightFlags
 from tflm_split.split.operators.common import (
     Splitter,
     activation,

@@ -8,7 +8,8 @@ import numpy as np
 
 from tflm_split.arithmetic.requantize import mean_parameters, reduce_max_parameters, sum_parameters
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import MAX_SUMMED, OpKind
+from tflm_split.kinds import OpKind
+from tflm_split.kinds.limits import MAX_SUMMED
 from tflm_split.split.operators.common import activation, constant, need, per_tensor, result
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import SAME_ROW, RowShape, row_shape

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import constant, need
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import RowShape, row_shape

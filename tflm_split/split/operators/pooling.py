@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tflm_split.arithmetic.requantize import activation_range, average_pool_sum_parameters
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import activation, need, option_int, option_text, per_tensor, result
 from tflm_split.split.operators.pixel_sums import summed_over_pixels
 from tflm_split.split.operators.window import SlidingWindow, sliding_window

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import POSITIONS_PER_PIXEL, OpKind
+from tflm_split.kinds import OpKind
+from tflm_split.kinds.limits import POSITIONS_PER_PIXEL
 from tflm_split.split.operators.common import activation, constant, need, result
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import Between, MappedRow, row_shape, shared_axis_is_width

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tflm_split.arithmetic.softmax import check_softmax_output, softmax_parameters
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import activation, need_same_shape, option_float, per_tensor, result
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import row_shape

@@ -9,7 +9,8 @@ import numpy as np
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.program.format import MAX_WINDOW_ROWS, OpKind
+from tflm_split.kinds import OpKind
+from tflm_split.kinds.limits import MAX_WINDOW_ROWS
 from tflm_split.split.operators.common import activation, constant, need, option_int, option_text, result
 from tflm_split.split.operators.convolution import requantized
 from tflm_split.split.operators.window import Axis, same_pad

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from tflm_split.ir.graph import Graph, Operator, Tensor
-from tflm_split.program.format import OpKind, PoolMode
+from tflm_split.kinds import OpKind, PoolMode
 from tflm_split.split.operators.binary import broadcast_read, two_operands
 from tflm_split.split.operators.common import Splitter, activation, constant, need, result
 from tflm_split.split.operators.convolution import conv_geometry, convolution_row_op, depthwise_geometry

@@ -6,7 +6,7 @@ import numpy as np
 
 from tflm_split.arithmetic.tables import lut
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.program.format import OpKind
+from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import activation, need, need_same_shape, per_tensor, result
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import SAME_ROW, RowShape, row_shape

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Operator, Tensor
-from tflm_split.program.format import MAX_WINDOW_ROWS
+from tflm_split.kinds.limits import MAX_WINDOW_ROWS
 from tflm_split.split.operators.common import need, option_int, option_text
 from tflm_split.split.row_op import Params
 from tflm_split.split.rows import RowShape, Window, row_shape, shared_axis_is_width

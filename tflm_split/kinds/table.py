@@ -1,0 +1,25 @@
+"""All kinds, in the order of their numbers. A new file of kinds is entered in `FAMILIES`, a new kind in its file's `KINDS`."""
+
+from __future__ import annotations
+
+from tflm_split.kinds import (
+    binary,
+    blocks,
+    conv_sum,
+    convolution,
+    element_wise,
+    feeds,
+    gather,
+    pad,
+    pooling,
+    resize,
+    softmax,
+    tokens,
+    transpose_conv,
+)
+from tflm_split.kinds.kind import Kind
+
+FAMILIES = (
+    convolution, conv_sum, transpose_conv, pooling, feeds, binary, element_wise, softmax, pad, resize, gather, blocks, tokens,
+)  # fmt: skip
+KINDS: tuple[Kind, ...] = tuple(kind for family in FAMILIES for kind in family.KINDS)

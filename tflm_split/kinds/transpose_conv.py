@@ -1,0 +1,66 @@
+"""TRANSPOSE_CONV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tflm_split.kinds.kind import Case, Channels, Kind, Reads, Row, first_fault
+from tflm_split.kinds.quantized import (
+    QUANTIZED_BLOCK,
+    output_channels,
+    quantized_constants,
+    quantized_fault,
+    shifts_fault,
+)
+from tflm_split.kinds.record import Field, Record
+from tflm_split.kinds.window import height_fault
+
+_U16 = (1, 0xFFFF)
+
+_TRANSPOSED_WINDOW = (
+    Field("kernel_rows", "uint16_t", "1..SPLIT_MAX_WINDOW_ROWS", _U16),
+    Field("kernel_columns", "uint16_t", "", _U16),
+    Field("stride_rows", "uint16_t", "", _U16),
+    Field("stride_columns", "uint16_t", "", _U16),
+    Field("pad_rows", "uint16_t"),
+    Field("pad_columns", "uint16_t"),
+)
+
+TRANSPOSE_CONV_PARAMS = Record(
+    "split_transpose_conv_params",
+    "TRANSPOSE_CONV (weights [out][kernel_rows][kernel_columns][in]): tap k of input row i adds to output row "
+    "i*stride - pad + k, columns alike. acc = bias + sum(w * (x - input_zero_point)) over the taps that meet an input, "
+    "then as CONV. How many taps that are varies from pixel to pixel, so the zero point is not folded into the bias.",
+    (*_TRANSPOSED_WINDOW, QUANTIZED_BLOCK, Field("flags", "uint32_t", "WeightFlags")),
+)
+
+
+def _rows(case: Case, row: int) -> Iterator[Row]:
+    for k in range(case.number("kernel_rows")):
+        tap, rest = divmod(row + case.number("pad_rows") - k, case.number("stride_rows"))
+        if rest == 0 and 0 <= tap < case.source.row_count:
+            yield Row(0, tap)
+
+
+TRANSPOSED_ROWS = Reads("transposed_window", _rows)
+
+
+def transposed_weights(case: Case) -> int:
+    """[out][kernel_rows][kernel_columns][in]."""
+    positions = case.number("kernel_rows") * case.number("kernel_columns")
+    return case.output.channel_count * positions * case.source.channel_count
+
+
+TRANSPOSE_CONV = Kind(
+    "TRANSPOSE_CONV",
+    TRANSPOSE_CONV_PARAMS,
+    reads=TRANSPOSED_ROWS,
+    c_check="transpose_conv",
+    c_run="transpose_conv",
+    check=lambda case: first_fault(height_fault(case), quantized_fault(case)),
+    check_constants=shifts_fault,
+    constants=quantized_constants(transposed_weights, output_channels),
+    channels=Channels.FILTERS,
+)
+KINDS = (TRANSPOSE_CONV,)
+RECORDS = (TRANSPOSE_CONV_PARAMS,)
