@@ -10,19 +10,19 @@ import runtime_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_programs import CONV1, INPUT, LUT, MIDDLE, OUTPUT, SUM, one_op, small_network, window, with_addresses
-from tflm_split.program.check_types import INT16_KINDS, TYPED_CONVOLUTIONS, TYPED_FEEDS, element_bytes_of
 
 from tflm_split import kinds
 from tflm_split.errors import InternalError, ProgramError
 from tflm_split.kinds import MeanMode, OpKind, UnaryMode, WeightFlags
+from tflm_split.kinds.kind import Case
 from tflm_split.kinds.limits import MOVE_ALIGN
 from tflm_split.kinds.record import Block, Record
 from tflm_split.kinds.window import WINDOW
-from tflm_split.program.check import BINARY, SUMS, check_program
-from tflm_split.program.constants import ALIGNMENT, constant_bytes, constant_fields
+from tflm_split.program.check import check_program
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode, wide_steps
-from tflm_split.program.format import HEADER, IO, OP, RECORDS, STORAGE, VIEW, Flags, StorageKind
+from tflm_split.program.format import HEADER, IO, OP, STORAGE, VIEW, Flags, StorageKind
+from tflm_split.program.generate import RECORDS
 from tflm_split.program.sizes import program_bytes_without_constants
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 
@@ -38,10 +38,15 @@ def normal_form(program: Program) -> Program:
     ops = []
     for op in program.ops:
         params = dict(op.params)
-        for name in constant_fields(op.kind):
+        for name in kinds.of(op.kind).constant_fields:
             params[name] = number(int(params[name]))
         ops.append(replace(op, params=params, source=""))
     return replace(program, storages=storages, ops=tuple(ops), constants=tuple(numbers))
+
+
+def _element_bytes(kind: OpKind) -> int:
+    """Of the output: 2 of the int16 kinds, 4 of those of float32."""
+    return 1 if kind is OpKind.QUANTIZE_FLOAT else {"INT16": 2, "FLOAT": 4}.get(kind.name.rpartition("_")[2], 1)
 
 
 # Well-formed programs, at random: a few ops of any kind on storages of any encoding.
@@ -96,9 +101,9 @@ def programs(draw: st.DrawFn) -> Program:
         if kind is OpKind.DEPTH_TO_SPACE:
             channels *= 4
             shape = (rows, columns, channels)
-        element = 4 if kind in (OpKind.QUANTIZE_FLOAT, OpKind.GATHER) else element_bytes_of(kind)
+        element = 4 if kind in (OpKind.QUANTIZE_FLOAT, OpKind.GATHER) else _element_bytes(kind)
         source = view(*shape, element, constant_allowed=True)
-        out_shape, out_element = shape, element_bytes_of(kind)
+        out_shape, out_element = shape, _element_bytes(kind)
         match kind:
             case OpKind.CONV | OpKind.DEPTHWISE:
                 groups = draw(st.sampled_from([1, channels]))
@@ -112,10 +117,10 @@ def programs(draw: st.DrawFn) -> Program:
                 extra["flags"] = int(draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)])) | first)
                 out_shape = (rows, columns, draw(st.integers(1, 5)))
                 out_element = 4 if kind is OpKind.CONV_SUM else 1
-            case kind if kind in TYPED_CONVOLUTIONS:
+            case kind if kind.name.startswith(("CONV_INT16", "CONV_FLOAT", "DEPTHWISE_")):
                 groups = draw(st.sampled_from([1, channels]))
                 extra = {**window(draw(st.integers(1, 3)), 1, 1), "groups": groups}
-                extra["flags"] = draw(st.integers(0, 3)) if kind in INT16_KINDS else 0
+                extra["flags"] = draw(st.integers(0, 3)) if kind.name.endswith("INT16") else 0
                 out_channels = channels * groups if "DEPTHWISE" in kind.name else groups * draw(st.integers(1, 3))
                 out_shape = (rows, columns, out_channels)
             case OpKind.POOL_INT16 | OpKind.POOL_FLOAT:
@@ -124,7 +129,7 @@ def programs(draw: st.DrawFn) -> Program:
                 extra = {"count": draw(st.integers(1, 99))}
                 out_shape = (1, 1, channels)
             case OpKind.DENSE_FEED_INT16 | OpKind.DENSE_FEED_FLOAT:
-                extra = {"flags": draw(st.integers(0, 3))} if kind in INT16_KINDS else {}
+                extra = {"flags": draw(st.integers(0, 3))} if kind.name.endswith("INT16") else {}
                 out_shape = (1, 1, draw(st.integers(1, 5)))
             case OpKind.UNARY_FLOAT:
                 extra = {"mode": draw(st.sampled_from([int(UnaryMode.CLAMP), int(UnaryMode.LEAKY)]))}
@@ -160,7 +165,7 @@ def programs(draw: st.DrawFn) -> Program:
                 out_shape = (shape[axes[0]], shape[axes[1]], shape[axes[2]])
             case OpKind.AVERAGE_POOL | OpKind.MAX_POOL:
                 extra = window(3, pad=1)
-            case kind if kind in BINARY:
+            case kind if kinds.of(kind).operands == 2 and kind is not OpKind.BATCH_MATMUL:
                 second = view(*(draw(st.sampled_from([1, n])) for n in shape), element, constant_allowed=True)
             case OpKind.LUT:
                 out_element = draw(st.sampled_from([1, 4]))
@@ -176,11 +181,11 @@ def programs(draw: st.DrawFn) -> Program:
             case _:
                 extra = {"exp_count": draw(st.integers(1, 256))} if kind is OpKind.SOFTMAX else {}
         output = view(*out_shape, out_element, dense=kind is OpKind.CONV_SUM)
-        if kind in SUMS:
+        if kinds.of(kind).sums:
             accumulator = output if kind is OpKind.CONV_SUM else view(*out_shape, 4, dense=True)
         if kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED):
             accumulator = view(*out_shape, 4)
-        if kind in TYPED_FEEDS:
+        if kinds.of(kind).feeds and element > 1:
             accumulator = view(1, 1, out_shape[2] * (2 if kind is OpKind.DENSE_FEED_INT16 else 1), 4)
         params: dict[str, int | float] = dict.fromkeys((f.name for f in kinds.of(kind).record.fields), 0)
         params |= extra
@@ -188,15 +193,15 @@ def programs(draw: st.DrawFn) -> Program:
             params |= {"output_min": draw(st.integers(-128, 0)), "output_max": draw(st.integers(0, 127))}
         if "scale" in params:
             params["scale"] = draw(st.sampled_from([0.5, 1.25]))
-        for name in constant_fields(kind):
-            length = constant_bytes(kind, name, params, views[output], views[source])
-            wide = name == "shifts_offset" and kind in INT16_KINDS and not params["flags"] & WeightFlags.SUMS_32
+        for name in kinds.of(kind).constant_fields:
+            length = kinds.of(kind).constant_bytes(name, Case(params, views[output], views[source]))
+            wide = name == "shifts_offset" and kind.name.endswith("INT16") and not params["flags"] & WeightFlags.SUMS_32
             params[name] = constant(length, "wide_shifts" if wide else name)
         ops.append(Op(kind, output, source, params, second, accumulator, source="somewhere"))
 
     steps = []
     for k, op in enumerate(ops):
-        feeds = op.accumulator is not None and op.kind not in SUMS
+        feeds = op.accumulator is not None and not kinds.of(op.kind).sums
         rows = views[op.input if feeds else op.output].row_count
         steps += [Step(k, row) for row in draw(st.lists(st.integers(0, rows - 1), max_size=4))]
     moves = []
@@ -303,10 +308,10 @@ def test_constants_lie_at_a_multiple_of_their_alignment() -> None:
     for k, op in enumerate(program.ops):
         record = OP.unpack(blob, int(header["ops_offset"]) + k * OP.size_bytes)
         params = kinds.of(op.kind).record.unpack(blob, int(record["params_offset"]))
-        for name in constant_fields(op.kind):
-            held = program.constants[int(op.params[name])]
-            offset = int(params[name])
-            assert offset % ALIGNMENT[name] == 0
+        for constant in kinds.of(op.kind).constants:
+            held = program.constants[int(op.params[constant.field])]
+            offset = int(params[constant.field])
+            assert offset % constant.alignment == 0
             assert blob[offset : offset + len(held)] == held
 
 

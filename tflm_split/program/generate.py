@@ -98,7 +98,6 @@ _NUMBERS_TOP = f'''\
 from __future__ import annotations
 
 from enum import IntEnum
-from itertools import pairwise
 
 
 class OpKind(IntEnum):
