@@ -26,7 +26,7 @@ from tflm_split.native.build import (
     executor_units,
     host_sources,
 )
-from tflm_split.program import c_header
+from tflm_split.program import generate
 from tflm_split.program.encode import encode
 from tflm_split.program.types import Io, Op, Program, Step
 
@@ -55,18 +55,17 @@ def compiler(name: str) -> list[str | Path]:
     return list(command)
 
 
-def test_the_generated_header_is_fresh() -> None:
-    assert c_header.main(["--check"]) == 0
+def test_the_generated_files_are_fresh() -> None:
+    assert generate.main(["--check"]) == 0
 
 
-def test_a_stale_header_is_noticed_and_rewritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stale = tmp_path / "split_nn_format.h"
-    monkeypatch.setattr(c_header, "HEADER_PATH", stale)
-    assert c_header.main(["--check"]) == 1
-    stale.write_text("old")
-    assert c_header.main(["--check"]) == 1
-    assert c_header.main([]) == 0
-    assert c_header.main(["--check"]) == 0
+def test_a_stale_file_is_noticed_and_rewritten(tmp_path: Path) -> None:
+    files = {tmp_path / path.name: render for path, render in generate.FILES.items()}
+    assert generate.main(["--check"], files) == 1
+    assert generate.main([], files) == 0
+    assert generate.main(["--check"], files) == 0
+    next(iter(files)).write_text("old")
+    assert generate.main(["--check"], files) == 1
 
 
 @pytest.mark.parametrize("name", COMPILERS)
