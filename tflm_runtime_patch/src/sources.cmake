@@ -2,6 +2,7 @@
 set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_core_check_op.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_core_check_rows.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_core_kind.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_core_moves.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_core_prepare.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_core_run.c
@@ -85,6 +86,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pool.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pool_float.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pool_int16.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_reads.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_resize.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_transpose.c
 )

@@ -2,6 +2,7 @@
 TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_core_check_op.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_core_check_rows.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_core_kind.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_core_moves.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_core_prepare.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_core_run.c \
@@ -85,6 +86,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_pool.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_pool_float.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_pool_int16.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_reads.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_resize.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_transpose.c \
   $(TFLM_SPLIT_DIR)/tflm/tflm_split_call.c \
@@ -92,6 +94,7 @@ TFLM_SPLIT_SRCS := \
 TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/core/check_op.c \
   $(TFLM_SPLIT_DIR)/split_nn/core/check_rows.c \
+  $(TFLM_SPLIT_DIR)/split_nn/core/kind.c \
   $(TFLM_SPLIT_DIR)/split_nn/core/moves.c \
   $(TFLM_SPLIT_DIR)/split_nn/core/prepare.c \
   $(TFLM_SPLIT_DIR)/split_nn/core/run.c \
@@ -175,13 +178,16 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/ops/pool.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/pool_float.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/pool_int16.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/reads.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/resize.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/transpose.c \
   $(TFLM_SPLIT_DIR)/split_nn/core/check.h \
   $(TFLM_SPLIT_DIR)/split_nn/core/copy.h \
+  $(TFLM_SPLIT_DIR)/split_nn/core/kind.h \
   $(TFLM_SPLIT_DIR)/split_nn/core/machine.h \
   $(TFLM_SPLIT_DIR)/split_nn/core/program.h \
   $(TFLM_SPLIT_DIR)/split_nn/generated/split_nn_format.h \
+  $(TFLM_SPLIT_DIR)/split_nn/generated/split_nn_kinds.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dot.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dsp.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/fixed_point.h \

@@ -5,9 +5,6 @@
 
 #include "../split_nn.h"
 
-/* Strides, windows and offsets of one op stay below this, so that kernels compute positions in int32. */
-#define SPLIT_MAX_REACH (UINT64_C(1) << 29)
-
 /* Does [offset, offset + bytes) lie in [low, high)? */
 static inline int split_lies_in(uint64_t offset, uint64_t bytes, uint64_t low, uint64_t high) {
     return low <= offset && offset <= high && bytes <= high - offset;

@@ -1,6 +1,5 @@
 /* Do storages, views, steps and moves stay inside the workspace and the program? */
-#include "check.h"
-#include "program.h"
+#include "kind.h"
 
 /* May rows of the storage move, and is there the table that leads to their moves? */
 static int table_of_moves_fits(const uint8_t* program, const split_storage* storage) {
@@ -73,158 +72,21 @@ split_status split_check_view(const uint8_t* program, uint32_t index) {
     return SPLIT_OK;
 }
 
-static int has_address(const uint8_t* program, uint32_t view_index, uint32_t row) {
-    const split_view* view = split_view_at(program, view_index);
-    return split_row_offset(program, split_storage_at(program, view->storage), view->first_row + row) != SPLIT_NOWHERE;
-}
-
-/* A window's rows outside the input are padding. */
-static int tap_has_address(const uint8_t* program, uint32_t view, int32_t row) {
-    return row < 0 || row >= split_view_at(program, view)->row_count || has_address(program, view, (uint32_t)row);
-}
-
-static int window_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
-    const split_window_params* window = (const split_window_params*)split_at(program, op->params_offset);
-    for (uint32_t k = 0; k < window->kernel_rows; ++k) {
-        if (!tap_has_address(program, op->input, split_window_row(window, row, k))) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static int transposed_window_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
-    const split_transpose_conv_params* window =
-        (const split_transpose_conv_params*)split_at(program, op->params_offset);
-    for (uint32_t k = 0; k < window->kernel_rows; ++k) {
-        if (!tap_has_address(program, op->input, split_transposed_row(window, row, k))) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* A broadcast operand has one row, which every step reads. */
-static int operand_has_address(const uint8_t* program, uint32_t view, uint32_t row) {
-    return has_address(program, view, split_view_at(program, view)->row_count == 1 ? 0 : row);
-}
-
-/* The rows of the right operand that the row's batch is multiplied with. */
-static int batch_has_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
-    const split_matmul_params* params = (const split_matmul_params*)split_at(program, op->params_offset);
-    const uint32_t rows = split_view_at(program, op->input2)->row_count;
-    const uint32_t first = row / params->left_rows * params->right_rows % rows;
-    for (uint32_t k = 0; k < params->right_rows; ++k) {
-        if (!has_address(program, op->input2, first + k)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* Rows that stay rows come from their own, others from all. */
-static int lines_have_addresses(const uint8_t* program, const split_op* op, uint32_t row) {
-    const split_transpose_params* axes = (const split_transpose_params*)split_at(program, op->params_offset);
-    const uint32_t rows = split_view_at(program, op->input)->row_count;
-    for (uint32_t k = 0; k < rows; ++k) {
-        if ((axes->row_axis != 0 || k == row) && !has_address(program, op->input, k)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 split_status split_check_step(const uint8_t* program, uint32_t index) {
-    const split_header* header = split_header_of(program);
     const split_step step = split_step_at(program, index);
-    if (step.op >= header->op_count) {
+    if (step.op >= split_header_of(program)->op_count) {
         return SPLIT_ERROR_STEP;
     }
     const split_op* op = split_op_at(program, step.op);
-    const int sums = op->kind == SPLIT_OP_CONV_SUM || op->kind == SPLIT_OP_CONV_SUM_LAST;
-    const int feeds = op->accumulator != SPLIT_NONE && !sums; /* split_check_op: no other op has one */
+    const split_kind_rule* rule = split_rule_of(op->kind); /* split_check_op() has found it there */
+    const int feeds = rule->accumulator == 1;
+    const uint32_t row = feeds ? 0 : step.row;
     if (step.row >= split_view_at(program, feeds ? op->input : op->output)->row_count) {
         return SPLIT_ERROR_STEP;
     }
-    int found = has_address(program, op->output, feeds ? 0 : step.row);
-    switch (op->kind) {
-        case SPLIT_OP_CONV_SUM:
-        case SPLIT_OP_CONV_SUM_LAST:
-            found =
-                found && has_address(program, op->accumulator, step.row) && window_has_addresses(program, op, step.row);
-            break;
-        case SPLIT_OP_CONV:
-        case SPLIT_OP_DEPTHWISE:
-        case SPLIT_OP_AVERAGE_POOL:
-        case SPLIT_OP_MAX_POOL:
-        case SPLIT_OP_CONV_INT16:
-        case SPLIT_OP_DEPTHWISE_INT16:
-        case SPLIT_OP_POOL_INT16:
-        case SPLIT_OP_CONV_FLOAT:
-        case SPLIT_OP_DEPTHWISE_FLOAT:
-        case SPLIT_OP_POOL_FLOAT:
-            found = found && window_has_addresses(program, op, step.row);
-            break;
-        case SPLIT_OP_ADD:
-        case SPLIT_OP_SUB:
-        case SPLIT_OP_MUL:
-        case SPLIT_OP_BINARY_INT16:
-        case SPLIT_OP_BINARY_FLOAT:
-        case SPLIT_OP_MINIMUM:
-        case SPLIT_OP_MAXIMUM:
-        case SPLIT_OP_SQUARED_DIFFERENCE:
-        case SPLIT_OP_PRELU:
-            found = found && operand_has_address(program, op->input, step.row) &&
-                    operand_has_address(program, op->input2, step.row);
-            break;
-        case SPLIT_OP_TRANSPOSE_CONV:
-            found = found && transposed_window_has_addresses(program, op, step.row);
-            break;
-        case SPLIT_OP_RESIZE_NEAREST: {
-            const split_resize_params* resize = (const split_resize_params*)split_at(program, op->params_offset);
-            const uint16_t* row_map = (const uint16_t*)split_at(program, resize->row_map_offset);
-            found = found && has_address(program, op->input, row_map[step.row]);
-            break;
-        }
-        case SPLIT_OP_RESIZE_BILINEAR: {
-            const split_bilinear_params* bilinear = (const split_bilinear_params*)split_at(program, op->params_offset);
-            const uint32_t* rows = (const uint32_t*)split_at(program, bilinear->row_positions_offset);
-            const uint32_t first = rows[step.row] / SPLIT_POSITIONS_PER_PIXEL;
-            const int between = rows[step.row] % SPLIT_POSITIONS_PER_PIXEL > 0;
-            found = found && has_address(program, op->input, first) &&
-                    (!between || has_address(program, op->input, first + 1u));
-            break;
-        }
-        case SPLIT_OP_DEPTH_TO_SPACE: {
-            const split_block_params* params = (const split_block_params*)split_at(program, op->params_offset);
-            found = found && has_address(program, op->input, step.row / params->block);
-            break;
-        }
-        case SPLIT_OP_TRANSPOSE:
-            found = found && lines_have_addresses(program, op, step.row);
-            break;
-        case SPLIT_OP_BATCH_MATMUL:
-            found = found && has_address(program, op->input, step.row) && batch_has_addresses(program, op, step.row);
-            break;
-        case SPLIT_OP_PAD: {
-            const split_pad_params* pad = (const split_pad_params*)split_at(program, op->params_offset);
-            const uint32_t rows = split_view_at(program, op->input)->row_count;
-            const int inside = step.row >= pad->pad_rows && step.row - pad->pad_rows < rows;
-            found = found && (!inside || has_address(program, op->input, step.row - pad->pad_rows));
-            break;
-        }
-        case SPLIT_OP_SUM_FEED:
-        case SPLIT_OP_DENSE_FEED:
-        case SPLIT_OP_SUM_FEED_INT16:
-        case SPLIT_OP_DENSE_FEED_INT16:
-        case SPLIT_OP_SUM_FEED_FLOAT:
-        case SPLIT_OP_DENSE_FEED_FLOAT:
-            found = found && has_address(program, op->accumulator, 0) && has_address(program, op->input, step.row);
-            break;
-        default: /* element by element */
-            found = found && has_address(program, op->input, step.row);
-            break;
-    }
+    const int found = split_has_address(program, op->output, row) &&
+                      (rule->accumulator == 0 || split_has_address(program, op->accumulator, row)) &&
+                      rule->reads(program, op, step.row);
     return found ? SPLIT_OK : SPLIT_ERROR_ROW;
 }
 

@@ -199,8 +199,7 @@ void split_nn_quantize_float_row(const split_quantize* quantize, const uint8_t* 
                                  uint8_t* output, const split_pixels* out);
 
 /* exps[i] is exp(-i * scale) in Q0.31, 0 <= i < exp_count; all are >= 0 and exps[0] >= 2^30. At most
- * SPLIT_SOFTMAX_MAX_CHANNELS channels. */
-#define SPLIT_SOFTMAX_MAX_CHANNELS 4095
+ * SPLIT_MAX_SOFTMAX_CHANNELS channels. */
 void split_nn_softmax_row(const int32_t* exps, int32_t exp_count, const int8_t* input, const split_pixels* in,
                           int8_t* output, const split_pixels* out);
 

@@ -83,19 +83,17 @@ void split_nn_unary_int16_row(const split_unary_int16* unary, const uint8_t* inp
                               uint8_t* output, const split_pixels* out);
 
 typedef struct split_softmax_int16 {
-    const int16_t* exps;        /* 513 entries */
-    const int16_t* reciprocals; /* 513 entries */
+    const int16_t* exps;        /* SPLIT_INTERPOLATED_ENTRIES */
+    const int16_t* reciprocals; /* SPLIT_INTERPOLATED_ENTRIES */
     int32_t multiplier;
     int32_t shift;
 } split_softmax_int16;
 
-/* At most SPLIT_SOFTMAX_INT16_MAX_CHANNELS channels. */
-#define SPLIT_SOFTMAX_INT16_MAX_CHANNELS 32767
+/* At most SPLIT_MAX_SOFTMAX_CHANNELS_INT16 channels. */
 void split_nn_softmax_int16_row(const split_softmax_int16* softmax, const int16_t* input, const split_pixels* in,
                                 int16_t* output, const split_pixels* out);
 
-/* As split_nn_sum_row and split_nn_sum_finish; at most SPLIT_SUM_INT16_MAX_PIXELS pixels, so that no sum overflows. */
-#define SPLIT_SUM_INT16_MAX_PIXELS 32768
+/* As split_nn_sum_row and split_nn_sum_finish; at most SPLIT_MAX_SUMMED_INT16 pixels, so that no sum overflows. */
 void split_nn_sum_int16_row(const int16_t* input, const split_pixels* in, int32_t* sums);
 void split_nn_sum_int16_finish(const split_sum* sum, const int32_t* sums, int32_t channels, int16_t* output);
 

@@ -9,9 +9,9 @@ split_status split_check_binary(const uint8_t* program, const split_op* op, cons
         return SPLIT_ERROR_SHAPE;
     }
     const int sound = split_is_zero_point(binary->zero_point1) && split_is_zero_point(binary->zero_point2) &&
-                      split_is_zero_point(binary->output_zero_point) && split_in_range(binary->left_shift, 0, 20) &&
-                      split_is_shift(binary->shift1) && split_is_shift(binary->shift2) &&
-                      split_is_shift(binary->output_shift) &&
+                      split_is_zero_point(binary->output_zero_point) &&
+                      split_in_range(binary->left_shift, 0, SPLIT_MAX_LEFT_SHIFT) && split_is_shift(binary->shift1) &&
+                      split_is_shift(binary->shift2) && split_is_shift(binary->output_shift) &&
                       split_is_int8_range(binary->output_min, binary->output_max);
     return sound ? SPLIT_OK : SPLIT_ERROR_PARAMS;
 }

@@ -10,8 +10,9 @@ split_status split_check_binary_int16(const uint8_t* program, const split_op* op
         return SPLIT_ERROR_SHAPE;
     }
     const int sound = split_in_range(binary->mode, SPLIT_BINARY_ADD, SPLIT_BINARY_MUL) &&
-                      split_in_range(binary->left_shift, 0, 15) && split_is_shift(binary->shift1) &&
-                      split_is_shift(binary->shift2) && split_is_shift(binary->output_shift) &&
+                      split_in_range(binary->left_shift, 0, SPLIT_MAX_LEFT_SHIFT_INT16) &&
+                      split_is_shift(binary->shift1) && split_is_shift(binary->shift2) &&
+                      split_is_shift(binary->output_shift) &&
                       split_is_int16_range(binary->output_min, binary->output_max);
     return sound ? SPLIT_OK : SPLIT_ERROR_PARAMS;
 }

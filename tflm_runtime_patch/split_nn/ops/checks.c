@@ -1,9 +1,6 @@
 /* What the checks of several kinds share: quantisation and windows. */
 #include "checks.h"
 
-/* A shift that scales an int64 sum. */
-#define MAX_WIDE_SHIFT 7
-
 int split_requantization_is_sound(const uint8_t* program, uint32_t multipliers_offset, uint32_t shifts_offset,
                                   uint32_t entries) {
     if (!split_in_constants(program, multipliers_offset, (uint64_t)entries * 4u, 4u) ||
@@ -35,7 +32,7 @@ split_status split_check_quantized(const uint8_t* program, const split_quantized
 static int shifts_fit(const uint8_t* program, uint32_t shifts_offset, uint32_t entries, uint32_t flags) {
     const int8_t* shifts = (const int8_t*)split_at(program, shifts_offset);
     for (uint32_t i = 0; i < entries && (flags & SPLIT_WEIGHT_SUMS_32) == 0; ++i) {
-        if (shifts[i] > MAX_WIDE_SHIFT) {
+        if (shifts[i] > SPLIT_MAX_WIDE_SHIFT) {
             return 0;
         }
     }

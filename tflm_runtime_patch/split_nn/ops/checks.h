@@ -21,7 +21,7 @@ static inline int split_is_zero_point(int32_t value) {
 }
 
 static inline int split_is_shift(int32_t value) {
-    return split_in_range(value, -31, 30);
+    return split_in_range(value, SPLIT_MIN_SHIFT, SPLIT_MAX_SHIFT);
 }
 
 static inline int split_is_int8_range(int32_t low, int32_t high) {
@@ -84,5 +84,16 @@ split_status split_check_window(const split_window_params* window, const split_o
  * has. */
 split_status split_check_grouped_window(const split_window_params* window, uint32_t groups, int depthwise,
                                         const split_op_views* views, uint64_t* weights);
+
+/* Has row `row` of a view a place in the workspace or the program? */
+static inline int split_has_address(const uint8_t* program, uint32_t view_index, uint32_t row) {
+    const split_view* view = split_view_at(program, view_index);
+    return split_row_offset(program, split_storage_at(program, view->storage), view->first_row + row) != SPLIT_NOWHERE;
+}
+
+/* The same of a row that may lie outside the view, where it is padding. */
+static inline int split_tap_has_address(const uint8_t* program, uint32_t view, int32_t row) {
+    return row < 0 || row >= split_view_at(program, view)->row_count || split_has_address(program, view, (uint32_t)row);
+}
 
 #endif /* SPLIT_NN_CHECKS_H_ */

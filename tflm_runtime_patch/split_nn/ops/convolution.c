@@ -59,3 +59,14 @@ void split_run_transpose_conv(const split_machine* at, const split_op* op, uint3
     }
     split_nn_transpose_conv_row(&conv, rows, &in, (int8_t*)split_write_row(at, output, row), &out);
 }
+
+int split_reads_transposed_window(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_transpose_conv_params* window =
+        (const split_transpose_conv_params*)split_at(program, op->params_offset);
+    for (uint32_t k = 0; k < window->kernel_rows; ++k) {
+        if (!split_tap_has_address(program, op->input, split_transposed_row(window, row, k))) {
+            return 0;
+        }
+    }
+    return 1;
+}

@@ -8,7 +8,7 @@ split_status split_check_depth_to_space(const uint8_t* program, const split_op* 
     const split_view* in = views->input;
     const split_view* out = views->output;
     const uint64_t block = params->block;
-    if (block < 1 || block > UINT16_MAX) {
+    if (block < 1 || block > SPLIT_MAX_BLOCK) {
         return SPLIT_ERROR_PARAMS;
     }
     const int sound = in->row_count * block == out->row_count && in->column_count * block == out->column_count &&
@@ -25,4 +25,9 @@ void split_run_depth_to_space(const split_machine* at, const split_op* op, uint3
     const int8_t* read = (const int8_t*)split_read_row(at, input, row / params->block);
     split_nn_depth_to_space_row((int32_t)params->block, (int32_t)(row % params->block), read, &in,
                                 (int8_t*)split_write_row(at, output, row), &out);
+}
+
+int split_reads_block(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_block_params* params = (const split_block_params*)split_at(program, op->params_offset);
+    return split_has_address(program, op->input, row / params->block);
 }

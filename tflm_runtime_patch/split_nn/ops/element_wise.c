@@ -33,10 +33,10 @@ split_status split_check_quantize(const uint8_t* program, const split_op* op, co
 
 split_status split_check_softmax(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_softmax_params* softmax = (const split_softmax_params*)split_at(program, op->params_offset);
-    if (!split_same_shape(views->input, views->output) || views->output->channel_count > SPLIT_SOFTMAX_MAX_CHANNELS) {
+    if (!split_same_shape(views->input, views->output) || views->output->channel_count > SPLIT_MAX_SOFTMAX_CHANNELS) {
         return SPLIT_ERROR_SHAPE;
     }
-    if (softmax->exp_count < 1 || softmax->exp_count > 256) {
+    if (softmax->exp_count < 1 || softmax->exp_count > SPLIT_MAX_EXPONENTIALS) {
         return SPLIT_ERROR_PARAMS;
     }
     if (!split_in_constants(program, softmax->exps_offset, (uint64_t)softmax->exp_count * 4u, 4u)) {
@@ -44,7 +44,7 @@ split_status split_check_softmax(const uint8_t* program, const split_op* op, con
     }
     const int32_t* exps = (const int32_t*)split_at(program, softmax->exps_offset);
     for (uint32_t i = 0; i < softmax->exp_count; ++i) {
-        if (exps[i] < (i == 0 ? INT32_C(1) << 30 : 0)) {
+        if (exps[i] < (i == 0 ? SPLIT_MIN_FIRST_EXPONENTIAL : 0)) {
             return SPLIT_ERROR_CONSTANT;
         }
     }

@@ -4,9 +4,6 @@
 #include "int16.h"
 #include "ops.h"
 
-/* Points of an interpolated table. */
-#define TABLE_ENTRIES 513u
-
 split_status split_check_unary_int16(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_unary_int16_params* unary = (const split_unary_int16_params*)split_at(program, op->params_offset);
     const uint32_t in = views->input->element_bytes;
@@ -40,14 +37,15 @@ split_status split_check_unary_int16(const uint8_t* program, const split_op* op,
 split_status split_check_softmax_int16(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_softmax_int16_params* softmax = (const split_softmax_int16_params*)split_at(program, op->params_offset);
     if (!split_same_shape(views->input, views->output) ||
-        views->output->channel_count > SPLIT_SOFTMAX_INT16_MAX_CHANNELS) {
+        views->output->channel_count > SPLIT_MAX_SOFTMAX_CHANNELS_INT16) {
         return SPLIT_ERROR_SHAPE;
     }
     if (!split_is_shift(softmax->shift)) {
         return SPLIT_ERROR_PARAMS;
     }
-    const int sound = split_in_constants(program, softmax->exps_table_offset, TABLE_ENTRIES * 2u, 2u) &&
-                      split_in_constants(program, softmax->reciprocals_table_offset, TABLE_ENTRIES * 2u, 2u);
+    const int sound =
+        split_in_constants(program, softmax->exps_table_offset, 2u * SPLIT_INTERPOLATED_ENTRIES, 2u) &&
+        split_in_constants(program, softmax->reciprocals_table_offset, 2u * SPLIT_INTERPOLATED_ENTRIES, 2u);
     return sound ? SPLIT_OK : SPLIT_ERROR_CONSTANT;
 }
 

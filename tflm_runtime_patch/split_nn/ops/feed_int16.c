@@ -10,7 +10,7 @@ split_status split_check_sum_int16(const uint8_t* program, const split_op* op, c
     const split_sum_params* sum = (const split_sum_params*)split_at(program, op->params_offset);
     if (!split_feeds_one_pixel(views, views->output->channel_count) ||
         views->input->channel_count != views->output->channel_count ||
-        split_pixel_count(views->input) > SPLIT_SUM_INT16_MAX_PIXELS) {
+        split_pixel_count(views->input) > SPLIT_MAX_SUMMED_INT16) {
         return SPLIT_ERROR_SHAPE;
     }
     const int sound = (sum->mode == SPLIT_MEAN_AVERAGE_POOL || sum->mode == SPLIT_MEAN_MEAN) && sum->count >= 1 &&

@@ -116,3 +116,15 @@ void split_run_matmul(const split_machine* at, const split_op* op, uint32_t row)
         }
     }
 }
+
+/* The left pixel's row, and the rows of the right operand that its batch is multiplied with. */
+int split_reads_batch(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_matmul_params* params = (const split_matmul_params*)split_at(program, op->params_offset);
+    const uint32_t rows = split_view_at(program, op->input2)->row_count;
+    const uint32_t first = row / params->left_rows * params->right_rows % rows;
+    int found = split_has_address(program, op->input, row);
+    for (uint32_t k = 0; found && k < params->right_rows; ++k) {
+        found = split_has_address(program, op->input2, first + k);
+    }
+    return found;
+}

@@ -32,3 +32,8 @@ void split_run_pad(const split_machine* at, const split_op* op, uint32_t row) {
     const uint8_t* read = inside ? split_read_row(at, input, row - params->pad_rows) : NULL;
     split_nn_pad_row(&pad, read, &in, split_write_row(at, output, row), &out);
 }
+
+int split_reads_padded(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_pad_params* pad = (const split_pad_params*)split_at(program, op->params_offset);
+    return split_tap_has_address(program, op->input, (int32_t)row - pad->pad_rows);
+}

@@ -83,3 +83,17 @@ void split_run_bilinear(const split_machine* at, const split_op* op, uint32_t ro
     int8_t* write = (int8_t*)split_write_row(at, output, row);
     split_nn_resize_bilinear_row(fraction, columns, first, second, &in, write, &out);
 }
+
+int split_reads_mapped(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_resize_params* resize = (const split_resize_params*)split_at(program, op->params_offset);
+    return split_has_address(program, op->input, ((const uint16_t*)split_at(program, resize->row_map_offset))[row]);
+}
+
+/* The row before the position, and the one after it unless the position is a row itself. */
+int split_reads_between(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_bilinear_params* bilinear = (const split_bilinear_params*)split_at(program, op->params_offset);
+    const uint32_t position = ((const uint32_t*)split_at(program, bilinear->row_positions_offset))[row];
+    const uint32_t first = position / SPLIT_POSITIONS_PER_PIXEL;
+    return split_has_address(program, op->input, first) &&
+           (position % SPLIT_POSITIONS_PER_PIXEL == 0 || split_has_address(program, op->input, first + 1u));
+}

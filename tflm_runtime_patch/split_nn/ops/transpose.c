@@ -56,3 +56,15 @@ void split_run_transpose(const split_machine* at, const split_op* op, uint32_t r
         }
     }
 }
+
+/* Rows that stay rows come from their own, others from all. */
+int split_reads_lines(const uint8_t* program, const split_op* op, uint32_t row) {
+    const split_transpose_params* axes = (const split_transpose_params*)split_at(program, op->params_offset);
+    const uint32_t rows = split_view_at(program, op->input)->row_count;
+    for (uint32_t k = 0; k < rows; ++k) {
+        if ((axes->row_axis != 0 || k == row) && !split_has_address(program, op->input, k)) {
+            return 0;
+        }
+    }
+    return 1;
+}
