@@ -320,7 +320,7 @@ def test_each_kind_of_step_is_checked_for_rows_without_address(kind: OpKind, rol
 
 def test_the_second_operand_needs_an_address_too() -> None:
     program = every_op()
-    add = program.ops[OpKind.ADD]
+    add = program.ops[KINDS.index(OpKind.ADD)]
     view, storage = program.views[1], program.storages[1]
     missing = type(storage)(storage.row_bytes, storage.row_count, (*storage.addresses[:3], None))
     storages = (*program.storages, missing)
@@ -570,8 +570,8 @@ def test_parameters(kinds: tuple[OpKind, ...], fields: dict[str, int | float], f
 
 def test_values_in_tables_are_checked() -> None:
     blob = encode(every_op())
-    conv = kinds.of(OpKind.CONV).record.unpack(blob, place(blob, kinds.of(OpKind.CONV).record, OpKind.CONV))
-    softmax = kinds.of(OpKind.SOFTMAX).record.unpack(blob, place(blob, kinds.of(OpKind.SOFTMAX).record, OpKind.SOFTMAX))
+    conv = kinds.of(OpKind.CONV).record.unpack(blob, place(blob, kinds.of(OpKind.CONV).record, KINDS.index(OpKind.CONV)))
+    softmax = kinds.of(OpKind.SOFTMAX).record.unpack(blob, place(blob, kinds.of(OpKind.SOFTMAX).record, KINDS.index(OpKind.SOFTMAX)))
     resize_record = kinds.of(OpKind.RESIZE_NEAREST).record
     resize = resize_record.unpack(blob, place(blob, resize_record, OpKind.RESIZE_NEAREST))
     for offset, value in (
