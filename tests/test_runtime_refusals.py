@@ -160,7 +160,9 @@ KINDS = tuple(op.kind for op in every_op().ops)
 
 
 def place(blob: bytes, record: Record, index: int) -> int:
-    """Where record `index` of its table lies; parameters are found through op `index`."""
+    """Where record `index` of its table lies; parameters are found through op `index`, a number or the op's kind."""
+    if isinstance(index, OpKind):
+        index = KINDS.index(index)
     header = HEADER.unpack(blob, 0)
     match record:
         case _ if record is HEADER:
@@ -570,8 +572,8 @@ def test_parameters(kinds: tuple[OpKind, ...], fields: dict[str, int | float], f
 
 def test_values_in_tables_are_checked() -> None:
     blob = encode(every_op())
-    conv = kinds.of(OpKind.CONV).record.unpack(blob, place(blob, kinds.of(OpKind.CONV).record, KINDS.index(OpKind.CONV)))
-    softmax = kinds.of(OpKind.SOFTMAX).record.unpack(blob, place(blob, kinds.of(OpKind.SOFTMAX).record, KINDS.index(OpKind.SOFTMAX)))
+    conv = kinds.of(OpKind.CONV).record.unpack(blob, place(blob, kinds.of(OpKind.CONV).record, OpKind.CONV))
+    softmax = kinds.of(OpKind.SOFTMAX).record.unpack(blob, place(blob, kinds.of(OpKind.SOFTMAX).record, OpKind.SOFTMAX))
     resize_record = kinds.of(OpKind.RESIZE_NEAREST).record
     resize = resize_record.unpack(blob, place(blob, resize_record, OpKind.RESIZE_NEAREST))
     for offset, value in (
@@ -700,7 +702,7 @@ def test_sums_that_overflow_wrap(tmp_path: Path) -> None:
                 hostile_fields |= {n: 30 for n in fields if "shift" in n and n != "left_shift"}
                 copy[at : at + kinds.of(kind).record.size_bytes] = kinds.of(kind).record.pack(**fields | hostile_fields)
             exps = kinds.of(OpKind.SOFTMAX).record.unpack(
-                bytes(copy), place(bytes(copy), kinds.of(OpKind.SOFTMAX).record, 9)
+                bytes(copy), place(bytes(copy), kinds.of(OpKind.SOFTMAX).record, OpKind.SOFTMAX)
             )
             at = int(exps["exps_offset"])
             copy[at : at + 12] = struct.pack("<3i", 2**31 - 1, 2**31 - 1, 2**31 - 1)
