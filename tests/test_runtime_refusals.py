@@ -463,10 +463,18 @@ def test_a_window_reaches_no_further_than_an_int32_counts_bytes(name: str) -> No
     views = (View(0, 0, 1, 1, 1, 1 << 24), View(1, 0, 1, 1, 1, 1))
     constants = (b"\x01", int32s(0), int32s(1 << 30), b"\xff")
     params = {**window(1), **requantize(weights=0, bias=1, multipliers=2, shifts=3), "groups": 1, "flags": 0}
+    conv = Op(OpKind.CONV, 1, 0, params | {name: 16})
+    blob = encode(one_op(conv, views, storages, workspace_bytes=8, constants=constants))
+    record = kinds.of(OpKind.CONV).record
+    at = int(OP.unpack(blob, int(HEADER.unpack(blob, 0)["ops_offset"]))["params_offset"])
     values = ((16, "ok"), (64, WINDOW_FAULT)) + (((-16, "ok"), (-64, WINDOW_FAULT)) if name == "pad_columns" else ())
     for value, said in values:
-        conv = Op(OpKind.CONV, 1, 0, params | {name: value})
-        assert prepare(encode(one_op(conv, views, storages, workspace_bytes=8, constants=constants))) == said
+        changed_blob = bytearray(blob)
+        changed_blob[at : at + record.size_bytes] = record.pack(**record.unpack(blob, at) | {name: value})
+        assert prepare(bytes(changed_blob)) == said
+        if said != "ok":
+            with pytest.raises(ProgramError, match="its window reaches"):
+                decode(bytes(changed_blob))
 
 
 @pytest.mark.parametrize("name", ["kernel_rows", "kernel_columns", "stride_rows", "stride_columns"])

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 MAX_BYTES = 2**31 - 1
 """Of the program and of the workspace: the executor computes addresses in int32."""
+CONSTANTS_ALIGNMENT = 16
+"""The constants start at a multiple of this many bytes, and so do weights: vectors are loaded from there."""
+STORAGE_ALIGNMENT = 4
+"""Row 0 of a CONSTANT storage lies at a multiple of this many bytes: it may hold int32 or float elements."""
 MAX_WINDOW_ROWS = 32
 """Input rows one step may read through a window: the executor keeps that many row pointers on its stack."""
 MAX_REACH = 2**29

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 
 from tflm_split.kinds.kind import Case, Constant, first_fault, flags_fault, output_range_fault
-from tflm_split.kinds.limits import MAX_SHIFT, MAX_WIDE_SHIFT, MIN_SHIFT
+from tflm_split.kinds.limits import CONSTANTS_ALIGNMENT, MAX_SHIFT, MAX_WIDE_SHIFT, MIN_SHIFT
 from tflm_split.kinds.modes import WeightFlags
 from tflm_split.kinds.record import Block, Field, Record
 
@@ -53,9 +53,6 @@ QUANTIZED_INT16_BLOCK = Block("quantized", QUANTIZED_INT16)
 
 INT16_FLAGS = int(WeightFlags.PER_CHANNEL | WeightFlags.SUMS_32)
 
-WEIGHTS_ALIGNMENT = 16
-"""Weights are loaded as vectors."""
-
 
 def _scaling_constants(channels: Callable[[Case], int], bias_bytes: int) -> tuple[Constant, ...]:
     def entries(case: Case) -> int:
@@ -72,14 +69,14 @@ def quantized_constants(
     weights: Callable[[Case], int], channels: Callable[[Case], int], bias_bytes: int = 4
 ) -> tuple[Constant, ...]:
     """The constants of QUANTIZED (bias_bytes=4) or QUANTIZED_INT16 (8), for so many weights and output channels."""
-    return (*_scaling_constants(channels, bias_bytes), Constant("weights_offset", WEIGHTS_ALIGNMENT, weights))
+    return (*_scaling_constants(channels, bias_bytes), Constant("weights_offset", CONSTANTS_ALIGNMENT, weights))
 
 
 def float_constants(weights: Callable[[Case], int], channels: Callable[[Case], int]) -> tuple[Constant, ...]:
     """Bias and weights in float32."""
     return (
         Constant("bias_offset", 4, lambda case: 4 * channels(case)),
-        Constant("weights_offset", WEIGHTS_ALIGNMENT, lambda case: 4 * weights(case)),
+        Constant("weights_offset", CONSTANTS_ALIGNMENT, lambda case: 4 * weights(case)),
     )
 
 

@@ -16,10 +16,9 @@ from tflm_split import kinds
 from tflm_split.errors import ProgramError
 from tflm_split.kinds import OpKind
 from tflm_split.kinds.kind import Case
-from tflm_split.kinds.limits import TABLE16_UNIT
+from tflm_split.kinds.limits import CONSTANTS_ALIGNMENT, MAX_BYTES, STORAGE_ALIGNMENT, TABLE16_UNIT
 from tflm_split.kinds.record import Record
 from tflm_split.program.check import check_program
-from tflm_split.program.constants import AREA_ALIGNMENT, STORAGE_ALIGNMENT
 from tflm_split.program.format import (
     HEADER,
     IO,
@@ -73,7 +72,7 @@ class _Decoder:
             raise ProgramError(f"the program ends after {len(blob)} bytes, inside its header")
         self.header = {name: int(value) for name, value in HEADER.unpack(blob, 0).items()}
         self._check_header()
-        self.constants = _Constants(blob, self.header["constants_offset"])
+        self.constants = _Constants(self.blob, self.header["constants_offset"])
         self.first_moves: dict[int, tuple[int, ...]] = {}
         """By storage whose flags say that its rows move: what it says of where those moves are."""
 
@@ -87,8 +86,9 @@ class _Decoder:
             raise ProgramError(f"the program has unknown flags {header['flags']:#x}")
         if header["reserved"]:
             raise ProgramError(f"the program header's reserved field is {header['reserved']}")
-        if header["total_bytes"] != len(self.blob):
+        if header["total_bytes"] > min(len(self.blob), MAX_BYTES):
             raise ProgramError(f"the program says it has {header['total_bytes']} bytes, and it has {len(self.blob)}")
+        self.blob = self.blob[: header["total_bytes"]]
         io_count = header["input_count"] + header["output_count"]
         parts = (
             ("header", 0, HEADER.size_bytes),
@@ -109,11 +109,10 @@ class _Decoder:
                     f"the program's {name} cover bytes {offset} to {offset + length}, outside {end} to {len(self.blob)}"
                 )
             end = offset + length
-        if header["constants_offset"] % AREA_ALIGNMENT:
+        if header["constants_offset"] % CONSTANTS_ALIGNMENT:
             raise ProgramError(
                 f"the program's constants lie at byte {header['constants_offset']}, not a multiple of 16"
             )
-        self.middle = (header["ops_offset"] + OP.size_bytes * header["op_count"], header["moves_offset"])
 
     @property
     def step_bytes(self) -> int:
@@ -185,12 +184,12 @@ class _Decoder:
 
     def _table(self, what: str, offset: int, count: int, code: str, alignment: int = 4) -> tuple[int, ...]:
         layout = struct.Struct(f"<{count}{code}")
-        self._check_middle(what, offset, layout.size, alignment)
+        self._check_behind_header(what, offset, layout.size, alignment)
         return layout.unpack_from(self.blob, offset)
 
-    def _check_middle(self, what: str, offset: int, length: int, alignment: int = 4) -> None:
-        """Parameters and address tables lie between the op records and the steps."""
-        start, end = self.middle
+    def _check_behind_header(self, what: str, offset: int, length: int, alignment: int = 4) -> None:
+        """Parameters and address tables lie anywhere behind the header."""
+        start, end = HEADER.size_bytes, len(self.blob)
         if offset % alignment:
             raise ProgramError(f"{what} lies at byte {offset}, which is not a multiple of {alignment}")
         if offset < start or offset + length > end:
@@ -214,7 +213,7 @@ class _Decoder:
                 raise ProgramError(f"{name}: its {role} names view {record[role]}, but there are {len(views)} views")
         rules = kinds.of(kind)
         layout = rules.record
-        self._check_middle(f"the parameter record of {name}", record["params_offset"], layout.size_bytes)
+        self._check_behind_header(f"the parameter record of {name}", record["params_offset"], layout.size_bytes)
         params = layout.unpack(self.blob, record["params_offset"])
         case = Case(dict(params), views[record["output"]], views[record["input"]])
         for constant in rules.constants:

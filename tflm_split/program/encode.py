@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 
 from tflm_split import kinds
 from tflm_split.errors import InternalError, ProgramError
-from tflm_split.kinds.limits import TABLE16_UNIT
+from tflm_split.kinds.limits import CONSTANTS_ALIGNMENT, STORAGE_ALIGNMENT, TABLE16_UNIT
 from tflm_split.program.check import check_program
-from tflm_split.program.constants import AREA_ALIGNMENT, STORAGE_ALIGNMENT
 from tflm_split.program.format import (
     HEADER,
     IO,
@@ -108,7 +107,7 @@ def _encode(program: Program) -> bytes:
     draft = _place(program, middle_offset, tables, _place_constants(constants, 0)[0])
     moves_offset = draft.pool.end
     steps_offset = moves_offset + len(moves)
-    constants_offset = _aligned(steps_offset + len(steps), AREA_ALIGNMENT)
+    constants_offset = _aligned(steps_offset + len(steps), CONSTANTS_ALIGNMENT)
     offsets, constants_content = _place_constants(constants, constants_offset)
     final = _place(program, middle_offset, tables, offsets)
 

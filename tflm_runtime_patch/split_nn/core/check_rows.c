@@ -20,7 +20,8 @@ split_status split_check_storage(const uint8_t* program, uint32_t index) {
             fits = split_lies_in(storage->where, all_bytes, 0, header->workspace_bytes);
             break;
         case SPLIT_STORAGE_CONSTANT:
-            fits = split_lies_in(storage->where, all_bytes, header->constants_offset, header->total_bytes);
+            fits = storage->where % SPLIT_STORAGE_ALIGNMENT == 0 &&
+                   split_lies_in(storage->where, all_bytes, header->constants_offset, header->total_bytes);
             break;
         case SPLIT_STORAGE_TABLE16:
         case SPLIT_STORAGE_TABLE32:
@@ -90,6 +91,29 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
     return found ? SPLIT_OK : SPLIT_ERROR_ROW;
 }
 
+/* Is the move whose turn comes at `index` a new one, no earlier than the one before, and not one of too many at once? */
+static int turn_is_sound(const uint8_t* program, uint32_t index) {
+    const uint32_t count = split_header_of(program)->move_count;
+    const uint32_t turn = split_move_in_turn(program, index);
+    if (turn >= count) {
+        return 0;
+    }
+    const uint32_t step = split_move_at(program, turn)->step;
+    for (uint32_t k = 1; k <= index; ++k) {
+        const uint32_t before = split_move_in_turn(program, index - k);
+        if (before == turn || before >= count || split_move_at(program, before)->step > step) {
+            return 0;
+        }
+        if (split_move_at(program, before)->step < step) {
+            return 1;
+        }
+        if (k >= SPLIT_MAX_MOVES_AT_ONCE) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* Moves lie sorted, each where its storage looks for its row's. Turns are checked here too, one with each move. */
 split_status split_check_move(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
@@ -114,13 +138,7 @@ split_status split_check_move(const uint8_t* program, uint32_t index) {
             return SPLIT_ERROR_MOVE;
         }
     }
-    const uint32_t turn = split_move_in_turn(program, index);
-    const uint32_t turn_before = index > 0 ? split_move_in_turn(program, index - 1u) : turn;
-    if (turn >= header->move_count || turn_before >= header->move_count ||
-        split_move_at(program, turn)->step < split_move_at(program, turn_before)->step) {
-        return SPLIT_ERROR_MOVE;
-    }
-    return SPLIT_OK;
+    return turn_is_sound(program, index) ? SPLIT_OK : SPLIT_ERROR_MOVE;
 }
 
 /* A row whose storage says that it has moves finds its own and no others. */

@@ -3,13 +3,31 @@
 #include "check.h"
 #include "program.h"
 
-static int table_fits(const split_header* header, uint32_t offset, uint64_t count, uint64_t record_bytes) {
-    return offset % 4u == 0 && split_lies_in(offset, count * record_bytes, sizeof(split_header), header->total_bytes);
+/* Does a part of `count` records lie behind the one before, which ends at `*end`? Then `*end` is its own. */
+static int part_follows(const split_header* header, uint64_t* end, uint32_t offset, uint64_t count,
+                        uint64_t record_bytes) {
+    const uint64_t low = *end;
+    *end = offset + count * record_bytes;
+    return offset % 4u == 0 && split_lies_in(offset, count * record_bytes, low, header->total_bytes);
+}
+
+static int parts_follow_each_other(const split_header* header) {
+    const uint32_t step_bytes = header->flags & SPLIT_FLAG_WIDE_STEPS ? 4u : 2u;
+    const uint64_t ios = (uint64_t)header->input_count + header->output_count;
+    uint64_t end = sizeof(split_header);
+    return part_follows(header, &end, header->io_offset, ios, sizeof(split_io)) &&
+           part_follows(header, &end, header->storages_offset, header->storage_count, sizeof(split_storage)) &&
+           part_follows(header, &end, header->views_offset, header->view_count, sizeof(split_view)) &&
+           part_follows(header, &end, header->ops_offset, header->op_count, sizeof(split_op)) &&
+           part_follows(header, &end, header->moves_offset, header->move_count,
+                        sizeof(split_move) + sizeof(uint16_t)) &&
+           part_follows(header, &end, header->steps_offset, header->step_count, step_bytes) &&
+           part_follows(header, &end, header->constants_offset, 0, 1) &&
+           header->constants_offset % SPLIT_CONSTANTS_ALIGNMENT == 0;
 }
 
 static split_status check_header(const uint8_t* program, size_t program_bytes) {
     const split_header* header = split_header_of(program);
-    const uint32_t step_bytes = header->flags & SPLIT_FLAG_WIDE_STEPS ? 4u : 2u;
     if (header->magic != SPLIT_MAGIC) {
         return SPLIT_ERROR_MAGIC;
     }
@@ -20,15 +38,7 @@ static split_status check_header(const uint8_t* program, size_t program_bytes) {
         return SPLIT_ERROR_TRUNCATED;
     }
     if ((header->flags & ~(uint32_t)SPLIT_FLAG_WIDE_STEPS) != 0 || header->reserved != 0 ||
-        header->workspace_bytes > INT32_MAX ||
-        !split_lies_in(header->constants_offset, 0, sizeof(split_header), header->total_bytes) ||
-        !table_fits(header, header->io_offset, (uint64_t)header->input_count + header->output_count,
-                    sizeof(split_io)) ||
-        !table_fits(header, header->storages_offset, header->storage_count, sizeof(split_storage)) ||
-        !table_fits(header, header->views_offset, header->view_count, sizeof(split_view)) ||
-        !table_fits(header, header->ops_offset, header->op_count, sizeof(split_op)) ||
-        !table_fits(header, header->moves_offset, header->move_count, sizeof(split_move) + sizeof(uint16_t)) ||
-        !table_fits(header, header->steps_offset, header->step_count, step_bytes)) {
+        header->workspace_bytes > INT32_MAX || !parts_follow_each_other(header)) {
         return SPLIT_ERROR_HEADER;
     }
     return SPLIT_OK;

@@ -21,6 +21,8 @@ extern "C" {
 #define SPLIT_NO_ADDRESS32 0xFFFFFFFFu /* TABLE32: this row has no address */
 #define SPLIT_MOVES_BIT 63 /* of SPLIT_NN_KINDS: this build can move rows */
 #define SPLIT_MAX_BYTES 2147483647 /* Of the program and of the workspace: the executor computes addresses in int32. */
+#define SPLIT_CONSTANTS_ALIGNMENT 16 /* The constants start at a multiple of this many bytes, and so do weights: vectors are loaded from there. */
+#define SPLIT_STORAGE_ALIGNMENT 4 /* Row 0 of a CONSTANT storage lies at a multiple of this many bytes: it may hold int32 or float elements. */
 #define SPLIT_MAX_WINDOW_ROWS 32 /* Input rows one step may read through a window: the executor keeps that many row pointers on its stack. */
 #define SPLIT_MAX_REACH 536870912 /* A window's last row, column and byte lie before this, strides and dilation counted: kernels compute positions in int32. */
 #define SPLIT_MAX_MOVES 65535 /* Moves of a program: their order is given in u16. */

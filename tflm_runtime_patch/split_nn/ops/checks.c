@@ -68,6 +68,24 @@ split_status split_check_window(const split_window_params* window, const split_o
     return sound && pixels * views->input->pixel_stride_bytes < SPLIT_MAX_REACH ? SPLIT_OK : SPLIT_ERROR_WINDOW;
 }
 
+static int meets_input(int32_t outputs, int32_t inputs, int32_t stride, int32_t pad, int32_t kernel, int32_t dilation) {
+    for (int32_t i = 0; i < outputs; ++i) {
+        const int32_t start = i * stride - pad;
+        const int32_t tap = start >= 0 ? 0 : (dilation - 1 - start) / dilation; /* the first one at or after 0 */
+        if (tap >= kernel || start + tap * dilation >= inputs) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int split_every_window_meets_input(const split_window_params* window, const split_op_views* views) {
+    return meets_input(views->output->row_count, views->input->row_count, window->stride_rows, window->pad_rows,
+                       window->kernel_rows, window->dilation_rows) &&
+           meets_input(views->output->column_count, views->input->column_count, window->stride_columns,
+                       window->pad_columns, window->kernel_columns, window->dilation_columns);
+}
+
 split_status split_check_grouped_window(const split_window_params* window, uint32_t groups, int depthwise,
                                         const split_op_views* views, uint64_t* weights) {
     const uint32_t in = views->input->channel_count;

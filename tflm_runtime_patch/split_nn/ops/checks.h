@@ -80,7 +80,10 @@ split_status split_check_quantized_int16(const uint8_t* program, const split_qua
 /* Is every position a window reaches an int32 without overflow, in pixels and in bytes? */
 split_status split_check_window(const split_window_params* window, const split_op_views* views);
 
-/* The same, and do `groups` (of a DEPTHWISE: the multiplier) fit the channels? Then *weights is how many weights the op
+/* Has every window, as split_check_window() has let it pass, at least one tap inside the input? */
+int split_every_window_meets_input(const split_window_params* window, const split_op_views* views);
+
+/* The same as split_check_window(), and do `groups` (of a DEPTHWISE: the multiplier) fit the channels? Then *weights is how many weights the op
  * has. */
 split_status split_check_grouped_window(const split_window_params* window, uint32_t groups, int depthwise,
                                         const split_op_views* views, uint64_t* weights);

@@ -13,7 +13,11 @@ split_status split_check_pool_int16(const uint8_t* program, const split_op* op, 
         !split_in_range(pool->mode, SPLIT_POOL_AVERAGE, SPLIT_POOL_MAXIMUM)) {
         return SPLIT_ERROR_PARAMS;
     }
-    return split_check_window(&pool->window, views);
+    const split_status status = split_check_window(&pool->window, views);
+    if (status != SPLIT_OK) {
+        return status;
+    }
+    return split_every_window_meets_input(&pool->window, views) ? SPLIT_OK : SPLIT_ERROR_WINDOW;
 }
 
 void split_run_pool_int16(const split_machine* at, const split_op* op, uint32_t row) {
