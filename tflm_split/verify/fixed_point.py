@@ -11,6 +11,7 @@ The compiler has helpers of its own for the same rules. The two share no code on
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -184,3 +185,17 @@ def softmax_from_exps(exps: Int64s, counted: npt.NDArray[np.bool_]) -> Int64s:
 def _bit_length(x: Int64s) -> Int64s:
     """Binary digits of a positive number."""
     return np.frexp(x.astype(np.float64))[1].astype(np.int64)
+
+
+# From sums to elements.
+
+
+def rounded_mean(sums: Int64s, counts: Int64s | np.int64) -> Int64s:
+    """sums / counts with halves away from zero, in C's truncating division."""
+    half = counts // 2
+    return divide_to_zero(np.where(sums > 0, sums + half, sums - half), counts)
+
+
+def clamp(values: Int64s, params: Mapping[str, int | float]) -> Int64s:
+    """Within a record's `output_min` and `output_max`."""
+    return np.clip(values, int(params["output_min"]), int(params["output_max"]))

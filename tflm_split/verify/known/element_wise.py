@@ -1,0 +1,59 @@
+"""One operand element by element: LUT, QUANTIZE_FLOAT, UNARY_INT16 and UNARY_FLOAT."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflm_split.kinds import OpKind, UnaryMode
+from tflm_split.verify.fixed_point import clamp, multiply
+from tflm_split.verify.known import rows
+from tflm_split.verify.known.entry import Known, Numbers
+from tflm_split.verify.known.sharing import CLOSER_PIXELS, SAME_ROW
+from tflm_split.verify.operands import Floats, Operands, Row
+from tflm_split.verify.oracle_float import limited
+
+
+def _lut(step: Operands) -> Row:
+    table = step.constant("table_offset", np.uint8 if step.output.element_bytes == 1 else np.int32)
+    return np.take(table, step.read(step.row) & 0xFF)
+
+
+def _whole_steps(step: Operands) -> Row:
+    """Floats over the scale, halves away from zero, as int32s; NaN as the least of these."""
+    scaled = (step.read_floats(step.row) / np.float32(step.params["scale"])).astype(np.float64)
+    rounded = np.copysign(np.floor(np.abs(scaled) + 0.5), scaled)
+    limited_steps = np.clip(np.nan_to_num(rounded, nan=-(2.0**31)), -(2.0**31), 2.0**31 - 1)
+    whole: Row = limited_steps.astype(np.int64)
+    return whole
+
+
+def _quantize_float(step: Operands) -> Row:
+    return clamp(_whole_steps(step) + step.p["zero_point"], step.p)
+
+
+def _unary_int16(step: Operands) -> Numbers:
+    p = step.p
+    if p["mode"] == UnaryMode.FROM_FLOAT:
+        return clamp(_whole_steps(step) + p["output_zero_point"], p)
+    d = step.read(step.row) - p["input_zero_point"]
+    if p["mode"] == UnaryMode.TO_FLOAT:
+        product: Floats = d.astype(np.float32) * np.float32(step.params["scale"])
+        return product
+    above = multiply(d, p["multiplier"], p["shift"])
+    below = multiply(d, p["negative_multiplier"], p["negative_shift"])
+    return clamp(np.where(d < 0, below, above) + p["output_zero_point"], p)
+
+
+def _unary_float(step: Operands) -> Floats:
+    x = step.read_floats(step.row)
+    if step.p["mode"] == UnaryMode.LEAKY:
+        return np.where(x > 0, x, x * np.float32(step.params["slope"])).astype(np.float32)
+    return limited(step, x, "low", "high")
+
+
+KNOWN = {
+    OpKind.LUT: Known(_lut, rows.same_row, SAME_ROW),
+    OpKind.QUANTIZE_FLOAT: Known(_quantize_float, rows.same_row, CLOSER_PIXELS),
+    OpKind.UNARY_INT16: Known(_unary_int16, rows.same_row, SAME_ROW),
+    OpKind.UNARY_FLOAT: Known(_unary_float, rows.same_row, SAME_ROW),
+}
