@@ -1,0 +1,184 @@
+"""What does the evaluation of one operator know? Its tensors and their values, and the arithmetic that families share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tflm_split.errors import Refusal
+from tflm_split.ir.graph import ABSENT, Graph, Operator, Tensor
+from tflm_split.verify import fixed_point as fp
+
+Array = npt.NDArray[Any]
+
+_DTYPES: Mapping[str, type[np.generic]] = MappingProxyType(
+    {"INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64, "FLOAT32": np.float32}
+)
+
+
+def dtype_of(tensor: Tensor) -> type[np.generic]:
+    if tensor.dtype not in _DTYPES:
+        raise Refusal("dtype", f"tensor {tensor.index} {tensor.name!r} has the type {tensor.dtype}")
+    return _DTYPES[tensor.dtype]
+
+
+def constant_of(tensor: Tensor) -> Array:
+    assert tensor.data is not None
+    return np.frombuffer(tensor.data, dtype_of(tensor)).reshape(tensor.shape)
+
+
+class Evaluation:
+    """One operator: its tensors, and their values so far."""
+
+    def __init__(self, graph: Graph, op: Operator, values: Mapping[int, Array]) -> None:
+        self.graph, self.op, self.values = graph, op, values
+        self.label = graph.label(op)
+
+    def refuse(self, kind: str, reason: str) -> Refusal:
+        return Refusal(kind, f"{self.label}: {reason}")
+
+    # Operands.
+
+    @property
+    def output(self) -> Tensor:
+        return self.graph.tensors[self.op.outputs[0]]
+
+    def has(self, position: int) -> bool:
+        return position < len(self.op.inputs) and self.op.inputs[position] != ABSENT
+
+    def tensor(self, position: int) -> Tensor:
+        if not self.has(position):
+            raise self.refuse("geometry", f"it has no input {position}")
+        return self.graph.tensors[self.op.inputs[position]]
+
+    def value(self, position: int) -> Array:
+        tensor = self.tensor(position)
+        return constant_of(tensor) if tensor.is_constant else self.values[tensor.index]
+
+    def int8(self, position: int) -> Array:
+        if self.tensor(position).dtype != "INT8" or self.output.dtype != "INT8":
+            raise self.refuse("dtype", f"it takes {self.tensor(position).dtype} to {self.output.dtype}")
+        return self.value(position).astype(np.int64)
+
+    def scale(self, tensor: Tensor) -> np.float32:
+        """The one scale of a per-tensor quantisation, as the float32 it is."""
+        quantization = tensor.quantization
+        if quantization is None or len(quantization.scales) != 1:
+            raise self.refuse("quantization", f"tensor {tensor.index} needs one scale")
+        scale: np.float32 = np.float32(quantization.scales[0])
+        return scale
+
+    def zero_point(self, tensor: Tensor) -> int:
+        self.scale(tensor)
+        assert tensor.quantization is not None
+        return tensor.quantization.zero_points[0] if tensor.quantization.zero_points else 0
+
+    def option(self, name: str) -> Any:
+        if name not in self.op.options:
+            raise self.refuse("geometry", f"it has no option {name}")
+        return self.op.options[name]
+
+    # Output range.
+
+    def finish(self, scaled: Array, activation: bool = True) -> Array:
+        """Adds the output's zero point and clamps to its type, and to the fused activation."""
+        low, high = (0, 255) if self.output.dtype == "UINT8" else (-128, 127)
+        if activation:
+            low, high = self.activation_range(low, high)
+        return np.asarray(np.clip(scaled + self.zero_point(self.output), low, high))
+
+    def activation_range(self, low: int, high: int) -> tuple[int, int]:
+        scale, zero_point = self.scale(self.output), self.zero_point(self.output)
+
+        def quantized(real: float) -> int:
+            return zero_point + fp.round_half_away(float(np.float32(real) / scale))
+
+        match self.op.options.get("fused_activation_function", "NONE"):
+            case "NONE":
+                return low, high
+            case "RELU":
+                return max(low, quantized(0.0)), high
+            case "RELU6":
+                return max(low, quantized(0.0)), min(high, quantized(6.0))
+            case "RELU_N1_TO_1":
+                return max(low, quantized(-1.0)), min(high, quantized(1.0))
+            case other:
+                raise self.refuse("activation", f"its activation {other} is unknown")
+
+    # Windows.
+
+    def windows(self, kernel: tuple[int, int], dilation: tuple[int, int], outside: int) -> tuple[Array, Array]:
+        """The window's taps [kernel positions, batch, rows, columns, channels], and which of them lie inside the input.
+
+        The second is [kernel positions, rows, columns]; a tap outside holds `outside`.
+        """
+        x = self.int8(0)
+        if x.ndim != 4 or len(self.output.shape) != 4:
+            raise self.refuse("geometry", f"its input has {x.ndim} dimensions")
+        axes = []
+        for axis, name in enumerate(("h", "w")):
+            stride, size, count = int(self.option(f"stride_{name}")), x.shape[1 + axis], self.output.shape[1 + axis]
+            reach = (kernel[axis] - 1) * dilation[axis] + 1
+            match self.option("padding"):
+                case "SAME":
+                    pad = max(0, (count - 1) * stride + reach - size) // 2
+                case "VALID":
+                    pad = 0
+                case "EXPLICIT":
+                    pad = int(self.option("pad_top" if axis == 0 else "pad_left"))
+                case other:
+                    raise self.refuse("geometry", f"its padding {other} is unknown")
+            starts = np.arange(count) * stride - pad
+            axes.append(starts[None, :] + (np.arange(kernel[axis]) * dilation[axis])[:, None])
+        taps, inside = [], []
+        for rows in axes[0]:
+            for columns in axes[1]:
+                row_in = (rows >= 0) & (rows < x.shape[1])
+                column_in = (columns >= 0) & (columns < x.shape[2])
+                exists = row_in[:, None] & column_in[None, :]
+                tap = x[:, np.clip(rows, 0, x.shape[1] - 1)][:, :, np.clip(columns, 0, x.shape[2] - 1)]
+                taps.append(np.where(exists[None, :, :, None], tap, outside))
+                inside.append(exists)
+        return np.stack(taps), np.stack(inside)
+
+    def dilation(self) -> tuple[int, int]:
+        return int(self.option("dilation_h_factor")), int(self.option("dilation_w_factor"))
+
+    def requantize(self, sums: Array, filter_axis: int, source: int = 0, bias: int = 2) -> Array:
+        """Adds the bias and scales by input scale * filter scale / output scale, one or one per output channel.
+
+        `source` and `bias` are the operands' positions.
+        """
+        weights = self.tensor(1)
+        quantization = weights.quantization
+        channels = sums.shape[-1]
+        if quantization is None or any(quantization.zero_points):
+            raise self.refuse("quantization", "its weights need scales and zero points of 0")
+        if len(quantization.scales) not in (1, channels) or (
+            len(quantization.scales) > 1 and quantization.axis != filter_axis
+        ):
+            raise self.refuse("quantization", f"its weights have {len(quantization.scales)} scales")
+        if self.has(bias):
+            if self.tensor(bias).dtype != "INT32":
+                raise self.refuse("dtype", f"its bias is {self.tensor(bias).dtype}")
+            sums = sums + self.value(bias).astype(np.int64)
+        s_in, s_out = self.scale(self.tensor(source)), self.scale(self.output)
+        scaled = [
+            fp.quantize_multiplier(float(s_in) * float(np.float32(s_weight)) / float(s_out))
+            for s_weight in quantization.scales
+        ]
+        multipliers, shifts = (np.array(column, np.int64) for column in zip(*scaled, strict=True))
+        return self.finish(fp.multiply(fp.wrap32(sums), multipliers, shifts))
+
+
+Evaluate = Mapping[str, Callable[[Evaluation], Array]]
+"""By kind of operator: its output's value."""
+
+
+def matrix_product(a: Array, b: Array) -> Array:
+    """a @ b of small integers, through doubles: exact below 2**53, and fast."""
+    return np.asarray(a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
