@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflm_split.kinds import OpKind, UnaryMode
-from tflm_split.verify.fixed_point import clamp, multiply
+from tflm_split.verify.fixed_point import MAX32, MIN32, clamp, multiply
 from tflm_split.verify.known import rows
 from tflm_split.verify.known.entry import Known, Numbers
 from tflm_split.verify.known.sharing import CLOSER_PIXELS, SAME_ROW
@@ -18,23 +18,24 @@ def _lut(step: Operands) -> Row:
     return np.take(table, step.read(step.row) & 0xFF)
 
 
-def _whole_steps(step: Operands) -> Row:
-    """Floats over the scale, halves away from zero, as int32s; NaN as the least of these."""
-    scaled = (step.read_floats(step.row) / np.float32(step.params["scale"])).astype(np.float64)
+def _whole_steps(step: Operands, nan: int) -> Row:
+    """Floats over the scale, halves away from zero, as int32s; `nan` for what is no number."""
+    with np.errstate(over="ignore"):  # a quotient beyond float32 is infinite, and saturates like any large one
+        scaled = (step.read_floats(step.row) / np.float32(step.params["scale"])).astype(np.float64)
     rounded = np.copysign(np.floor(np.abs(scaled) + 0.5), scaled)
-    limited_steps = np.clip(np.nan_to_num(rounded, nan=-(2.0**31)), -(2.0**31), 2.0**31 - 1)
-    whole: Row = limited_steps.astype(np.int64)
+    whole: Row = np.clip(np.where(np.isnan(rounded), nan, rounded), MIN32, MAX32).astype(np.int64)
     return whole
 
 
 def _quantize_float(step: Operands) -> Row:
-    return clamp(_whole_steps(step) + step.p["zero_point"], step.p)
+    """TFLM leaves open what becomes of NaN."""
+    return clamp(_whole_steps(step, nan=0) + step.p["zero_point"], step.p)
 
 
 def _unary_int16(step: Operands) -> Numbers:
     p = step.p
     if p["mode"] == UnaryMode.FROM_FLOAT:
-        return clamp(_whole_steps(step) + p["output_zero_point"], p)
+        return clamp(_whole_steps(step, nan=MIN32) + p["output_zero_point"], p)
     d = step.read(step.row) - p["input_zero_point"]
     if p["mode"] == UnaryMode.TO_FLOAT:
         product: Floats = d.astype(np.float32) * np.float32(step.params["scale"])
