@@ -1,8 +1,8 @@
 """What does a program compute? An independent executor in numpy, to hold against the C one and against TFLM.
 
 `run_program` follows the steps one by one on a workspace of bytes, exactly as a device would: rows are read from and
-written to the addresses the program gives, so a wrong plan gives a wrong answer. What a step computes says `known/`, one
-function per kind. None of it shares code with the C executor or with the compiler. One step reads everything it needs
+written to the addresses the program gives, so a wrong plan gives a wrong answer. `known/` says what a step computes, in
+one function per kind. None of it shares code with the C executor or with the compiler. One step reads everything it needs
 before it writes; whether a kernel that does not may run where it does is the replay's question.
 """
 

@@ -9,9 +9,9 @@ along what lies there.
     step 0      s0   r1   r2   .      reads r0 and r1, writes s0 on r0
     step 1      s0   s1   r2   .      reads r1 and r2, writes s1 on r1: fine; were r0 read again, it would find s0 there
 
-Which rows a step of each kind reads, and what its output row may lie on of them, say `known/` (the rules are at the top of
-`known/sharing.py`) from views and parameters alone, and share no code with what made the plan. A program that passes cannot
-have an overlap, a row freed too early, a missing step, or an address that is off; one that fails is a mistake of this
+`known/` says which rows a step of each kind reads, and on which of these its output row may lie; `known/sharing.py` has the
+rules. It works from views and parameters alone, and shares no code with what made the plan. A program that passes cannot
+have an overlap, a row freed too early, a missing step, or an address that is off. One that fails is a mistake of this
 package and is never written out.
 
 An accumulator overlaps no other row of its step, and a feed's output does not overlap the row it takes in. Ops that share
