@@ -183,8 +183,8 @@ def keeps_overlap_rules(blob: bytes) -> bool:
 
 def keep(findings: Sequence[Finding], folder: Path) -> None:
     """Writes each finding's program into `folder`, and a line about it to the console."""
-    folder.mkdir(parents=True, exist_ok=True)
     for finding in findings:
+        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{finding.number}.program"
         path.write_bytes(finding.program)
         print(f"{path}: {finding.fault}", flush=True)
