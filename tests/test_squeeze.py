@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,3 +97,20 @@ def test_visits_are_all_that_limits_it() -> None:
 def test_the_dice_are_the_same_everywhere() -> None:
     dice = Dice(0)
     assert [dice.roll() for _ in range(3)] == [603088677, 1441256276, 1558742727]
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems(), st.integers(0, 5), st.integers(1, 300))
+def test_a_search_that_is_asked_how_it_goes_goes_on_as_if_it_had_not_been(
+    problem: Problem, seed: int, at_once: int
+) -> None:
+    distances = Distances(*problem)
+    start = distances.place(range(len(problem[0])))
+    height = packing_lower_bound(*problem)
+    asked: list[int] = []
+    whole = squeeze(distances, start, height, 3000, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tflm_split.plan.squeeze.VISITS_AT_ONCE", at_once)
+        assert squeeze(distances, start, height, 3000, seed, tick=lambda: asked.append(1)) == whole
+    assert asked
+    assert len(asked) <= 1 + (3000 - whole[1]) // at_once

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tflm_split.native import LIBRARY_PATH
 
-_LOOPS = ("tflm_split_cheapest_cut", "tflm_split_place", "tflm_split_squeeze")
+_LOOPS = ("tflm_split_cheapest_cut", "tflm_split_place", "tflm_split_squeeze", "tflm_split_squeeze_room")
 
 
 @cache

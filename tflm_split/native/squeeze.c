@@ -271,47 +271,56 @@ static void move(state* s, int64_t b, int64_t to) {
     list_or_unlist(s, b);
 }
 
-/* Moves bodies below `head_bytes` until none is in conflict; `visits` is how many pairs may be looked at, and is left
- * holding how many were not. Returns the number of bodies still in conflict, or -1 without memory. */
-int64_t tflm_split_squeeze(const problem* p, int64_t head_bytes, uint64_t seed, int64_t* visits, int64_t* addresses) {
-    const int64_t n = p->bodies;
-    const int64_t pairs = p->pair_first[n];
-    const int64_t room = 4 * most_pairs(p) + 4;
-    int64_t* block = malloc((size_t)(pairs + 3 * n + 3 * room) * sizeof *block);
-    if (block == NULL) {
-        return -1;
+/* Numbers of the block that `tflm_split_squeeze` works in. */
+int64_t tflm_split_squeeze_room(const problem* p) {
+    return p->pair_first[p->bodies] + 3 * p->bodies + 3 * (4 * most_pairs(p) + 4);
+}
+
+/* All bodies below `head_bytes`, every pair of weight 1, and who is in conflict. */
+static void begin(state* s, int64_t head_bytes) {
+    const problem* p = s->p;
+    for (int64_t k = 0; k < p->pair_first[p->bodies]; ++k) {
+        s->weight[k] = 1;
     }
-    state s = {p, addresses, block, NULL, NULL, NULL, 0, NULL, NULL, NULL};
-    s.conflicts = s.weight + pairs;
+    for (int64_t b = 0; b < p->bodies; ++b) {
+        const int64_t top = (head_bytes - p->body_bytes[b]) / p->align[b] * p->align[b];
+        s->at[b] = s->at[b] < top ? s->at[b] : top;
+    }
+    for (int64_t b = 0; b < p->bodies; ++b) {
+        s->conflicts[b] = 0;
+        s->position[b] = -1;
+        for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
+            s->conflicts[b] += in_conflict(p, k, s->at[b], s->at);
+        }
+        list_or_unlist(s, b);
+    }
+}
+
+/* Moves bodies below `head_bytes` until none is in conflict; `visits` is how many pairs may be looked at, and is left
+ * holding how many were not. Returns the number of bodies still in conflict. `listed` is -1 at first, what was returned
+ * when the search goes on; it does so from where it was, with the same `dice` and `block`, as if it had never stopped. */
+int64_t tflm_split_squeeze(const problem* p, int64_t head_bytes, uint64_t* dice, int64_t* visits, int64_t* addresses,
+                           int64_t* block, int64_t listed) {
+    const int64_t n = p->bodies;
+    const int64_t room = 4 * most_pairs(p) + 4;
+    state s = {p, addresses, block, NULL, NULL, NULL, listed < 0 ? 0 : listed, NULL, NULL, NULL};
+    s.conflicts = s.weight + p->pair_first[n];
     s.listed = s.conflicts + n;
     s.position = s.listed + n;
     s.candidate = s.position + n;
     s.constant = s.candidate + room;
     s.slope = s.constant + room;
-    uint64_t dice = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
-    for (int64_t k = 0; k < pairs; ++k) {
-        s.weight[k] = 1;
-    }
-    for (int64_t b = 0; b < n; ++b) {
-        const int64_t top = (head_bytes - p->body_bytes[b]) / p->align[b] * p->align[b];
-        addresses[b] = addresses[b] < top ? addresses[b] : top;
-    }
-    for (int64_t b = 0; b < n; ++b) {
-        s.conflicts[b] = 0;
-        s.position[b] = -1;
-        for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
-            s.conflicts[b] += in_conflict(p, k, addresses[b], addresses);
-        }
-        list_or_unlist(&s, b);
+    if (listed < 0) {
+        begin(&s, head_bytes);
     }
     while (s.listed_count > 0 && *visits > 0) {
-        const int64_t b = s.listed[(int64_t)next_random(&dice) % s.listed_count];
+        const int64_t b = s.listed[(int64_t)next_random(dice) % s.listed_count];
         const int64_t here = addresses[b];
         const int64_t top = (head_bytes - p->body_bytes[b]) / p->align[b] * p->align[b];
         int64_t cost = 0;
         int64_t cost_here = 0;
         *visits -= p->pair_first[b + 1] - p->pair_first[b];
-        const int64_t to = cheapest(&s, b, here, top, &dice, &cost, &cost_here);
+        const int64_t to = cheapest(&s, b, here, top, dice, &cost, &cost_here);
         if (to != here && cost < cost_here) {
             move(&s, b, to);
             continue;
@@ -322,11 +331,9 @@ int64_t tflm_split_squeeze(const problem* p, int64_t head_bytes, uint64_t seed, 
                 ++s.weight[p->pair_twin[k]];
             }
         }
-        if (next_random(&dice) % WORSE_MOVES == 0) {
+        if (next_random(dice) % WORSE_MOVES == 0) {
             move(&s, b, to);
         }
     }
-    const int64_t left = s.listed_count;
-    free(block);
-    return left;
+    return s.listed_count;
 }

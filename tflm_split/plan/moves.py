@@ -296,7 +296,9 @@ class _Epochs:
         granted = min(self.visits, rounds * epoch.distances.pairs + FEW_VISITS)
         if granted <= 0 or any(body.bytes > self.height_bytes for body in epoch.distances.bodies):
             return None
-        addresses, left = squeeze(epoch.distances, epoch.first, self.height_bytes, granted, 0, self.use_native)
+        addresses, left = squeeze(
+            epoch.distances, epoch.first, self.height_bytes, granted, 0, self.use_native, self.tick
+        )
         self.visits -= granted - left
         return None if addresses is None else dict(zip(epoch.born, addresses, strict=False))
 

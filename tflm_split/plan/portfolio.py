@@ -205,7 +205,7 @@ def _squeezed(
         tick()
         height = max(bound_bytes, (head - max(down, step)) // granule_bytes * granule_bytes)
         granted = min(allowed, visits)
-        found, left = squeeze(distances, best.addresses, height, granted, seed + tries, use_native)
+        found, left = squeeze(distances, best.addresses, height, granted, seed + tries, use_native, tick)
         visits -= granted - left
         tries += 1
         if found is not None:

@@ -19,9 +19,12 @@ import numpy as np
 
 from tflm_split.native.loops import native, pointer
 from tflm_split.plan.first_fit import Distances, Ints
+from tflm_split.plan.progress import Tick, no_tick
 
 WORSE_MOVES = 64
 """One in so many bodies that find no cheaper address moves all the same: two that swap places must get past each other."""
+VISITS_AT_ONCE = 1_000_000
+"""So many that a tick comes several times a second; the search goes on as if it had not been asked."""
 _MASK = (1 << 64) - 1
 
 
@@ -41,27 +44,37 @@ class Dice:
 
 
 def squeeze(
-    distances: Distances, addresses: Sequence[int], head_bytes: int, visits: int, seed: int, use_native: bool = True
+    distances: Distances,
+    addresses: Sequence[int],
+    head_bytes: int,
+    visits: int,
+    seed: int,
+    use_native: bool = True,
+    tick: Tick = no_tick,
 ) -> tuple[list[int] | None, int]:
     """(addresses that end at `head_bytes` or below, or None; visits that are left), starting from `addresses`.
 
-    `visits` counts the pairs of bodies that may be looked at. No body may be larger than `head_bytes`.
+    `visits` counts the pairs of bodies that may be looked at; every `VISITS_AT_ONCE` of them `tick` is called. No body may
+    be larger than `head_bytes`.
     """
     library = native() if use_native else None
     if library is None:
         search = _Search(distances, addresses, head_bytes, visits, seed)
-        return search.run(), search.visits
-    at, left = np.array(addresses, dtype=np.int64), ctypes.c_int64(visits)
-    conflicts = library.tflm_split_squeeze(
-        ctypes.byref(distances.native_problem),
-        ctypes.c_int64(head_bytes),
-        ctypes.c_uint64(seed),
-        ctypes.byref(left),
-        pointer(at),
-    )
-    if conflicts < 0:
-        raise MemoryError
-    return (None if conflicts else [int(a) for a in at]), left.value
+        return search.run(tick), search.visits
+    problem = ctypes.byref(distances.native_problem)
+    at, dice = np.array(addresses, dtype=np.int64), ctypes.c_uint64(Dice(seed).state)
+    block: Ints = np.empty(library.tflm_split_squeeze_room(problem), dtype=np.int64)
+    listed = -1
+    while listed and (visits > 0 or listed < 0):
+        tick()
+        granted = min(visits, VISITS_AT_ONCE)
+        left = ctypes.c_int64(granted)
+        listed = library.tflm_split_squeeze(
+            problem, ctypes.c_int64(head_bytes), ctypes.byref(dice), ctypes.byref(left), pointer(at), pointer(block),
+            ctypes.c_int64(listed),
+        )  # fmt: skip
+        visits -= granted - left.value
+    return (None if listed else [int(a) for a in at]), visits
 
 
 class _Search:
@@ -80,8 +93,9 @@ class _Search:
         for b in range(len(self.conflicts)):
             self._list_or_unlist(b)
 
-    def run(self) -> list[int] | None:
+    def run(self, tick: Tick) -> list[int] | None:
         while self.listed and self.visits > 0:
+            tick()
             b = self.listed[self.dice.roll() % len(self.listed)]
             here = int(self.at[b])
             self.visits -= int(self.distances.pair_first[b + 1] - self.distances.pair_first[b])

@@ -238,6 +238,7 @@ class Search:
         state = replace(base, options=options, split=split, rewrites=rewrites)
         makers = [*sorted(change.again - base.again), *(rewrite.operators[-1] for rewrite in change.rewrites)]
         apart = _uncut(schedule, ground.graph, stock, {before.operators[n].outputs[0] for n in makers})
+        self._tick()
         step_graph = steps_along(split, self._limits.axes)
         self._tick()
         dependencies = node_dependencies(step_graph)
