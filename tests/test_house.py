@@ -37,6 +37,8 @@ ELSEWHERE = {
     "tflite/schema": ("test_tflite_reader", "it is what the reader reads"),
     "tflite/offline_plan": ("test_tflm_planner", "TFLM's planner follows it"),
     "tflite/hidden_variables": ("test_state", "they are state"),
+    "verify/access": ("test_replay", "it says what a step of the replay touches"),
+    "verify/tags": ("test_replay", "they are the replay's memory"),
     "verify/fixed_point": ("test_oracle", "it is the oracle's arithmetic"),
     "verify/verification": ("test_compare", "it compares"),
 }

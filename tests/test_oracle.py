@@ -26,7 +26,7 @@ from tflm_split.arithmetic.requantize import (
 )
 from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Operator, Quantization, Tensor
-from tflm_split.kinds import MeanMode, OpKind, WeightFlags
+from tflm_split.kinds import BinaryMode, MeanMode, OpKind, WeightFlags
 from tflm_split.program.check import check_program
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
@@ -341,6 +341,14 @@ def test_floats_without_an_integer_saturate_and_nan_is_zero() -> None:
     params = {"scale": 0.5, "zero_point": -3, "output_min": -128, "output_max": 127}
     result = np.frombuffer(run_op(OpKind.QUANTIZE_FLOAT, [x], (2, 2, 2), params), np.int8)
     assert result.tolist() == [127, -128, 127, -128, 127, -128, -3, -3]
+
+
+def test_floats_beyond_their_range_become_infinities_and_nan() -> None:
+    a = np.array([3e38, np.inf, 1, 2], np.float32).reshape(1, 2, 2)
+    b = np.array([3e38, -np.inf, np.nan, 3], np.float32).reshape(1, 2, 2)
+    params = {"mode": BinaryMode.ADD, "output_min": -np.inf, "output_max": np.inf}
+    result = np.frombuffer(run_op(OpKind.BINARY_FLOAT, [a, b], (1, 2, 2), params, 4), np.float32)
+    assert result.tolist() == pytest.approx([np.inf, np.nan, np.nan, 5], nan_ok=True)
 
 
 @pytest.mark.parametrize("scale", [0.01, 0.1, 0.8])

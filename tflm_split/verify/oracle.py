@@ -73,7 +73,8 @@ class Machine:
         """Compute row `row` of op number `index`, or take in that row of its input."""
         op = self.program.ops[index]
         entry = known.of(op.kind)
-        result = entry.compute(Operands(self, op, row))
+        with np.errstate(over="ignore", invalid="ignore"):  # infinities and NaN are floats like any others, as in C
+            result = entry.compute(Operands(self, op, row))
         if not isinstance(result, Added):
             self.write(op.output, row, result)
             return
