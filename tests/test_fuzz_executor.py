@@ -18,9 +18,9 @@ from sample_programs import one_op  # noqa: E402
 from test_runtime_refusals import drive  # noqa: E402
 from toolchains import FUZZER, need_linked  # noqa: E402
 
+from tflm_split.kinds import OpKind  # noqa: E402
 from tflm_split.program.decode import decode  # noqa: E402
 from tflm_split.program.encode import encode, wide_steps  # noqa: E402
-from tflm_split.program.format import OpKind  # noqa: E402
 from tflm_split.program.types import Op, Storage, View  # noqa: E402
 
 RUNS = 20_000

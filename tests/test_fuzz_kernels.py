@@ -22,10 +22,10 @@ from sample_programs import MIDDLE, int32s, one_op, small_network  # noqa: E402
 from tflm_split.board import firmware, toolchain  # noqa: E402
 from tflm_split.board.boards import board_named  # noqa: E402
 from tflm_split.errors import TflmSplitError  # noqa: E402
+from tflm_split.kinds import OpKind  # noqa: E402
 from tflm_split.native.build import EXECUTOR_FOLDER, executor_units, unit_name  # noqa: E402
 from tflm_split.program.decode import decode  # noqa: E402
 from tflm_split.program.encode import encode  # noqa: E402
-from tflm_split.program.format import OpKind  # noqa: E402
 from tflm_split.program.types import Op, Storage, View  # noqa: E402
 
 PROGRAMS = 3000
