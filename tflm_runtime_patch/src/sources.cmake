@@ -89,6 +89,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_reads.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_resize.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_transpose.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_transpose_conv.c
 )
 set(tflm_split_sources
     ${CMAKE_CURRENT_LIST_DIR}/../tflm/tflm_split_call.c

@@ -89,6 +89,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_reads.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_resize.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_transpose.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_transpose_conv.c \
   $(TFLM_SPLIT_DIR)/tflm/tflm_split_call.c \
   $(TFLM_SPLIT_DIR)/tflm/tflm_split.cc
 TFLM_SPLIT_HDRS := \
@@ -181,6 +182,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/ops/reads.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/resize.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/transpose.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/transpose_conv.c \
   $(TFLM_SPLIT_DIR)/split_nn/core/check.h \
   $(TFLM_SPLIT_DIR)/split_nn/core/copy.h \
   $(TFLM_SPLIT_DIR)/split_nn/core/kind.h \

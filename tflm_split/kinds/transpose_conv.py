@@ -12,26 +12,31 @@ from tflm_split.kinds.quantized import (
     quantized_fault,
     shifts_fault,
 )
-from tflm_split.kinds.record import Field, Record
+from tflm_split.kinds.record import Block, Field, Record
 from tflm_split.kinds.window import height_fault
 
 _U16 = (1, 0xFFFF)
 
-_TRANSPOSED_WINDOW = (
-    Field("kernel_rows", "uint16_t", "1..SPLIT_MAX_WINDOW_ROWS", _U16),
-    Field("kernel_columns", "uint16_t", "", _U16),
-    Field("stride_rows", "uint16_t", "", _U16),
-    Field("stride_columns", "uint16_t", "", _U16),
-    Field("pad_rows", "uint16_t"),
-    Field("pad_columns", "uint16_t"),
+TRANSPOSED_WINDOW = Record(
+    "split_transposed_window_params",
+    "What a transposed convolution lays over its output: tap k of input row i falls on output row i*stride - pad + k.",
+    (
+        Field("kernel_rows", "uint16_t", "1..SPLIT_MAX_WINDOW_ROWS", _U16),
+        Field("kernel_columns", "uint16_t", "", _U16),
+        Field("stride_rows", "uint16_t", "", _U16),
+        Field("stride_columns", "uint16_t", "", _U16),
+        Field("pad_rows", "uint16_t"),
+        Field("pad_columns", "uint16_t"),
+    ),
 )
+_WINDOW = Block("window", TRANSPOSED_WINDOW)
 
 TRANSPOSE_CONV_PARAMS = Record(
     "split_transpose_conv_params",
     "TRANSPOSE_CONV (weights [out][kernel_rows][kernel_columns][in]): tap k of input row i adds to output row "
     "i*stride - pad + k, columns alike. acc = bias + sum(w * (x - input_zero_point)) over the taps that meet an input, "
     "then as CONV. How many taps that are varies from pixel to pixel, so the zero point is not folded into the bias.",
-    (*_TRANSPOSED_WINDOW, QUANTIZED_BLOCK, Field("flags", "uint32_t", "WeightFlags")),
+    (_WINDOW, QUANTIZED_BLOCK, Field("flags", "uint32_t", "WeightFlags")),
 )
 
 
@@ -63,4 +68,4 @@ TRANSPOSE_CONV = Kind(
     channels=Channels.FILTERS,
 )
 KINDS = (TRANSPOSE_CONV,)
-RECORDS = (TRANSPOSE_CONV_PARAMS,)
+RECORDS = (TRANSPOSED_WINDOW, TRANSPOSE_CONV_PARAMS)

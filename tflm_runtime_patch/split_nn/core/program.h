@@ -122,7 +122,7 @@ static inline int32_t split_window_row(const split_window_params* window, uint32
 
 /* The input row whose window row k falls on output row `row` of a transposed convolution; -1 when there is none.
  */
-static inline int32_t split_transposed_row(const split_transpose_conv_params* window, uint32_t row, uint32_t k) {
+static inline int32_t split_transposed_row(const split_transposed_window_params* window, uint32_t row, uint32_t k) {
     int32_t reach = (int32_t)(row + window->pad_rows) - (int32_t)k;
     return reach >= 0 && reach % window->stride_rows == 0 ? reach / window->stride_rows : -1;
 }

@@ -304,17 +304,24 @@ typedef struct split_conv_float_params {
 } split_conv_float_params;
 typedef char split_conv_float_params_is_36_bytes[sizeof(split_conv_float_params) == 36 ? 1 : -1];
 
-/* TRANSPOSE_CONV (weights [out][kernel_rows][kernel_columns][in]): tap k of input row i adds to output row
- * i*stride - pad + k, columns alike. acc = bias + sum(w * (x - input_zero_point)) over the taps that meet
- * an input, then as CONV. How many taps that are varies from pixel to pixel, so the zero point is not
- * folded into the bias. */
-typedef struct split_transpose_conv_params {
+/* What a transposed convolution lays over its output: tap k of input row i falls on output row i*stride -
+ * pad + k. */
+typedef struct split_transposed_window_params {
     uint16_t kernel_rows; /* 1..SPLIT_MAX_WINDOW_ROWS */
     uint16_t kernel_columns;
     uint16_t stride_rows;
     uint16_t stride_columns;
     uint16_t pad_rows;
     uint16_t pad_columns;
+} split_transposed_window_params;
+typedef char split_transposed_window_params_is_12_bytes[sizeof(split_transposed_window_params) == 12 ? 1 : -1];
+
+/* TRANSPOSE_CONV (weights [out][kernel_rows][kernel_columns][in]): tap k of input row i adds to output row
+ * i*stride - pad + k, columns alike. acc = bias + sum(w * (x - input_zero_point)) over the taps that meet
+ * an input, then as CONV. How many taps that are varies from pixel to pixel, so the zero point is not
+ * folded into the bias. */
+typedef struct split_transpose_conv_params {
+    split_transposed_window_params window;
     split_quantized_params quantized;
     uint32_t flags; /* WeightFlags */
 } split_transpose_conv_params;

@@ -1,0 +1,1 @@
+#include "../split_nn/ops/transpose_conv.c"
