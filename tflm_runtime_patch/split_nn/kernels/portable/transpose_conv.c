@@ -2,26 +2,10 @@
 #include <stddef.h>
 
 #include "../shared_int8.h"
-
-/* Where the taps of one output pixel lie: window column `tap` meets input pixel `column`, tap + stride the one
- * before it, and so on while both exist. */
-typedef struct meeting {
-    int32_t tap;
-    int32_t column;
-} meeting;
-
-static meeting first_meeting(const split_window* window, int32_t x, int32_t columns) {
-    const int32_t reach = x + window->pad;
-    meeting first = {reach % window->stride, reach / window->stride};
-    if (first.column >= columns) {
-        first.tap += (first.column - columns + 1) * window->stride;
-        first.column = columns - 1;
-    }
-    return first;
-}
+#include "../shared_transposed.h"
 
 /* Sum of w * (x - zero point) over the taps of one window row; `weights` are that row's. */
-static uint32_t row_sum(const split_conv* conv, meeting at, const int8_t* row, const split_pixels* in,
+static uint32_t row_sum(const split_conv* conv, split_meeting at, const int8_t* row, const split_pixels* in,
                         const int8_t* weights) {
     uint32_t sum = 0;
     for (; at.tap < conv->window.columns && at.column >= 0; at.tap += conv->window.stride, --at.column) {
@@ -38,7 +22,7 @@ void split_nn_transpose_conv_row(const split_conv* conv, const int8_t* const* ro
                                  int8_t* output, const split_pixels* out) {
     const int32_t row_bytes = conv->window.columns * in->channels;
     for (int32_t x = 0; x < out->columns; ++x) {
-        const meeting first = first_meeting(&conv->window, x, in->columns);
+        const split_meeting first = split_first_meeting(&conv->window, x, in->columns);
         const int8_t* weights = conv->weights;
         int8_t* pixel = output + x * out->stride;
         for (int32_t channel = 0; channel < out->channels; ++channel) {
