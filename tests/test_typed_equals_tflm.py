@@ -14,6 +14,8 @@ from tflm_server import TflmServer
 from tiny_models import window_output
 from typed_models import TypedBuilder, random_inputs
 
+from tflm_split.errors import Refusal
+from tflm_split.split.operators import split_operator
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.oracle import run_program
 
@@ -104,6 +106,39 @@ def test_convolutions_of_any_geometry(
         groups = 2 if kind == "grouped" else 1
         b.conv(first, 6, kernel, groups=groups, bias=bias, per_channel=seed % 2 == 0, **window)  # type: ignore[arg-type]
     check(tflm, b.finish())
+
+
+@quick
+@given(
+    st.tuples(st.integers(2, 6), st.integers(1, 5)),
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.sampled_from(["SAME", "VALID"]),
+    st.sampled_from(["wide", None]),
+    st.integers(0, 999),
+)
+def test_transposed_convolutions_of_any_geometry(
+    tflm: TflmServer,
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: str,
+    bias: str | None,
+    seed: int,
+) -> None:
+    """Of int16; the convolution that reads the output makes rows come and go on both sides."""
+    b = TypedBuilder("INT16", (1, *size, 3), seed)
+    made = b.transposed(b.conv(b.input, 4, (1, 1)), 3, kernel, stride, padding, bias=bias, per_channel=seed % 2 == 0)
+    b.conv(made, 2, (1, 1))
+    check(tflm, b.finish())
+
+
+def test_a_transposed_convolution_with_a_narrow_bias_stays_stock() -> None:
+    """TFLM reads the int32 bias of an int16 TRANSPOSE_CONV as int64: nothing to be equal to."""
+    b = TypedBuilder("INT16", (1, 4, 4, 3), 0)
+    b.conv(b.transposed(b.conv(b.input, 4), 3, bias="narrow"), 2)
+    with pytest.raises(Refusal, match="is INT32, needs INT64"):
+        split_operator(read_model(b.finish()).graph, read_model(b.finish()).graph.operators[1])
 
 
 @pytest.mark.parametrize("dtype", TYPES)

@@ -162,6 +162,8 @@ def typed_program(dtype: str) -> Program:
     b = TypedBuilder(dtype, (1, 8, 6, 4), 2)
     x = b.conv(b.conv(b.input, 4), 4, depthwise=True)
     y = b.binary("ADD", b.pool(x, (1, 1)), b.unary("LEAKY_RELU", x, alpha=0.1))
+    if dtype == "INT16":
+        y = b.transposed(y, 4)
     fed = b.dense(b.conv(y, 2), 5)
     mean = b.mean(y)
     outputs = (fed, b.softmax(mean)) if dtype == "INT16" else (fed, mean)

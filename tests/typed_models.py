@@ -91,6 +91,28 @@ class TypedBuilder:
         kind = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
         return self.op(kind, (source, *operands), (target,), **options)
 
+    def transposed(
+        self,
+        source: int,
+        channels: int,
+        kernel: tuple[int, int] = (3, 3),
+        stride: tuple[int, int] = (2, 2),
+        padding: str = "SAME",
+        *,
+        bias: str | None = "wide",
+        per_channel: bool = True,
+    ) -> int:
+        """A TRANSPOSE_CONV that makes `stride` times as many rows and columns, or a window more without padding."""
+        _, height, width, depth = self.shape(source)
+        more = (0, 0) if padding == "SAME" else [max(k - s, 0) for k, s in zip(kernel, stride, strict=True)]
+        out = (1, height * stride[0] + more[0], width * stride[1] + more[1], channels)
+        target = self.activation(out, self.spread[source] * np.sqrt(depth * kernel[0] * kernel[1]))
+        weights = self._weights(source, (channels, *kernel, depth), 0, channels, bias, per_channel)
+        shape = self.constant(np.array(out, np.int32), "INT32")
+        operands = (shape, weights[0], source, *weights[1:])
+        options = {"stride_h": stride[0], "stride_w": stride[1], "fused_activation_function": "NONE"}
+        return self.op("TRANSPOSE_CONV", operands, (target,), padding=padding, **options)
+
     def dense(
         self,
         source: int,

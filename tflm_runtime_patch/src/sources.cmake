@@ -63,6 +63,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_sum_feed.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_transpose.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_transpose_conv.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_transpose_conv_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_unary_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_binary.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_binary_float.c

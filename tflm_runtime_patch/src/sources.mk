@@ -63,6 +63,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_sum_feed.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_transpose.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_transpose_conv.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_transpose_conv_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_unary_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_binary.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_binary_float.c \
@@ -156,6 +157,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/sum_feed.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/transpose.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/transpose_conv.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/transpose_conv_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/unary_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/binary.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/binary_float.c \
@@ -201,6 +203,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/shared_float.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/shared_int16.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/shared_int8.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/shared_transposed.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/target.h \
   $(TFLM_SPLIT_DIR)/split_nn/ops/checks.h \
   $(TFLM_SPLIT_DIR)/split_nn/ops/float32.h \

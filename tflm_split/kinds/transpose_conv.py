@@ -1,16 +1,19 @@
-"""TRANSPOSE_CONV."""
+"""TRANSPOSE_CONV, of int8 and int16."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tflm_split.kinds.kind import Case, Channels, Kind, Reads, Row, first_fault
+from tflm_split.kinds.kind import INT16, Case, Channels, Kind, Reads, Row, first_fault
 from tflm_split.kinds.quantized import (
     QUANTIZED_BLOCK,
+    QUANTIZED_INT16_BLOCK,
     output_channels,
     quantized_constants,
     quantized_fault,
+    quantized_int16_fault,
     shifts_fault,
+    wide_shifts_fault,
 )
 from tflm_split.kinds.record import Block, Field, Record
 from tflm_split.kinds.window import height_fault
@@ -37,6 +40,12 @@ TRANSPOSE_CONV_PARAMS = Record(
     "i*stride - pad + k, columns alike. acc = bias + sum(w * (x - input_zero_point)) over the taps that meet an input, "
     "then as CONV. How many taps that are varies from pixel to pixel, so the zero point is not folded into the bias.",
     (_WINDOW, QUANTIZED_BLOCK, Field("flags", "uint32_t", "WeightFlags")),
+)
+
+TRANSPOSE_CONV_INT16_PARAMS = Record(
+    "split_transpose_conv_int16_params",
+    "TRANSPOSE_CONV_INT16: TRANSPOSE_CONV by the arithmetic of CONV_INT16; there are no zero points.",
+    (_WINDOW, QUANTIZED_INT16_BLOCK, Field("flags", "uint32_t", "WeightFlags")),
 )
 
 
@@ -67,5 +76,17 @@ TRANSPOSE_CONV = Kind(
     constants=quantized_constants(transposed_weights, output_channels),
     channels=Channels.FILTERS,
 )
-KINDS = (TRANSPOSE_CONV,)
-RECORDS = (TRANSPOSED_WINDOW, TRANSPOSE_CONV_PARAMS)
+TRANSPOSE_CONV_INT16 = Kind(
+    "TRANSPOSE_CONV_INT16",
+    TRANSPOSE_CONV_INT16_PARAMS,
+    reads=TRANSPOSED_ROWS,
+    c_check="transpose_conv_int16",
+    c_run="transpose_conv_int16",
+    check=lambda case: first_fault(height_fault(case), quantized_int16_fault(case)),
+    check_constants=wide_shifts_fault,
+    constants=quantized_constants(transposed_weights, output_channels, bias_bytes=8),
+    input_bytes=INT16,
+    output_bytes=INT16,
+)
+KINDS = (TRANSPOSE_CONV, TRANSPOSE_CONV_INT16)
+RECORDS = (TRANSPOSED_WINDOW, TRANSPOSE_CONV_PARAMS, TRANSPOSE_CONV_INT16_PARAMS)

@@ -55,39 +55,40 @@ enum {
     SPLIT_OP_CONV_SUM = 6,
     SPLIT_OP_CONV_SUM_LAST = 7,
     SPLIT_OP_TRANSPOSE_CONV = 8,
-    SPLIT_OP_AVERAGE_POOL = 9,
-    SPLIT_OP_MAX_POOL = 10,
-    SPLIT_OP_POOL_INT16 = 11,
-    SPLIT_OP_POOL_FLOAT = 12,
-    SPLIT_OP_SUM_FEED = 13,
-    SPLIT_OP_DENSE_FEED = 14,
-    SPLIT_OP_PIXEL_SUM = 15,
-    SPLIT_OP_SUM_FEED_INT16 = 16,
-    SPLIT_OP_DENSE_FEED_INT16 = 17,
-    SPLIT_OP_SUM_FEED_FLOAT = 18,
-    SPLIT_OP_DENSE_FEED_FLOAT = 19,
-    SPLIT_OP_ADD = 20,
-    SPLIT_OP_SUB = 21,
-    SPLIT_OP_MUL = 22,
-    SPLIT_OP_MINIMUM = 23,
-    SPLIT_OP_MAXIMUM = 24,
-    SPLIT_OP_SQUARED_DIFFERENCE = 25,
-    SPLIT_OP_PRELU = 26,
-    SPLIT_OP_BINARY_INT16 = 27,
-    SPLIT_OP_BINARY_FLOAT = 28,
-    SPLIT_OP_LUT = 29,
-    SPLIT_OP_QUANTIZE_FLOAT = 30,
-    SPLIT_OP_UNARY_INT16 = 31,
-    SPLIT_OP_UNARY_FLOAT = 32,
-    SPLIT_OP_SOFTMAX = 33,
-    SPLIT_OP_SOFTMAX_INT16 = 34,
-    SPLIT_OP_PAD = 35,
-    SPLIT_OP_RESIZE_NEAREST = 36,
-    SPLIT_OP_RESIZE_BILINEAR = 37,
-    SPLIT_OP_GATHER = 38,
-    SPLIT_OP_DEPTH_TO_SPACE = 39,
-    SPLIT_OP_BATCH_MATMUL = 40,
-    SPLIT_OP_TRANSPOSE = 41,
+    SPLIT_OP_TRANSPOSE_CONV_INT16 = 9,
+    SPLIT_OP_AVERAGE_POOL = 10,
+    SPLIT_OP_MAX_POOL = 11,
+    SPLIT_OP_POOL_INT16 = 12,
+    SPLIT_OP_POOL_FLOAT = 13,
+    SPLIT_OP_SUM_FEED = 14,
+    SPLIT_OP_DENSE_FEED = 15,
+    SPLIT_OP_PIXEL_SUM = 16,
+    SPLIT_OP_SUM_FEED_INT16 = 17,
+    SPLIT_OP_DENSE_FEED_INT16 = 18,
+    SPLIT_OP_SUM_FEED_FLOAT = 19,
+    SPLIT_OP_DENSE_FEED_FLOAT = 20,
+    SPLIT_OP_ADD = 21,
+    SPLIT_OP_SUB = 22,
+    SPLIT_OP_MUL = 23,
+    SPLIT_OP_MINIMUM = 24,
+    SPLIT_OP_MAXIMUM = 25,
+    SPLIT_OP_SQUARED_DIFFERENCE = 26,
+    SPLIT_OP_PRELU = 27,
+    SPLIT_OP_BINARY_INT16 = 28,
+    SPLIT_OP_BINARY_FLOAT = 29,
+    SPLIT_OP_LUT = 30,
+    SPLIT_OP_QUANTIZE_FLOAT = 31,
+    SPLIT_OP_UNARY_INT16 = 32,
+    SPLIT_OP_UNARY_FLOAT = 33,
+    SPLIT_OP_SOFTMAX = 34,
+    SPLIT_OP_SOFTMAX_INT16 = 35,
+    SPLIT_OP_PAD = 36,
+    SPLIT_OP_RESIZE_NEAREST = 37,
+    SPLIT_OP_RESIZE_BILINEAR = 38,
+    SPLIT_OP_GATHER = 39,
+    SPLIT_OP_DEPTH_TO_SPACE = 40,
+    SPLIT_OP_BATCH_MATMUL = 41,
+    SPLIT_OP_TRANSPOSE = 42,
 };
 
 enum {
@@ -326,6 +327,14 @@ typedef struct split_transpose_conv_params {
     uint32_t flags; /* WeightFlags */
 } split_transpose_conv_params;
 typedef char split_transpose_conv_params_is_48_bytes[sizeof(split_transpose_conv_params) == 48 ? 1 : -1];
+
+/* TRANSPOSE_CONV_INT16: TRANSPOSE_CONV by the arithmetic of CONV_INT16; there are no zero points. */
+typedef struct split_transpose_conv_int16_params {
+    split_transposed_window_params window;
+    split_quantized_int16_params quantized;
+    uint32_t flags; /* WeightFlags */
+} split_transpose_conv_int16_params;
+typedef char split_transpose_conv_int16_params_is_40_bytes[sizeof(split_transpose_conv_int16_params) == 40 ? 1 : -1];
 
 /* AVERAGE_POOL, MAX_POOL: taps outside the input do not count. */
 typedef struct split_pool_params {

@@ -18,6 +18,7 @@
     X(CONV_SUM, conv_sum, conv_sum, window, split_conv_params, 1, 2, 1, 4) \
     X(CONV_SUM_LAST, conv_sum, conv_sum, window, split_conv_params, 1, 2, 1, 1) \
     X(TRANSPOSE_CONV, transpose_conv, transpose_conv, transposed_window, split_transpose_conv_params, 1, 0, 1, 1) \
+    X(TRANSPOSE_CONV_INT16, transpose_conv_int16, transpose_conv_int16, transposed_window, split_transpose_conv_int16_params, 1, 0, 2, 2) \
     X(AVERAGE_POOL, pool, pool, window, split_pool_params, 1, 0, 1, 1) \
     X(MAX_POOL, pool, pool, window, split_pool_params, 1, 0, 1, 1) \
     X(POOL_INT16, pool_int16, pool_int16, window, split_pool_int16_params, 1, 0, 2, 2) \

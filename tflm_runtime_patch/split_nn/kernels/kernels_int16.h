@@ -35,6 +35,10 @@ void split_nn_conv_int16_row(const split_conv_int16* conv, const int16_t* const*
 void split_nn_depthwise_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
                                   int16_t* output, const split_pixels* out);
 
+/* As split_nn_transpose_conv_row; conv->groups is not used. */
+void split_nn_transpose_conv_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
+                                       int16_t* output, const split_pixels* out);
+
 /* A window wholly outside the input counts as one 0 (average) or -32768 (maximum). `mode` is SPLIT_POOL_*. */
 void split_nn_pool_int16_row(const split_pool* pool, int32_t mode, const int16_t* const* rows, const split_pixels* in,
                              int16_t* output, const split_pixels* out);

@@ -7,25 +7,38 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflm_split.arithmetic.int16 import check_wide_shifts
+from tflm_split.arithmetic.requantize import activation_range, conv_requantization
 from tflm_split.errors import Refusal
-from tflm_split.ir.graph import Graph, Operator
-from tflm_split.kinds import OpKind
+from tflm_split.ir.graph import Graph, Operator, Tensor
+from tflm_split.kinds import OpKind, WeightFlags
 from tflm_split.kinds.limits import MAX_WINDOW_ROWS
-from tflm_split.split.operators.common import activation, constant, need, option_int, option_text, result
+from tflm_split.split.operators.common import (
+    activation,
+    bias_of,
+    constant,
+    need,
+    option_int,
+    option_text,
+    result,
+    weight_scales,
+)
 from tflm_split.split.operators.convolution import requantized
+from tflm_split.split.operators.int16 import symmetric
 from tflm_split.split.operators.window import Axis, same_pad
-from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import TransposedWindow, row_shape, shared_axis_is_width
 
 
 def split_transpose_conv(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """Operands: output shape, weights [out, height, width, in] int8, input, bias (may be missing).
+    """Operands: output shape, weights [out, height, width, in] int8, input (int8 or int16), bias (may be missing).
 
     TFLM takes the output's size from the output tensor; the shape operand only has to be a constant.
     """
     need(len(op.inputs) in (3, 4), "arity", f"it has {len(op.inputs)} inputs")
     constant(graph, op, 0, "INT32")
-    source, target = activation(graph, op, 2, "INT8"), result(graph, op, "INT8")
+    source = activation(graph, op, 2, "INT8", "INT16")
+    target = result(graph, op, source.dtype)
     weights = constant(graph, op, 1, "INT8")
     need(
         len(weights.shape) == len(source.shape) == len(target.shape) == 4,
@@ -49,8 +62,7 @@ def split_transpose_conv(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     kernel = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
     if transposed:
         kernel = kernel.transpose(0, 2, 1, 3)
-    # Sums of 0 leave the bias as it is: how many taps meet an input differs from pixel to pixel.
-    fields = requantized(graph, op, weights, 0, np.zeros(channels_out, np.int64), source, target, bias_position=3)
+    kind, fields = _arithmetic(graph, op, weights, source, target)
     window = {
         "kernel_rows": rows.kernel,
         "kernel_columns": columns.kernel,
@@ -62,7 +74,7 @@ def split_transpose_conv(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     return (
         RowOp(
             op.index,
-            OpKind.TRANSPOSE_CONV,
+            kind,
             (Read(source.index, read, TransposedWindow(rows.kernel, rows.stride, rows.pad)),),
             target.index,
             written,
@@ -70,6 +82,28 @@ def split_transpose_conv(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
             macs_per_step=source.elements * channels_out * height * width // written.rows,
         ),
     )
+
+
+def _arithmetic(graph: Graph, op: Operator, weights: Tensor, source: Tensor, target: Tensor) -> tuple[OpKind, Params]:
+    """The kind of step for the tensors' type, and the fields that turn its sums into outputs."""
+    channels = weights.shape[0]
+    if source.dtype == "INT8":
+        # Sums of 0 leave the bias as it is: how many taps meet an input differs from pixel to pixel.
+        fields = requantized(graph, op, weights, 0, np.zeros(channels, np.int64), source, target, bias_position=3)
+        return OpKind.TRANSPOSE_CONV, fields
+    scales = weight_scales(weights, channels, 0)
+    multipliers, shifts = conv_requantization(symmetric(source), scales, symmetric(target), channels)
+    check_wide_shifts(shifts)
+    low, high = activation_range(option_text(op, "fused_activation_function"), symmetric(target), 0, "INT16")
+    bias = bias_of(graph, op, 3, channels, "INT64")  # TFLM reads nothing else as int64 sums' bias
+    return OpKind.TRANSPOSE_CONV_INT16, {
+        "output_min": low,
+        "output_max": high,
+        "bias_offset": bytes(8 * channels) if bias is None else bias.data or b"",
+        "multipliers_offset": np.array(multipliers, "<i4").tobytes(),
+        "shifts_offset": np.array(shifts, np.int8).tobytes(),
+        "flags": int(WeightFlags.PER_CHANNEL) if len(multipliers) > 1 else 0,
+    }
 
 
 def transposed_axis(op: Operator, letter: str, kernel: int, outputs: int) -> Axis:
