@@ -14,7 +14,6 @@ ELSEWHERE = {
     "analysis/boards": ("test_latency", "boards differ in what their instructions cost"),
     "errors": ("test_cli", "every error is one sentence of the command line"),
     "pipeline": ("test_api", "it is what the functions of the package call"),
-    "kinds": ("test_program_verdicts", "the checks of both sides walk the table of kinds, around every limit"),
     "lower": ("test_emit", "a program is emitted, placed and assembled in one go"),
     "native/build": ("test_runtime_build", "it builds the runtime"),
     "native/loops": ("test_squeeze", "its loops are asked for the same answers as Python's"),
