@@ -241,9 +241,14 @@ def doubled(b: Builder, source: int) -> int:
     return b._op("RESIZE_BILINEAR", [source, size], output, align_corners=False, half_pixel_centers=True)
 
 
+def halved(b: Builder, source: int) -> int:
+    """A depthwise 3x3 window by steps of 2, without padding; with padding on a map that it does not fit into."""
+    return b.depthwise(source, 3, 3, 2, "VALID" if min(b.shape(source)[1:3]) >= 3 else "SAME")
+
+
 CHANNEL_WISE: list[Callable[[Builder, int], int]] = [
     lambda b, t: b.depthwise(t, 3, 3),
-    lambda b, t: b.depthwise(t, 3, 3, 2, "VALID"),
+    halved,
     lambda b, t: b.pool(t, 2, 2, padding="SAME", kind="MAX_POOL_2D"),
     lambda b, t: b.pool(t, 3, 3, 2, padding="SAME"),
     lambda b, t: b.unary("LOGISTIC", t),
