@@ -34,7 +34,7 @@ from tflm_split.program.encode import encode
 from tflm_split.program.format import HEADER, NONE, OP
 from tflm_split.program.types import Program
 from tflm_split.search.candidates import rewritten_split
-from tflm_split.search.refine import Limits, Refined, Search
+from tflm_split.search.refine import Candidate, Limits, Search
 from tflm_split.split.channel_rules import Sizes, equal_groups, groupable, joined
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
@@ -575,10 +575,10 @@ def test_only_the_first_group_starts_with_the_bias() -> None:
 # The search.
 
 
-def searched(model: bytes, max_slowdown: float) -> Refined:
+def searched(model: bytes, max_slowdown: float) -> Candidate:
     split = rewritten_split(read_model(model).graph, SplitOptions())
     step_graph, schedule = scheduled(split)
-    start = Refined(SplitOptions(), split, step_graph, schedule)
+    start = Candidate(SplitOptions(), split, step_graph, schedule)
     return min(Search(start, Limits(60, "m7", max_slowdown)).run(), key=lambda found: found.live_peak_bytes)
 
 

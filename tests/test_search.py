@@ -26,7 +26,7 @@ from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.step_graph import build_step_graph
 from tflm_split.search.candidates import best_plan, pareto_plans, rewritten_split, splits_to_try
 from tflm_split.search.propose.recompute import recomputable, recompute
-from tflm_split.search.refine import NOISE, Limits, Refined, Search
+from tflm_split.search.refine import NOISE, Candidate, Limits, Search
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 
@@ -50,13 +50,13 @@ def strided_block(height: int = 16, width: int = 16) -> bytes:
     return b.finish(b.conv(x, 8, 1, 1))
 
 
-def start_of(model: bytes) -> Refined:
+def start_of(model: bytes) -> Candidate:
     """The schedule of rows alone."""
     graph = read_model(model).graph
     split = rewritten_split(graph, SplitOptions())
     step_graph = build_step_graph(split)
     schedule = best_cuts(step_graph, candidate_orders(split, step_graph)[0], split.stock)
-    return Refined(SplitOptions(), split, step_graph, schedule)
+    return Candidate(SplitOptions(), split, step_graph, schedule)
 
 
 def run_plan(tflm: TflmServer, model: bytes, plan: Any, inputs: Sequence[Any]) -> tuple[Any, Any]:

@@ -44,7 +44,7 @@ def streaming_order(
                     done[s] = 1
                     order.append(s)
 
-    for s in wishes(step_graph, nodes, dependencies):
+    for s in goal_steps(step_graph, nodes, dependencies):
         run(s)
     for n in nodes:  # rows nobody in the group asks for, but a later group or the outside world does
         for s in step_graph.steps_of[n]:
@@ -53,7 +53,7 @@ def streaming_order(
     return order
 
 
-def wishes(
+def goal_steps(
     step_graph: StepGraph, nodes: Sequence[int], dependencies: Mapping[int, frozenset[int]] | None = None
 ) -> list[int]:
     """For which steps is a group run: the needed ones of its last operators, in the order in which they are asked for.

@@ -1,1 +1,1 @@
-"""Which decisions give the smallest arena? Proposes, evaluates, keeps the best; every decision is carried out by `lower/`."""
+"""Which decisions give the smallest arena? Proposes them, evaluates them and keeps the best; `lower/` carries them out."""

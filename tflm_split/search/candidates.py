@@ -1,4 +1,10 @@
-"""Which plan is best? Every configuration worth trying is compiled; the smallest planned head wins."""
+"""Which plan is best? Compiles every configuration that is worth trying and keeps the smallest planned head.
+
+    splits x operator orders  ->  schedules  ->  refined  ->  polished  ->  placed
+    split/   orders.py            cuts.py        refine.py    polish.py     lower/
+
+The last three are expensive. So the effort goes to the schedules of the least live peak first.
+"""
 
 from __future__ import annotations
 
@@ -20,31 +26,32 @@ from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.heights import steps_along
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.polish import Polish
-from tflm_split.search.refine import NOISE, Limits, Refined, Search
+from tflm_split.search.refine import NOISE, Candidate, Limits, Search
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 
 
 def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
-    """`graph` rewritten and everything split that can be; what was rewritten and stays stock is left as it was.
+    """`graph` with its operators fused, and split wherever they can be.
 
-    PADs are folded into convolutions, chains of functions of one byte into one.
+    A PAD is folded into the convolution behind it. A chain of functions of one byte becomes one function. A fused operator
+    that cannot be split is taken apart again.
     """
     graph = drop_dead(graph, SPLITTERS.keys() | RESHAPES)
-    left: set[tuple[int, ...]] = set()
+    refused: set[tuple[int, ...]] = set()
     while True:
-        accept = partial(_can_be_split, frozenset(left))
+        accept = partial(_can_be_split, frozenset(refused))
         split = split_graph(fuse_byte_functions(fold_pad(graph, accept), accept), options)
         stuck = {split.graph.operators[k].source[-1:] for k in split.stock if len(split.graph.operators[k].source) > 1}
         if not stuck:
             return split
-        left |= stuck
+        refused |= stuck
 
 
-def _can_be_split(left: frozenset[tuple[int, ...]], graph: Graph, op: Operator) -> bool:
-    """Whether an operator made of several can be split; those in `left` turned out not to."""
-    if op.source[-1:] in left:
+def _can_be_split(refused: frozenset[tuple[int, ...]], graph: Graph, op: Operator) -> bool:
+    """Whether a fused operator can be split. Those in `refused` could not be in an earlier attempt."""
+    if op.source[-1:] in refused:
         return False
     try:
         split_operator(graph, op)
@@ -54,41 +61,43 @@ def _can_be_split(left: frozenset[tuple[int, ...]], graph: Graph, op: Operator) 
 
 
 MAX_LIVE_BYTES = 32 * 1024 * 1024
-"""Larger plans are not made: following each byte through the program would take gigabytes, and no device could use them."""
-WORTH_TRYING = 0.98
-"""A schedule is placed only if its live peak is below this share of the smallest head so far."""
+"""Candidates of a higher live peak get no plan. Checking one would take gigabytes, and no device could run it."""
+PLACE_BELOW = 0.98
+"""A candidate gets a layout only if its live peak is below this share of the smallest head so far."""
 
 
-def _standing(candidate: Refined) -> float:
-    """By what candidates are ordered. Scores of queries and keys grow with the square of the tokens: where they need not
-    be whole, that is worth what is not worth trying otherwise."""
-    return candidate.live_peak_bytes * (WORTH_TRYING if candidate.streams_attention else 1)
+def _priority(candidate: Candidate) -> float:
+    """The live peak, by which candidates are ordered, least first.
+
+    Candidates that stream attention scores get a small bonus: scores grow with the square of the number of tokens.
+    """
+    return candidate.live_peak_bytes * (PLACE_BELOW if candidate.streams_attention else 1)
 
 
 REFINE_STEPS_PER_EFFORT = 30
-"""Steps of schedules that the search may try per unit of effort: small models get many tries."""
+"""Steps that the search may schedule per unit of effort. A model of few steps therefore gets many evaluations."""
 POLISH_STEPS_PER_EFFORT = 1200
-"""Steps that polishing schedules may look at per unit of effort, all candidates together."""
+"""Steps that polishing may look at per unit of effort, for all candidates together."""
 POLISH_SHARES = 24
-"""Into how many parts that is divided: one for each candidate, the others for the best."""
+"""The polishing effort is divided into this many rounds. Each candidate gets one round, the best ones get the rest."""
 POLISH_PATIENCE = 3
-"""Parts in a row that may be in vain."""
+"""Stop polishing after more than this many rounds in a row without progress."""
 EFFORT_PER_BEAM = 3000
-"""Effort that makes the search go on from one more state at a time."""
+"""The beam of the search gets one state wider for each of these units of effort."""
 SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2, 1.5)
-"""Limits that are searched under, too, where the user allows more."""
+"""Where the user allows more slowdown than one of these, the search also runs with that tighter limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitGraph:
-    """A rewritten graph with its operators split, and how."""
+    """A rewritten graph with its operators split under `options`."""
 
     options: SplitOptions
     split: Split
 
 
 def splits_to_try(graph: Graph) -> tuple[SplitGraph, ...]:
-    """The graph split in every way that is worth trying: concatenations copied, then written in place."""
+    """The graph split once with concatenations copied and, if it has any, once with concatenations written in place."""
     has_concatenation = any(op.kind == "CONCATENATION" for op in graph.operators)
     ways = [
         SplitOptions(concatenate_in_place=in_place) for in_place in ((False, True) if has_concatenation else (False,))
@@ -96,15 +105,15 @@ def splits_to_try(graph: Graph) -> tuple[SplitGraph, ...]:
     return tuple(SplitGraph(way, rewritten_split(graph, way)) for way in ways)
 
 
-def _schedules(splits: Sequence[SplitGraph], options: Options, teller: Teller) -> list[Refined]:
-    """All schedules worth placing, refined and polished; none when nothing of the model can be split."""
-    found = _candidates(splits, options.axes, teller)
-    return _polished(_refined(found, options, teller), options.effort, teller) if found else []
+def _schedules(splits: Sequence[SplitGraph], options: Options, teller: Teller) -> list[Candidate]:
+    """All schedules worth placing, refined and polished. Empty when nothing of the model can be split."""
+    candidates = _candidates(splits, options.axes, teller)
+    return _polished(_refined(candidates, options, teller), options.effort, teller) if candidates else []
 
 
-def _candidates(splits: Sequence[SplitGraph], axes: frozenset[str], teller: Teller) -> list[Refined]:
-    """A schedule per configuration: each split, times the operator orders."""
-    found: list[Refined] = []
+def _candidates(splits: Sequence[SplitGraph], axes: frozenset[str], teller: Teller) -> list[Candidate]:
+    """One schedule for each split, operator order and choice about attention scores, without duplicates."""
+    candidates: list[Candidate] = []
     for way in splits:
         split = way.split
         if not split.row_ops:
@@ -117,21 +126,23 @@ def _candidates(splits: Sequence[SplitGraph], axes: frozenset[str], teller: Tell
             for streamed in (scores, frozenset()) if scores else (scores,):
                 teller.tick()
                 schedule = best_cuts(step_graph, order, split.stock, streamed)
-                if all(c.schedule != schedule for c in found):
-                    found.append(Refined(way.options, split, step_graph, schedule, streams_attention=bool(streamed)))
+                if all(c.schedule != schedule for c in candidates):
+                    candidates.append(
+                        Candidate(way.options, split, step_graph, schedule, streams_attention=bool(streamed))
+                    )
         teller.at("schedule", len(orders), len(orders))
-    return found
+    return candidates
 
 
-def _refined(candidates: Sequence[Refined], options: Options, teller: Teller) -> list[Refined]:
-    """`candidates`, and all that searches from the one of least live peak kept on their way.
+def _refined(candidates: Sequence[Candidate], options: Options, teller: Teller) -> list[Candidate]:
+    """`candidates`, and every state that the searches from the best of them kept on their way.
 
-    There is one for each of `SLOWDOWNS` that is allowed, and one for the limit itself: who may be slow takes other ways,
-    and those do not always end lower.
+    One search runs for each of `SLOWDOWNS` below the user's limit, and one for that limit. A search with a looser limit
+    takes other turns, and they do not always end at a lower peak.
     """
-    start = min(candidates, key=_standing)
+    start = min(candidates, key=_priority)
     slowdowns = [*(s for s in SLOWDOWNS if s < options.max_slowdown), options.max_slowdown]
-    found: list[Refined] = []
+    kept: list[Candidate] = []
     for k, slowdown in enumerate(slowdowns):
         teller.at("search", k, len(slowdowns))
         limits = Limits(
@@ -143,54 +154,54 @@ def _refined(candidates: Sequence[Refined], options: Options, teller: Teller) ->
             axes=options.axes,
         )
         search = Search(start, limits)
-        found += (
-            state for state in search.run(teller.tick) if all(state.schedule != other.schedule for other in found)
-        )
+        kept += (state for state in search.run(teller.tick) if all(state.schedule != other.schedule for other in kept))
     teller.at("search", len(slowdowns), len(slowdowns))
-    return [*(replace(c, instructions=search.instructions(c)) for c in candidates if c is not start), *found]
+    return [*(replace(c, instructions=search.instructions(c)) for c in candidates if c is not start), *kept]
 
 
-def _polished(candidates: Sequence[Refined], effort: int, teller: Teller) -> list[Refined]:
+def _polished(candidates: Sequence[Candidate], effort: int, teller: Teller) -> list[Candidate]:
     """`candidates` with their steps in better orders.
 
-    Each gets a share of the effort, then always the best of those for which more can be found, until several shares in a
-    row were in vain. Where rows are computed again, several pieces stand for one row at different times, and no step
-    changes places.
+    Every candidate is polished for one round. After that, each round goes to the best candidate that can still improve,
+    until the rounds are used up or several in a row make no progress. Candidates that recompute rows are left alone:
+    several of their pieces stand for one row at different times, so steps must not change places.
     """
-    found = list(candidates)
+    polished = list(candidates)
     unfinished = {
-        k: Polish(c.step_graph, c.schedule, c.split.stock) for k, c in enumerate(candidates) if effort and not c.again
+        k: Polish(c.step_graph, c.schedule, c.split.stock)
+        for k, c in enumerate(candidates)
+        if effort and not c.recomputed
     }
     shares = max(POLISH_SHARES, 2 * len(unfinished))
-    waiting = sorted(unfinished, key=lambda k: _standing(found[k]))
-    in_vain = 0
+    waiting = sorted(unfinished, key=lambda k: _priority(polished[k]))
+    without_progress = 0
     for share in range(shares):
-        if not unfinished or in_vain > POLISH_PATIENCE:
+        if not unfinished or without_progress > POLISH_PATIENCE:
             break
         teller.at("polish", share, shares)
-        k = waiting.pop(0) if waiting else min(unfinished, key=lambda k: _standing(found[k]))
+        k = waiting.pop(0) if waiting else min(unfinished, key=lambda k: _priority(polished[k]))
         unfinished[k].run(effort * POLISH_STEPS_PER_EFFORT // shares, teller.tick)
         schedule = unfinished[k].schedule
-        in_vain = 0 if schedule.live_peak_bytes < found[k].live_peak_bytes else in_vain + 1
-        found[k] = replace(found[k], schedule=schedule, unpolished=candidates[k].schedule)
+        without_progress = 0 if schedule.live_peak_bytes < polished[k].live_peak_bytes else without_progress + 1
+        polished[k] = replace(polished[k], schedule=schedule, unpolished=candidates[k].schedule)
         if unfinished[k].exhausted:
             del unfinished[k]
     teller.at("polish", shares, shares)
-    return found
+    return polished
 
 
 def best_plan(splits: Sequence[SplitGraph], options: Options, teller: Teller) -> Plan | None:
-    """The plan of least head, the first of equals; None when nothing of the model can be split.
+    """The plan of the smallest head, the first one of equals. None when nothing of the model can be split.
 
-    Candidates are placed in the order of their live peaks, those that stream attention a little before. One whose live
-    peak is about the smallest head so far cannot do better and is not placed at all.
+    Candidates are placed in the order of `_priority`. The live peak is a lower bound on the head. So the loop ends at the
+    first candidate whose live peak is about as large as the smallest head so far.
     """
     best: Plan | None = None
-    candidates = sorted(_schedules(splits, options, teller), key=_standing)
+    candidates = sorted(_schedules(splits, options, teller), key=_priority)
     fastest = min((c.instructions for c in candidates), default=0.0)
     for k, candidate in enumerate(candidates):
         teller.at("place", k, len(candidates))
-        if best and candidate.live_peak_bytes >= WORTH_TRYING * best.planned_head_bytes:
+        if best and candidate.live_peak_bytes >= PLACE_BELOW * best.planned_head_bytes:
             break
         plan = _placed(candidate, options, fastest, teller.tick)
         if plan and (best is None or plan.planned_head_bytes < best.planned_head_bytes):
@@ -201,13 +212,13 @@ def best_plan(splits: Sequence[SplitGraph], options: Options, teller: Teller) ->
 
 
 def pareto_plans(splits: Sequence[SplitGraph], options: Options, teller: Teller) -> tuple[Plan, ...]:
-    """Plans none of which another beats in both head and predicted instructions; fastest first."""
+    """The Pareto front of planned head against predicted instructions, fastest plan first."""
     kept: list[Plan] = []
     candidates = sorted(_schedules(splits, options, teller), key=lambda c: (c.instructions, c.live_peak_bytes))
     fastest = min((c.instructions for c in candidates), default=0.0)
     for k, candidate in enumerate(candidates):
         teller.at("place", k, len(candidates))
-        if kept and candidate.live_peak_bytes >= WORTH_TRYING * kept[-1].planned_head_bytes:
+        if kept and candidate.live_peak_bytes >= PLACE_BELOW * kept[-1].planned_head_bytes:
             continue
         plan = _placed(candidate, options, fastest, teller.tick)
         if plan and (not kept or plan.planned_head_bytes < kept[-1].planned_head_bytes):
@@ -217,12 +228,12 @@ def pareto_plans(splits: Sequence[SplitGraph], options: Options, teller: Teller)
     return tuple(kept)
 
 
-def _placed(candidate: Refined, options: Options, fastest: float, tick: Tick) -> Plan | None:
-    """The candidate with addresses; None when a concatenation's slice is needed outside its region, or it is too large.
+def _placed(candidate: Candidate, options: Options, fastest: float, tick: Tick) -> Plan | None:
+    """The candidate with addresses. None when it is too large, or a slice of a concatenation is needed outside its region.
 
-    Its layout may take what the limit on slowdown leaves, measured against the instructions of the `fastest` candidate;
-    what is within the noise is always free. The schedule it had before it was polished is placed, too, where that can
-    still give the smaller head.
+    The layout itself may cost instructions, as long as the plan stays within the slowdown limit. That limit counts from
+    the `fastest` candidate; a slowdown within the noise is always allowed. The schedule before polishing is placed, too,
+    where its live peak says that its head could be smaller.
     """
     if candidate.live_peak_bytes > MAX_LIVE_BYTES:
         return None
@@ -238,9 +249,11 @@ def _placed(candidate: Refined, options: Options, fastest: float, tick: Tick) ->
     return min(plan, other, key=lambda p: p.planned_head_bytes)
 
 
-def _within(limit: float, candidate: Refined, schedule: Schedule, options: Options, tick: Tick) -> Plan:
-    """Addresses for a schedule. Where the layout takes more instructions than `limit`, rows lie on what their step reads
-    only if that is free.
+def _within(limit: float, candidate: Candidate, schedule: Schedule, options: Options, tick: Tick) -> Plan:
+    """The plan of a schedule, of at most `limit` predicted instructions if that can be had.
+
+    Overlapping rows can slow a kernel down. If the first layout is over the limit, a second one uses only the overlaps
+    that cost nothing; the faster of the two is returned.
     """
     allowance = Allowance(options.board, limit - candidate.instructions)
     plan = compile_schedule(candidate.split, candidate.step_graph, schedule, options.effort, allowance, tick)
@@ -253,5 +266,5 @@ def _within(limit: float, candidate: Refined, schedule: Schedule, options: Optio
 
 
 def _instructions(plan: Plan, board: str) -> int:
-    """Predicted for all programs of a plan."""
+    """Predicted instructions of all programs of a plan."""
     return sum(predict(region.program, board).instructions for region in plan.regions)

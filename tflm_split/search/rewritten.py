@@ -1,4 +1,4 @@
-"""What becomes of a schedule when its graph is rewritten? The operators that stay keep their places."""
+"""What becomes of a schedule when its graph is rewritten? Operators that stay keep their places in it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from tflm_split.schedule.cuts import Schedule
 
 
 def renumbering(before: Graph, after: Graph) -> dict[int, int]:
-    """Index in `before` -> index in `after` of the operator that makes the same tensor, where one does."""
+    """Operator of `before` -> operator of `after` that makes the same tensor. Operators that are gone are missing."""
     makers = after.producers()
     return {op.index: makers[op.outputs[0]] for op in before.operators if op.outputs and op.outputs[0] in makers}
 
 
 def rescheduled(schedule: Schedule, before: Graph, after: Graph) -> Schedule:
-    """The nodes and cuts of `schedule`, for `before`, on `after`: a new operator runs right before the first that reads it.
+    """The nodes and cuts of `schedule` carried over from `before` to `after`.
 
-    Steps and peak are left open.
+    A new operator runs right before its first reader. The result has no steps and no live peak yet.
     """
     now, makers = renumbering(before, after), after.producers()
     kept = set(now.values())

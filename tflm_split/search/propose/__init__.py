@@ -1,1 +1,1 @@
-"""Changes worth trying around a bottleneck: one file for each way to spend instructions, or nothing, on memory."""
+"""Changes to try around a bottleneck. Each file proposes one kind of change that trades instructions for memory."""

@@ -1,6 +1,13 @@
-"""Which operators should be done twice, so that a tensor need not be kept for its late readers?
+"""Which operators should get a copy, so that a tensor need not be kept for its late readers?
 
-Backwards from the tensor as far as it takes: what the copies read must be kept instead, and has to be less.
+    t  = f(x)           t  = f(x)
+    a  = g(t)           a  = g(t)
+    ...  (t is kept)    ...  (x is kept, if it is smaller than t)
+    b  = h(t)           t' = f(x)
+                        b  = h(t')
+
+The search walks backwards from the tensor. The tensors that the copies read must be kept in its place, so they have to be
+smaller than it is.
 """
 
 from __future__ import annotations
@@ -13,7 +20,7 @@ from tflm_split.split.crossing import may_cross
 from tflm_split.split.regions import Split
 
 MAX_OPERATORS = 12
-"""Copied for one tensor. Chains that are worth it are short, and what a chain reads tells soon whether it is."""
+"""Most operators that are copied for one tensor. Longer chains were never worth it."""
 
 
 def copies_to_try(
@@ -24,10 +31,11 @@ def copies_to_try(
     costs: Mapping[int, float],
     allowance: float,
 ) -> Iterator[tuple[Copy, ...]]:
-    """Copies, to be applied one after the other, that make `tensor` again for some of its readers, the fewest operators first.
+    """Copies that make `tensor` again for some of its readers, fewest operators first. Each tuple is applied in its order.
 
-    `nodes`: the order of operators. `held_bytes`: of each tensor, what lives in the step in question; only more than that
-    of what the copies read is a price. `costs`: of the operators that can be copied; all copies together may cost `allowance`.
+    `nodes`: the order of operators. `held_bytes`: by tensor, the bytes that live in the most crowded step anyway; to keep
+    those for a copy costs nothing. `costs`: the instructions of each operator that may be copied. `allowance`: most
+    instructions of all copies together.
     """
     position = {n: k for k, n in enumerate(nodes)}
     readers = sorted(graph.consumers().get(tensor, ()), key=lambda n: position[n])
@@ -35,7 +43,7 @@ def copies_to_try(
         return
     for operators in _makers(graph, tensor, held_bytes, costs):
         cost = sum(costs[k] for k in operators)
-        for first in range(1, len(readers)):  # those before keep the tensor, the others share the copy
+        for first in range(1, len(readers)):  # earlier readers use the tensor itself, later ones share the copy
             copy = Copy(operators, tuple(sorted(readers[first:])))
             if cost <= allowance and operators[-1] < copy.readers[0]:
                 yield (copy,)
@@ -44,7 +52,7 @@ def copies_to_try(
 
 
 def stay_inside(split: Split, made: range) -> bool:
-    """Whether the tensors `made`, by copies, are never seen from outside a region: TFLM has no tensors for them."""
+    """Whether the tensors `made` by a rewrite stay inside regions. TFLM, which sees the rest, has no tensors for them."""
     consumers = split.graph.consumers()
     crossing = may_cross(split.graph, split.stock)
     return not any(t in crossing or split.stock.intersection(consumers.get(t, ())) for t in made)
@@ -53,15 +61,18 @@ def stay_inside(split: Split, made: range) -> bool:
 def _makers(
     graph: Graph, tensor: int, held_bytes: Mapping[int, int], costs: Mapping[int, float]
 ) -> Iterator[tuple[int, ...]]:
-    """Operators that lead to `tensor`, from further and further back, whenever they read less than ever before."""
+    """Sets of operators that make `tensor`, each one operator longer than the last.
+
+    A set is given only if the tensors it reads cost fewer bytes to keep than `tensor` and than those of every set before.
+    """
     producers = graph.producers()
     least = held_bytes.get(tensor, 0)
     operators: set[int] = set()
     read = {tensor}
     while len(operators) < MAX_OPERATORS:
-        # What costs most to keep is made, too.
-        back = max(read, key=lambda t: (_price(graph, t, held_bytes), -t))
-        maker = producers.get(back)
+        # Of all tensors that the copies read, the next copy makes the one that costs most bytes to keep.
+        dearest = max(read, key=lambda t: (_price(graph, t, held_bytes), -t))
+        maker = producers.get(dearest)
         if maker is None or maker not in costs:
             return
         operators.add(maker)
@@ -78,10 +89,11 @@ def _makers(
 
 
 def _price(graph: Graph, tensor: int, held_bytes: Mapping[int, int]) -> int:
+    """Bytes to add to the crowded step if all of `tensor` is kept."""
     return graph.tensors[tensor].bytes - held_bytes.get(tensor, 0)
 
 
 def _one_each(operators: tuple[int, ...], readers: Sequence[int]) -> Iterator[Copy]:
-    """A copy for each of `readers`, the last one first: so the numbers of the others stay what they are."""
+    """A copy for each of `readers`. The last reader comes first, so that the indices of the others stay valid."""
     for n in reversed(readers):
         yield Copy(operators, (n,))

@@ -1,11 +1,16 @@
 """What if some rows were computed again each time they are read, instead of being kept?
 
-A window that overlaps the one before it keeps rows for the next step. An operator that is *recomputed* keeps none: each
-step that reads its rows has them made anew and lets go of them at once (the halo of patch-based inference, MCUNetV2,
-arXiv 2110.15352, along rows; operator by operator, so that one stage recomputes while the next keeps its rows). It costs
-multiply-accumulates, which the caller must have been allowed to spend.
+Windows of 3 rows with stride 1 read rows 0-2, then 1-3, then 2-4 of their input:
 
-Rows made several times are several pieces of the same storage and row: they live at different times at one address.
+    kept:        make 0 1 2, window 0 | make 3, window 1     | make 4, window 2       3 rows live at all times
+    recomputed:  make 0 1 2, window 0 | make 1 2 3, window 1 | make 2 3 4, window 2   no row lives in between
+
+Between two windows a *recomputed* operator keeps no rows. This is the halo of patch-based inference (MCUNetV2,
+arXiv 2110.15352), along rows. It is decided for each operator: one may recompute its rows while the next one keeps its own.
+The extra multiply-accumulates are the price, and the caller must have leave to spend them.
+
+A row that is computed several times has several pieces, all of the same storage and row. They live at different times, at
+the same address.
 """
 
 from __future__ import annotations
@@ -17,22 +22,22 @@ from dataclasses import dataclass, replace
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import live_peak
 from tflm_split.schedule.step_graph import Step, StepGraph, node_dependencies
-from tflm_split.schedule.streaming import wishes
+from tflm_split.schedule.streaming import goal_steps
 
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:
-    """`step_graph` has a step and its pieces for every time a row is made; `schedule` orders those."""
+    """`step_graph` has a step with pieces of its own for each time a row is computed; `schedule` orders these steps."""
 
     step_graph: StepGraph
     schedule: Schedule
 
 
 def recomputable(step_graph: StepGraph, schedule: Schedule) -> frozenset[int]:
-    """Nodes that could be recomputed: every row has one maker, and is read only by later nodes of the same cut."""
+    """Nodes that could be recomputed: each row is made by one step and read only by other nodes between the same two cuts."""
     group_of = {n: k for k, group in enumerate(schedule.groups()) for n in group}
     steps = step_graph.steps
-    found = set()
+    recomputable_nodes = set()
     for n in schedule.nodes:
         mine = [s for s in step_graph.steps_of[n] if s in step_graph.needed]
         pieces = {p for s in mine for p in steps[s].writes}
@@ -47,12 +52,12 @@ def recomputable(step_graph: StepGraph, schedule: Schedule) -> frozenset[int]:
             and all(len(step_graph.producers[p]) == 1 and step_graph.readers[p] for p in pieces)
             and not pieces & (step_graph.final | step_graph.initial)
         ):
-            found.add(n)
-    return frozenset(found)
+            recomputable_nodes.add(n)
+    return frozenset(recomputable_nodes)
 
 
 def recompute(step_graph: StepGraph, schedule: Schedule, nodes: frozenset[int]) -> Recomputed:
-    """`schedule` with the rows of `nodes` made anew for every step that reads them; `nodes` must be `recomputable`."""
+    """`schedule` with the rows of `nodes` computed again for every step that reads them. `nodes` must be `recomputable`."""
     order: list[int] = []
     dependencies = node_dependencies(step_graph)
     for group in schedule.groups():
@@ -63,39 +68,42 @@ def recompute(step_graph: StepGraph, schedule: Schedule, nodes: frozenset[int]) 
 
 
 def _accumulates(step: Step, step_graph: StepGraph) -> bool:
-    """Whether the step goes on with what another step of its node began."""
+    """Whether the step adds to what another step of its node began."""
     return any(step_graph.steps[d].node == step.node for d in step.depends)
 
 
 def _order(
-    step_graph: StepGraph, nodes: Sequence[int], again: frozenset[int], dependencies: Mapping[int, frozenset[int]]
+    step_graph: StepGraph, nodes: Sequence[int], recomputed: frozenset[int], dependencies: Mapping[int, frozenset[int]]
 ) -> list[int]:
-    """Steps of a group, depth-first on demand as in `streaming.py`; those of `again` once per step that reads them."""
+    """Steps of a group, depth-first on demand as in `streaming.py`. Those of `recomputed` come once per step that reads them.
+
+    A recomputed row counts as made only while some step under way waits to read it.
+    """
     steps, inside = step_graph.steps, set(nodes)
-    goals = wishes(step_graph, nodes, dependencies)
-    goals += [s for n in nodes if n not in again for s in step_graph.steps_of[n] if s in step_graph.needed]
+    goals = goal_steps(step_graph, nodes, dependencies)
+    goals += [s for n in nodes if n not in recomputed for s in step_graph.steps_of[n] if s in step_graph.needed]
     order: list[int] = []
     held: set[int] = set()
-    wanted: Counter[int] = Counter()  # rows made anew that a step under way still waits to read
+    wanted: Counter[int] = Counter()  # recomputed row -> steps under way that wait to read it
 
     for goal in goals:
         if goal in held:
             continue
         stack = [goal]
-        waiting: list[list[int]] = [_pinned(steps[goal], steps, inside, again, wanted)]
+        waiting: list[list[int]] = [_pinned(steps[goal], steps, inside, recomputed, wanted)]
         while stack:
             s, todo = stack[-1], waiting[-1]
             missing = next((d for d in todo if d not in held), None)
             if missing is not None:
                 stack.append(missing)
-                waiting.append(_pinned(steps[missing], steps, inside, again, wanted))
+                waiting.append(_pinned(steps[missing], steps, inside, recomputed, wanted))
                 continue
             stack.pop()
             waiting.pop()
             held.add(s)
             order.append(s)
             for d in todo:
-                if steps[d].node in again:
+                if steps[d].node in recomputed:
                     wanted[d] -= 1
                     if not wanted[d]:
                         held.discard(d)
@@ -103,16 +111,16 @@ def _order(
 
 
 def _pinned(
-    step: Step, steps: Sequence[Step], inside: set[int], again: frozenset[int], wanted: Counter[int]
+    step: Step, steps: Sequence[Step], inside: set[int], recomputed: frozenset[int], wanted: Counter[int]
 ) -> list[int]:
-    """What `step` depends on inside the group; rows made anew are kept until it has run."""
+    """The steps inside the group that `step` depends on. The recomputed ones are counted in `wanted` until it has run."""
     todo = [d for d in step.depends if steps[d].node in inside]
-    wanted.update(d for d in todo if steps[d].node in again)
+    wanted.update(d for d in todo if steps[d].node in recomputed)
     return todo
 
 
 def _unrolled(step_graph: StepGraph, order: Sequence[int]) -> tuple[StepGraph, list[int]]:
-    """The graph with a step, and pieces of its own, for each time a step is in `order`."""
+    """The graph with one step, which has pieces of its own, for each time a step is in `order`; and that order."""
     times = Counter(order)
     repeated = {p for s, n in times.items() if n > 1 for p in step_graph.steps[s].writes}
     pieces = list(step_graph.pieces)
@@ -121,7 +129,7 @@ def _unrolled(step_graph: StepGraph, order: Sequence[int]) -> tuple[StepGraph, l
         for step in step_graph.steps
     ]
     plain = list(steps)
-    steps_of = [list(found) for found in step_graph.steps_of]
+    steps_of = [list(of_node) for of_node in step_graph.steps_of]
     latest_piece: dict[int, int] = {}
     latest_step: dict[int, int] = {}
     result: list[int] = []

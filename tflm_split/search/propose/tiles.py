@@ -1,6 +1,8 @@
-"""Which chains of windows should be made some columns at a time (`rewrite/tile_columns.py`)?
+"""Which chains of windowed operators should run one tile of columns at a time (`rewrite/tile_columns.py`)?
 
-Those around a tensor whose rows crowd the worst step, from a short chain to longer ones, in ever narrower tiles.
+Those around a tensor whose rows crowd the worst step. With two tiles, half a row of that tensor is enough:
+
+    input ->  | tile 0 | tile 1 |  ->  output      the whole chain runs for tile 0, then for tile 1
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ from tflm_split.ir.graph import Graph
 from tflm_split.rewrite.tile_columns import WINDOWED, Tiles, column_windows
 
 PARTS = (2, 3, 4, 6, 8)
-"""Into how many tiles a chain is cut."""
+"""Numbers of tiles to try."""
 MAX_OPERATORS = 4
-"""Of a chain."""
+"""Most operators of a chain."""
 
 
 def tiles_to_try(graph: Graph, tensor: int, stock: frozenset[int], may_overlap: bool) -> Iterator[Tiles]:
-    """Chains that `tensor` is inside of, cut into few tiles first; without `may_overlap` only where no column is made twice."""
+    """Tilings of the chains that `tensor` is inside of, those with few tiles first.
+
+    Without `may_overlap`, chains are left out whose tiles would compute some columns twice.
+    """
     chains = list(_chains(graph, tensor, stock))
     for parts in PARTS:
         for chain in chains:
@@ -28,7 +33,7 @@ def tiles_to_try(graph: Graph, tensor: int, stock: frozenset[int], may_overlap: 
 
 
 def _chains(graph: Graph, tensor: int, stock: frozenset[int]) -> Iterator[tuple[int, ...]]:
-    """Runs of operators, each the only reader of the one before, that make and read `tensor`; short ones first."""
+    """Chains of operators that make and read `tensor`, the shortest first. Each operator is the only reader of the last."""
     producers, consumers = graph.producers(), graph.consumers()
 
     def fits(k: int) -> bool:
@@ -63,7 +68,10 @@ def _chains(graph: Graph, tensor: int, stock: frozenset[int]) -> Iterator[tuple[
 
 
 def _overlap(graph: Graph, chain: Sequence[int]) -> bool:
-    """Whether some window but the first, whose input is there anyway, reads columns that the next one reads again."""
+    """Whether neighbouring tiles compute some columns twice, as they do where a window reads more columns than its stride.
+
+    The first operator does not count: what it reads is there anyway.
+    """
     try:
         columns = [column_windows(graph, graph.operators[k])[1] for k in chain[1:]]
     except Refusal:
