@@ -23,6 +23,12 @@ def test_softmax_needs_the_output_quantisation_tflm_insists_on() -> None:
 
 @each_refused(
     (
+        "softmax channels",
+        lambda: single_op("SOFTMAX", [act(1, 4096)], act(1, 4096, scale=1 / 256, zero_point=-128), beta=1.0),
+        "overflow",
+        "it has 4096 channels, and the exponentials of more than 4095 could overflow their sum",
+    ),
+    (
         "softmax shape",
         lambda: single_op("SOFTMAX", [act(4, 3)], act(3, 4, scale=1 / 256, zero_point=-128)),
         "geometry",

@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflm_split.errors import Refusal
+from tflm_split.kinds.limits import MAX_SHIFT, MIN_SHIFT
 
 INT32_MIN = -(1 << 31)
 INT32_MAX = (1 << 31) - 1
-
-MAX_LEFT_SHIFT = 30
-"""The largest left shift that means something: TFLM computes `x * (1 << shift)` in int32."""
 
 
 def quantize_multiplier(multiplier: float) -> tuple[int, int]:
@@ -36,9 +34,9 @@ def quantize_multiplier(multiplier: float) -> tuple[int, int]:
     if q == 1 << 31:
         q //= 2
         shift += 1
-    if shift < -31:
+    if shift < MIN_SHIFT:
         return 0, 0
-    if shift > MAX_LEFT_SHIFT:
+    if shift > MAX_SHIFT:
         raise Refusal("quantization", f"its scales give the multiplier {multiplier:g}, which overflows in TFLM")
     return q, shift
 

@@ -18,16 +18,15 @@ from tflm_split.arithmetic.fixed_point import (
 from tflm_split.arithmetic.requantize import activation_range
 from tflm_split.errors import Refusal
 from tflm_split.kinds import BinaryMode
+from tflm_split.kinds.limits import INTERPOLATED_ENTRIES, MAX_LEFT_SHIFT_INT16, MAX_WIDE_SHIFT
 
-LEFT_SHIFT = 15
+LEFT_SHIFT = MAX_LEFT_SHIFT_INT16
 """Bits ADD and SUB shift int16 operands up before they scale them."""
-MAX_WIDE_SHIFT = 7
-"""The largest left shift TFLM can scale an int64 by."""
 LARGEST, SMALLEST = 32767, -32768
 SOFTMAX_OUTPUT_SCALE = 1 / 32768
 _SOFTMAX_TOLERANCE = 0.001 / 32768
 _EXP_RANGE = 10.0
-_TABLE_STEPS = 512
+_TABLE_STEPS = INTERPOLATED_ENTRIES - 1
 
 Fields = dict[str, int | float | bytes]
 

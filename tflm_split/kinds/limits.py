@@ -17,8 +17,6 @@ MAX_REACH = 2**29
 """A window's last row, column and byte lie before this, strides and dilation counted: kernels compute positions in int32."""
 MAX_MOVES = 2**16 - 1
 """Moves of a program: their order is given in u16."""
-MAX_MOVES_AT_ONCE = 1024
-"""Moves before one step: prepare compares each pair of them."""
 MOVE_ALIGN = 4
 """A move goes by a multiple of this many bytes, so that elements stay aligned."""
 TABLE16_UNIT = 4

@@ -9,12 +9,11 @@ same rules.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import groupby
 
 from tflm_split import kinds
 from tflm_split.errors import ProgramError
 from tflm_split.kinds.kind import Case, Kind
-from tflm_split.kinds.limits import MAX_BYTES, MAX_MOVES, MAX_MOVES_AT_ONCE, MOVE_ALIGN
+from tflm_split.kinds.limits import MAX_BYTES, MAX_MOVES, MOVE_ALIGN
 from tflm_split.program.format import NONE, StorageKind
 from tflm_split.program.types import Op, Program, Storage, View
 
@@ -107,10 +106,6 @@ def _check_moves(program: Program) -> None:
         if (move.step, move.storage, move.row) in seen:
             raise ProgramError(f"move {i} moves row {move.row} of storage {move.storage} twice before step {move.step}")
         seen.add((move.step, move.storage, move.row))
-    for step, group in groupby(program.moves, key=lambda move: move.step):
-        count = len(list(group))
-        if count > MAX_MOVES_AT_ONCE:
-            raise ProgramError(f"{count} moves come before step {step}, and {MAX_MOVES_AT_ONCE} is the most")
 
 
 def _check_storage(program: Program, name: str, storage: Storage) -> None:

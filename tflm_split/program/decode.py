@@ -24,7 +24,6 @@ from tflm_split.program.format import (
     IO,
     MAGIC,
     MOVE,
-    MOVE_BYTES,
     NO_ADDRESS16,
     NO_ADDRESS32,
     NONE,
@@ -35,6 +34,7 @@ from tflm_split.program.format import (
     Flags,
     StorageFlags,
     StorageKind,
+    bytes_of_moves,
 )
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View, first_moves
 
@@ -96,7 +96,7 @@ class _Decoder:
             ("storage records", header["storages_offset"], STORAGE.size_bytes * header["storage_count"]),
             ("view records", header["views_offset"], VIEW.size_bytes * header["view_count"]),
             ("op records", header["ops_offset"], OP.size_bytes * header["op_count"]),
-            ("moves", header["moves_offset"], MOVE_BYTES * header["move_count"]),
+            ("moves", header["moves_offset"], bytes_of_moves(header["move_count"])),
             ("steps", header["steps_offset"], self.step_bytes * header["step_count"]),
             ("constants", header["constants_offset"], 0),
         )
@@ -236,9 +236,7 @@ class _Decoder:
         keys = [(m.storage, m.row, m.step) for m in records]
         if any(keys[k] >= keys[k + 1] for k in range(count - 1)):
             raise ProgramError("the program's moves are not in the order of storages, rows and steps")
-        order = struct.unpack_from(f"<{count}H", self.blob, offset + count * MOVE.size_bytes)
-        if sorted(order) != list(range(count)):
-            raise ProgramError("the order of the program's moves does not name each of them once")
+        order = self._order_of_moves(count, offset + count * MOVE.size_bytes) if count else []
         moved = {m.storage for m in records}
         for s, storage in enumerate(storages):
             if (s in moved) != (s in self.first_moves):
@@ -246,6 +244,18 @@ class _Decoder:
             if s in moved and self.first_moves[s] != tuple(first_moves(records, s, storage.row_count)):
                 raise ProgramError(f"storage {s} does not say where its moves are")
         return tuple(records[k] for k in order)
+
+    def _order_of_moves(self, count: int, offset: int) -> list[int]:
+        """The records in the order in which they are carried out: the first, and behind each the next, `count` the end."""
+        first, *after = struct.unpack_from(f"<{1 + count}H", self.blob, offset)
+        order: list[int] = []
+        following = first
+        while following < count and len(order) < count:
+            order.append(following)
+            following = after[following]
+        if following != count or len(order) != count:
+            raise ProgramError("the order of the program's moves does not name each of them once")
+        return order
 
     def _steps(self) -> tuple[Step, ...]:
         count = self.header["step_count"]

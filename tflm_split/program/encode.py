@@ -235,15 +235,19 @@ def _origin(storage: Storage) -> int:
 
 
 def _moves(program: Program) -> bytes:
-    """The records in the order in which rows are looked up, then that in which they are carried out; 4-aligned."""
+    """The records in the order in which rows are looked up, then the chain in which they are carried out; 4-aligned."""
     by_row = sorted(range(len(program.moves)), key=lambda k: _key(program.moves[k]))
     records = b"".join(
         MOVE.pack(storage=m.storage, row=m.row, step=m.step, address=m.address)
         for m in (program.moves[k] for k in by_row)
     )
+    if not by_row:
+        return b""
     record_of = {k: record for record, k in enumerate(by_row)}
-    order = struct.pack(f"<{len(by_row)}H", *(record_of[k] for k in range(len(by_row))))
-    return records + order + bytes(-len(order) % 4)
+    in_turn = [record_of[k] for k in range(len(by_row))]
+    after = dict(zip(in_turn, [*in_turn[1:], len(by_row)], strict=True))
+    order = struct.pack(f"<{1 + len(by_row)}H", in_turn[0], *(after[record] for record in range(len(by_row))))
+    return records + order + bytes(-(len(records) + len(order)) % 4)
 
 
 def _key(move: Move) -> tuple[int, int, int]:

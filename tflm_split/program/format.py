@@ -6,7 +6,7 @@ A program is one blob, little-endian, position-independent, read in place from f
 kind of op (`python -m tflm_split.program.generate`); a test keeps it fresh.
 
     header | io records | storage records | view records | op records | parameter records | address tables | moves |
-    moves in the order of their steps | steps | constants (weights, biases, multipliers, shifts, tables)
+    the order of the moves | steps | constants (weights, biases, multipliers, shifts, tables)
 
 How it is executed (`split_nn/core/run.c`): for each step `(op, row)` in order, the op computes row `row` of its
 output view, or, for an accumulating op (`SUM_FEED`, `DENSE_FEED`), takes in row `row` of its input view: row 0 clears
@@ -74,7 +74,9 @@ HEADER = Record(
         Field("views_offset", "uint32_t"),
         Field("ops_offset", "uint32_t"),
         Field(
-            "moves_offset", "uint32_t", "move records, by storage, row and step; then u16[]: them in order of execution"
+            "moves_offset",
+            "uint32_t",
+            "move records, by storage, row and step; then their order: the first, and after each the next",
         ),
         Field("move_count", "uint32_t"),
         Field("steps_offset", "uint32_t"),
@@ -124,7 +126,13 @@ MOVE = Record(
 )
 
 MOVE_BYTES = MOVE.size_bytes + 2
-"""What a move takes in a program, its turn included."""
+"""What a move takes in a program, its place in the order included."""
+
+
+def bytes_of_moves(count: int) -> int:
+    """What all moves take: records, and behind them u16[count + 1], the first to be carried out and the next after each."""
+    return count * MOVE_BYTES + 2 if count else 0
+
 
 VIEW = Record(
     "split_view",

@@ -91,30 +91,7 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
     return found ? SPLIT_OK : SPLIT_ERROR_ROW;
 }
 
-/* Is the move whose turn comes at `index` a new one, no earlier than the one before, and not one of too many at once? */
-static int turn_is_sound(const uint8_t* program, uint32_t index) {
-    const uint32_t count = split_header_of(program)->move_count;
-    const uint32_t turn = split_move_in_turn(program, index);
-    if (turn >= count) {
-        return 0;
-    }
-    const uint32_t step = split_move_at(program, turn)->step;
-    for (uint32_t k = 1; k <= index; ++k) {
-        const uint32_t before = split_move_in_turn(program, index - k);
-        if (before == turn || before >= count || split_move_at(program, before)->step > step) {
-            return 0;
-        }
-        if (split_move_at(program, before)->step < step) {
-            return 1;
-        }
-        if (k >= SPLIT_MAX_MOVES_AT_ONCE) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* Moves lie sorted, each where its storage looks for its row's. Turns are checked here too, one with each move. */
+/* Moves lie sorted, each where its storage looks for its row's. */
 split_status split_check_move(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_move* move = split_move_at(program, index);
@@ -138,7 +115,7 @@ split_status split_check_move(const uint8_t* program, uint32_t index) {
             return SPLIT_ERROR_MOVE;
         }
     }
-    return turn_is_sound(program, index) ? SPLIT_OK : SPLIT_ERROR_MOVE;
+    return SPLIT_OK;
 }
 
 /* A row whose storage says that it has moves finds its own and no others. */
@@ -159,4 +136,20 @@ split_status split_check_first_moves(const uint8_t* program, uint32_t index) {
         }
     }
     return SPLIT_OK;
+}
+
+/* Each move comes once, none after one of a later step: a walk that reaches the end in as many hops as there are moves has
+ * met none of them twice, for else it would go in circles. */
+split_status split_check_order_of_moves(const uint8_t* program) {
+    const uint32_t count = split_header_of(program)->move_count;
+    uint32_t step = 0;
+    uint32_t next = split_first_move(program);
+    for (uint32_t hops = 0; hops < count; ++hops) {
+        if (next >= count || split_move_at(program, next)->step < step) {
+            return SPLIT_ERROR_MOVE;
+        }
+        step = split_move_at(program, next)->step;
+        next = split_move_after(program, next);
+    }
+    return next == count ? SPLIT_OK : SPLIT_ERROR_MOVE;
 }

@@ -25,14 +25,11 @@ static void move_row(const split_machine* at, uint32_t index) {
     split_copy_row(at->workspace + move->address, at->workspace + from, storage->row_bytes);
 }
 
-uint32_t split_run_moves(const split_machine* at, uint32_t moved) {
+uint32_t split_run_moves(const split_machine* at, uint32_t next) {
     const uint32_t count = split_header_of(at->program)->move_count;
-    for (; moved < count; ++moved) {
-        const uint32_t index = split_move_in_turn(at->program, moved);
-        if (split_move_at(at->program, index)->step != at->step) {
-            break;
-        }
-        move_row(at, index);
+    while (next < count && split_move_at(at->program, next)->step == at->step) {
+        move_row(at, next);
+        next = split_move_after(at->program, next);
     }
-    return moved;
+    return next;
 }

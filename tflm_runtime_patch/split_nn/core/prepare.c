@@ -11,6 +11,12 @@ static int part_follows(const split_header* header, uint64_t* end, uint32_t offs
     return offset % 4u == 0 && split_lies_in(offset, count * record_bytes, low, header->total_bytes);
 }
 
+/* Records, and behind them one u16 for each and one more. */
+static uint64_t bytes_of_moves(const split_header* header) {
+    const uint64_t each = sizeof(split_move) + sizeof(uint16_t);
+    return header->move_count > 0 ? header->move_count * each + sizeof(uint16_t) : 0u;
+}
+
 static int parts_follow_each_other(const split_header* header) {
     const uint32_t step_bytes = header->flags & SPLIT_FLAG_WIDE_STEPS ? 4u : 2u;
     const uint64_t ios = (uint64_t)header->input_count + header->output_count;
@@ -19,8 +25,7 @@ static int parts_follow_each_other(const split_header* header) {
            part_follows(header, &end, header->storages_offset, header->storage_count, sizeof(split_storage)) &&
            part_follows(header, &end, header->views_offset, header->view_count, sizeof(split_view)) &&
            part_follows(header, &end, header->ops_offset, header->op_count, sizeof(split_op)) &&
-           part_follows(header, &end, header->moves_offset, header->move_count,
-                        sizeof(split_move) + sizeof(uint16_t)) &&
+           part_follows(header, &end, header->moves_offset, bytes_of_moves(header), 1) &&
            part_follows(header, &end, header->steps_offset, header->step_count, step_bytes) &&
            part_follows(header, &end, header->constants_offset, 0, 1) &&
            header->constants_offset % SPLIT_CONSTANTS_ALIGNMENT == 0;
@@ -96,6 +101,9 @@ split_status split_nn_prepare(const void* program, size_t program_bytes) {
     }
     if (status == SPLIT_OK) {
         status = check_each(blob, header->move_count, split_check_move);
+    }
+    if (status == SPLIT_OK) {
+        status = split_check_order_of_moves(blob);
     }
     if (status == SPLIT_OK) {
         status = check_each(blob, header->storage_count, split_check_first_moves);

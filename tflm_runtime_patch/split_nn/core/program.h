@@ -76,10 +76,18 @@ static inline const split_move* split_move_at(const uint8_t* program, uint32_t i
     return (const split_move*)split_at(program, split_header_of(program)->moves_offset) + index;
 }
 
-/* The index of the i-th move to be carried out. */
-static inline uint32_t split_move_in_turn(const uint8_t* program, uint32_t i) {
-    const uint16_t* turns = (const uint16_t*)(const void*)split_move_at(program, split_header_of(program)->move_count);
-    return turns[i];
+/* The order in which moves are carried out, behind their records: the first, and behind each the next; the number of moves
+ * is the end. There is none where nothing moves. */
+static inline const uint16_t* split_order_of_moves(const uint8_t* program) {
+    return (const uint16_t*)(const void*)split_move_at(program, split_header_of(program)->move_count);
+}
+
+static inline uint32_t split_first_move(const uint8_t* program) {
+    return split_header_of(program)->move_count > 0 ? split_order_of_moves(program)[0] : 0u;
+}
+
+static inline uint32_t split_move_after(const uint8_t* program, uint32_t index) {
+    return split_order_of_moves(program)[1u + index];
 }
 
 static inline int split_moves_row(const split_move* move, uint32_t storage, uint32_t row) {

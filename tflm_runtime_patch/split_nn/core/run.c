@@ -29,10 +29,10 @@ split_status split_nn_run(const void* program, uint8_t* workspace) {
     }
     split_machine at = {(const uint8_t*)program, workspace, 0};
     const split_header* header = split_header_of(at.program);
-    uint32_t moved = 0;
+    uint32_t move = SPLIT_NN_HAS(SPLIT_MOVES_BIT) ? split_first_move(at.program) : 0u;
     for (; at.step < header->step_count; ++at.step) {
         if (SPLIT_NN_HAS(SPLIT_MOVES_BIT)) {
-            moved = split_run_moves(&at, moved);
+            move = split_run_moves(&at, move);
         }
         run_step(&at, split_step_at(at.program, at.step));
     }

@@ -26,7 +26,6 @@ extern "C" {
 #define SPLIT_MAX_WINDOW_ROWS 32 /* Input rows one step may read through a window: the executor keeps that many row pointers on its stack. */
 #define SPLIT_MAX_REACH 536870912 /* A window's last row, column and byte lie before this, strides and dilation counted: kernels compute positions in int32. */
 #define SPLIT_MAX_MOVES 65535 /* Moves of a program: their order is given in u16. */
-#define SPLIT_MAX_MOVES_AT_ONCE 1024 /* Moves before one step: prepare compares each pair of them. */
 #define SPLIT_MOVE_ALIGN 4 /* A move goes by a multiple of this many bytes, so that elements stay aligned. */
 #define SPLIT_TABLE16_UNIT 4 /* Bytes per unit of a TABLE16 address. */
 #define SPLIT_POSITIONS_PER_PIXEL 1024 /* Units of a RESIZE_BILINEAR position. */
@@ -155,7 +154,7 @@ typedef struct split_header {
     uint32_t storages_offset;
     uint32_t views_offset;
     uint32_t ops_offset;
-    /* move records, by storage, row and step; then u16[]: them in order of execution */
+    /* move records, by storage, row and step; then their order: the first, and after each the next */
     uint32_t moves_offset;
     uint32_t move_count;
     uint32_t steps_offset;

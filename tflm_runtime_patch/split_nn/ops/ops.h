@@ -22,7 +22,7 @@ typedef void split_kind_run(const split_machine* at, const split_op* op, uint32_
     split_kind_run split_run_##run;
 SPLIT_NN_FOR_EACH_KIND(SPLIT_DECLARE_KIND)
 
-/* Carries out the moves that are due before the step, `moved` of all having been; returns how many have been now. */
-uint32_t split_run_moves(const split_machine* at, uint32_t moved);
+/* Carries out the moves that are due before the step, from `next` on; returns the one that comes next. */
+uint32_t split_run_moves(const split_machine* at, uint32_t next);
 
 #endif /* SPLIT_NN_OPS_H_ */

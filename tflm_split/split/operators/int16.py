@@ -21,6 +21,7 @@ from tflm_split.arithmetic.requantize import (
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.kinds import MeanMode, OpKind, UnaryMode, WeightFlags
+from tflm_split.kinds.limits import MAX_SOFTMAX_CHANNELS_INT16, MAX_SUMMED_INT16
 from tflm_split.split.operators.common import (
     Splitter,
     activation,
@@ -38,8 +39,6 @@ from tflm_split.split.operators.typed import Arithmetic, Layer, shared_splitters
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import SAME_ROW, row_shape
 
-MAX_SUMMED_PIXELS = 32768
-"""The sum of more int16 might leave 32 bits."""
 _NO_CONVERSION: Params = {
     "input_zero_point": 0,
     "output_zero_point": 0,
@@ -124,7 +123,7 @@ INT16 = Arithmetic(
     average_fields=_average_fields,
     mean_fields=_mean_fields,
     binary_fields=_binary_fields,
-    most_summed=MAX_SUMMED_PIXELS,
+    most_summed=MAX_SUMMED_INT16,
     too_many="its sum could leave 32 bits",
 )
 
@@ -135,7 +134,7 @@ def split_softmax(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     beta = option_float(op, "beta")
     need_same_shape(source, target)
     shape = row_shape(source)
-    need(shape.channels <= 32767, "geometry", f"it has {shape.channels} channels")
+    need(shape.channels <= MAX_SOFTMAX_CHANNELS_INT16, "geometry", f"it has {shape.channels} channels")
     params = softmax_parameters(symmetric(source), beta, *per_tensor(target))
     reads = (Read(source.index, shape, may_be_overwritten=True),)
     return (RowOp(op.index, OpKind.SOFTMAX_INT16, reads, target.index, shape, params),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tflm_split.arithmetic.requantize import activation_range, average_pool_sum_parameters
 from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.kinds import OpKind
+from tflm_split.kinds.limits import MAX_SUMMED
 from tflm_split.split.operators.common import activation, need, option_int, option_text, per_tensor, result
 from tflm_split.split.operators.pixel_sums import summed_over_pixels
 from tflm_split.split.operators.window import SlidingWindow, sliding_window
@@ -39,7 +40,7 @@ def split_pool(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     shape = window.source
     if op.kind == "AVERAGE_POOL_2D" and covers_input(window) and shape.rows > 1:
         count = shape.rows * shape.columns
-        need(count < 2**23, "overflow", "its sum could leave 32 bits")
+        need(count <= MAX_SUMMED, "overflow", "its sum could leave 32 bits")
         params = average_pool_sum_parameters(target.quantization, activation_name, count)
         return (summed_over_pixels(op, OpKind.SUM_FEED, source, target, params),)
     window.need_readable()

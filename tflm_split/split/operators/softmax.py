@@ -5,7 +5,8 @@ from __future__ import annotations
 from tflm_split.arithmetic.softmax import check_softmax_output, softmax_parameters
 from tflm_split.ir.graph import Graph, Operator
 from tflm_split.kinds import OpKind
-from tflm_split.split.operators.common import activation, need_same_shape, option_float, per_tensor, result
+from tflm_split.kinds.limits import MAX_SOFTMAX_CHANNELS
+from tflm_split.split.operators.common import activation, need, need_same_shape, option_float, per_tensor, result
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import row_shape
 
@@ -17,6 +18,12 @@ def split_softmax(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     beta = option_float(op, "beta")
     need_same_shape(source, target)
     shape = row_shape(source)
+    most = MAX_SOFTMAX_CHANNELS
+    need(
+        shape.channels <= most,
+        "overflow",
+        f"it has {shape.channels} channels, and the exponentials of more than {most} could overflow their sum",
+    )
     exps, exp_count = softmax_parameters(per_tensor(source)[0], beta)
     params: Params = {"exps_offset": exps, "exp_count": exp_count}
     reads = (Read(source.index, shape, may_be_overwritten=True),)
