@@ -1,4 +1,4 @@
-"""Plan -> the optimised model's bytes: one `TFLM_SPLIT` operator per region, the offline plan, all else as it was."""
+"""Plan -> the optimised model: one `TFLM_SPLIT` operator per region and the offline memory plan. All else stays as it was."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CUSTOM_CODE = "TFLM_SPLIT"
 
 
 def region_blobs(plan: Plan) -> tuple[bytes, ...]:
-    """The encoded program of every region, each replayed on abstract memory first; InternalError if one fails."""
+    """The encoded program of every region. Each is replayed on abstract memory first; InternalError if one fails."""
     blobs = []
     for region in plan.regions:
         blob = encode(region.program)
@@ -37,16 +37,16 @@ class Lowered:
 
 
 def lower(model: Model, plan: Plan) -> Lowered:
-    """What `plan` makes of `model`; InternalError if a program fails its replay, or the file its reading."""
+    """The optimised model. InternalError if a program fails its replay, or if the new file cannot be read back."""
     blobs = region_blobs(plan)
     return Lowered(plan, blobs, assemble(model, plan, blobs))
 
 
 def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
-    """`model` with the regions of `plan` in place of their operators.
+    """`model` with each region of `plan` in place of the region's operators.
 
-    A region's operator reads its input tensors and then the program, a constant; it writes its output tensors and then
-    the workspace, a tensor whose planned place covers everything the region touches.
+    A region is one operator. Its inputs are the region's input tensors and then the program, a constant. Its outputs are
+    the region's output tensors and then the workspace, a tensor that covers all bytes the region touches.
     """
     graph = plan.split.graph
     region_at = {region.nodes[0]: r for r, region in enumerate(plan.regions)}

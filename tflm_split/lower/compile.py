@@ -1,6 +1,6 @@
-"""One configuration of the compiler, from graph to plan: split, order, cut, place, emit, replay.
+"""Schedule -> plan: places its pieces, and emits the program of every region.
 
-`pipeline.py` tries several configurations and keeps the best; this file makes one.
+This file makes one plan. `search/candidates.py` makes several and keeps the best.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tflm_split.lower.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
-from tflm_split.lower.place import Allowance, Stays, place
+from tflm_split.lower.place import Allowance, StorageRules, place
 from tflm_split.plan.problem import Layout
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.schedule.cuts import Schedule
@@ -20,7 +20,7 @@ from tflm_split.split.regions import Split
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole network, decided: regions with their programs, and a head offset for every tensor that TFLM sees."""
+    """All decisions about a network: regions with their programs, and a head offset for every tensor that TFLM sees."""
 
     split: Split
     schedule: Schedule
@@ -29,15 +29,15 @@ class Plan:
     layout: Layout
     planned_head_bytes: int
     lower_bound_bytes: int
-    """Bytes alive in the worst step of this order, rows that run over one another counted once."""
+    """Bytes alive in the worst step of this order. Bytes that rows share are counted once."""
     step_graph: StepGraph = field(repr=False)
-    """What `schedule` counts in."""
+    """The steps and pieces that `schedule` refers to."""
     bodies: Bodies = field(repr=False)
-    """What `layout` places, with the lives of every piece."""
+    """The bodies that `layout` places, with the lifetime of every piece."""
 
 
 def visible_storages(split: Split, runs: Sequence[Sequence[int]]) -> frozenset[int]:
-    """Storages with a tensor that TFLM sees: the interface, stock operators' tensors, what crosses a region's border."""
+    """Storages with a tensor that TFLM sees: of the interface, of a stock operator, or on a region's border."""
     graph = split.graph
     tensors = {*graph.inputs, *graph.outputs}
     for k in split.stock:
@@ -51,24 +51,25 @@ def visible_storages(split: Split, runs: Sequence[Sequence[int]]) -> frozenset[i
 def _whole_at(
     split: Split, runs: Sequence[Sequence[int]], positions: Sequence[Sequence[int]]
 ) -> dict[int, tuple[int, ...]]:
-    """Storage -> positions at which others must not lie on any of its rows, not even on those nobody reads.
+    """Storage -> positions at which all its rows need their bytes, even rows that nobody reads.
 
-    Several inputs of the model are there together before the first step; so are several inputs of a region when it
-    starts, and its outputs when it ends. Rows of a lone input that nobody reads may be written over at once.
+    TFLM holds several tensors at once at these moments: the model's inputs before the first step, a region's inputs when
+    it starts, and its outputs when it ends. A single input is different: rows of it that nobody reads may be overwritten
+    at once.
     """
     storage_of = split.storages.storage_of
-    found: dict[int, list[int]] = {}
+    positions_of: dict[int, list[int]] = {}
     if len(split.graph.inputs) > 1:
         for t in split.graph.inputs:
             if t in storage_of:
-                found.setdefault(storage_of[t], []).append(0)
+                positions_of.setdefault(storage_of[t], []).append(0)
     for nodes, at in zip(runs, positions, strict=True):
         if at:
             inputs, outputs = border(split.graph, nodes)
             for tensors, position in ((inputs if len(inputs) > 1 else (), at[0]), (outputs, at[-1])):
                 for t in tensors:
-                    found.setdefault(storage_of[t], []).append(position)
-    return {storage: tuple(sorted(set(at))) for storage, at in found.items()}
+                    positions_of.setdefault(storage_of[t], []).append(position)
+    return {storage: tuple(sorted(set(at))) for storage, at in positions_of.items()}
 
 
 def compile_schedule(
@@ -79,7 +80,7 @@ def compile_schedule(
     allowance: Allowance | None = None,
     tick: Tick = no_tick,
 ) -> Plan:
-    """Addresses and programs for a schedule; rows may change places on the way for what `allowance` says."""
+    """Addresses and programs for a schedule. Rows may be moved at run time if there is an `allowance`, for what it allows."""
     runs = region_runs(schedule.nodes, split.stock)
     contiguous = visible_storages(split, runs) | step_graph.scratch
     region_of = {n: r for r, nodes in enumerate(runs) for n in nodes}
@@ -88,15 +89,15 @@ def compile_schedule(
         node = step_graph.steps[s].node
         if node in region_of:
             positions[region_of[node]].append(position)
-    steps_of = [[schedule.steps[position] for position in found] for found in positions]
+    steps_of = [[schedule.steps[position] for position in of_region] for of_region in positions]
     whole_at = _whole_at(split, runs, positions)
     inputs = frozenset(split.storages.storage_of[t] for t in split.graph.inputs if t in split.storages.storage_of)
-    may_leave = inputs if len(runs) == 1 and not split.stock else frozenset()
-    stays = Stays(contiguous, whole_at, may_leave)
-    bodies, layout = place(split, step_graph, schedule, stays, effort, allowance, tick)
+    movable_inputs = inputs if len(runs) == 1 and not split.stock else frozenset()
+    rules = StorageRules(contiguous, whole_at, movable_inputs)
+    bodies, layout = place(split, step_graph, schedule, rules, effort, allowance, tick)
     regions = tuple(
-        emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous, found[0])
-        for nodes, steps, found in zip(runs, steps_of, positions, strict=True)
+        emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous, of_region[0])
+        for nodes, steps, of_region in zip(runs, steps_of, positions, strict=True)
         if steps
     )
     first = piece_index(step_graph)

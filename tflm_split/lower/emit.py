@@ -1,4 +1,4 @@
-"""Decisions -> programs: for every region, the steps in order, with the addresses the layout gave their pieces."""
+"""Schedule and layout -> programs: for every region, its steps in order, with the addresses of their pieces."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tflm_split.split.rows import RowShape
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Operators `nodes` replaced by one call; `inputs` and `outputs` are the tensors TFLM sees at its border.
+    """Operators `nodes` that are replaced by one call. `inputs` and `outputs` are the tensors TFLM sees at its border.
 
-    The workspace starts at `workspace_offset` of the head; addresses in `program` count from there.
+    The workspace starts at `workspace_offset` of the head. Addresses in `program` count from there.
     """
 
     nodes: tuple[int, ...]
@@ -31,11 +31,11 @@ class Region:
     workspace_offset: int
     program: Program
     output_storages: tuple[int | None, ...] = ()
-    """The storage of `program` each output is in; None where no op of the region touches it. For the replay."""
+    """By output: its storage in `program`, or None if no op of the region touches it. The replay needs it."""
 
 
 def region_runs(order: Sequence[int], stock: frozenset[int]) -> tuple[tuple[int, ...], ...]:
-    """Maximal runs of an operator order without a stock operator in between."""
+    """Cuts an order of operators at its stock operators: the runs in between, each as long as possible."""
     runs: list[list[int]] = []
     open_run = False
     for node in order:
@@ -50,7 +50,7 @@ def region_runs(order: Sequence[int], stock: frozenset[int]) -> tuple[tuple[int,
 
 
 def border(graph: Graph, nodes: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """(inputs, outputs) of a run of operators: the activation tensors that cross its border, in order of first use."""
+    """(inputs, outputs) of a run of operators: the activations that cross its border, in order of first use."""
     inside = set(nodes)
     consumers = graph.consumers()
     made = {t for n in nodes for t in graph.operators[n].outputs}
@@ -69,9 +69,10 @@ def border(graph: Graph, nodes: Sequence[int]) -> tuple[tuple[int, ...], tuple[i
 
 
 def tensor_offset(split: Split, bodies: Bodies, layout: Layout, first_piece: Mapping[int, int], tensor: int) -> int:
-    """Head offset of a tensor that TFLM sees; its storage is contiguous.
+    """Head offset of a tensor that TFLM sees. Its storage is contiguous.
 
-    Raises Refusal when it shares rows with others: then this way of writing concatenations in place is no candidate.
+    Raises Refusal if the tensor's rows are interleaved with others', as in a concatenation that is written in place. Such
+    a candidate is then dropped.
     """
     storages = split.storages
     storage = storages.storages[storages.storage_of[tensor]]
@@ -92,12 +93,14 @@ def emit_region(
     contiguous: frozenset[int],
     first_position: int = 0,
 ) -> Region:
-    """The program of one region; `steps` are its steps (indices into the step graph) in order, `first_position` that of
-    the first of them among all steps."""
+    """The program of one region. `steps` are its steps in order, as indices into the step graph.
+
+    The first of them has position `first_position` among the steps of all regions.
+    """
     graph = split.graph
     first_piece = piece_index(step_graph)
     inputs, outputs = border(graph, nodes)
-    # A reshape and what it reshapes are the same bytes: one input, not two.
+    # A RESHAPE and its operand are the same bytes, so they count as one input.
     inputs = tuple({(split.storages.storage_of[t], split.storages.rows_of(t)): t for t in reversed(inputs)}.values())[
         ::-1
     ]
@@ -143,7 +146,10 @@ def emit_region(
 def _piece_moves(
     step_graph: StepGraph, bodies: Bodies, address: Mapping[int, int], layout: Layout, moves: Sequence[SpanMove]
 ) -> Iterator[tuple[int, int, int]]:
-    """(position, piece, address it goes to): a span of several rows row by row, from the side that it moves to."""
+    """(position, piece, new address) of every row that moves.
+
+    A span of several rows moves row by row. The row nearest to the new address goes first, so none is overwritten.
+    """
     pieces_of = bodies.pieces_of()
     where = dict(address)
     for move in moves:
@@ -157,14 +163,14 @@ def _piece_moves(
 
 def piece_index(step_graph: StepGraph) -> dict[int, int]:
     """Storage -> its first piece (rows follow in order)."""
-    found: dict[int, int] = {}
+    first_piece: dict[int, int] = {}
     for p, piece in enumerate(step_graph.pieces):
-        found.setdefault(piece.storage, p)
-    return found
+        first_piece.setdefault(piece.storage, p)
+    return first_piece
 
 
 class _Builder:
-    """Interns storages, views and constants while ops are added."""
+    """Collects the ops of a program. Storages, views and constants that several ops use are stored once."""
 
     def __init__(
         self,
@@ -197,7 +203,7 @@ class _Builder:
         return self._constant_index[data]
 
     def storage(self, storage: int) -> int:
-        """A storage of the step graph (an accumulator's, too)."""
+        """The program's index of a storage of the step graph, or of an accumulator's storage."""
         key = ("pieces", storage)
         if key not in self._storage_index:
             first = self.first_piece[storage]
@@ -217,7 +223,7 @@ class _Builder:
         return self._storage_index[key]
 
     def known_storage(self, storage: int) -> int | None:
-        """The same, if an op uses it."""
+        """The program's index of a storage, or None if no op uses it."""
         return self._storage_index.get(("pieces", storage))
 
     def constant_storage(self, tensor: int, shape: RowShape) -> int:

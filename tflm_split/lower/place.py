@@ -1,4 +1,19 @@
-"""Where every piece of a schedule lies: its bodies for the planner, and what the planner makes of them."""
+"""Addresses for every piece of a schedule: turns pieces into bodies, and calls the planner.
+
+A row may overlap another that dies in the step in which it is born (`Leeway`). In the best case a whole operator runs in
+place, each output row over the input row it replaces:
+
+    address
+       ^
+       |  |         in 2       |##|      out 2      |      in k: row k of the input; out k: row k of the output.
+       |  |     in 1     |##|         out 1         |      Step k is the last to read in k, and writes out k.
+       |  | in 0   |##|            out 0            |      ## is shared in that step. Each out k may start a
+       +--+--------+--+--+--+--+--+-----------------+->    little below its in k, as the leeway demands.
+                    0     1     2                  step
+
+The planner sees every row as a body of its own, with leeways between them. It also starts from rigid layouts, in which
+the rows of a chain are one body.
+"""
 
 from __future__ import annotations
 
@@ -26,24 +41,31 @@ from tflm_split.schedule.step_graph import PIECE_ALIGN, StepGraph
 from tflm_split.split.regions import Split
 
 RIGID_SHARES = (1.0, 0.6, 0.3, 0.0)
-"""How crowded a step must be for its rows to hang together in a start for the planner: 1.0 nowhere, 0.0 everywhere."""
+"""Rigid starts for the planner join rows into chains only in steps with many live bytes.
+
+The threshold lies between the schedule's live peak (0.0: nearly everywhere) and the peak without overlap (1.0: nowhere).
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Stays:
-    """By storage, what TFLM sees: `contiguous` ones lie in one piece and stay where they are, `whole_at` some positions
-    even with rows that nobody reads. Those of `may_leave` are nobody else's once the program runs."""
+class StorageRules:
+    """What TFLM demands of the storages it sees.
+
+    The rows of a `contiguous` storage follow each other in memory and may not be moved, unless the storage is among
+    `movable_inputs`: TFLM does not look at these while the program runs. At the positions `whole_at` of a storage, all
+    its rows need their bytes, even rows that nobody reads.
+    """
 
     contiguous: frozenset[int]
     whole_at: Mapping[int, Sequence[int]]
-    may_leave: frozenset[int]
+    movable_inputs: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """`instructions` that a layout with moves may take on `board` more than one where every row lies by itself.
+    """What moves and overlapping rows may cost: `instructions` on `board`, compared with a layout without either.
 
-    With `only_free`, no row lies on what its step reads where that takes instructions.
+    With `only_free`, rows overlap only where that costs no instructions.
     """
 
     board: str
@@ -55,20 +77,23 @@ def place(
     split: Split,
     step_graph: StepGraph,
     schedule: Schedule,
-    stays: Stays,
+    rules: StorageRules,
     effort: int,
     allowance: Allowance | None,
     tick: Tick = no_tick,
 ) -> tuple[Bodies, Layout]:
-    """The smallest layout found: every piece on its own, free to lie on a row that dies as it is written, or not.
+    """The bodies of the schedule's pieces, and the smallest layout found for them.
 
-    Layouts in which such rows hang together, at the one distance that shares most, are starts for the search: there are
-    fewer bodies to place, and sometimes that is all it takes.
+    Each piece is a body of its own, which may overlap a row that dies in the step that writes it. The search starts from
+    rigid layouts: in these, such rows are joined into one body at the distance that shares most. They have fewer bodies
+    to place, and sometimes one is small enough already.
     """
-    contiguous, whole_at = stays.contiguous, stays.whole_at
-    apart = int(live_bytes(step_graph, len(schedule.steps), lives(step_graph, schedule.steps)).max(initial=0))
+    contiguous, whole_at = rules.contiguous, rules.whole_at
+    peak_without_overlap = int(
+        live_bytes(step_graph, len(schedule.steps), lives(step_graph, schedule.steps)).max(initial=0)
+    )
     low = schedule.live_peak_bytes
-    bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, apart)
+    bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, peak_without_overlap)
     price_of = _price_of_sharing(split, step_graph, allowance.board) if allowance else lambda _: FREE
     may_share = leeways(step_graph, schedule.steps, bodies, price_of)
     only_free = allowance is not None and allowance.only_free
@@ -78,8 +103,8 @@ def place(
 
     def rigid_starts() -> Iterator[Start]:
         for share in RIGID_SHARES if may_share and not only_free else ():
-            above = int(low + (apart - low) * share)
-            rigid = make_bodies(step_graph, schedule.steps, contiguous, whole_at, above)
+            threshold = int(low + (peak_without_overlap - low) * share)
+            rigid = make_bodies(step_graph, schedule.steps, contiguous, whole_at, threshold)
             layout = plan(rigid.bodies, 0, granule_bytes=TENSOR_ALIGN, tick=tick)
             addresses = []
             for b in range(len(bodies.bodies)):
@@ -89,7 +114,7 @@ def place(
 
     terms = None
     if allowance:
-        movable = _movable(step_graph, bodies, stays)
+        movable = _movable(step_graph, bodies, rules)
         terms = MoveTerms(
             movable, allowance.instructions, COPY_INSTRUCTIONS, COPY_INSTRUCTIONS_PER_BYTE, MOVE_ALIGN, MOVE_BYTES
         )
@@ -106,7 +131,7 @@ def place(
 
 
 def _price_of_sharing(split: Split, step_graph: StepGraph, board: str) -> Callable[[int], Price]:
-    """By step: what it takes `board` if its output row lies on a row it reads."""
+    """By step: what it costs on `board` if its output row overlaps a row it reads."""
     costs: dict[int, OpCost] = {}
 
     def price_of(step: int) -> Price:
@@ -121,15 +146,18 @@ def _price_of_sharing(split: Split, step_graph: StepGraph, board: str) -> Callab
     return price_of
 
 
-def _movable(step_graph: StepGraph, bodies: Bodies, stays: Stays) -> frozenset[int]:
-    """Bodies that may change places while they live: each row must be one piece at one time."""
-    found = set()
+def _movable(step_graph: StepGraph, bodies: Bodies, rules: StorageRules) -> frozenset[int]:
+    """Bodies that may be moved: single rows that TFLM does not see, and inputs that TFLM no longer needs.
+
+    All spans of such a body are born in the same step.
+    """
+    movable = set()
     for b, pieces in bodies.pieces_of().items():
         storage = step_graph.pieces[pieces[0]].storage
-        alone = len(pieces) == 1 and storage not in stays.contiguous
-        leaves = storage in stays.may_leave and all(
+        is_single = len(pieces) == 1 and storage not in rules.contiguous
+        is_movable_input = storage in rules.movable_inputs and all(
             p in step_graph.initial and p not in step_graph.final for p in pieces
         )
-        if (alone or leaves) and all(s.start == bodies.bodies[b].start for s in bodies.bodies[b].spans):
-            found.add(b)
-    return frozenset(found)
+        if (is_single or is_movable_input) and all(s.start == bodies.bodies[b].start for s in bodies.bodies[b].spans):
+            movable.add(b)
+    return frozenset(movable)

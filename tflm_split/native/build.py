@@ -1,8 +1,8 @@
-"""Where is the C runtime built for this machine, and how is it built?
+"""Finds and builds the C runtime for this machine, the host library.
 
-`host_library()` is the library the wheel ships: the `TFLM_SPLIT` operator for the pip `tflite-micro` interpreter, and
-`split_nn_prepare` / `split_nn_run` for use on a plain buffer through ctypes. `compile_host_library` makes it from the
-C sources of a checkout; the package's build and the tests call it.
+The wheel ships it; `host_library()` is its path. It holds the `TFLM_SPLIT` operator for the pip `tflite-micro`
+interpreter, and `split_nn_prepare` / `split_nn_run`, which ctypes can call on a plain buffer. `compile_host_library()`
+makes it from the C sources of a checkout. The package's build and the tests call that.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from tflm_split.native import LIBRARY_PATH
 _HERE = Path(__file__).resolve().parent
 RUNTIME_FOLDER = _HERE.parents[1] / "tflm_runtime_patch"
 EXECUTOR_FOLDER = RUNTIME_FOLDER / "split_nn"
-"""Where `split_nn.h` lies, the executor's one public header. Neither folder is there without a checkout."""
+"""The folder of `split_nn.h`, the executor's one public header. Both folders exist only in a checkout."""
 
 _SANITIZERS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 _COMPILE_TIMEOUT_S = 300
 
 
 def host_library() -> Path:
-    """The packaged host library; raises ToolError when this installation lacks it."""
+    """The packaged host library. Raises ToolError if this installation lacks it."""
     if not LIBRARY_PATH.is_file():
         raise ToolError("the C runtime for this machine is missing: reinstall tflm_split with a C compiler present")
     return LIBRARY_PATH
 
 
 def executor_sources() -> tuple[Path, ...]:
-    """The C files of the executor and of all its kernels, in path order; none when there is no checkout.
+    """The C files of the executor and of all its kernels, in path order. Empty without a checkout.
 
-    Files in different folders may have the same name: a build whose objects share a folder compiles `executor_units()`.
+    Files in different folders may have the same name. A build that puts all objects into one folder should compile
+    `executor_units()` instead.
     """
     return tuple(sorted(EXECUTOR_FOLDER.rglob("*.c")))
 
@@ -45,7 +46,7 @@ def executor_headers() -> tuple[Path, ...]:
 
 
 def executor_units() -> tuple[Path, ...]:
-    """The same sources under names that are unique: `src/split_nn_kernels_dsp_conv.c` includes `kernels/dsp/conv.c`.
+    """The same sources under unique names: `src/split_nn_kernels_dsp_conv.c` includes `kernels/dsp/conv.c`.
 
     `scripts/write_integrations.py` writes these files.
     """
@@ -53,12 +54,12 @@ def executor_units() -> tuple[Path, ...]:
 
 
 def unit_name(source: Path) -> str:
-    """The file in `src/` that hands an executor source to the compiler."""
+    """The name of the file in `src/` that includes this source."""
     return "_".join((EXECUTOR_FOLDER.name, *source.relative_to(EXECUTOR_FOLDER).parts))
 
 
 def host_sources() -> tuple[Path, ...]:
-    """Every C file of the host library, the compiler's inner loops among them; raises ToolError when they are not there."""
+    """Every C file of the host library, including the inner loops of searches. Raises ToolError if one is missing."""
     shim = (RUNTIME_FOLDER / "tflm" / "tflm_split_call.c", RUNTIME_FOLDER / "host" / "pip_operator.c")
     loops = (_HERE / "squeeze.c", _HERE / "min_cut.c")
     sources = (*executor_sources(), *shim, *loops)

@@ -1,4 +1,4 @@
-"""The package's own inner loops in C: where they are found, if they are. Each has a twin in Python that decides the same."""
+"""Access to the inner loops in C, if the host library is there. Each has a twin in Python that makes the same decisions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LOOPS = ("tflm_split_cheapest_cut", "tflm_split_place", "tflm_split_squeeze", "
 
 @cache
 def native() -> ctypes.CDLL | None:
-    """The host library, if it is there and has these loops."""
+    """The host library; None if it is missing or lacks one of the loops."""
     try:
         library = ctypes.CDLL(str(LIBRARY_PATH))
         for name in _LOOPS:
@@ -26,5 +26,5 @@ def native() -> ctypes.CDLL | None:
 
 
 def pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
-    """An array's address, for C."""
+    """The address of an array's data, to be passed to C."""
     return ctypes.c_void_p(array.ctypes.data)

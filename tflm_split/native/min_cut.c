@@ -1,10 +1,12 @@
-/* FlowNetwork.cheapest_cut of schedule/min_cut.py, only faster. The flow found may differ, the cuts cannot: of all
- * cheapest cuts, the smallest and the largest source side are the same whatever the maximum flow. Plain C99; all memory is
- * the caller's except one scratch block. */
+/* FlowNetwork.cheapest_cut of schedule/min_cut.py, but faster: Dinic's algorithm.
+ *
+ * The maximum flow may differ from the one in Python. The cuts do not: the cheapest cuts with the smallest and with the
+ * largest source side are the same for every maximum flow. Plain C99. All memory is the caller's, except one block for
+ * scratch. */
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Arc a leads to head[a], arc a ^ 1 back; room[a] is what may still flow through it. Arcs of node n are
+/* Arc a leads to head[a]; arc a ^ 1 is its reverse. room[a] is its residual capacity. The arcs of node n are
  * list[first[n]] .. list[first[n + 1] - 1]. */
 typedef struct network {
     int64_t nodes;
@@ -33,7 +35,8 @@ static void list_arcs(network* w, int64_t arcs) {
     }
 }
 
-/* Arcs with room from `start` to each node, or, with `back`, from each node to `start`; -1 where there is no way. */
+/* level[n] = number of arcs on the shortest path with room from `start` to n, or from n to `start` with `back`; -1 if there
+ * is no such path. */
 static void measure(network* w, int64_t start, int64_t back) {
     for (int64_t n = 0; n < w->nodes; ++n) {
         w->level[n] = -1;
@@ -53,7 +56,7 @@ static void measure(network* w, int64_t start, int64_t back) {
     }
 }
 
-/* Fills all shortest ways up and gives what flows through them. */
+/* Saturates all shortest paths from source to sink. Returns the flow through them. */
 static int64_t blocking_flow(network* w, int64_t source, int64_t sink) {
     int64_t total = 0;
     int64_t length = 0;
@@ -98,8 +101,8 @@ static int64_t blocking_flow(network* w, int64_t source, int64_t sink) {
     }
 }
 
-/* Capacity of a cheapest cut, or -1 without memory. `smallest[n]` and `largest[n]`: whether node n is on the source side of
- * the cheapest cut with the smallest, and with the largest one. */
+/* The capacity of a cheapest cut, or -1 if there is no memory. smallest[n] and largest[n] say whether node n is on the
+ * source side of the cheapest cut whose source side is smallest, and largest. */
 int64_t tflm_split_cheapest_cut(int64_t nodes, int64_t arcs, const int64_t* head, int64_t* room, int64_t source,
                                 int64_t sink, uint8_t* smallest, uint8_t* largest) {
     int64_t* block = malloc((size_t)(4 * nodes + 2 + arcs) * sizeof *block);

@@ -1,9 +1,9 @@
-/* The inner loops of plan/first_fit.py and plan/squeeze.py, step for step the same (tests compare them on random
- * problems): only faster.
+/* The inner loops of plan/first_fit.py and plan/squeeze.py, but faster. They take the same steps; tests compare both on
+ * random problems.
  *
- * The pairs pair_first[b] .. pair_first[b + 1] say what body b must avoid: it may not lie at any address a with
- * address[pair_body[k]] + pair_low[k] < a < address[pair_body[k]] + pair_high[k]. pair_twin[k] is the same fact in the
- * other body's list. Plain C99; all memory is the caller's except one scratch block. */
+ * Pairs pair_first[b] .. pair_first[b + 1] - 1 say what body b must avoid. Pair k forbids b every address a with
+ * address[pair_body[k]] + pair_low[k] < a < address[pair_body[k]] + pair_high[k]. pair_twin[k] is the same pair in the
+ * other body's list. Plain C99. All memory is the caller's, except one block for scratch. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -45,7 +45,7 @@ static int64_t most_pairs(const problem* p) {
 
 /* ---- First fit ---- */
 
-/* The lowest allowed address at or above `from` among m forbidden open intervals. */
+/* The lowest aligned address at or above `from` that is outside all m forbidden open intervals. */
 static int64_t lowest_from(int64_t from, int64_t align, const int64_t* low, const int64_t* high, int64_t m) {
     int64_t at = round_up(from, align);
     for (;;) {
@@ -86,7 +86,7 @@ static int64_t lowest_or_tightest(int64_t align, int64_t best_fit, const int64_t
     }
 }
 
-/* Addresses of all bodies placed in `order` after those that `fixed` gives an address; -1 without memory. */
+/* Places all bodies in `order`. Those with an address in `fixed` keep it. Returns -1 if there is no memory. */
 int64_t tflm_split_place(const problem* p, const int64_t* order, const int64_t* fixed, int64_t best_fit,
                          int64_t* addresses) {
     const int64_t most = most_pairs(p);
@@ -126,10 +126,10 @@ typedef struct state {
     int64_t* weight;    /* by pair */
     int64_t* conflicts; /* by body: pairs in conflict */
     int64_t* listed;    /* bodies in conflict */
-    int64_t* position;  /* of a body in that list, or -1 */
+    int64_t* position;  /* by body: its index in `listed`, or -1 */
     int64_t listed_count;
     int64_t* candidate; /* addresses tried for one body, ascending */
-    int64_t* constant;  /* cost = constant + slope * address, as differences from candidate to candidate */
+    int64_t* constant;  /* cost = constant + slope * address; both as differences from one candidate to the next */
     int64_t* slope;
 } state;
 
@@ -178,8 +178,9 @@ static int64_t first_above(const int64_t* values, int64_t n, int64_t value) {
     return low;
 }
 
-/* Where a cost that is linear between the ends of forbidden intervals may be least: 0, `top`, and every end that is in
- * between, rounded to both sides; and `here`, where the body lies. */
+/* Fills in the addresses where the cost of body b can be least, ascending, and returns their number. The cost is linear
+ * between ends of forbidden intervals. So these are 0, `top`, every end in between rounded down and up, and `here`, its
+ * current address. */
 static int64_t candidates(state* s, int64_t b, int64_t here, int64_t top) {
     const problem* p = s->p;
     const int64_t align = p->align[b];
@@ -214,7 +215,8 @@ static void add_to(state* s, int64_t from, int64_t to, int64_t constant, int64_t
     s->slope[to] -= slope;
 }
 
-/* The cheapest candidate other than `here`, one of several by the dice; its cost and that of `here` are left. */
+/* The cheapest candidate other than `here`. Ties are broken at random. Its cost and that of `here` go to *cost and
+ * *cost_here. */
 static int64_t cheapest(state* s, int64_t b, int64_t here, int64_t top, uint64_t* dice, int64_t* cost,
                         int64_t* cost_here) {
     const problem* p = s->p;
@@ -231,7 +233,7 @@ static int64_t cheapest(state* s, int64_t b, int64_t here, int64_t top, uint64_t
         }
         const int64_t from = first_above(s->candidate, n, low);
         const int64_t to = first_above(s->candidate, n, high - 1);
-        const int64_t shift = top + p->body_bytes[b]; /* division rounds down only what is not below 0 */
+        const int64_t shift = top + p->body_bytes[b]; /* keeps the dividend from being negative: / rounds towards 0 */
         const int64_t middle = first_above(s->candidate, n, (low + high + 2 * shift) / 2 - shift);
         const int64_t half = (high - low) / 2;
         add_to(s, from, middle < to ? middle : to, s->weight[k] * (half - low), s->weight[k]);
@@ -271,12 +273,12 @@ static void move(state* s, int64_t b, int64_t to) {
     list_or_unlist(s, b);
 }
 
-/* Numbers of the block that `tflm_split_squeeze` works in. */
+/* How many numbers the `block` of tflm_split_squeeze() must hold. */
 int64_t tflm_split_squeeze_room(const problem* p) {
     return p->pair_first[p->bodies] + 3 * p->bodies + 3 * (4 * most_pairs(p) + 4);
 }
 
-/* All bodies below `head_bytes`, every pair of weight 1, and who is in conflict. */
+/* Initial state: all bodies below `head_bytes`, every pair of weight 1, bodies in conflict listed. */
 static void begin(state* s, int64_t head_bytes) {
     const problem* p = s->p;
     for (int64_t k = 0; k < p->pair_first[p->bodies]; ++k) {
@@ -296,9 +298,11 @@ static void begin(state* s, int64_t head_bytes) {
     }
 }
 
-/* Moves bodies below `head_bytes` until none is in conflict; `visits` is how many pairs may be looked at, and is left
- * holding how many were not. Returns the number of bodies still in conflict. `listed` is -1 at first, what was returned
- * when the search goes on; it does so from where it was, with the same `dice` and `block`, as if it had never stopped. */
+/* Changes addresses, all below `head_bytes`, until no body is in conflict. Returns how many still are.
+ *
+ * At most *visits pairs are looked at; *visits is reduced by their number. The search can be resumed. Pass -1 as `listed`
+ * the first time, and afterwards what was returned, with the same `dice`, `addresses` and `block`. It then goes on as if
+ * it had never stopped. */
 int64_t tflm_split_squeeze(const problem* p, int64_t head_bytes, uint64_t* dice, int64_t* visits, int64_t* addresses,
                            int64_t* block, int64_t listed) {
     const int64_t n = p->bodies;

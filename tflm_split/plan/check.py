@@ -1,4 +1,4 @@
-"""Is a layout sound? Shares no code with the makers and always runs."""
+"""Is a layout valid? This check always runs, and shares no code with what makes layouts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from tflm_split.plan.problem import Body, Layout, Leeway, Move, Span
 
 
 def check_layout(bodies: Sequence[Body], layout: Layout, leeways: Sequence[Leeway] = ()) -> None:
-    """Raises InternalError if two spans share a byte at one time, or an address is negative, misaligned or too high.
+    """Raises InternalError unless all of this holds:
 
-    Two bodies may share bytes where a leeway says so: in the one step in which both live, at the distance it asks for.
-    A move puts a span that lives where no other is at that moment, itself left aside.
+    * Every address is a multiple of the body's alignment, not negative, and ends within the head.
+    * No two spans share a byte while both are alive. A leeway is the one exception: it allows its two bodies to overlap
+      in the one step in which both are alive, at its distance or further below.
+    * Moves are in the order of their steps. Each moves a span that is alive, to bytes that no other live span holds. The
+      span's own old bytes may overlap the new ones.
     """
     if len(layout.addresses) != len(bodies):
         raise InternalError(f"a layout of {len(layout.addresses)} addresses for {len(bodies)} bodies")
@@ -29,14 +32,14 @@ def check_layout(bodies: Sequence[Body], layout: Layout, leeways: Sequence[Leewa
             if span.offset < 0:
                 raise InternalError(f"span {number} of body {b} starts {-span.offset} bytes before it")
             moves = moves_of.get((b, number), [])
-            for start, stop, low in _stays(b, address, span, moves):
+            for start, stop, low in _intervals(b, address, span, moves):
                 if low < 0 or low + span.bytes > layout.head_bytes:
                     raise InternalError(f"body {b} ends at {low + span.bytes}, past the head of {layout.head_bytes} B")
                 if start < stop and span.bytes:
                     events.append((start, 1, low, low + span.bytes, b, number))
                     events.append((stop, 0, low, low + span.bytes, b, number))
     _check_order_of_moves(bodies, layout)
-    # sweep over time; ends come before starts of the same step (half-open)
+    # Sweep over time. Intervals are half-open, so ends come before starts of the same step.
     body_spans = [body.spans for body in bodies]
     alive: dict[tuple[int, int], tuple[int, int]] = {}
     for time, begins, low, high, b, number in sorted(events):
@@ -63,8 +66,8 @@ def check_layout(bodies: Sequence[Body], layout: Layout, leeways: Sequence[Leewa
         alive[b, number] = low, high
 
 
-def _stays(body: int, address: int, span: Span, moves: Sequence[Move]) -> list[tuple[int, int, int]]:
-    """(start, stop, address) of the places where a span lives one after the other."""
+def _intervals(body: int, address: int, span: Span, moves: Sequence[Move]) -> list[tuple[int, int, int]]:
+    """The lifetime of a span, cut at its moves: (start, stop, address) of each part."""
     times = [span.start, *(m.position for m in moves), span.stop]
     if moves and any(before >= after for before, after in pairwise(times)):
         raise InternalError(f"body {body} moves when it does not live, or twice before one step")
@@ -73,7 +76,7 @@ def _stays(body: int, address: int, span: Span, moves: Sequence[Move]) -> list[t
 
 
 def _check_order_of_moves(bodies: Sequence[Body], layout: Layout) -> None:
-    """Raises InternalError if a move overwrites what lives, or moves are not in the order of their steps."""
+    """Raises InternalError if a move overwrites a live span, or if moves are not in the order of their steps."""
     at = {
         (b, s): layout.addresses[b] + span.offset for b, body in enumerate(bodies) for s, span in enumerate(body.spans)
     }

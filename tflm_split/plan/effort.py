@@ -1,4 +1,4 @@
-"""How much work is an effort, and by which words can it be asked for? Counts, never clocks."""
+"""How much work does an effort stand for, and which words name one? Work is counted, never timed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from tflm_split.errors import InputError
 EFFORTS = {"low": 100, "default": 1500, "high": 10_000, "max": 50_000}
 DEFAULT_EFFORT = EFFORTS["default"]
 EXACT_EFFORT = EFFORTS["high"]
-"""From here on a solver is used, too (`exact.py`)."""
+"""From this effort on, the CP-SAT solver is used too (`exact.py`)."""
 _MOST_DIGITS = 15
 EFFORT_HELP = f"{', '.join(EFFORTS)}, or a number ({', '.join(f'{e:,}' for e in EFFORTS.values())})"
 
 
 def parse_effort(effort: int | str) -> int:
-    """The number of an effort; raises InputError for what is neither one of the words nor a number from 0 on."""
+    """The effort as a number. Raises InputError unless it is one of the words or a number from 0 on."""
     if isinstance(effort, str):
         if effort in EFFORTS:
             return EFFORTS[effort]

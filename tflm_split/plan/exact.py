@@ -1,9 +1,13 @@
-"""Can a solver do better, and is there anything better? CP-SAT of OR-tools, if it is installed (`tflm_split[exact]`).
+"""Can a solver find a smaller layout, or prove that there is none?
 
-Every body is a rectangle of steps by bytes whose address is free; no two overlap. Where a leeway lets a body lie on a
-dying one, the part of the dying one that it covers in that step is taken off. The solver starts from a known layout
-and below it; it runs on one thread for a given amount of its own deterministic time, so that the same problem always
-gets the same answer. What it proves is a lower bound, often above the live bytes.
+The solver is CP-SAT of OR-Tools, an optional dependency (`tflm_split[exact]`).
+
+Every span is a rectangle of steps by bytes. No two rectangles overlap. A leeway lets a new body overlap a dying one: then
+the bytes that it covers are taken off the dying body's last step.
+
+The solver is given a known layout as a hint and must stay below it. It runs on one thread, for a given amount of its own
+deterministic time, so the same problem always gets the same answer. It also proves a lower bound, often above the live
+bytes.
 """
 
 from __future__ import annotations
@@ -16,13 +20,13 @@ from typing import Any
 from tflm_split.plan.problem import Body, Layout, Leeway, head_bytes, unit_bytes
 
 MOST_BODIES = 1500
-"""Beyond, the solver spends its time on reading the problem."""
+"""With more bodies than this, the solver's time would be spent on reading the problem."""
 SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """The smallest addresses found, None if none below those known; and what no layout can be below."""
+    """The solver's answer. `addresses` is None if it found no layout below the known one."""
 
     addresses: tuple[int, ...] | None
     lower_bound_bytes: int
@@ -40,9 +44,9 @@ def solve_exactly(
     leeways: Sequence[Leeway] = (),
     granule_bytes: int = 1,
 ) -> Exact:
-    """Addresses of a head below `layout`'s, if there are any to be found in that time; needs `available()`.
+    """Looks for addresses with a smaller head than `layout`, for that much time. Needs `available()`.
 
-    A head counts in multiples of `granule_bytes`, and so does what is proved.
+    Heads, and the bound that is proved, count in multiples of `granule_bytes`.
     """
     from ortools.sat.python import cp_model
 
@@ -63,13 +67,13 @@ def solve_exactly(
     status = solver.solve(model)
     if status == cp_model.INFEASIBLE:
         return Exact(None, limit + granule_bytes)
-    # the highest span may end inside its last unit
+    # The highest span may end inside its last unit.
     in_bytes = (int(solver.best_objective_bound) - 1) * unit + 1
     bound = max(layout.lower_bound_bytes, _units(in_bytes, granule_bytes) * granule_bytes)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Exact(None, bound)
-    found = tuple(int(solver.value(a)) * unit for a in address)
-    return Exact(found if head_bytes(bodies, found) < layout.head_bytes else None, bound)
+    solution = tuple(int(solver.value(a)) * unit for a in address)
+    return Exact(solution if head_bytes(bodies, solution) < layout.head_bytes else None, bound)
 
 
 def _units(count: int, unit: int) -> int:
@@ -77,7 +81,7 @@ def _units(count: int, unit: int) -> int:
 
 
 def _addresses(model: Any, head: Any, bodies: Sequence[Body], layout: Layout, limit_bytes: int, unit: int) -> list[Any]:
-    """By body: its address in units, a variable that ends at `head` or below and starts from `layout`'s."""
+    """By body: a variable for its address, in units. The body ends at `head` or below; `layout`'s address is the hint."""
     top = _units(limit_bytes, unit)
     address: list[Any] = []
     for b, body in enumerate(bodies):
@@ -97,7 +101,11 @@ def _keep_apart(
     top: int,
     unit: int,
 ) -> None:
-    """No two rectangles of steps by bytes overlap; of a body that others may lie on, what they leave of its last step."""
+    """Adds the rule that no two rectangles overlap.
+
+    A body that others may overlap (`read` of a leeway) is two rectangles: all steps but the last, and whatever the
+    others leave uncovered in the last.
+    """
     covers: dict[int, list[Leeway]] = {}
     for leeway in leeways:
         covers.setdefault(leeway.read, []).append(leeway)
@@ -128,9 +136,9 @@ def _what_is_left(
     top: int,
     unit: int,
 ) -> tuple[Any, Any]:
-    """(optional interval of the bytes of a dying body that nobody covers in its last step, whether there are any).
+    """(interval of the bytes of a dying body that stay uncovered in its last step, whether there are any).
 
-    Some of its lowest bytes may be covered by a body that starts as far below as the leeway asks for, and reaches there.
+    A written body covers the lowest bytes of the dying one. It must start at the leeway's distance below, or further.
     """
     b = leeways[0].read
     count = _units(bodies[b].bytes, unit)

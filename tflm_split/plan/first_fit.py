@@ -1,7 +1,7 @@
-"""Place bodies one after the other, each at the lowest address that is free for its whole life.
+"""First fit and best fit: places bodies one after the other, each where it is free for its whole lifetime.
 
-The order of placing decides everything; `portfolio.py` tries several. `Distances` says what bodies must keep from each
-other, which is all that any way of placing them needs to know.
+The result depends on the order; `portfolio.py` tries several. `Distances` holds which relative addresses are forbidden
+for each pair of bodies. Every placer works from these alone.
 """
 
 from __future__ import annotations
@@ -28,17 +28,23 @@ class NativeProblem(ctypes.Structure):
 
 
 class Distances:
-    """Per body, the pairs it is one of: it may not lie at any address a with `other's address + low < a < ... + high`.
+    """Forbidden addresses, by pair of bodies whose lifetimes overlap.
 
-    Pairs k of body b are those with `pair_first[b] <= k < pair_first[b + 1]`; two bodies are a pair several times if
-    the forbidden distances have gaps. `pair_twin[k]` is the same pair among the other body's.
+    Body b's pairs are k in `pair_first[b] .. pair_first[b + 1] - 1`. Pair k forbids b every address strictly between
+    `a + pair_low[k]` and `a + pair_high[k]`, where a is the address of the other body, `pair_body[k]`:
+
+        address of b   ----allowed----)  forbidden  (----allowed---->
+                              a + low                a + high
+
+    Two bodies form several pairs if their forbidden interval has gaps. Each pair is listed for both bodies:
+    `pair_twin[k]` is its entry in the other body's list.
     """
 
     def __init__(self, bodies: Sequence[Body], leeways: Sequence[Leeway] = ()) -> None:
         self.bodies = bodies
         self.body_bytes: Ints = np.array([b.bytes for b in bodies], dtype=np.int64)
         self.align: Ints = np.array([b.align for b in bodies], dtype=np.int64)
-        own, other, low, high = _united(*_told_apart(*_meetings(bodies), leeways))
+        own, other, low, high = _merged(*_with_leeways(*_overlapping_lifetimes(bodies), leeways))
         self.pair_body, self.pair_low, self.pair_high = other, low, high
         self.pair_first: Ints = np.zeros(len(bodies) + 1, dtype=np.int64)
         np.cumsum(np.bincount(own, minlength=len(bodies)), out=self.pair_first[1:])
@@ -53,7 +59,7 @@ class Distances:
         return len(self.pair_body)
 
     def of(self, b: int) -> tuple[Ints, Ints, Ints]:
-        """(other body, low, high) of the pairs of body b."""
+        """(other body, low, high) for each pair of body b."""
         mine = slice(int(self.pair_first[b]), int(self.pair_first[b + 1]))
         return self.pair_body[mine], self.pair_low[mine], self.pair_high[mine]
 
@@ -64,21 +70,22 @@ class Distances:
         best_fit: bool = False,
         use_native: bool = False,
     ) -> list[int]:
-        """Addresses of all bodies when placed in `order`; `fixed` ones lie where told and are placed before all others.
+        """Addresses of all bodies, placed in `order`.
 
-        `best_fit` takes the smallest hole that is large enough, not the lowest.
+        Bodies in `fixed` have their address already. The others go to the lowest gap that is large enough, or with
+        `best_fit` to the smallest one.
         """
         addresses = np.full(len(self.bodies), _UNPLACED, dtype=np.int64)
         for b, address in (fixed or {}).items():
             addresses[b] = address
         library = native() if use_native else None
         if library is not None:
-            orders, found = np.array(order, dtype=np.int64), np.empty_like(addresses)
+            orders, placed_at = np.array(order, dtype=np.int64), np.empty_like(addresses)
             problem = ctypes.byref(self.native_problem)
             tight = ctypes.c_int64(best_fit)
-            if library.tflm_split_place(problem, pointer(orders), pointer(addresses), tight, pointer(found)) < 0:
+            if library.tflm_split_place(problem, pointer(orders), pointer(addresses), tight, pointer(placed_at)) < 0:
                 raise MemoryError
-            return [int(a) for a in found]
+            return [int(a) for a in placed_at]
         for b in order:
             if addresses[b] == _UNPLACED:
                 others, low, high = self.of(b)
@@ -89,16 +96,17 @@ class Distances:
         return [int(a) for a in addresses]
 
 
-def _meetings(bodies: Sequence[Body]) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    """(body, other, same, low, high) of all spans of two bodies that live at the same time, each seen from both sides.
+def _overlapping_lifetimes(bodies: Sequence[Body]) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """(body, other, same, low, high) for every two spans of different bodies whose lifetimes overlap, from both sides.
 
-    At distance `same` both start at the very same byte.
+    The open interval (low, high) is forbidden for the difference of the two bodies' addresses. At difference `same`, both
+    spans start at the same byte.
     """
     spans = [(b, s.start, s.stop, s.offset, s.bytes) for b, body in enumerate(bodies) for s in body.spans]
     table: Ints = np.array(spans, dtype=np.int64).reshape(-1, 5)
     table = table[(table[:, 1] < table[:, 2]) & (table[:, 4] > 0)]
     owner, start, stop, offset, size = table[np.argsort(table[:, 1], kind="stable")].T
-    # Those that begin while one lives follow it, in order of their starts.
+    # In order of starts, the spans that begin during a span's lifetime are the ones right behind it.
     following = np.searchsorted(start, stop) - np.arange(1, len(start) + 1)
     first = np.repeat(np.arange(len(start)), following)
     second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(following) - following, following)
@@ -109,10 +117,10 @@ def _meetings(bodies: Sequence[Body]) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     return owner[first], owner[second], same, same - size[first], same + size[second]
 
 
-def _told_apart(
+def _with_leeways(
     own: Ints, other: Ints, same: Ints, low: Ints, high: Ints, leeways: Sequence[Leeway]
 ) -> tuple[Ints, Ints, Ints, Ints]:
-    """(body, other, low, high) with what leeways allow taken out."""
+    """(body, other, low, high): the forbidden intervals without what leeways allow."""
     if not leeways:
         return own, other, low, high
     count = int(max(own.max(initial=0), *(max(x.read, x.written) for x in leeways))) + 1
@@ -121,23 +129,24 @@ def _told_apart(
     distances: Ints = np.array([distance_of[key] for key in sorted(distance_of)], dtype=np.int64)
 
     def looked_up(wanted: Ints) -> Ints:
-        """Distances, -1 where there is no leeway."""
+        """The leeway's distance, -1 where there is no leeway."""
         at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        found: Ints = np.where(keys[at] == wanted, distances[at], -1)
-        return found
+        distance: Ints = np.where(keys[at] == wanted, distances[at], -1)
+        return distance
 
     on, under = looked_up(own * count + other), looked_up(other * count + own)
     low = np.where(on > 0, np.maximum(low, same - on), low)
     high = np.where(under > 0, np.minimum(high, same + under), high)
-    exactly = (on == 0) | (under == 0)  # below, above, or at the very same address
+    # A distance of 0 allows one single address inside the interval, which is cut in two there.
+    exactly = (on == 0) | (under == 0)
     above = own[exactly], other[exactly], same[exactly], high[exactly]
     high = np.where(exactly, same, high)
     own, other, low, high = (np.concatenate(x) for x in zip((own, other, low, high), above, strict=True))
     return own, other, low, high
 
 
-def _united(own: Ints, other: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """Open intervals per pair of bodies, those that overlap as one: by body, other body and then ascending."""
+def _merged(own: Ints, other: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """The open intervals of each pair of bodies, overlapping ones merged, sorted by (body, other body, low)."""
     if not len(own):
         return own, other, low, high
     by_low = _sorted_by_pair(own, other, low)
@@ -151,7 +160,7 @@ def _united(own: Ints, other: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints, 
 
 
 def _sorted_by_pair(first: Ints, second: Ints, then: Ints) -> npt.NDArray[np.intp]:
-    """Indices in the order of (first, second, then); one key is sorted much faster than three."""
+    """Indices that sort by (first, second, then). The three are packed into one key, which sorts much faster."""
     if not len(first):
         return np.zeros(0, dtype=np.intp)
     least, bodies = then.min(), max(first.max(), second.max()) + 1
@@ -159,7 +168,7 @@ def _sorted_by_pair(first: Ints, second: Ints, then: Ints) -> npt.NDArray[np.int
 
 
 def _lowest(low: Ints, high: Ints, align: int, best_fit: bool) -> int:
-    """The address outside all open intervals (low, high): lowest, or in the tightest hole; 0 if there are none."""
+    """The lowest aligned address outside all open intervals (low, high), or with `best_fit` that in the smallest hole."""
     relevant = high > 0
     low, high = low[relevant], high[relevant]
     if not len(low):
@@ -167,7 +176,7 @@ def _lowest(low: Ints, high: Ints, align: int, best_fit: bool) -> int:
     by_low = np.argsort(low, kind="stable")
     low, high = low[by_low], high[by_low]
     covered = np.maximum.accumulate(high)
-    # hole k lies after everything that starts before interval k: from the highest end so far to that interval's start
+    # Hole k is in front of interval k: from the highest end of the intervals before it to its start.
     hole = np.concatenate(([0], covered))
     hole = -(-np.maximum(hole, 0) // align) * align
     limit = np.concatenate((low, [np.iinfo(np.int64).max]))

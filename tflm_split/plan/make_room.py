@@ -1,8 +1,14 @@
-"""How can what lies in memory make room for one more, at the cost of few bytes moved?
+"""How can the occupants of memory make room for a newcomer, with few bytes moved?
 
-Two ways. *Slide*: the newcomer goes between two neighbours, and those on both sides move apart as far as needed, each
-past nobody. *Step aside*: a few that are in the way go to gaps elsewhere. Either can be carried out one by one in the
-order given, with copies that overwrite nothing that is still needed.
+There are two ways. In the charts addresses grow to the right up to the height, and N is the newcomer.
+
+    before      [ A ]     [  B  ]       |         *Slide*: N goes between two neighbours. Those on both sides move
+    after       [ A ][    N    ][  B  ] |         apart as far as needed. Their order does not change.
+
+    before      [ A ][ B ]   [  C  ]    |         *Step aside*: a few occupants in the way go to gaps elsewhere.
+    after       [ A ][   N  ][  C  ][ B ]
+
+The moves of both can be carried out one by one, in the order given. No copy overwrites bytes that are still needed.
 """
 
 from __future__ import annotations
@@ -10,20 +16,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-NEIGHBOURS = 8
-"""How many to either side may close ranks."""
-MOST_ASIDE = 4
-"""How many may step aside at once."""
+MAX_SLIDING_NEIGHBOURS = 8
+"""At most this many neighbours on either side are packed close together when a slide's addresses are listed."""
+MAX_STEPPING_ASIDE = 4
+"""At most this many occupants may step aside for one newcomer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Occupant:
-    """Bytes [low, low + bytes) are taken by `key`; those that `stay` cannot be moved."""
+    """Bytes [low, low + bytes) are taken by `key`. An occupant that `is_fixed` cannot be moved."""
 
     key: tuple[int, int]
     low: int
     bytes: int
-    stays: bool
+    is_fixed: bool
 
     @property
     def high(self) -> int:
@@ -32,7 +38,10 @@ class Occupant:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The newcomer goes to `address` after `moves` (key, to), in this order, of `moved_bytes` in all."""
+    """Room for the newcomer at `address`, once `moves` (key, new address) are carried out in this order.
+
+    They copy `moved_bytes` in all.
+    """
 
     moved_bytes: int
     address: int
@@ -47,14 +56,15 @@ def rooms(
     align: int,
     at: int | None = None,
 ) -> list[Room]:
-    """All rooms found for a newcomer, fewest bytes moved first; `may_lie_on` as in `Leeway`: by key, the distance.
+    """Ways to make room for a newcomer of `newcomer_bytes`, the fewest bytes moved first.
 
-    Moves go by multiples of `align`. The newcomer's address is one of these, or `at`, if that is given.
+    `may_lie_on`: occupants that the newcomer may overlap, each with the distance of its `Leeway`. Occupants move by
+    multiples of `align`. The newcomer goes to `at` if that is given, otherwise to a multiple of `align`.
     """
     here = sorted(occupants, key=lambda o: (o.low, o.key))
     search = _Search(here, newcomer_bytes, may_lie_on, height_bytes, align, at)
-    found = {room.moves: room for make in (search.slides, search.aside) for room in make()}
-    return sorted(found.values(), key=lambda room: (room.moved_bytes, room.address, room.moves))
+    by_moves = {room.moves: room for ways in (search.slides, search.asides) for room in ways()}
+    return sorted(by_moves.values(), key=lambda room: (room.moved_bytes, room.address, room.moves))
 
 
 class _Search:
@@ -78,36 +88,40 @@ class _Search:
                     yield room
 
     def _between(self, k: int) -> set[int]:
-        """Addresses worth trying between neighbours k - 1 and k: where some on one side close ranks, or none moves."""
-        found: set[int] = set()
-        ranks = 0
-        for j in range(k, max(-1, k - NEIGHBOURS - 1), -1):
+        """Addresses worth trying for a newcomer between occupants k - 1 and k.
+
+        One is right above k - 1 where it is now. Each further one is right above it once some of those below have
+        moved down until they touch. The same holds for k and those above it.
+        """
+        candidates: set[int] = set()
+        packed_bytes = 0
+        for j in range(k, max(-1, k - MAX_SLIDING_NEIGHBOURS - 1), -1):
             if j < k:
-                if self.here[j].stays:
+                if self.here[j].is_fixed:
                     break
-                ranks += self._up(self.here[j].bytes)
-            found.add(self._up(self.here[j - 1].high if j else 0) + ranks)
+                packed_bytes += self._up(self.here[j].bytes)
+            candidates.add(self._up(self.here[j - 1].high if j else 0) + packed_bytes)
         below = [self.bytes]
         if k < len(self.here) and self.may_lie_on.get(self.here[k].key):
             below.append(self.may_lie_on[self.here[k].key])
-        ranks = 0
-        for j in range(k, min(len(self.here), k + NEIGHBOURS) + 1):
+        packed_bytes = 0
+        for j in range(k, min(len(self.here), k + MAX_SLIDING_NEIGHBOURS) + 1):
             limit = self.here[j].low if j < len(self.here) else self.height_bytes
-            found.update(self._down(limit - ranks - needed) for needed in below)
-            if j == len(self.here) or self.here[j].stays:
+            candidates.update(self._down(limit - packed_bytes - needed) for needed in below)
+            if j == len(self.here) or self.here[j].is_fixed:
                 break
-            ranks += self._up(self.here[j].bytes)
-        return {address for address in found if 0 <= address <= self.height_bytes - self.bytes}
+            packed_bytes += self._up(self.here[j].bytes)
+        return {address for address in candidates if 0 <= address <= self.height_bytes - self.bytes}
 
     def _slide(self, k: int, address: int) -> Room | None:
-        """The newcomer at `address` between k - 1 and k; those in the way go down or up as far as they must."""
+        """Puts the newcomer at `address` between k - 1 and k. Occupants in the way go down or up as far as they must."""
         down: list[tuple[tuple[int, int], int]] = []
         moved_bytes, limit = 0, address
         for o in reversed(self.here[:k]):
             if o.high <= limit:
                 break
             to = o.low - self._up(o.high - limit)
-            if o.stays or to < 0:
+            if o.is_fixed or to < 0:
                 return None
             down.append((o.key, to))
             moved_bytes += o.bytes
@@ -127,7 +141,7 @@ class _Search:
                     continue
             to = o.low + self._up(max(0, least - o.low))
             if to != o.low:
-                if o.stays:
+                if o.is_fixed:
                     return None
                 up.append((o.key, to))
                 moved_bytes += o.bytes
@@ -136,7 +150,7 @@ class _Search:
             return None
         return Room(moved_bytes, address, (*reversed(down), *reversed(up)))
 
-    def aside(self) -> Iterator[Room]:
+    def asides(self) -> Iterator[Room]:
         ends = {0, self._down(self.height_bytes - self.bytes)}
         for o in self.here:
             ends |= {self._up(o.high), self._down(o.low - self.bytes), self._down(o.low)}
@@ -149,10 +163,10 @@ class _Search:
                     yield room
 
     def _step_aside(self, address: int) -> Room | None:
-        """The newcomer at `address`; who is in the way goes to the tightest gap elsewhere, the largest first."""
+        """Puts the newcomer at `address`. Occupants in the way go to the tightest gap elsewhere, the largest first."""
         end = address + self.bytes
-        hit = [o for o in self.here if o.low < end and address < o.high and not self._may_share(o, address)]
-        if len(hit) > MOST_ASIDE or any(o.stays for o in hit):
+        in_the_way = [o for o in self.here if o.low < end and address < o.high and not self._may_share(o, address)]
+        if len(in_the_way) > MAX_STEPPING_ASIDE or any(o.is_fixed for o in in_the_way):
             return None
         taken = sorted([(o.low, o.high) for o in self.here] + [(address, end)])
         gaps: list[tuple[int, int]] = []
@@ -162,7 +176,7 @@ class _Search:
                 gaps.append((free, low))
             free = max(free, high)
         moves = []
-        for o in sorted(hit, key=lambda o: (-o.bytes, o.key)):
+        for o in sorted(in_the_way, key=lambda o: (-o.bytes, o.key)):
             fitting = [(high - low, low, high) for low, high in gaps if self._congruent(low, o.low) + o.bytes <= high]
             if not fitting:
                 return None
@@ -171,14 +185,14 @@ class _Search:
             moves.append((o.key, to))
             gaps.remove((low, high))
             gaps.append((to + o.bytes, high))
-        return Room(sum(o.bytes for o in hit), address, tuple(moves))
+        return Room(sum(o.bytes for o in in_the_way), address, tuple(moves))
 
     def _may_share(self, o: Occupant, address: int) -> bool:
         distance = self.may_lie_on.get(o.key)
         return distance is not None and (address <= o.low - distance if distance else address == o.low)
 
     def _congruent(self, low: int, like: int) -> int:
-        """The lowest address from `low` on that is a multiple of `align` away from `like`."""
+        """The lowest address from `low` on whose distance from `like` is a multiple of `align`."""
         return low + (like - low) % self.align
 
     def _up(self, value: int) -> int:

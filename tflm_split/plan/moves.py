@@ -1,9 +1,23 @@
-"""Can these bodies lie below this height if some of them are moved on the way?
+"""Can these bodies be placed below this height if some of them are moved at run time?
 
-A row whose place is in the way of the next is copied to where it is not: then even what no fixed addresses allow becomes
-possible, down to the bytes alive in the worst step. The time is cut into epochs. In each, squeezing (`squeeze.py`) finds
-addresses that hold as long as possible for what is alive and what is born; where it cannot go on, a new epoch begins
-with moves that make room (`make_room.py`): of several ways, that which moves fewest bytes for the length of its epoch.
+Fixed addresses can leave memory fragmented: enough bytes are free, but not in one gap. A move is a copy that closes the
+gap. With moves the head can go down as far as the bytes alive in the worst step.
+
+    address      fixed addresses: D does not fit           B is moved before step 4: D fits
+       ^
+    48 |   +------------------------ height                +------------------------ height
+       |                                                   |           +-----------+
+    32 |   +-----------------------+                       +-----------+           |
+       |   |           B           |                       |     B     |     D     |
+    16 |   +-----------+-----------+                       +-----------+-----------+
+       |   |     A     |                                   |     A     |     B     |
+     0 |   +-----------+------------                       +-----------+-----------+
+       +---+-----------+-----------+----                   +-----------+-----------+----> step
+           0           4           8                       0           4           8
+
+The lifetime of the model is cut into epochs. Each epoch begins with moves that make room (`make_room.py`), and in it no
+body moves. Squeezing (`squeeze.py`) finds addresses for what is born in the epoch, which is made as long as possible. Of
+several ways to begin an epoch, the one that moves the fewest bytes per step of the epoch is taken.
 """
 
 from __future__ import annotations
@@ -21,31 +35,32 @@ from tflm_split.plan.problem import Body, Layout, Leeway, Move, Span, head_bytes
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.plan.squeeze import squeeze
 
-STRIDE = 16
-"""Steps by which an epoch is prolonged; half as many after each failure."""
-ROUNDS, MORE_ROUNDS = 8, 100
-"""How often a try may look at every pair of bodies: to prolong an epoch, and to begin one."""
-FEW_VISITS = 5_000
-"""The least that a try may look at."""
+EXTENSION_STEPS = 16
+"""An epoch is extended by this many steps at a time, and by half as many after each failure."""
+EXTEND_ROUNDS, BEGIN_ROUNDS = 8, 100
+"""How often one try may look at every pair of bodies: to extend an epoch, and to begin one."""
+BASE_VISITS = 5_000
+"""Pairs of bodies that every try may look at on top of its rounds."""
 VISITS_PER_BODY, VISITS_PER_PAIR = 10, 2
-"""What it takes to set up a try, in visits: for each body of the whole problem, and each pair of its own."""
-CHOICES = 3
-"""Ways to make room that are followed up, from the one that moves fewest bytes on."""
+"""The price of setting up a try, in visits: per body of the whole problem, and per pair of bodies in the try."""
+FOLLOWED_ROOMS = 3
+"""How many ways to make room for the first newcomer are followed up, the fewest bytes moved first."""
 
-Item = tuple[int, int]
-"""A body and one of its spans: what is moved."""
+SpanKey = tuple[int, int]
+"""A body and the number of one of its spans: what a move moves."""
 _Newcomer = tuple[int, int, int | None]
-"""A body, its bytes and, where that is decided, its address."""
-_Begun = tuple[int, dict[int, int], list[Move]]
-"""An epoch: its end, the addresses of what is born in it, and the moves before it."""
+"""A body, its bytes, and its address if that is decided already."""
+_EpochPlan = tuple[int, dict[int, int], list[Move]]
+"""An epoch: the step it ends at, the addresses of the bodies born in it, and the moves at its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
 class MoveTerms:
-    """What may be moved, and what a layout with moves may cost in instructions: copies, and use that is made of leeways.
+    """Which bodies may be moved, and what that may cost.
 
-    All spans of a `movable` body begin at once; from then on each may be moved on its own, by multiples of `align_bytes`.
-    Each move takes `flash_bytes_per_move` of the program.
+    All spans of a `movable` body are born in the same step. From then on each may be moved on its own, by multiples of
+    `align_bytes`. A layout may take `most_instructions`: those of the copies, and those of leeways it uses. Each move
+    makes the program longer by `flash_bytes_per_move`.
     """
 
     movable: AbstractSet[int]
@@ -66,15 +81,15 @@ def with_moves(
     use_native: bool = True,
     tick: Tick = no_tick,
 ) -> tuple[Layout | None, int]:
-    """(a layout that ends at `height_bytes` or below on these terms, or None; visits that are left).
+    """Searches for a layout with moves that ends at `height_bytes` or below: (this, or None; visits left).
 
-    Addresses of `start` are tried first. Leeways are used at a distance that costs nothing unless the step is too crowded
-    for that; if they still cost too much, only in steps that are too crowded without. `visits` as in `squeeze`. Same
-    arguments, same layout.
+    The search starts from the addresses of `start`. A leeway is used at a distance that costs no instructions, except in
+    steps where the live bytes would then exceed the height. If the layout still costs too much, a second try uses
+    leeways only in steps that exceed the height without. `visits` as in `squeeze`. Same arguments, same layout.
     """
-    crowd = live_bytes_by_step(bodies, unit_bytes(bodies))
-    cheap = [x for x in (_freed(x, bodies, crowd, height_bytes) for x in leeways) if x]
-    needed = [x for x in cheap if crowd[bodies[x.written].start] > height_bytes]
+    live_bytes = live_bytes_by_step(bodies, unit_bytes(bodies))
+    cheap = [x for x in (_freed_if_possible(x, bodies, live_bytes, height_bytes) for x in leeways) if x]
+    needed = [x for x in cheap if live_bytes[bodies[x.written].start] > height_bytes]
     ways = [(pinned, used) for pinned in _pins(bodies, height_bytes) for used in (cheap, needed)]
     for pinned, used in ways:
         epochs = _Epochs(bodies, used, terms, start.addresses, pinned, height_bytes, visits, use_native, tick)
@@ -89,18 +104,20 @@ def with_moves(
     return replace(start, addresses=addresses, head_bytes=top, moves=moves), visits
 
 
-def _freed(x: Leeway, bodies: Sequence[Body], crowd: npt.NDArray[np.int64], height_bytes: int) -> Leeway | None:
-    """`x` at the distance at which it costs nothing, None if nothing is shared there; `x` where that is too far.
+def _freed_if_possible(
+    x: Leeway, bodies: Sequence[Body], live_bytes: npt.NDArray[np.int64], height_bytes: int
+) -> Leeway | None:
+    """`x` at the distance where it costs no instructions; None if the bodies share no byte there.
 
-    `crowd`: bytes alive in each step when nothing is shared.
+    In a step that would then exceed the height, it is `x` itself. `live_bytes` are those of each step if nothing is shared.
     """
     read, written = bodies[x.read], bodies[x.written]
     shared = max(0, min(written.bytes - x.free_from_bytes, read.bytes))
-    return x if crowd[written.start] - shared > height_bytes else x.freed(bodies)
+    return x if live_bytes[written.start] - shared > height_bytes else x.freed(bodies)
 
 
 def _pins(bodies: Sequence[Body], height_bytes: int) -> Iterator[Mapping[int, int]]:
-    """The largest tensor that is there from the start at the top, as the portfolio does; then nothing pinned."""
+    """What to pin: first the largest tensor alive at the start, at the top as in `portfolio.py`; then nothing."""
     initial = [b for b, body in enumerate(bodies) if body.start == 0 and len(body.spans) > 1]
     if initial:
         largest = max(initial, key=lambda b: bodies[b].bytes)
@@ -109,13 +126,17 @@ def _pins(bodies: Sequence[Body], height_bytes: int) -> Iterator[Mapping[int, in
 
 
 @dataclass(frozen=True, slots=True)
-class _Epoch:
-    """What is born in an epoch, as a problem of its own; the bodies after those stand for what stays where it is."""
+class _EpochProblem:
+    """An epoch as a placement problem of its own.
+
+    Its first bodies are the ones `born` in the epoch. Those behind them stand for what already has an address; they
+    cannot be placed anywhere else.
+    """
 
     born: tuple[int, ...]
     distances: Distances
     first: tuple[int, ...]
-    """Addresses to begin with."""
+    """The addresses that squeezing starts from."""
 
 
 class _Epochs:
@@ -140,160 +161,163 @@ class _Epochs:
         self.tick = tick
         self.horizon = max(b.stop for b in self.bodies)
         self.births: list[list[int]] = [[] for _ in range(self.horizon + 1)]
-        """By step: who is born."""
+        """The bodies born in each step."""
         for b, body in enumerate(bodies):
             self.births[body.start].append(b)
         self.home: dict[int, int] = {}
-        """Where a body is at its birth."""
-        self.at: dict[Item, int] = {}
-        """Where a movable body's spans are now."""
+        """The address of each body at its birth."""
+        self.at: dict[SpanKey, int] = {}
+        """The current address of each span of a movable body."""
         for fixed, address in pinned.items():
             self._put(fixed, address)
 
     def run(self) -> tuple[Move, ...] | None:
-        """Moves in the order in which they are carried out, or None."""
+        """All moves, in the order in which they are carried out; None if there is no layout. Addresses are in `home`."""
         moves: list[Move] = []
         now = 0
         while now < self.horizon:
-            begun = self._begin(now)
-            if begun is None:
+            epoch = self._begin(now)
+            if epoch is None:
                 return None
-            stop, found, before = begun
-            self.at.update({(m.body, m.span): m.address for m in before})
-            for body, address in found.items():
+            stop, addresses, first_moves = epoch
+            self.at.update({(m.body, m.span): m.address for m in first_moves})
+            for body, address in addresses.items():
                 self._put(body, address)
-            self.instructions += self._instructions(found, before)
-            self.at = {item: address for item, address in self.at.items() if self._span(item).stop > stop}
-            moves += before
+            self.instructions += self._instructions(addresses, first_moves)
+            self.at = {key: address for key, address in self.at.items() if self._span(key).stop > stop}
+            moves += first_moves
             if self.instructions > self.terms.most_instructions:
                 return None
             now = stop
         return tuple(moves)
 
     def _instructions(self, born: Iterable[int], moves: Sequence[Move]) -> float:
-        """Instructions for `moves`, and for those of `born` that lie on what their step reads."""
+        """Instructions of `moves`, and of the leeways that bodies of `born` use."""
         copied_bytes = sum(self._span((m.body, m.span)).bytes for m in moves)
-        found = self.terms.instructions_per_move * len(moves) + self.terms.instructions_per_byte * copied_bytes
+        total = self.terms.instructions_per_move * len(moves) + self.terms.instructions_per_byte * copied_bytes
         for b in born:
             for x in self.read_by.get(b, ()):
                 low, read_low = self.home[b], self.at.get((x.read, 0), self.home[x.read])
                 end = low + min(self.bodies[b].bytes, x.free_from_bytes)
                 if low < read_low + self.bodies[x.read].bytes and read_low < end:
-                    found += x.instructions
+                    total += x.instructions
                     break
-        return found
+        return total
 
-    def _begin(self, now: int) -> _Begun | None:
-        """The epoch that begins now: with moves that make room for each newcomer, or else with all the room in one place."""
-        return self._cheapest(now, self._moves_for(now)) or self._cheapest(now, self._ranks_closed(now))
+    def _begin(self, now: int) -> _EpochPlan | None:
+        """The epoch that begins now. If no moves that make room for each newcomer will do, all occupants are compacted."""
+        return self._cheapest(now, self._moves_for(now)) or self._cheapest(now, self._compaction(now))
 
-    def _cheapest(self, now: int, ways: Iterable[list[Move]]) -> _Begun | None:
-        """The epoch that moves the fewest bytes for its length, of those that begin with one of `ways`."""
-        best: tuple[float, _Begun] | None = None
+    def _cheapest(self, now: int, ways: Iterable[list[Move]]) -> _EpochPlan | None:
+        """The epoch that moves the fewest bytes per step, of those that begin with one of `ways`."""
+        best: tuple[float, _EpochPlan] | None = None
         before = dict(self.at)
         for moves in ways:
             self.at.update({(m.body, m.span): m.address for m in moves})
-            found = self._solve(now, now + 1, {}, MORE_ROUNDS)
-            if found is not None:
-                stop, found = self._prolonged(now, found)
+            addresses = self._solve(now, now + 1, {}, BEGIN_ROUNDS)
+            if addresses is not None:
+                stop, addresses = self._extended(now, addresses)
                 cost = sum(self._span((m.body, m.span)).bytes for m in moves) / (stop - now)
                 if best is None or cost < best[0]:
-                    best = cost, (stop, found, moves)
+                    best = cost, (stop, addresses, moves)
             self.at = dict(before)
             if best and not best[0]:
                 break
         return best and best[1]
 
     def _moves_for(self, now: int) -> Iterator[list[Move]]:
-        """Moves that make room for all that is born now: the first newcomer has the choice, the others take the best."""
+        """Lists of moves that make room for all bodies born now; the first list is empty.
+
+        Several ways are tried for the first newcomer. The others take the one that moves the fewest bytes.
+        """
         yield []
         occupants, newcomers = self._memory(now)
         if not now or not newcomers:
             return
-        for choice in self._rooms(newcomers[0], occupants)[:CHOICES]:
+        for first_room in self._rooms(newcomers[0], occupants)[:FOLLOWED_ROOMS]:
             here, moves = dict(occupants), list[Move]()
             for k, newcomer in enumerate(newcomers):
-                found = self._rooms(newcomer, here)[:1] if k else [choice]
-                if not found:
+                best_rooms = self._rooms(newcomer, here)[:1] if k else [first_room]
+                if not best_rooms:
                     return
-                for key, to in found[0].moves:
+                for key, to in best_rooms[0].moves:
                     here[key] = replace(here[key], low=to)
                     moves.append(Move(now, *key, to))
                 b, size, _ = newcomer
-                here[b, -1 - k] = Occupant((b, -1 - k), found[0].address, size, True)
+                here[b, -1 - k] = Occupant((b, -1 - k), best_rooms[0].address, size, True)
             if len({(m.body, m.span) for m in moves}) == len(moves):
                 yield moves
 
-    def _ranks_closed(self, now: int) -> Iterator[list[Move]]:
-        """Moves of all that can be moved down to what lies below it. No room is lost in gaps then, if all can be moved."""
+    def _compaction(self, now: int) -> Iterator[list[Move]]:
+        """Moves every occupant down until it touches the one below. If all can be moved, the free bytes are one gap then."""
         occupants, newcomers = self._memory(now)
         moves: list[Move] = []
         end = 0
         for o in sorted(occupants.values(), key=lambda o: o.low):
-            to = o.low if o.stays or o.low < end else end + (o.low - end) % self.terms.align_bytes
+            to = o.low if o.is_fixed or o.low < end else end + (o.low - end) % self.terms.align_bytes
             if to != o.low:
                 moves.append(Move(now, *o.key, to))
             end = max(end, to + o.bytes)
         if newcomers and moves:
             yield moves
 
-    def _rooms(self, newcomer: _Newcomer, here: Mapping[Item, Occupant]) -> list[Room]:
+    def _rooms(self, newcomer: _Newcomer, here: Mapping[SpanKey, Occupant]) -> list[Room]:
         b, size, at = newcomer
-        on = {(x.read, 0): x.distance_bytes for x in self.read_by.get(b, ())}
-        return rooms(list(here.values()), size, on, self.height_bytes, self.terms.align_bytes, at)
+        may_lie_on = {(x.read, 0): x.distance_bytes for x in self.read_by.get(b, ())}
+        return rooms(list(here.values()), size, may_lie_on, self.height_bytes, self.terms.align_bytes, at)
 
-    def _memory(self, now: int) -> tuple[dict[Item, Occupant], list[_Newcomer]]:
-        """(what lives, what is born), the largest of each first."""
-        here: dict[Item, Occupant] = {}
+    def _memory(self, now: int) -> tuple[dict[SpanKey, Occupant], list[_Newcomer]]:
+        """(what is alive, what is born now: those with a decided address first, then the largest first)."""
+        here: dict[SpanKey, Occupant] = {}
         newcomers: list[_Newcomer] = []
-        for span, item, at in self._staying():
+        for span, key, at in self._placed():
             if span.start < now < span.stop:
-                here[item] = Occupant(item, at, span.bytes, item not in self.at)
+                here[key] = Occupant(key, at, span.bytes, key not in self.at)
             elif span.start == now:
-                newcomers.append((item[0], span.bytes, at))
+                newcomers.append((key[0], span.bytes, at))
         newcomers += [(b, self.bodies[b].bytes, None) for b in self.births[now] if b not in self.home]
         return here, sorted(newcomers, key=lambda n: (n[2] is None, -n[1], n[0]))
 
     def _collides(self, start: int, stop: int) -> bool:
-        """Whether what is born in [start, stop) at an address decided before comes upon something that would have to go."""
-        items = [(self._span(item), at) for item, at in self.at.items() if self._span(item).stop > start]
-        for born, item, low in self._staying():
-            if item in self.at or not start <= born.start < stop:
+        """Whether a span that is born in [start, stop), at an address already decided, overlaps one that can be moved."""
+        movable = [(self._span(key), at) for key, at in self.at.items() if self._span(key).stop > start]
+        for born, key, low in self._placed():
+            if key in self.at or not start <= born.start < stop:
                 continue
-            for span, at in items:
+            for span, at in movable:
                 if span.stop > born.start and at < low + born.bytes and low < at + span.bytes:
                     return True
         return False
 
-    def _prolonged(self, start: int, found: dict[int, int]) -> tuple[int, dict[int, int]]:
-        """The epoch from `start` on for as long as nothing has to be moved."""
-        stop, stride = start + 1, STRIDE
+    def _extended(self, start: int, addresses: dict[int, int]) -> tuple[int, dict[int, int]]:
+        """The epoch from `start` on, extended for as long as addresses are found without a move: (its end, addresses)."""
+        stop, stride = start + 1, EXTENSION_STEPS
         while stop < self.horizon and stride:
             further = min(stop + stride, self.horizon)
-            longer = self._solve(start, further, found, ROUNDS)
+            longer = self._solve(start, further, addresses, EXTEND_ROUNDS)
             if longer is None:
                 stride //= 2
             else:
-                stop, found = further, longer
-        return stop, found
+                stop, addresses = further, longer
+        return stop, addresses
 
     def _put(self, body: int, address: int) -> None:
         self.home[body] = address
         if body in self.terms.movable:
             self.at.update({(body, s): address + span.offset for s, span in enumerate(self.bodies[body].spans)})
 
-    def _span(self, item: Item) -> Span:
-        return self.bodies[item[0]].spans[item[1]]
+    def _span(self, key: SpanKey) -> Span:
+        return self.bodies[key[0]].spans[key[1]]
 
     def _solve(self, start: int, stop: int, near: Mapping[int, int], rounds: int) -> dict[int, int] | None:
-        """Addresses of what is born in [start, stop) among what lives already; `near` are those to begin with."""
+        """Addresses of the bodies born in [start, stop), or None. Squeezing starts from the addresses `near`."""
         self.tick()
         self.visits -= len(self.bodies) * VISITS_PER_BODY
         if self.visits <= 0 or self._collides(start, stop):
             return None
         epoch = self._epoch(start, stop, near)
         self.visits -= epoch.distances.pairs * VISITS_PER_PAIR
-        granted = min(self.visits, rounds * epoch.distances.pairs + FEW_VISITS)
+        granted = min(self.visits, rounds * epoch.distances.pairs + BASE_VISITS)
         if granted <= 0 or any(body.bytes > self.height_bytes for body in epoch.distances.bodies):
             return None
         addresses, left = squeeze(
@@ -302,15 +326,19 @@ class _Epochs:
         self.visits -= granted - left
         return None if addresses is None else dict(zip(epoch.born, addresses, strict=False))
 
-    def _epoch(self, start: int, stop: int, near: Mapping[int, int]) -> _Epoch:
-        """What cannot be moved must get on with its like for all of its life, everything else until `stop`."""
+    def _epoch(self, start: int, stop: int, near: Mapping[int, int]) -> _EpochProblem:
+        """The problem of the epoch [start, stop).
+
+        A movable body counts until `stop` only, since it may be moved then. Bodies that cannot be moved must fit together
+        for their whole lifetimes.
+        """
         born = sorted(b for step in range(start, stop) for b in self.births[step] if b not in self.home)
         bodies = [_clipped(self.bodies[b], start, self._end(b, stop)) for b in born]
         index = {b: k for k, b in enumerate(born)}
         known = [x for b in born for x in self.read_by.get(b, ())]
         lain_on = {x.read for x in known}
-        stays: list[Span] = []
-        for span, (b, _), address in self._staying():
+        placed_spans: list[Span] = []
+        for span, (b, _), address in self._placed():
             end = self._end(b, stop)
             if span.start < end and span.stop > start:
                 placed = Span(max(span.start, start), min(span.stop, end), address, span.bytes)
@@ -318,31 +346,31 @@ class _Epochs:
                     index[b] = len(bodies)
                     bodies.append(self._immobile([placed], stop))
                 else:
-                    stays.append(placed)
-        if stays:
-            bodies.append(self._immobile(stays, stop))
+                    placed_spans.append(placed)
+        if placed_spans:
+            bodies.append(self._immobile(placed_spans, stop))
         first = [near.get(b, self.hints[b]) for b in born] + [0] * (len(bodies) - len(born))
         leeways = [Leeway(index[x.read], index[x.written], x.distance_bytes) for x in known if x.read in index]
-        return _Epoch(tuple(born), Distances(bodies, leeways), tuple(first))
+        return _EpochProblem(tuple(born), Distances(bodies, leeways), tuple(first))
 
     def _end(self, body: int, stop: int) -> int:
         return stop if body in self.terms.movable else self.horizon
 
-    def _staying(self) -> Iterator[tuple[Span, Item, int]]:
-        """(span, which, its address) of what has an address."""
-        for item, at in self.at.items():
-            yield self._span(item), item, at
+    def _placed(self) -> Iterator[tuple[Span, SpanKey, int]]:
+        """(span, its key, its address) of every span that has an address."""
+        for key, at in self.at.items():
+            yield self._span(key), key, at
         for b, home in self.home.items():
             if b not in self.terms.movable:
                 for s, span in enumerate(self.bodies[b].spans):
                     yield span, (b, s), home + span.offset
 
     def _immobile(self, spans: Sequence[Span], stop: int) -> Body:
-        """A body as high as all there is: it can only lie at 0."""
+        """A body of spans whose offsets are addresses. It is as large as the height, so its only address is 0."""
         return Body((*spans, Span(stop, stop, self.height_bytes - 1, 1)), 1)
 
 
 def _clipped(body: Body, start: int, stop: int) -> Body:
-    """The body as far as it lives in [start, stop), as large as ever."""
+    """The body's lifetime cut to [start, stop). Its size stays the same."""
     spans = [Span(max(s.start, start), min(s.stop, stop), s.offset, s.bytes) for s in body.spans if s.start < stop]
     return Body((*spans, Span(stop, stop, body.bytes - 1, 1)), body.align)

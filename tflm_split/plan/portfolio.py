@@ -1,7 +1,11 @@
-"""The smallest layout of a portfolio: placing orders, the largest tensor at either end, then squeezing the best; what
-fixed addresses leave unused is won by moving bodies on the way.
+"""The planner: tries a portfolio of techniques, from fast to slow, and keeps the smallest layout.
 
-Stops at once when the lower bound is reached: nothing can be smaller.
+1. First fit and best fit in several orders, also with the largest tensor pinned to the top (`first_fit.py`).
+2. Squeezing the best of these (`squeeze.py`).
+3. CP-SAT, from `EXACT_EFFORT` on (`exact.py`).
+4. Moving bodies at run time, where the caller allows it (`moves.py`).
+
+It stops as soon as the lower bound is reached, since nothing can be smaller.
 """
 
 from __future__ import annotations
@@ -29,37 +33,38 @@ ORDERS: tuple[tuple[str, Key], ...] = (
     ("in order of death, last first", lambda b: (-b.stop, b.start, -b.bytes)),
 )
 TARGETS = (0.0, 0.004, 0.008, 0.012, 0.016, 0.024, 0.032)
-"""Heads to aim for when a tensor is pinned to the top, as excess over the lower bound."""
+"""Heads to aim for when the largest tensor is pinned to the top, as excess over the lower bound."""
 QUICK_TARGETS = (0.0, 0.016)
-"""The same where placing everything once is already slow."""
+"""The same for problems of `MANY_PAIRS`, where placing all bodies once is already slow."""
 MANY_PAIRS = 300_000
+"""A problem with at least this many pairs of bodies is a large one."""
 
 EXACT_TIME = 5.0
-"""Deterministic time (a count that comes to some seconds) of the solver at `EXACT_EFFORT`; more with more."""
+"""The solver's deterministic time at `EXACT_EFFORT`: a count of work that takes a few seconds. It is proportional to the effort."""
 FIRST_FIT, SQUEEZE, CP_SAT, CP_SAT_MISSING = "first fit", "squeeze", "CP-SAT", "CP-SAT asked for, not installed"
 MOVES = "moves"
-"""`Layout.solver`."""
+"""Values of `Layout.solver`."""
 VISITS_PER_EFFORT, MANY_VISITS_PER_EFFORT = 5_000, 10_000
-"""Pairs of bodies that squeezing may look at per unit of effort; the latter where there are `MANY_PAIRS`."""
+"""Pairs of bodies that squeezing may look at per unit of effort; the second number is for problems of `MANY_PAIRS`."""
 MOVE_VISITS_PER_EFFORT = 200_000
-"""The same for layouts with moves."""
+"""Pairs of bodies that the search for layouts with moves may look at per unit of effort."""
 FIRST_TRY_VISITS = 2_000_000
-"""The same for the first tries to get below one height."""
+"""Pairs of bodies that one try to get below a height may look at, at first."""
 FIRST_TRY_ROUNDS = (8, 1000)
-"""How often they look at every pair, at least and at most."""
-EXCESSES = (0.08, 0.04, 0.02, 0.01, 0.005, 0.0025, 0.0)
-"""Heads tried with moves, as excess over the lower bound: the lower, the more moves and the more to look at."""
-IN_VAIN = 2
-"""Of these in a row that may be in vain."""
-FLASH_BYTES_PER_BYTE = 16
-"""How many bytes of flash a byte of RAM is worth at most."""
+"""Limits of that number: every pair may be looked at this often, at least and at most."""
+MOVE_TARGETS = (0.08, 0.04, 0.02, 0.01, 0.005, 0.0025, 0.0)
+"""Heads to aim for with moves, as excess over the lower bound. A lower head needs more moves and a longer search."""
+FRUITLESS_TARGETS = 2
+"""Give up on moves after more than this many targets in a row without progress."""
+FLASH_BYTES_PER_RAM_BYTE = 16
+"""The exchange rate of memories: saving one byte of RAM is worth at most this many bytes of flash."""
 RESOLUTION = 512
-"""Heights are tried in steps of this part of the lower bound."""
+"""Squeezing lowers the height by the lower bound divided by this, or by a multiple."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A sound layout to begin with, and where it comes from."""
+    """A valid layout to start from, and the technique that made it."""
 
     addresses: tuple[int, ...]
     technique: str
@@ -77,12 +82,12 @@ def plan(
     move_terms: MoveTerms | None = None,
     tick: Tick = no_tick,
 ) -> Layout:
-    """A checked layout of `bodies`, which may use `leeways`. Same arguments, same layout.
+    """A small layout of `bodies` that has passed its check. Same arguments, same layout.
 
-    `effort` is how much is looked at, in units of `VISITS_PER_EFFORT`; from `EXACT_EFFORT` on, CP-SAT has a go, too, if
-    it is installed. The layout is no worse than any of `starts`, which are asked for only if needed. A head counts in
-    multiples of `granule_bytes`: below that, nothing is gained. On `move_terms`, bodies may change places on the way. `tick`
-    is called once per try.
+    `leeways` say which bodies may overlap. `effort` is the length of the search, in units of `VISITS_PER_EFFORT`; from
+    `EXACT_EFFORT` on, CP-SAT is used too if it is installed. The layout is never larger than any of `starts`, which are
+    computed only if they are needed. Heads are compared in multiples of `granule_bytes`. Bodies may be moved at run time
+    only if there are `move_terms`. `tick` is called once per try.
     """
     if not bodies:
         return Layout((), 0, "empty")
@@ -122,22 +127,20 @@ def _moved(
     use_native: bool,
     tick: Tick,
 ) -> Layout:
-    """`layout`, or the one with moves that is worth most: RAM first, flash for the moves at its exchange rate."""
-    best, best_cost, in_vain = layout, float(layout.head_bytes), 0
-    for excess in EXCESSES:
+    """The best of `layout` and layouts with moves. The cost is RAM, plus the moves' flash at its exchange rate."""
+    best, best_cost, fruitless = layout, float(layout.head_bytes), 0
+    for excess in MOVE_TARGETS:
         height = -(-int(bound_bytes * (1 + excess)) // granule_bytes) * granule_bytes
         if height >= best.head_bytes:
             continue
-        found, visits = with_moves(bodies, leeways, terms, layout, height, visits, use_native, tick)
-        cost = (
-            found.head_bytes + len(found.moves) * terms.flash_bytes_per_move / FLASH_BYTES_PER_BYTE
-            if found
-            else best_cost
-        )
-        in_vain = in_vain + 1
-        if found and cost < best_cost:
-            best, best_cost, in_vain = replace(found, lower_bound_bytes=bound_bytes, solver=MOVES), cost, 0
-        if in_vain > IN_VAIN or visits <= 0:
+        candidate, visits = with_moves(bodies, leeways, terms, layout, height, visits, use_native, tick)
+        fruitless += 1
+        if candidate:
+            flash_bytes = len(candidate.moves) * terms.flash_bytes_per_move
+            cost = candidate.head_bytes + flash_bytes / FLASH_BYTES_PER_RAM_BYTE
+            if cost < best_cost:
+                best, best_cost, fruitless = replace(candidate, lower_bound_bytes=bound_bytes, solver=MOVES), cost, 0
+        if fruitless > FRUITLESS_TARGETS or visits <= 0:
             break
     return best
 
@@ -145,7 +148,7 @@ def _moved(
 def _exactly(
     bodies: Sequence[Body], layout: Layout, effort: int, leeways: Sequence[Leeway], granule_bytes: int
 ) -> Layout:
-    """`layout` or a smaller one, and what the solver has proved."""
+    """`layout` or a smaller one, with the lower bound that the solver has proved."""
     if not available():
         return replace(layout, solver=CP_SAT_MISSING)
     exact = solve_exactly(bodies, layout, effort / EXACT_EFFORT * EXACT_TIME, leeways, granule_bytes)
@@ -159,10 +162,12 @@ def _exactly(
 
 
 def _placed(distances: Distances, bound_bytes: int, use_native: bool) -> Iterator[Start]:
-    """All orders with nothing pinned, then with the largest tensor at the top of a head that should suffice.
+    """Layouts of all orders: first with nothing pinned, then with the largest tensor at the top of several heads.
 
-    A model's input frees its rows from its start on. At the bottom of the head, that hole and the free space above the
-    input stay apart until it is gone; at the top they are one.
+    The largest tensor is often the model's input, whose first rows die first:
+
+        input at the bottom   [ dead rows ][ live rows ][       free       ]    two gaps until the input is dead
+        input at the top      [       free       ][ dead rows ][ live rows ]    one gap
     """
     bodies = distances.bodies
     largest = max(range(len(bodies)), key=lambda b: (len(bodies[b].spans) > 1, bodies[b].bytes))
@@ -190,9 +195,10 @@ def _squeezed(
     use_native: bool,
     tick: Tick,
 ) -> Start:
-    """`start`, or the lowest of what was found below it: further down after a success, less far down after a failure.
+    """The smallest layout that squeezing reaches from `start`, or `start` itself.
 
-    When the smallest step down has failed, the next tries may look at more.
+    Each try aims for a lower height. The step down doubles after a success and shrinks to a quarter after a failure. Once
+    the smallest step fails, the next try may look at twice as many pairs.
     """
     bodies = distances.bodies
     step = max(granule_bytes, bound_bytes // RESOLUTION // granule_bytes * granule_bytes)
@@ -205,11 +211,11 @@ def _squeezed(
         tick()
         height = max(bound_bytes, (head - max(down, step)) // granule_bytes * granule_bytes)
         granted = min(allowed, visits)
-        found, left = squeeze(distances, best.addresses, height, granted, seed + tries, use_native, tick)
+        squeezed, left = squeeze(distances, best.addresses, height, granted, seed + tries, use_native, tick)
         visits -= granted - left
         tries += 1
-        if found is not None:
-            best = _settled(distances, Start(tuple(found), technique), use_native)
+        if squeezed is not None:
+            best = _settled(distances, Start(tuple(squeezed), technique), use_native)
             head, down = head_bytes(bodies, best.addresses), 2 * down
         elif down > step:
             down //= 4
@@ -219,7 +225,7 @@ def _squeezed(
 
 
 def _settled(distances: Distances, start: Start, use_native: bool) -> Start:
-    """Every body as low as those below it allow, unless that is higher altogether."""
+    """Lets every body fall, from the lowest on, as far as those below it allow; `start` if that makes the head larger."""
     order = sorted(range(len(distances.bodies)), key=lambda b: (start.addresses[b], b))
     addresses = tuple(distances.place(order, use_native=use_native))
     bodies = distances.bodies

@@ -1,4 +1,4 @@
-"""Who waits is told what is being done, often: the compiler's loops call in here."""
+"""Progress reports: the compiler's long loops call in here often, so that a waiting user sees what is being done."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections.abc import Callable
 from typing import Protocol
 
 Tick = Callable[[], object]
-"""Called once per round of a loop, by code that does not know what stage it is part of."""
+"""Called once per round of a loop. The caller does not know which stage it is part of."""
 
 
 class Progress(Protocol):
-    """Told at least once a second what is being done.
+    """A function that is told at least once a second what is being done.
 
-    `stage` is a word (schedule, search, polish, place, verify); `done` of `total` parts of it are done, and `total` is
-    None where nobody knows. `best_head_bytes` is the smallest head so far, None before there is one.
+    `stage` is a word: schedule, search, polish, place or verify. `done` of its `total` parts are done; `total` is None
+    if it is not known. `best_head_bytes` is the smallest head so far, None before there is one.
     """
 
     def __call__(self, stage: str, done: int, total: int | None, best_head_bytes: int | None, /) -> object: ...
 
 
 def quiet(stage: str, done: int, total: int | None, best_head_bytes: int | None, /) -> None:
-    """A Progress that says nothing."""
+    """A Progress that does nothing."""
 
 
 def no_tick() -> None:
-    """A Tick that says nothing."""
+    """A Tick that does nothing."""
 
 
 class Teller:
-    """Where the compiler is, told to a `Progress` whenever that changes and with every `tick`."""
+    """Keeps where the compiler is, and tells a `Progress` at every change and every `tick`."""
 
     def __init__(self, progress: Progress = quiet) -> None:
         self._progress = progress
@@ -37,16 +37,16 @@ class Teller:
         self._best_head_bytes: int | None = None
 
     def at(self, stage: str, done: int, total: int | None = None) -> None:
-        """`done` of `total` parts of `stage` are done."""
+        """Reports that `done` of `total` parts of `stage` are done."""
         self._stage, self._done, self._total = stage, done, total
         self.tick()
 
     def found(self, head_bytes: int) -> None:
-        """There is a plan of this head."""
+        """Reports a plan with this head."""
         if self._best_head_bytes is None or head_bytes < self._best_head_bytes:
             self._best_head_bytes = head_bytes
             self.tick()
 
     def tick(self) -> None:
-        """The same as before, but alive."""
+        """Reports the same state once more, to show that work goes on."""
         self._progress(self._stage, self._done, self._total, self._best_head_bytes)

@@ -1,13 +1,17 @@
-"""Can these bodies lie below this height? Bodies may overlap for a while; what keeps overlapping gets ever dearer.
+"""Squeezing: can these bodies be placed below this height? A guided local search over addresses.
 
-A local search over addresses (guided local search, as for cutting and packing: Egeblad, Nielsen and Odgaard, 2007;
-Umetani et al., 2009). All bodies lie below the head that is asked for. One of those in conflict moves to the address
-where its conflicts cost least: each costs its weight times how deep it is plus half of how deep it could be. Where no
-address is cheaper, its conflicts gain weight, and now and then it moves nevertheless. Addresses change one body at a
-time, so that the least cost is found exactly: it is at an end of a forbidden interval.
+All bodies lie below the height from the start, but some overlap: they are in conflict. The search repeats:
 
-The loop runs in C (`squeeze.c`, in the package's host library) or, where that is missing, in Python: slower, but the same
-moves with the same dice, so a model's bytes never depend on which of the two ran.
+1. Pick a body in conflict, at random.
+2. Compute the cost of every candidate address: per conflict, weight x (depth of the overlap + half of its greatest
+   possible depth). The cost is linear between the ends of forbidden intervals, so these ends are candidates enough.
+3. If an address is cheaper, the body goes there.
+4. Otherwise its conflicts gain weight. Sometimes the body moves all the same, to leave a local minimum.
+
+This is guided local search as used for cutting and packing (Egeblad, Nielsen and Odgaard, 2007; Umetani et al., 2009).
+
+The loop is written twice: in C (`squeeze.c`, in the package's host library) and in Python, for installations without
+the library. Both make the same moves with the same random numbers, so a model's bytes never depend on which one ran.
 """
 
 from __future__ import annotations
@@ -22,14 +26,14 @@ from tflm_split.plan.first_fit import Distances, Ints
 from tflm_split.plan.progress import Tick, no_tick
 
 WORSE_MOVES = 64
-"""One in so many bodies that find no cheaper address moves all the same: two that swap places must get past each other."""
+"""One in this many bodies without a cheaper address moves all the same. Otherwise two bodies could never swap places."""
 VISITS_AT_ONCE = 1_000_000
-"""So many that a tick comes several times a second; the search goes on as if it had not been asked."""
+"""Visits between two ticks, which makes several ticks a second. The search itself does not depend on this number."""
 _MASK = (1 << 64) - 1
 
 
 class Dice:
-    """xorshift64*, the same sequence as in C."""
+    """Random numbers: xorshift64*, the same sequence as in C."""
 
     def __init__(self, seed: int) -> None:
         self.state = (seed * 0x9E3779B97F4A7C15 + 1) & _MASK
@@ -52,10 +56,10 @@ def squeeze(
     use_native: bool = True,
     tick: Tick = no_tick,
 ) -> tuple[list[int] | None, int]:
-    """(addresses that end at `head_bytes` or below, or None; visits that are left), starting from `addresses`.
+    """Searches from `addresses` for ones that end at `head_bytes` or below: (these, or None; visits left).
 
-    `visits` counts the pairs of bodies that may be looked at; every `VISITS_AT_ONCE` of them `tick` is called. No body may
-    be larger than `head_bytes`.
+    `visits` limits how many pairs of bodies are looked at. `tick` is called every `VISITS_AT_ONCE`. No body may be larger
+    than `head_bytes`.
     """
     library = native() if use_native else None
     if library is None:
@@ -78,7 +82,7 @@ def squeeze(
 
 
 class _Search:
-    """The loop of squeeze.c."""
+    """The loop of `squeeze.c`, step by step the same."""
 
     def __init__(self, distances: Distances, addresses: Sequence[int], head_bytes: int, visits: int, seed: int) -> None:
         self.distances = distances
@@ -127,7 +131,7 @@ class _Search:
                 self.position[last] = position
 
     def _cheapest(self, b: int, here: int) -> tuple[int, bool]:
-        """The cheapest address other than `here`, one of several by the dice, and whether it is cheaper than `here`."""
+        """The cheapest address other than `here` (ties are broken at random), and whether it is cheaper than `here`."""
         others, low, high = self.distances.of(b)
         mine = slice(int(self.distances.pair_first[b]), int(self.distances.pair_first[b + 1]))
         top, align = int(self.top[b]), int(self.distances.align[b])
