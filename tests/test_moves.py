@@ -68,7 +68,7 @@ def test_rooms_overwrite_nothing_on_the_way(
             contents.update(dict.fromkeys(range(o.low, o.high), o.key))
         for key, to in room.moves:
             o = here[key]
-            assert not o.stays and to >= 0 and (to - o.low) % 4 == 0
+            assert not o.is_fixed and to >= 0 and (to - o.low) % 4 == 0
             assert all(contents.get(o.low + k) == key for k in range(o.bytes))
             for k in range(o.bytes):
                 contents.pop(o.low + k, None)
