@@ -45,4 +45,4 @@ def least_before(polish: Polish, at: int) -> int:
     """Bytes alive before the step at `at` in any order of all steps, if no stock operator had a place of its own."""
     everything = polish._window(0, len(polish.order))
     network, _ = polish._network(everything, polish.order, at)
-    return everything.base_bytes + network.cheapest_cut(_SOURCE, _SINK)[0]
+    return everything.base_bytes + network.minimum_cut(_SOURCE, _SINK)[0]

@@ -185,7 +185,7 @@ arcs = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from(
 
 @settings(max_examples=200, deadline=None)
 @given(arcs, st.booleans())
-def test_a_cheapest_cut_is_the_cheapest_of_all_cuts(found: list[tuple[int, int, int]], use_native: bool) -> None:
+def test_a_minimum_cut_is_the_cheapest_of_all_cuts(found: list[tuple[int, int, int]], use_native: bool) -> None:
     source, sink = 0, 1
     sides = [{source, *inner} for k in range(5) for inner in combinations(range(2, 6), k)]
     costs = {frozenset(s): sum(c for a, b, c in found if a in s and b not in s) for s in sides}
@@ -194,7 +194,7 @@ def test_a_cheapest_cut_is_the_cheapest_of_all_cuts(found: list[tuple[int, int, 
     network = FlowNetwork(6)
     for tail, head, capacity in found:
         network.arc(tail, head, capacity)
-    capacity, smallest, largest = network.cheapest_cut(source, sink, use_native)
+    capacity, smallest, largest = network.minimum_cut(source, sink, use_native)
     cheapest = [side for side, cost in costs.items() if cost == least]
     assert capacity == least
     assert smallest == frozenset.intersection(*cheapest)
@@ -207,7 +207,7 @@ def test_both_ways_of_cutting_give_the_same_cuts(found: list[tuple[int, int, int
     network = FlowNetwork(40)
     for tail, head, capacity in found:
         network.arc(tail, head, capacity)
-    assert network.cheapest_cut(0, 1) == network.cheapest_cut(0, 1, use_native=False)
+    assert network.minimum_cut(0, 1) == network.minimum_cut(0, 1, use_native=False)
 
 
 def test_a_chain_is_cut_at_its_narrowest_arc() -> None:
@@ -215,4 +215,4 @@ def test_a_chain_is_cut_at_its_narrowest_arc() -> None:
     middle = [0, *(network.node() for _ in range(3)), 1]
     for (tail, head), capacity in zip(pairwise(middle), (5, 2, 4, 2), strict=True):
         network.arc(tail, head, capacity)
-    assert network.cheapest_cut(0, 1) == (2, {0, 2}, {0, 2, 3, 4})
+    assert network.minimum_cut(0, 1) == (2, {0, 2}, {0, 2, 3, 4})

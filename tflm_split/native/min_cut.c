@@ -1,4 +1,4 @@
-/* FlowNetwork.cheapest_cut of schedule/min_cut.py, but faster: Dinic's algorithm.
+/* FlowNetwork.minimum_cut of schedule/min_cut.py, but faster: Dinic's algorithm.
  *
  * The maximum flow may differ from the one in Python. The cuts do not: the cheapest cuts with the smallest and with the
  * largest source side are the same for every maximum flow. Plain C99. All memory is the caller's, except one block for

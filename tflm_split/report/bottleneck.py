@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tflm_split.analysis.liveness import activation_bytes, live_bytes_per_operator
 from tflm_split.ir.graph import ABSENT, Graph, Tensor
 from tflm_split.lower.compile import Plan
-from tflm_split.schedule.lives import crowd, lives
+from tflm_split.schedule.lives import live_bytes_in_place, lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def live_bytes_per_step(plan: Plan) -> tuple[int, ...]:
 
     Bytes on which one row may run over another count once. The largest is a floor for the head.
     """
-    return tuple(int(n) for n in crowd(plan.step_graph, plan.schedule.steps))
+    return tuple(int(n) for n in live_bytes_in_place(plan.step_graph, plan.schedule.steps))
 
 
 def plan_bottleneck(plan: Plan) -> Bottleneck:

@@ -1,1 +1,1 @@
-"""In which order do the operators run, and in which order their steps? Decisions only; nothing here edits a graph."""
+"""In which order do operators run, and in which order their steps? This package decides; it edits no graph."""

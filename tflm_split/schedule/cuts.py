@@ -1,8 +1,14 @@
-"""Where to stream depth-first and where to stop and let tensors become whole: exact, for a given order of operators.
+"""Where do rows stream, and where do tensors become whole? Exact, for a given order of operators.
 
-The order is cut into groups of consecutive operators. Within a group rows stream (`streaming.py`); what crosses a cut is
-whole there. The live memory of a group depends on its two ends only, so the best cuts are a minimax path:
-`best[j] = min over i of max(best[i], peak(i, j))`. A stock operator is a group of its own.
+Cuts divide the order into groups of consecutive operators. Within a group rows stream (`streaming.py`). A tensor that
+crosses a cut is whole there:
+
+    operators   a   b   c   d   e   f
+    cuts        |       |           |         two groups: a b stream, then c d e
+    tensors       ~   #   ~   ~   #           ~ some rows live at a time, # whole at a cut
+
+A stock operator is a group of its own. The live memory of a group [i, j) depends on i and j only. So the best cuts are a
+minimax path: `best[j] = min over i of max(best[i], peak(i, j))`.
 """
 
 from __future__ import annotations
@@ -18,45 +24,45 @@ from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 from tflm_split.schedule.streaming import streaming_order
 
 MAX_GROUP_STEPS = 40_000
-"""Groups of more steps are not tried; bounds the work on very large models (a count, not a clock)."""
+"""Groups of more steps are not tried. This bounds the work on very large models, by a count and not by a clock."""
 
 FLOOR_EVERY = 4
-"""After how many groups with the same end to ask whether larger ones can still be better."""
+"""After each of so many groups with the same end, a lower bound says whether longer ones could still be better."""
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """An order of all needed steps, the operator order and cuts it came from, and its live peak in bytes."""
+    """An order of all needed steps, with the operator order and the cuts that it came from."""
 
     nodes: tuple[int, ...]
     cuts: tuple[int, ...]
-    """Start of each group in `nodes`; the first is 0."""
+    """Position in `nodes` where each group starts. The first one is 0."""
     steps: tuple[int, ...]
     live_peak_bytes: int
 
     def groups(self) -> list[tuple[int, ...]]:
-        """Nodes between two cuts, group after group."""
+        """The nodes of each group, in order."""
         return groups(self.nodes, self.cuts)
 
 
 def groups(nodes: Sequence[int], cuts: Sequence[int]) -> list[tuple[int, ...]]:
-    """`nodes` divided at `cuts`, the first of which is 0 (there are none when there are no nodes)."""
+    """`nodes` divided at `cuts`. The first cut is 0; without nodes there are no cuts."""
     return [tuple(nodes[start:stop]) for start, stop in zip(cuts, (*cuts[1:], len(nodes)), strict=True)]
 
 
 class _Table:
-    """Entries of `columns` numbers, several per step, to be looked up for many steps at once."""
+    """A list of entries for each step, looked up for many steps at once. Each entry has `columns` numbers."""
 
     def __init__(self, entries: Sequence[Sequence[tuple[int, ...]]], columns: int) -> None:
         self.count: Ints = np.array([len(e) for e in entries], dtype=np.int64)
         self.first: Ints = np.cumsum(self.count) - self.count
-        flat = [entry for found in entries for entry in found]
+        flat = [entry for of_step in entries for entry in of_step]
         self.columns: Ints = np.array(flat, dtype=np.int64).reshape(len(flat), columns).T
 
     def of(self, steps: Ints) -> tuple[Ints, Ints]:
-        """Position in `steps` and columns of every entry of `steps`, in their order."""
+        """All entries of `steps`, in their order: the position in `steps` of each, and its numbers, one row per column."""
         count = self.count[steps]
         at = np.repeat(np.arange(len(steps)), count)
         within = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count)
@@ -64,7 +70,7 @@ class _Table:
 
 
 class _Costs:
-    """Live peaks of groups [i, j) of one operator order, for one j at a time."""
+    """The live peaks of groups [i, j) of one operator order. `prepare` fixes the end j, then `peak` takes any start i."""
 
     def __init__(self, step_graph: StepGraph, nodes: Sequence[int]) -> None:
         self.graph = step_graph
@@ -74,9 +80,9 @@ class _Costs:
         count = len(self.nodes)
         self.bytes: Ints = np.array([p.bytes for p in pieces], dtype=np.int64)
         self.first = np.full(len(pieces), count + 1, dtype=np.int64)
-        """Rank of the node that first writes a piece; -1 for what exists at the start."""
+        """By piece: rank of the first node that writes it, -1 if it exists at the start."""
         self.last = np.full(len(pieces), -1, dtype=np.int64)
-        """Rank of the last node that reads or writes it; count + 1 for what must survive."""
+        """By piece: rank of the last node that reads or writes it, count + 1 if it must survive."""
         for p in range(len(pieces)):
             made, read = (
                 [self.rank[step_graph.steps[s].node] for s in of[p] if s in step_graph.needed]
@@ -95,7 +101,7 @@ class _Costs:
         self.pairs = _Table([[(o.read, o.written, o.shared_bytes) for o in s.overlaps] for s in steps], 3)
 
     def whole_at(self, storages: AbstractSet[int]) -> set[int]:
-        """Where a cut would make a row of `storages` wait for a later group."""
+        """Positions where a cut would make a row of `storages` live on into a later group."""
         crossed: set[int] = set()
         for p, piece in enumerate(self.graph.pieces):
             if piece.storage in storages and self.first[p] <= len(self.nodes):
@@ -103,33 +109,33 @@ class _Costs:
         return crossed - {len(self.nodes)}
 
     def prepare(self, i: int, j: int) -> None:
-        """Flatten the streaming order of nodes [i, j) into arrays; groups [k, j) with k >= i can then be asked about."""
+        """Flatten the streaming order of nodes [i, j) into arrays, for `peak` and `floor` of groups [k, j) with k >= i."""
         order = np.array(streaming_order(self.graph, self.nodes[i:j], self.dependencies), dtype=np.int64)
         self.length = len(order)
         self.step_rank = self.rank_of_step[order]
         self.read_at, (self.read_piece,) = self.reads.of(order)
-        # reversed: with duplicates the last assignment wins, so the first write of a piece is what remains
+        # Reversed, because the last of several assignments wins in numpy. So the first write of a piece remains.
         at, (piece,) = self.writes.of(order)
         self.write_at, self.write_piece = at[::-1], piece[::-1]
         self.read_rank, self.write_rank = self.step_rank[self.read_at], self.step_rank[self.write_at]
         self.pair_at, (self.pair_read, self.pair_write, self.pair_shared) = self.pairs.of(order)
 
     def peak(self, i: int, j: int) -> int:
-        """Most bytes live at any step of group [i, j); what was prepared must start at `i` or before and end at `j`."""
+        """Most bytes live at any step of group [i, j). `prepare` must have been called with this j and an i no larger."""
         start, stop, born = self._lives(i)
         present = (self.first < i) & (self.last >= i)
         dies = (present | born) & (self.last < j) & (stop >= 0)
         change = np.zeros(self.length + 2, dtype=np.int64)
         change[0] = self.bytes[present].sum()
-        new = born & ~present  # a row written in parts may be there since an earlier group
+        new = born & ~present  # a row that is written in parts may have been born in an earlier group
         np.add.at(change, start[new], self.bytes[new])
         return self._most(change, start, stop, dies)
 
     def floor(self, i: int, j: int) -> int:
-        """Bytes that every group [h, j) with h <= i has live at some step of the nodes from `i` on.
+        """A lower bound on the peak of every group [h, j) with h <= i, from the steps of nodes [i, j) alone.
 
-        Those steps have the same order in all of these groups. A row made before `i` is there for sure only between
-        the first and the last of them that reads it.
+        Those steps have the same order in all of these groups. A row that an earlier node makes counts only between the
+        first and the last of those steps that read it: before, it might not exist yet.
         """
         start, stop, _ = self._lives(i)
         mask = (self.read_rank >= i)[::-1]
@@ -143,25 +149,28 @@ class _Costs:
         return self._most(change, start, stop, there & (self.last < j))
 
     def _lives(self, i: int) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
-        """Of each piece, for the nodes from `i` on: where it is first written and last touched (-1: never); if written."""
+        """(Position of the first write, position of the last access, whether written) by piece, for steps of nodes [i, j).
+
+        A position is -1 where there is no such step.
+        """
         n = len(self.bytes)
         start = np.full(n, -1, dtype=np.int64)
         mask = self.write_rank >= i
         start[self.write_piece[mask]] = self.write_at[mask]
         stop = np.full(n, -1, dtype=np.int64)
-        stop[self.write_piece[mask][::-1]] = self.write_at[mask][::-1]  # a row in parts may be read by nobody
+        stop[self.write_piece[mask][::-1]] = self.write_at[mask][::-1]  # nobody may read a row that is written in parts
         mask = self.read_rank >= i
         read = np.full(n, -1, dtype=np.int64)
         read[self.read_piece[mask]] = self.read_at[mask]
         return start, np.maximum(stop, read), start >= 0
 
     def _most(self, change: Ints, start: Ints, stop: Ints, dies: npt.NDArray[np.bool_]) -> int:
-        """The highest level after `change`, deaths and overlaps."""
+        """The peak: `change` has the bytes born at each step, deaths and rows written in place are subtracted here."""
         np.add.at(change, stop[dies] + 1, -self.bytes[dies])
         if len(self.pair_at):
             usable = dies[self.pair_read] & (stop[self.pair_read] == self.pair_at)
             usable &= start[self.pair_write] == self.pair_at
-            # One dying row per step is run over, the first in the step's list: positions are sorted, take the first each.
+            # A step writes over one dying row at most, the first in its list. `np.unique` returns the first for each step.
             at, first = np.unique(self.pair_at[usable], return_index=True)
             shared = self.pair_shared[usable][first]
             change[at] -= shared
@@ -175,9 +184,9 @@ def best_cuts(
     stock: frozenset[int],
     streamed: frozenset[int] = frozenset(),
 ) -> Schedule:
-    """The schedule of least live peak among all cuts of the operator order `nodes`; ties go to shorter groups.
+    """The schedule of least live peak among all cuts of the operator order `nodes`. Of equals, groups are the shortest.
 
-    Storages of `streamed` are made and read within one group; where no cuts keep to that, they may be whole after all.
+    No cut makes a storage of `streamed` whole, unless there is no other way to cut the order.
     """
     costs = _Costs(step_graph, nodes)
     forbidden = costs.whole_at(streamed) if streamed else set()
@@ -191,15 +200,15 @@ def best_cuts(
             continue
         low = earliest[j]
         costs.prepare(low, j)
-        asked = 0
+        tried = 0
         for i in range(j - 1, low - 1, -1):
             if best[i] < 0 or (best[j] >= 0 and best[i] >= best[j]):
                 continue
             peak = max(best[i], costs.peak(i, j))
             if best[j] < 0 or peak < best[j]:
                 best[j], cut[j] = peak, i
-            asked += 1
-            if asked % FLOOR_EVERY == 0 and costs.floor(i, j) >= best[j]:
+            tried += 1
+            if tried % FLOOR_EVERY == 0 and costs.floor(i, j) >= best[j]:
                 break
     if best[count] < 0:
         return best_cuts(step_graph, nodes, stock)
@@ -214,7 +223,7 @@ def best_cuts(
 
 
 def _earliest_starts(step_graph: StepGraph, nodes: Sequence[int], stock: frozenset[int]) -> list[int]:
-    """By end of a group: where it may start at the earliest."""
+    """For each end of a group, the earliest start: stock operators stand alone, and a group has `MAX_GROUP_STEPS` at most."""
     earliest = [0]
     for j in range(1, len(nodes) + 1):
         start, steps = j - 1, 0

@@ -1,4 +1,14 @@
-"""When does each piece live in a given order of steps, and which pieces become one body for the planner?"""
+"""When does each piece live in a given order of steps, and which pieces become one body for the planner?
+
+A piece lives from the step that writes it to the last step that reads it:
+
+    step           0    1    2    3
+    writes         p    q    r
+    reads               p    p q  r
+    p lives        [0 ........ 3)
+    q lives             [1 ... 3)
+    r lives                  [2 .. 4)      in step 2, r may lie over a part of p or q, which die there
+"""
 
 from __future__ import annotations
 
@@ -13,15 +23,17 @@ from tflm_split.plan.problem import Body, Span
 from tflm_split.schedule.step_graph import PIECE_ALIGN, Overlap, StepGraph
 
 TENSOR_ALIGN = 16
-"""What TFLM aligns tensors to (MicroArenaBufferAlignment)."""
+"""Bytes that TFLM aligns tensors to (MicroArenaBufferAlignment)."""
 MAX_SPANS = 256
-"""Spans of one body. A tensor of more rows is taken a few rows at a time: the planner's work grows with the square of
-their number. No model known to us has more than 224 rows."""
+"""Most spans of one body. In a tensor of more rows, several rows share one span.
+
+The planner's work grows with the square of the number of spans. No model known to us has tensors of more than 224 rows.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Which body a piece belongs to and where in it."""
+    """The body that a piece belongs to, and the piece's offset in it, in bytes."""
 
     body: int
     offset: int
@@ -29,21 +41,21 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """Bodies to place, and piece -> its place in one of them (pieces that never live are missing)."""
+    """Bodies to place, and piece -> its placement in one of them. Pieces that never live are missing."""
 
     bodies: tuple[Body, ...]
     placements: Mapping[int, Placement]
 
     def pieces_of(self) -> dict[int, list[int]]:
         """Body -> its pieces."""
-        found: dict[int, list[int]] = {}
+        pieces: dict[int, list[int]] = {}
         for p, place in self.placements.items():
-            found.setdefault(place.body, []).append(p)
-        return found
+            pieces.setdefault(place.body, []).append(p)
+        return pieces
 
 
 def lives(step_graph: StepGraph, order: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """Piece -> half-open interval of positions in `order` during which its bytes must not be touched by others."""
+    """Piece -> its live interval: half-open, in positions of `order`. No other piece may touch its bytes meanwhile."""
     start: dict[int, int] = dict.fromkeys(sorted(step_graph.initial), 0)
     stop: dict[int, int] = dict.fromkeys(sorted(step_graph.initial), 0)
     for position, s in enumerate(order):
@@ -59,7 +71,7 @@ def lives(step_graph: StepGraph, order: Sequence[int]) -> dict[int, tuple[int, i
 
 
 def live_bytes(step_graph: StepGraph, steps: int, alive: Mapping[int, tuple[int, int]]) -> npt.NDArray[np.int64]:
-    """Bytes alive in each of `steps` steps when nothing overlaps."""
+    """Bytes alive in each of `steps` steps if no step writes in place."""
     change = np.zeros(steps + 1, dtype=np.int64)
     for p, (start, stop) in alive.items():
         change[start] += step_graph.pieces[p].bytes
@@ -68,28 +80,28 @@ def live_bytes(step_graph: StepGraph, steps: int, alive: Mapping[int, tuple[int,
 
 
 def live_peak(step_graph: StepGraph, order: Sequence[int]) -> int:
-    """Most bytes alive in any step, where a step's output row runs over one dying row if it may."""
-    return int(crowd(step_graph, order).max(initial=0))
+    """Most bytes alive in any step, if each step writes in place over one dying row where it may."""
+    return int(live_bytes_in_place(step_graph, order).max(initial=0))
 
 
-def crowd(step_graph: StepGraph, order: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Bytes alive in each step, where a step's output row runs over one dying row if it may."""
+def live_bytes_in_place(step_graph: StepGraph, order: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Bytes alive in each step, if each step writes in place over one dying row where it may."""
     alive = lives(step_graph, order)
-    found = live_bytes(step_graph, len(order), alive)
+    live = live_bytes(step_graph, len(order), alive)
     shared: dict[int, int] = {}
     for position, overlap in usable_overlaps(step_graph, order, alive):
         shared.setdefault(position, overlap.shared_bytes)
     for position, nbytes in shared.items():
-        found[position] -= nbytes
-    return found
+        live[position] -= nbytes
+    return live
 
 
 def usable_overlaps(
     step_graph: StepGraph, order: Sequence[int], alive: Mapping[int, tuple[int, int]]
 ) -> Iterator[tuple[int, Overlap]]:
-    """Overlaps of which, at the position given, the row read dies in the step in which the row written is born.
+    """(Position of a step, overlap) wherever the row read dies in the very step in which the row written is born.
 
-    `alive` are the lives of the pieces that count (`lives`). Of one step, those that share most bytes come first.
+    `alive` are the live intervals of the pieces that count (`lives`). Overlaps of one step that share most bytes come first.
     """
     for position, s in enumerate(order):
         for overlap in step_graph.steps[s].overlaps:
@@ -106,13 +118,14 @@ def make_bodies(
     whole_at: Mapping[int, Sequence[int]] = MappingProxyType({}),
     overlap_above_bytes: int = 0,
 ) -> Bodies:
-    """Bodies of the pieces that live in `order`.
+    """The pieces that live in `order` as bodies.
 
-    Storages of `contiguous` become one body each, and so do all pieces of one row that is made several times. Of the
-    others, a row that may run over the row its step reads last shares that row's body, at the distance the kernels ask
-    for; every other piece is a body of its own. Rows that hang together are harder to place, so they overlap only in
-    steps with more than `overlap_above_bytes` alive. `whole_at` names, by storage of `contiguous`, positions at which
-    all of its rows live, read later or not.
+    * A storage of `contiguous` is one body. At the positions `whole_at` names for it, all of its rows live, even those that
+      no later step reads.
+    * All pieces of one row that is computed several times are one body.
+    * A row that may be written in place joins the body of the row it is written over, at the distance the kernel needs.
+      Joined rows are harder to place, so they are joined only in steps with more than `overlap_above_bytes` alive.
+    * Every other piece is a body of its own.
     """
     alive = lives(step_graph, order)
     for p in alive:
@@ -141,20 +154,20 @@ def make_bodies(
         if p not in followed:
             mine.append(Span(start, stop, offset, piece.bytes))
             continue
-        # In its last step, a row that is run over counts only with the bytes its successor does not take.
+        # In its last step, a row that is written over has a span only for the bytes that the new row does not take.
         shared = followed[p].shared_bytes
         if start < stop - 1:
             mine.append(Span(start, stop - 1, offset, piece.bytes))
         if shared < piece.bytes:
             mine.append(Span(stop - 1, stop, offset + shared, piece.bytes - shared))
     index = {key: b for b, key in enumerate(spans)}
-    lowest = {key: min(s.offset for s in found) if key[0] == "piece" else 0 for key, found in spans.items()}
+    lowest = {key: min(s.offset for s in of_body) if key[0] == "piece" else 0 for key, of_body in spans.items()}
     bodies = tuple(
         Body(
-            tuple(_coarse(_merged([Span(s.start, s.stop, s.offset - lowest[key], s.bytes) for s in found]))),
+            tuple(_coarse(_merged([Span(s.start, s.stop, s.offset - lowest[key], s.bytes) for s in of_body]))),
             TENSOR_ALIGN if key[0] == "storage" else PIECE_ALIGN,
         )
-        for key, found in spans.items()
+        for key, of_body in spans.items()
     )
     return Bodies(bodies, {p: Placement(index[key], offset - lowest[key]) for p, (key, offset) in place.items()})
 
@@ -166,7 +179,7 @@ def _overlaps(
     contiguous: frozenset[int],
     crowded: npt.NDArray[np.bool_],
 ) -> dict[int, Overlap]:
-    """Written piece -> the overlap used for it: the largest of its step whose row dies there and is still free."""
+    """Written piece -> the overlap used for it: the one that shares most bytes with a row that no other piece took."""
     used: dict[int, Overlap] = {}
     taken: set[int] = set()
     free = {p: span for p, span in alive.items() if step_graph.pieces[p].storage not in contiguous}
@@ -178,7 +191,7 @@ def _overlaps(
 
 
 def _merged(spans: list[Span]) -> list[Span]:
-    """Neighbouring spans of equal life as one, so that the planner has fewer to look at."""
+    """`spans` with neighbours of the same live interval joined, so that the planner has fewer to look at."""
     merged: list[Span] = []
     for span in sorted(spans, key=lambda s: (s.offset, s.start)):
         last = merged[-1] if merged else None
@@ -190,7 +203,7 @@ def _merged(spans: list[Span]) -> list[Span]:
 
 
 def _coarse(spans: list[Span]) -> list[Span]:
-    """At most MAX_SPANS spans, in order of offset: neighbours joined, alive whenever one of them is."""
+    """At most MAX_SPANS spans, in order of offset. Neighbours are joined; a joined span lives while any of its parts does."""
     while len(spans) > MAX_SPANS:
         pairs = [spans[k : k + 2] for k in range(0, len(spans), 2)]
         spans = [_joined(pair) for pair in pairs]

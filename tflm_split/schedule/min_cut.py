@@ -1,7 +1,7 @@
-"""Which side of a cheapest cut does each node lie on? Maximum flow by blocking flows (Dinic 1970), on small integer networks.
+"""Which side of a minimum cut does each node lie on? Maximum flow by blocking flows (Dinic 1970), with integer capacities.
 
-Pure bookkeeping: nodes, arcs and capacities, nothing of networks that infer. The loops run in C (`min_cut.c`, in the
-package's host library) or, where that is missing, in Python: slower, but the same cuts.
+This file is about flow networks alone and knows nothing of neural networks. The loops run in C (`min_cut.c`, in the
+package's host library). Where that library is missing they run in Python, which is slower and gives the same cuts.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ import numpy as np
 from tflm_split.native.loops import native, pointer
 
 UNCUTTABLE = 1 << 60
-"""Capacity of an arc that no cut of interest crosses."""
+"""Capacity of an arc that no minimum cut crosses."""
 
 
 @dataclass(slots=True)
 class FlowNetwork:
-    """Arcs come in pairs: arc a and, at a ^ 1, the way back. Grows by `node` and `arc`."""
+    """Nodes and arcs. Arcs come in pairs: arc a, and arc a ^ 1 for the way back. `room` is the capacity that is left."""
 
     nodes: int
     heads: list[int] = field(default_factory=list)
     room: list[int] = field(default_factory=list)
 
     def node(self) -> int:
-        """A new node."""
+        """Add a node and return its number."""
         self.nodes += 1
         return self.nodes - 1
 
     def arc(self, tail: int, head: int, capacity: int) -> None:
-        """A one-way arc; one between a node and itself is no arc."""
+        """Add a one-way arc. An arc from a node to itself is left out."""
         if tail != head:
             self.heads += (head, tail)
             self.room += (capacity, 0)
 
-    def cheapest_cut(self, source: int, sink: int, use_native: bool = True) -> tuple[int, set[int], set[int]]:
-        """(capacity of a cheapest cut, its smallest source side, its largest source side)."""
+    def minimum_cut(self, source: int, sink: int, use_native: bool = True) -> tuple[int, set[int], set[int]]:
+        """(Capacity of a minimum cut, its smallest source side, its largest source side). Sides are sets of nodes."""
         library = native() if use_native else None
         if library is None:
-            return _Flow(self).cheapest_cut(source, sink)
+            return _Flow(self).minimum_cut(source, sink)
         heads, room = np.array(self.heads, dtype=np.int64), np.array(self.room, dtype=np.int64)
         sides = np.empty((2, self.nodes), dtype=np.uint8)
         size = ctypes.c_int64(self.nodes), ctypes.c_int64(len(heads))
@@ -55,7 +55,7 @@ class FlowNetwork:
 
 
 class _Flow:
-    """The loops of min_cut.c."""
+    """The loops of `min_cut.c` in Python."""
 
     def __init__(self, network: FlowNetwork) -> None:
         self.nodes, self.heads, self.room = network.nodes, network.heads, list(network.room)
@@ -63,7 +63,7 @@ class _Flow:
         for a in range(len(self.heads)):
             self.arcs_of[self.heads[a ^ 1]].append(a)
 
-    def cheapest_cut(self, source: int, sink: int) -> tuple[int, set[int], set[int]]:
+    def minimum_cut(self, source: int, sink: int) -> tuple[int, set[int], set[int]]:
         flow = 0
         while True:
             level = self._levels(source, sink)
@@ -74,7 +74,7 @@ class _Flow:
         return flow, smallest, set(range(self.nodes)) - self._reaches(sink)
 
     def _levels(self, source: int, sink: int) -> list[int]:
-        """Arcs from the source to each node through arcs with room; -1 where there is no way."""
+        """Distance of each node from the source, in arcs that have room. -1 where there is no path."""
         heads, room, arcs_of = self.heads, self.room, self.arcs_of
         level = [-1] * self.nodes
         level[source] = 0
@@ -92,6 +92,7 @@ class _Flow:
         return level
 
     def _blocking_flow(self, source: int, sink: int, level: list[int]) -> int:
+        """Push flow along shortest paths until each of them has a full arc. Returns how much."""
         heads, room, arcs_of = self.heads, self.room, self.arcs_of
         turn = [0] * self.nodes
         path: list[int] = []
@@ -122,13 +123,14 @@ class _Flow:
                 here = heads[path.pop() ^ 1]
 
     def _reaches(self, sink: int) -> set[int]:
+        """Nodes with a path to the sink through arcs that have room."""
         heads, room, arcs_of = self.heads, self.room, self.arcs_of
-        found = {sink}
+        reaching = {sink}
         todo = [sink]
         while todo:
             for a in arcs_of[todo.pop()]:
                 tail = heads[a]
-                if room[a ^ 1] and tail not in found:
-                    found.add(tail)
+                if room[a ^ 1] and tail not in reaching:
+                    reaching.add(tail)
                     todo.append(tail)
-        return found
+        return reaching

@@ -1,7 +1,11 @@
-"""Which orders of operators are worth cutting? Several, of which the caller keeps the best.
+"""Which orders of operators are worth cutting? Up to three; the caller keeps the best.
 
-The file's own order; and, on graphs that branch, orders of least live bytes (`optimal_order.py`): of operators, and of
-chains without branches that move as one, for within a chain rows stream, so only what crosses its ends counts.
+1. The order of the file.
+2. The order of chains with the fewest bytes alive (`optimal_order.py`). A chain has no branches and runs in one go. Rows
+   stream within it, so only the tensors at its ends count.
+3. The order of single operators with the fewest bytes alive.
+
+A graph without branches has only the first.
 """
 
 from __future__ import annotations
@@ -16,12 +20,15 @@ from tflm_split.split.operators.slices import sliced_input
 from tflm_split.split.regions import Split
 
 ORDER_STATES = 20_000
-"""Sets of executed operators that each search for an order may look at (`optimal_order.py`)."""
+"""States that each search for an order may look at (`optimal_order.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """Nodes that run one after the other; `needs` are chains, `reads` and `makes` storages that cross its ends."""
+    """Nodes that run one after the other.
+
+    `needs` are the chains that come first. `reads` and `makes` are the storages that live beyond the chain.
+    """
 
     nodes: tuple[int, ...]
     needs: frozenset[int]
@@ -30,7 +37,7 @@ class _Chain:
 
 
 def candidate_orders(split: Split, step_graph: StepGraph, states: int = ORDER_STATES) -> tuple[tuple[int, ...], ...]:
-    """Distinct operator orders, the file's first; only that one where order could matter for more than memory."""
+    """Distinct operator orders, the file's first. It is the only one where the order could change the model's results."""
     graph = split.graph
     file_order = tuck_aliases(split, range(len(graph.operators)))
     if not may_reorder(graph):
@@ -40,38 +47,37 @@ def candidate_orders(split: Split, step_graph: StepGraph, states: int = ORDER_ST
     singles = _singles(split, step_graph, dependencies)
     if len(chains) < 3 or not _branches(dependencies, graph):
         return (file_order,)
-    found = [file_order]
+    orders = [file_order]
     for parts in (chains, singles):
         order = tuck_aliases(split, _least_live(split, parts, states))
-        if order not in found:
-            found.append(order)
-    return tuple(found)
+        if order not in orders:
+            orders.append(order)
+    return tuple(orders)
 
 
 def may_reorder(graph: Graph) -> bool:
-    """Whether operators talk to each other through tensors only (no variables, resources or subgraph calls)."""
+    """Whether operators affect each other through tensors only: no variables, no resources, no calls of subgraphs."""
     stateful = {"CALL_ONCE", "IF", "WHILE", "ASSIGN_VARIABLE", "READ_VARIABLE", "VAR_HANDLE", "CALL"}
     return not any(op.kind in stateful for op in graph.operators) and not any(t.is_variable for t in graph.tensors)
 
 
 def tuck_aliases(split: Split, order: Sequence[int]) -> tuple[int, ...]:
-    """`order` with every operator that takes no step moved next to the one it belongs to.
+    """`order` with every reshape moved right behind its producer or, where that is stock, right before its first reader.
 
-    A reshape follows its producer at once (or precedes its first reader), so that it never stands alone between stock
-    operators as a region without steps.
+    A reshape takes no steps. Alone between two stock operators it would be a region without steps.
     """
     graph = split.graph
     producers = graph.producers()
     moved = [n for n in order if n in split.aliased and graph.operators[n].kind != "CONCATENATION"]
     result = [n for n in order if n not in set(moved)]
-    behind: set[int] = set()
+    placed: set[int] = set()
     for n in moved:
         producer = producers.get(sliced_input(graph.operators[n]))
-        if producer in behind or (producer is not None and producer not in split.stock and producer not in moved):
-            behind.add(n)
+        if producer in placed or (producer is not None and producer not in split.stock and producer not in moved):
+            placed.add(n)
             result.insert(result.index(producer) + 1, n)
     for n in reversed(moved):
-        if n not in behind:
+        if n not in placed:
             outputs = set(graph.operators[n].outputs)
             readers = [i for i, k in enumerate(result) if outputs & set(graph.operators[k].inputs)]
             result.insert(min(readers, default=0), n)
@@ -79,7 +85,7 @@ def tuck_aliases(split: Split, order: Sequence[int]) -> tuple[int, ...]:
 
 
 def node_dependencies_with_aliases(split: Split, step_graph: StepGraph) -> dict[int, frozenset[int]]:
-    """What must run before each node: through pieces, and through tensors for operators without steps."""
+    """Node -> the nodes that must run before it. Operators without steps are among them: they depend through tensors."""
     graph = split.graph
     producers = graph.producers()
     by_pieces = node_dependencies(step_graph)
@@ -89,6 +95,7 @@ def node_dependencies_with_aliases(split: Split, step_graph: StepGraph) -> dict[
 
 
 def _branches(dependencies: Mapping[int, frozenset[int]], graph: Graph) -> bool:
+    """Whether some node has several readers, or the graph several inputs."""
     fan_out: dict[int, int] = {}
     for needs in dependencies.values():
         for n in needs:
@@ -97,7 +104,7 @@ def _branches(dependencies: Mapping[int, frozenset[int]], graph: Graph) -> bool:
 
 
 def _storages_of(split: Split, step_graph: StepGraph, nodes: Sequence[int]) -> tuple[set[int], set[int]]:
-    """Storages (accumulators left out) that `nodes` read and write."""
+    """The storages that `nodes` read and those that they write, accumulators left out."""
     reads: set[int] = set()
     writes: set[int] = set()
     count = len(split.storages.storages)
@@ -109,16 +116,16 @@ def _storages_of(split: Split, step_graph: StepGraph, nodes: Sequence[int]) -> t
     return {s for s in reads if s < count}, {s for s in writes if s < count}
 
 
-def _group(
+def _as_chains(
     split: Split, step_graph: StepGraph, groups: list[list[int]], deps: Mapping[int, frozenset[int]]
 ) -> list[_Chain]:
+    """Each of `groups` as a chain. Storages that only one group uses are left out: they stream through it."""
     where = {n: c for c, nodes in enumerate(groups) for n in nodes}
     chains = []
     for c, nodes in enumerate(groups):
         needs = frozenset(where[d] for n in nodes for d in deps[n] if where[d] != c)
         reads, writes = _storages_of(split, step_graph, nodes)
         chains.append(_Chain(tuple(nodes), needs, frozenset(reads), frozenset(writes)))
-    # what only lives inside a chain streams through it
     users: dict[int, set[int]] = {}
     for c, chain in enumerate(chains):
         for s in chain.reads | chain.makes:
@@ -128,15 +135,18 @@ def _group(
 
 
 def _interface_storages(split: Split) -> set[int]:
+    """The storages of the model's inputs and outputs."""
     graph, storages = split.graph, split.storages
     return {storages.storage_of[t] for t in (*graph.inputs, *graph.outputs) if t in storages.storage_of}
 
 
 def _singles(split: Split, step_graph: StepGraph, deps: Mapping[int, frozenset[int]]) -> list[_Chain]:
-    return _group(split, step_graph, [[op.index] for op in split.graph.operators], deps)
+    """Each operator as a chain of its own."""
+    return _as_chains(split, step_graph, [[op.index] for op in split.graph.operators], deps)
 
 
 def _chains(split: Split, step_graph: StepGraph, deps: Mapping[int, frozenset[int]]) -> list[_Chain]:
+    """Longest runs of operators in which each is the only follower of the one before, and needs nothing else."""
     followers: dict[int, list[int]] = {op.index: [] for op in split.graph.operators}
     for n, needs in deps.items():
         for d in needs:
@@ -152,11 +162,11 @@ def _chains(split: Split, step_graph: StepGraph, deps: Mapping[int, frozenset[in
         else:
             where[n] = len(groups)
             groups.append([n])
-    return _group(split, step_graph, groups, deps)
+    return _as_chains(split, step_graph, groups, deps)
 
 
 def _least_live(split: Split, chains: Sequence[_Chain], states: int) -> list[int]:
-    """Nodes in an order of least live bytes, as far as `states` sets of executed chains can tell."""
+    """The nodes of `chains` in the order with the fewest bytes alive that a search of `states` states finds."""
     graph, storages = split.graph, split.storages
     tasks = tuple(Task(c.needs, c.reads, c.makes) for c in chains)
     sizes = tuple(s.rows * s.row_bytes for s in storages.storages)

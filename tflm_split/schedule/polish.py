@@ -1,12 +1,16 @@
 """Can the steps of a schedule change places so that fewer bytes live at the worst moment?
 
-At the most crowded step, the steps around it are divided anew into those that run before it and those that run after:
-among all divisions that respect what each step reads, the one that leaves fewest bytes in between. That is a cheapest
-cut (a piece costs its bytes when its writer is before and a reader after), so each question is answered exactly; each
-half keeps its own order, or is divided anew where it is still too crowded. What lowers the peak or thins out the crowd
-stays; the next most crowded step follows, until nothing helps.
+Take a window of steps around the most crowded step X. Divide the others anew: some run before X, the rest after it.
 
-A region's steps stay between the stock operators around it.
+    before   a b c d X e f g        bytes alive at X: the rows that a..d write and X, e, f or g read
+    after    a c e   X b d f g      e no longer waits with its input, b and d no longer keep their output
+
+Of all divisions that respect what each step reads, the best one leaves the fewest bytes alive in between. It is a minimum
+cut: a piece costs its bytes if it is written before X and read after. So each question has an exact answer. A half keeps
+its own order, or is divided in the same way if it is still too crowded.
+
+A new order is kept if it lowers the peak, or leaves fewer bytes in crowded steps. Then the next most crowded step follows,
+until nothing helps. Steps never cross a stock operator.
 """
 
 from __future__ import annotations
@@ -20,24 +24,35 @@ from tflm_split.schedule.min_cut import UNCUTTABLE, FlowNetwork
 from tflm_split.schedule.step_graph import StepGraph
 
 REACHES = ((32, 128, 512), (48, 192, 768), (64, 256, 1024))
-"""How many steps to each side of the most crowded one may move: of one list, the smallest that helps is taken, and the
-next list is turned to when none does."""
+"""How many steps on each side of a crowded one the window takes in. Each list is tried from its smallest reach up.
+
+When no reach of a list helps, the next list is used.
+"""
 CROWDED = 0.97
-"""Steps with more than this share of the peak are a crowd: a move must lower the peak or thin it out."""
-PICKED = 3
-"""Of the most crowded steps, and of the crowd, how many are asked about before a wider window is tried."""
+"""Steps with more than this share of the peak are crowded. A new order must lower the peak or the bytes above this share."""
+MAX_PICKED = 3
+"""Windows of one reach are tried around so many of the steps at the peak, and around so many of the crowded steps."""
 _SOURCE, _SINK = 0, 1
-"""Nodes of a network: all that must come before the step in question, and itself with all that must come after."""
+"""Nodes of a flow network. The source stands for steps that must run before X, the sink for X and all that must follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Positions [start, stop) of an order, and the pieces touched there by when else they exist."""
+    """Positions [start, stop) of an order, and the pieces that its steps touch.
+
+    A piece belongs to one of four kinds, by when it lives:
+
+        ======|=window=|======
+          ----|--------|----      throughout
+          ----|---     |          before
+              |    ----|----      after
+              |  ----  |          inner
+    """
 
     start: int
     stop: int
     base_bytes: int
-    """What lives at every position, whatever the order of the window's steps."""
+    """Bytes alive at every position, in any order of the window's steps."""
     throughout: tuple[int, ...]
     before: tuple[int, ...]
     after: tuple[int, ...]
@@ -45,20 +60,17 @@ class _Window:
 
 
 class Polish:
-    """A schedule whose steps change places, window by window; can be stopped and gone on with.
-
-    Looking at the same schedule for the same total effort gives the same result.
-    """
+    """A schedule that is polished in several calls of `run`. The same schedule and total effort give the same result."""
 
     def __init__(self, step_graph: StepGraph, schedule: Schedule, stock: frozenset[int]) -> None:
         order = schedule.steps
         self.best = schedule
         self.exhausted = not order
-        """Whether nothing more will be found."""
-        self.left = 0
-        """Steps that may still be looked at."""
-        self.way = 0
-        self.peak_of_round = schedule.live_peak_bytes
+        """Whether no further improvement is possible."""
+        self.steps_left = 0
+        """Effort that is left: the steps of each window that is divided count against it."""
+        self.reach_list = 0
+        self.peak_at_round_start = schedule.live_peak_bytes
         steps = step_graph.steps
         self.graph = step_graph
         self.order = list(order)
@@ -71,35 +83,42 @@ class Polish:
             for p in pieces
         }
         self.first = {p: -1 if p in step_graph.initial else len(order) for p in pieces}
-        """Position of the first step that touches a piece; -1 for what exists at the start."""
+        """By piece: position of the first step that touches it, -1 if it exists at the start."""
         self.last = {p: len(order) if p in step_graph.final else -1 for p in pieces}
-        """Position of the last; one past the end for what must survive."""
-        self._touch(0, self.order)
-        self.runs = _runs([steps[s].node in stock for s in order])
+        """By piece: position of the last step that touches it, one past the end if it must survive."""
+        self._extend_lives(0, self.order)
+        self.runs = _between_stock([steps[s].node in stock for s in order])
         untouched = sum(self.bytes[p] for p in step_graph.initial & step_graph.final if p not in pieces)
-        self.live, self.apart = self._crowd(self._window(0, len(order), untouched), self.order)
-        self.open_questions = self._questions()
+        self.live, self.live_apart = self._live_bytes(self._window(0, len(order), untouched), self.order)
+        self.windows_to_try = self._windows_to_try()
 
-    def _touch(self, start: int, steps: Sequence[int]) -> None:
+    def _extend_lives(self, start: int, steps: Sequence[int]) -> None:
+        """Let every piece live at the steps that touch it. `steps` run from position `start` on."""
         for position, s in enumerate(steps, start):
             for p in self.touched[s]:
                 self.first[p] = min(self.first[p], position)
                 self.last[p] = max(self.last[p], position)
 
     def _window(self, start: int, stop: int, untouched_bytes: int | None = None) -> _Window:
-        found: tuple[list[int], list[int], list[int], list[int]] = ([], [], [], [])
+        """Positions [start, stop) as a window.
+
+        `untouched_bytes` live there without being touched; None derives them from what is known to live at `start`.
+        """
+        throughout: list[int] = []
+        before_only: list[int] = []
+        after_only: list[int] = []
+        inner: list[int] = []
         for p in dict.fromkeys(p for s in self.order[start:stop] for p in self.touched[s]):
             before, after = self.first[p] < start, self.last[p] >= stop
-            found[0 if before and after else 1 if before else 2 if after else 3].append(p)
+            (throughout if before and after else before_only if before else after_only if after else inner).append(p)
         if untouched_bytes is None:
-            here = sum(self.bytes[p] for pieces in found for p in pieces if self.first[p] <= start)
-            untouched_bytes = self.apart[start] - here
-        base = untouched_bytes + sum(self.bytes[p] for p in found[0])
-        throughout, before_only, after_only, inner = map(tuple, found)
-        return _Window(start, stop, base, throughout, before_only, after_only, inner)
+            touched = (*throughout, *before_only, *after_only, *inner)
+            untouched_bytes = self.live_apart[start] - sum(self.bytes[p] for p in touched if self.first[p] <= start)
+        base = untouched_bytes + sum(self.bytes[p] for p in throughout)
+        return _Window(start, stop, base, tuple(throughout), tuple(before_only), tuple(after_only), tuple(inner))
 
-    def _crowd(self, window: _Window, steps: Sequence[int]) -> tuple[list[int], list[int]]:
-        """Bytes alive at each of the window's positions if they ran `steps`: as rows overlap, and if none did."""
+    def _live_bytes(self, window: _Window, steps: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Bytes alive at each position of the window if it ran `steps`: with rows written in place, and without."""
         first = dict.fromkeys((*window.throughout, *window.before), -1)
         last: dict[int, int] = {}
         for k, s in enumerate(steps):
@@ -112,116 +131,116 @@ class Polish:
         for p in (*window.before, *window.after, *window.inner):
             change[max(first[p], 0)] += self.bytes[p]
             change[last[p] + 1] -= self.bytes[p]
-        live, apart = [], []
+        live, live_apart = [], []
         now = 0
         for k, s in enumerate(steps):
             now += change[k]
-            apart.append(now)
+            live_apart.append(now)
             shared = 0
             for overlap in self.graph.steps[s].overlaps:
                 if last[overlap.read] == k and first[overlap.written] == k:
                     shared = overlap.shared_bytes
                     break
             live.append(now - shared)
-        return live, apart
+        return live, live_apart
 
     @property
     def schedule(self) -> Schedule:
-        """The one this started from, or one of lower live peak."""
+        """The schedule this started from, or a better one with a lower live peak."""
         peak = max(self.live, default=0)
         if peak >= self.best.live_peak_bytes:
             return self.best
         return replace(self.best, steps=tuple(self.order), live_peak_bytes=peak)
 
     def run(self, effort: int, tick: Tick = no_tick) -> None:
-        """Go on until nothing helps or `effort` more steps have been looked at; `tick` is called for each window."""
-        self.left += effort
-        while self.left > 0 and not self.exhausted:
+        """Go on until nothing helps or the windows divided have `effort` more steps. `tick` is called for each window."""
+        self.steps_left += effort
+        while self.steps_left > 0 and not self.exhausted:
             tick()
-            question = next(self.open_questions, None)
-            if question is None:
-                self._look_otherwise()
-            elif self._improved(*question):
-                self.open_questions = self._questions()
+            window = next(self.windows_to_try, None)
+            if window is None:
+                self._next_reaches()
+            elif self._improve(*window):
+                self.windows_to_try = self._windows_to_try()
 
-    def _look_otherwise(self) -> None:
-        """Turn to the next list of reaches; after the last to the first, unless a whole round did not lower the peak."""
-        self.way += 1
-        if self.way == len(REACHES):
+    def _next_reaches(self) -> None:
+        """Use the next list of reaches. After the last comes the first, unless a whole round did not lower the peak."""
+        self.reach_list += 1
+        if self.reach_list == len(REACHES):
             peak = max(self.live)
-            self.exhausted = peak >= self.peak_of_round
-            self.way, self.peak_of_round = 0, peak
-        self.open_questions = self._questions()
+            self.exhausted = peak >= self.peak_at_round_start
+            self.reach_list, self.peak_at_round_start = 0, peak
+        self.windows_to_try = self._windows_to_try()
 
-    def _questions(self) -> Iterator[tuple[int, int, int]]:
-        """Windows around crowded steps, and where in them those are: the narrow ones first."""
+    def _windows_to_try(self) -> Iterator[tuple[int, int, int]]:
+        """(Start, stop, position of the crowded step) of the windows around crowded steps, narrow windows first."""
         peak = max(self.live, default=0)
         most = [k for k, live in enumerate(self.live) if live == peak]
         crowd = [k for k, live in enumerate(self.live) if live > CROWDED * peak]
-        picked = dict.fromkeys([*_spread(most, PICKED), *_spread(crowd, PICKED)])
-        for reach in REACHES[self.way]:
+        picked = dict.fromkeys([*_evenly_spread(most, MAX_PICKED), *_evenly_spread(crowd, MAX_PICKED)])
+        for reach in REACHES[self.reach_list]:
             for at in picked:
                 low, high = self.runs[at]
                 yield max(low, at - reach), min(high, at + reach + 1), at
 
-    def _improved(self, start: int, stop: int, at: int) -> bool:
-        """Whether dividing the window at `at`, and what comes of it further, helped; if not, all is as it was."""
+    def _improve(self, start: int, stop: int, at: int) -> bool:
+        """Divide the window at `at`, then its halves where they are crowded. If that does not help, undo it: False."""
         peak = max(self.live)
         level = int(CROWDED * peak)
-        best = _score(self.live, level)
+        best = _crowdedness(self.live, level)
         steps = self.order[start:stop]
         for early in (True, False):
-            self._conquer(start, stop, at, early, peak)
-            if _score(self.live, level) < best:
+            self._divide_until_thin(start, stop, at, early, peak)
+            if _crowdedness(self.live, level) < best:
                 return True
-            self._put(start, steps)
+            self._reorder(start, steps)
         return False
 
-    def _conquer(self, start: int, stop: int, at: int, early: bool, peak: int) -> None:
-        """Divide positions [start, stop) at `at`, then each part anew as long as it is as crowded as `peak`."""
+    def _divide_until_thin(self, start: int, stop: int, at: int, early: bool, peak: int) -> None:
+        """Divide positions [start, stop) at `at`, then each half at its own worst step while that is as high as `peak`."""
         todo = [(start, stop, at)]
         while todo:
             start, stop, at = todo.pop()
-            self.left -= stop - start
+            self.steps_left -= stop - start
             before = self.order[start:stop]
             steps, middle = self._divided(self._window(start, stop), before, at - start, early)
             if steps == before:
                 continue
-            self._put(start, steps)
+            self._reorder(start, steps)
             for low, high in ((start, start + middle), (start + middle + 1, stop)):
                 if low < high:
                     most = max(self.live[low:high])
                     if most >= peak:
                         todo.append((low, high, self.live.index(most, low)))
 
-    def _put(self, start: int, steps: list[int]) -> None:
-        """Let `steps`, the same as before in another order, run from `start` on."""
+    def _reorder(self, start: int, steps: list[int]) -> None:
+        """Run `steps` from position `start` on. They are those that ran there before, in another order."""
         stop = start + len(steps)
         if self.order[start:stop] == steps:
             return
         window = self._window(start, stop)
         self.order[start:stop] = steps
-        self.live[start:stop], self.apart[start:stop] = self._crowd(window, steps)
+        self.live[start:stop], self.live_apart[start:stop] = self._live_bytes(window, steps)
         for p in (*window.after, *window.inner):
             self.first[p] = len(self.order)
         for p in (*window.before, *window.inner):
             self.last[p] = -1
-        self._touch(start, steps)
+        self._extend_lives(start, steps)
 
     def _divided(self, window: _Window, steps: Sequence[int], at: int, early: bool) -> tuple[list[int], int]:
-        """`steps` in two halves around `steps[at]`, with as few bytes as possible alive in between; where the first ends.
+        """(`steps` divided around `steps[at]` with the fewest bytes alive in between, length of the first half).
 
-        Of all such divisions the one with fewest steps in the first half, or with most.
+        Of several such divisions, `early` runs as few steps as possible before `steps[at]`. Otherwise it is as many as possible.
         """
         network, node = self._network(window, steps, at)
-        _, smallest, largest = network.cheapest_cut(_SOURCE, _SINK)
+        _, smallest, largest = network.minimum_cut(_SOURCE, _SINK)
         chosen = smallest if early else largest
         first = [s for k, s in enumerate(steps) if node[k] in chosen]
         second = [s for k, s in enumerate(steps) if node[k] not in chosen and k != at]
         return [*first, steps[at], *second], len(first)
 
     def _network(self, window: _Window, steps: Sequence[int], at: int) -> tuple[FlowNetwork, list[int]]:
-        """What a division of `steps` around `steps[at]` costs, and the network's node of each step."""
+        """The flow network whose cuts are the divisions of `steps` around `steps[at]`, and the node of each step in it."""
         local = {s: k for k, s in enumerate(steps)}
         depends = [[local[d] for d in self.graph.steps[s].depends if d in local] for s in steps]
         node = _forced(depends, at)
@@ -238,7 +257,7 @@ class Polish:
         return network, node
 
     def _price(self, network: FlowNetwork, piece: int, window: _Window, local: dict[int, int], node: list[int]) -> None:
-        """Let a cut pay for `piece` once if it exists when the first half is done."""
+        """Let each cut cost the bytes of `piece`, once, if the piece lives between the two halves."""
         bytes_ = self.bytes[piece]
         makers = {node[local[s]] for s in self.writers[piece] if s in local}
         users = {node[local[s]] for s in self.users[piece] if s in local}
@@ -267,7 +286,7 @@ class Polish:
 
 
 def _forced(depends: Sequence[Sequence[int]], at: int) -> list[int]:
-    """By step: `_SOURCE` for what `at` depends on, `_SINK` for itself and what depends on it, -1 for the others."""
+    """By step: `_SOURCE` if `at` depends on it, `_SINK` if it is `at` or depends on it, -1 if it may go to either side."""
     node = [-1] * len(depends)
     node[at] = _SINK
     todo = list(depends[at])
@@ -282,20 +301,20 @@ def _forced(depends: Sequence[Sequence[int]], at: int) -> list[int]:
     return node
 
 
-def _spread(positions: Sequence[int], count: int) -> list[int]:
-    """At most `count` of `positions`, evenly, both ends among them."""
+def _evenly_spread(positions: Sequence[int], count: int) -> list[int]:
+    """At most `count` of `positions`, evenly spread, with the first and the last."""
     if len(positions) <= count:
         return list(positions)
     return [positions[k * (len(positions) - 1) // (count - 1)] for k in range(count)]
 
 
-def _score(live: Sequence[int], level: int) -> tuple[int, int]:
-    """Peak in bytes; bytes above `level`, summed over steps."""
+def _crowdedness(live: Sequence[int], level: int) -> tuple[int, int]:
+    """(Peak in bytes, bytes above `level` summed over all steps). Less is better."""
     return max(live), sum(b - level for b in live if b > level)
 
 
-def _runs(is_stock: Sequence[bool]) -> list[tuple[int, int]]:
-    """By position: the run of steps, between two stock operators, that it belongs to."""
+def _between_stock(is_stock: Sequence[bool]) -> list[tuple[int, int]]:
+    """By position: [start, stop) of the steps around it with no stock operator in between. A stock operator is alone."""
     runs: list[tuple[int, int]] = []
     start = 0
     for k in range(len(is_stock) + 1):

@@ -1,8 +1,11 @@
-"""The steps of a network and the pieces they read and write: all that scheduling and planning need to know.
+"""The steps of a network and the pieces they read and write. Scheduling and planning need to know nothing else.
 
-A *node* is an operator of the graph; its steps are the rows of its row ops, or one step for a stock operator, which
-reads and writes whole tensors. A *piece* is one row of a storage, one accumulator, or the room a stock operator's kernel
-needs for scratch while it runs.
+    node 3, a convolution:   step 17  reads pieces 40 41 42, writes piece 60
+                             step 18  reads pieces    41 42 43, writes piece 61
+                             ...
+
+A *node* is an operator of the graph. Each row of its row ops is a step. A stock operator is one step, which reads and
+writes whole tensors. A *piece* is one row of a storage, one accumulator, or the scratch memory of a stock operator's kernel.
 """
 
 from __future__ import annotations
@@ -20,12 +23,12 @@ from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.storage import StorageView
 
 PIECE_ALIGN = 4
-"""Rows lie on words: the u16 address table counts in them, and word loads work on every core."""
+"""Rows start at multiples of 4 bytes. The address table counts in words, in 16 bits, and word loads work on every core."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Row `row` of storage `storage`; accumulators and scratch are row 0 of storages of their own, after the map's."""
+    """Row `row` of storage `storage`. An accumulator or scratch is row 0 of a storage of its own, numbered after the others."""
 
     storage: int
     row: int
@@ -34,7 +37,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """If piece `read` dies in this step, piece `written` may start `distance_bytes` below it and share bytes with it."""
+    """An in-place opportunity of a step: if piece `read` dies in it, piece `written` may lie over a part of it.
+
+    `written` must start at least `distance_bytes` below `read`. At that distance the two share `shared_bytes`.
+    """
 
     read: int
     written: int
@@ -44,7 +50,7 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Row `row` of row op `row_op` (an index into the list of row ops), or a whole stock operator (`row_op` None)."""
+    """Row `row` of row op `row_op`, an index into `Split.row_ops`. A stock operator is one step, with `row_op` None."""
 
     node: int
     row_op: int | None
@@ -52,33 +58,39 @@ class Step:
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     depends: tuple[int, ...] = ()
-    """Steps that must come first: those that write the bytes read here, and an accumulator's previous row."""
+    """Steps that must come first: those that write what is read here, and the one before it on the same accumulator."""
     overlaps: tuple[Overlap, ...] = ()
-    """Dying rows the output row may run over, most bytes shared first; one of them at most can be used."""
+    """Rows that the output row may be written over if they die here, most bytes shared first. Only one can be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepGraph:
-    """`producers[p]`: the steps that write (part of) piece p. `initial` pieces exist at the start, `final` ones survive."""
+    """All steps and pieces. Both are named by their index everywhere."""
 
     nodes: int
+    """Number of nodes."""
     pieces: tuple[Piece, ...]
     steps: tuple[Step, ...]
     steps_of: tuple[tuple[int, ...], ...]
+    """By node: its steps."""
     producers: tuple[tuple[int, ...], ...]
+    """By piece: the steps that write it, or a part of it."""
     readers: tuple[tuple[int, ...], ...]
+    """By piece: the steps that read it."""
     initial: frozenset[int]
+    """Pieces that exist at the start."""
     final: frozenset[int]
+    """Pieces that must survive to the end."""
     scratch: frozenset[int]
-    """Storages that are scratch of stock operators: TFLM places them itself, we only keep the room free."""
+    """Storages that are scratch of stock operators. TFLM places them; the plan only keeps room for them."""
     needed: frozenset[int]
-    """Steps whose result reaches an output, a stock operator or another region; a row that a stride skips is left out."""
+    """Steps whose result reaches an output, a stock operator or another region. Rows that a stride skips are not needed."""
 
 
 def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
-    """The steps of `split`: covered operators as their row ops cut them, stock operators whole, with their scratch.
+    """The steps of `split`: a step for each row of each row op, and one for each stock operator, with its scratch.
 
-    `in_place` False takes away the option of steps to write over a row they read for the last time.
+    With `in_place` False, no step may write over a row that it reads for the last time.
     """
     builder = _Builder(split, in_place)
     for index, op in enumerate(split.row_ops):
@@ -89,13 +101,13 @@ def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
 
 
 class _Builder:
-    """The pieces and steps found so far, and which step touches which part of which piece."""
+    """The pieces and steps so far, and which step touches which part of which piece."""
 
     def __init__(self, split: Split, in_place: bool) -> None:
         self.split, self.in_place = split, in_place
         self.pieces: list[Piece] = []
         self.first_piece: list[int] = []
-        """By storage: its row 0."""
+        """By storage: the piece of its row 0."""
         for storage in split.storages.storages:
             self.first_piece.append(len(self.pieces))
             self.pieces.extend(Piece(storage.index, r, storage.row_bytes) for r in range(storage.rows))
@@ -104,10 +116,14 @@ class _Builder:
         self.steps: list[Step] = []
         self.writers: dict[int, list[tuple[int, _Part]]] = {}
         self.parts_read: list[list[tuple[int, _Part]]] = []
-        """By step."""
+        """By step: the pieces it reads, and which part of each."""
 
     def add_rows(self, index: int, op: RowOp) -> None:
-        """Every step of row op `index`; an accumulator is a piece of its own, written by the first row, read by the others."""
+        """Add every step of row op `index`.
+
+        An accumulator is a piece of its own. The first step writes it, the others read it, and the last one writes the
+        output row.
+        """
         activations = self._activations(op)
         target = self.split.storages.output_view(op)
         out_first = self.first_piece[target.storage] + target.first_row
@@ -130,7 +146,8 @@ class _Builder:
                     written = [*written, (accumulator, _WHOLE)]
             if sums is not None:
                 reads.append(sums + row)
-                # Before the rows this step reads: they can wait until the rows of earlier groups are gone.
+                # This dependency comes first, so that streaming lets the rows of earlier groups die before it makes those
+                # that this step reads.
                 depends = (self.writers[sums + row][-1][0],)
                 pairs += _over_sums(op, sums + row, out_first + row, out_part) if self.in_place else ()
             writes = tuple(p for p, _ in written)
@@ -138,7 +155,7 @@ class _Builder:
             self._add(step, read, written)
 
     def add_stock(self, node: int) -> None:
-        """The one step of a stock operator, with a piece for its scratch."""
+        """Add the one step of a stock operator, and a piece for its scratch."""
         operator = self.split.graph.operators[node]
         reads = self._pieces_of_all(t for t in operator.inputs if t != ABSENT)
         writes = self._pieces_of_all(operator.outputs)
@@ -151,7 +168,7 @@ class _Builder:
         self._add(step, [(p, _WHOLE) for p in reads], [(p, _WHOLE) for p in writes])
 
     def finish(self) -> StepGraph:
-        """Every step with the steps it depends on, by node and by piece."""
+        """Find what each step depends on, and index steps by node and by piece."""
         graph, stock = self.split.graph, self.split.stock
         steps = [replace(step, depends=self._depends(s)) for s, step in enumerate(self.steps)]
         steps_of: list[list[int]] = [[] for _ in graph.operators]
@@ -185,26 +202,26 @@ class _Builder:
         self.steps.append(step)
 
     def _depends(self, s: int) -> tuple[int, ...]:
-        """What step `s` depends on already, and the steps that write what it reads."""
-        found = dict.fromkeys(self.steps[s].depends)
+        """The steps that `s` depends on: those known already, and those that write what it reads."""
+        depends = dict.fromkeys(self.steps[s].depends)
         for p, part in self.parts_read[s]:
-            found.update(dict.fromkeys(w for w, other in self.writers.get(p, ()) if w != s and part.meets(other)))
-        return tuple(found)
+            depends.update(dict.fromkeys(w for w, other in self.writers.get(p, ()) if w != s and part.meets(other)))
+        return tuple(depends)
 
     def _activations(self, op: RowOp) -> list[_Activation]:
-        """What `op` reads that is not constant."""
-        found = []
+        """The operands of `op` that are not constant."""
+        activations = []
         for read in op.reads:
             if self.split.graph.tensors[read.tensor].is_constant:
                 continue
             view = self.split.storages.view(read.tensor, read.shape)
             distance = overlap_distance(op, read, PIECE_ALIGN) if self.in_place else None
             first = self.first_piece[view.storage] + view.first_row
-            found.append(_Activation(read, first, _Part.of(view), distance))
-        return found
+            activations.append(_Activation(read, first, _Part.of(view), distance))
+        return activations
 
     def _pieces_of_all(self, tensors: Iterable[int]) -> dict[int, None]:
-        """The pieces of those of `tensors` that have any, in order."""
+        """All pieces of `tensors`, in order, as the keys of a dict. Tensors without a storage are passed over."""
         storages = self.split.storages
         return {
             self.first_piece[storages.storage_of[t]] + r: None
@@ -216,12 +233,15 @@ class _Builder:
 
 @dataclass(frozen=True, slots=True)
 class _Activation:
-    """One operand of a row op: its first piece, the part of each piece that is read, and how far below it may be written."""
+    """An operand of a row op that is not constant."""
 
     read: Read
     first: int
+    """The piece of its row 0."""
     part: _Part
+    """The part of each piece that is read."""
     distance_bytes: int | None
+    """How far below a row of it the output row may start and lie over it. None: not at all."""
 
     def pieces_of(self, op: RowOp, row: int) -> list[int]:
         """The pieces that step `row` reads."""
@@ -229,7 +249,7 @@ class _Activation:
         return [self.first + r for r in rows]
 
     def overlaps(self, op: RowOp, row: int, written: int, out_part: _Part) -> list[Overlap]:
-        """How piece `written` of step `row` may run over the pieces the step reads."""
+        """The ways in which piece `written` of step `row` may be written over a piece that the step reads."""
         if self.distance_bytes is None or not out_part.whole or not self.part.whole:
             return []
         shared = min(op.output_shape.row_bytes - self.distance_bytes, self.read.shape.row_bytes)
@@ -237,7 +257,7 @@ class _Activation:
 
 
 def _seen_outside(split: Split) -> set[int]:
-    """Tensors whose rows cannot move on their own, because TFLM sees them as one."""
+    """Tensors whose rows cannot be placed one by one, because TFLM sees them whole."""
     graph = split.graph
     seen = {*graph.inputs, *graph.outputs, *may_cross(graph, split.stock)}
     for k in split.stock:
@@ -246,12 +266,16 @@ def _seen_outside(split: Split) -> set[int]:
 
 
 def _over_sums(op: RowOp, sums: int, written: int, part: _Part) -> tuple[Overlap, ...]:
-    """The last sums become the output pixel by pixel, each a quarter of its sums' size: they may start together."""
+    """The row of sums that becomes the output row may be written in place, at distance 0.
+
+    It is requantised pixel by pixel from the left, and an output pixel has a quarter of the bytes of its sums.
+    """
     last = op.kind is OpKind.CONV_SUM_LAST and part.whole
     return (Overlap(sums, written, 0, op.output_shape.row_bytes),) if last else ()
 
 
 def _usable(pairs: Sequence[Overlap], fixed: Collection[int]) -> tuple[Overlap, ...]:
+    """`pairs` without those of `fixed` pieces, most bytes shared first."""
     movable = [o for o in pairs if o.read not in fixed and o.written not in fixed]
     return tuple(sorted(movable, key=lambda o: -o.shared_bytes))
 
@@ -259,30 +283,36 @@ def _usable(pairs: Sequence[Overlap], fixed: Collection[int]) -> tuple[Overlap, 
 def _needed(
     steps: Sequence[Step], producers: Sequence[Sequence[int]], final: frozenset[int], stock: frozenset[int]
 ) -> frozenset[int]:
-    found: set[int] = set()
+    """The steps of stock operators, those that write `final` pieces, and all that these depend on."""
+    needed: set[int] = set()
     todo = [s for p in sorted(final) for s in producers[p]]
     todo += [s for s, step in enumerate(steps) if step.node in stock]
     while todo:
         s = todo.pop()
-        if s in found:
+        if s in needed:
             continue
-        found.add(s)
+        needed.add(s)
         step = steps[s]
         todo.extend(step.depends)
-    return frozenset(found)
+    return frozenset(needed)
 
 
 def node_dependencies(step_graph: StepGraph) -> Mapping[int, frozenset[int]]:
-    """Node -> the nodes some step of which must come before one of its own."""
-    found: dict[int, set[int]] = {n: set() for n in range(step_graph.nodes)}
+    """Node -> the other nodes that its steps depend on."""
+    needs: dict[int, set[int]] = {n: set() for n in range(step_graph.nodes)}
     for step in step_graph.steps:
-        found[step.node].update(step_graph.steps[d].node for d in step.depends)
-    return {n: frozenset(d - {n}) for n, d in found.items()}
+        needs[step.node].update(step_graph.steps[d].node for d in step.depends)
+    return {n: frozenset(d - {n}) for n, d in needs.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Which bytes of a row a view touches: bytes [low, high) of every pixel of `stride` bytes, between `start` and `stop`."""
+    """The bytes of a row that a view touches: bytes [low, high) of every pixel of `stride` bytes in [start, stop).
+
+    A slice of the channels touches these bytes of three pixels:
+
+        |..####..|..####..|..####..|
+    """
 
     whole: bool
     stride: int = 0

@@ -1,8 +1,14 @@
-"""In which order do the steps of a group of operators run, if rows are computed only when a later operator asks?
+"""In which order do the steps of a group of operators run, if a row is computed only when a later operator needs it?
 
-Depth-first, demand-driven: the group's last operators ask for their rows one by one, each asks for the rows it reads,
-and so on, so that a row is made as late as possible and dies soon (line buffers, patch-based inference, TinyTS and
-fused tiling all reduce to this order when the pieces are rows).
+The order is depth-first and driven by demand. The last operators of the group ask for their rows one by one. Each of those
+rows asks for the rows that it reads, and so on. So a row is made as late as possible and dies soon:
+
+    time ->
+    a   0 1 2 . 3 . 4 . . 5 . .     a row of b reads three rows of a, a row of c three rows of b:
+    b   . . . 0 . 1 . 2 . . 3 .     only three rows of each live at once
+    c   . . . . . . . . 0 . . 1
+
+Line buffers, patch-based inference, TinyTS and fused tiling all come down to this order when the pieces are rows.
 """
 
 from __future__ import annotations
@@ -16,10 +22,10 @@ from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 def streaming_order(
     step_graph: StepGraph, nodes: Sequence[int], dependencies: Mapping[int, frozenset[int]] | None = None
 ) -> list[int]:
-    """All needed steps of `nodes` (in an order in which whole nodes could run), depth-first.
+    """All needed steps of `nodes`, depth-first. `nodes` are in an order in which they could run whole, one after the other.
 
-    Dropping the steps of the first k nodes from the answer gives the answer for `nodes[k:]`: what a node pulls in
-    only ever belongs to earlier nodes. `cuts.py` relies on it. Who asks often passes the `node_dependencies` along.
+    The order for `nodes[k:]` is the same, without the steps of the first k nodes: a node only asks for steps of earlier
+    nodes. `cuts.py` relies on this. `dependencies` are the `node_dependencies`, for callers that have them already.
     """
     steps = step_graph.steps
     order: list[int] = []
@@ -46,7 +52,7 @@ def streaming_order(
 
     for s in goal_steps(step_graph, nodes, dependencies):
         run(s)
-    for n in nodes:  # rows nobody in the group asks for, but a later group or the outside world does
+    for n in nodes:  # rows that no step of the group reads, but a later group or the caller of the model does
         for s in step_graph.steps_of[n]:
             if s in step_graph.needed:
                 run(s)
@@ -56,9 +62,9 @@ def streaming_order(
 def goal_steps(
     step_graph: StepGraph, nodes: Sequence[int], dependencies: Mapping[int, frozenset[int]] | None = None
 ) -> list[int]:
-    """For which steps is a group run: the needed ones of its last operators, in the order in which they are asked for.
+    """The steps that a group runs for: the needed ones of its last operators, in the order in which they are asked for.
 
-    Several ends advance together, each by its share of rows, so that rows they have in common are read soon.
+    Several last operators advance together, each by its share of rows. So the rows that all of them read die soon.
     """
     steps = step_graph.steps
     if dependencies is None:
