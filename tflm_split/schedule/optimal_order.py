@@ -1,11 +1,23 @@
-"""In which order do tasks run that read and make buffers, so that the fewest bytes are alive at the worst moment?
+"""In which order should tasks run that read and make buffers, so that the fewest bytes are alive at the worst moment?
 
-Exact where that can be had: the graph falls apart at tasks that come before or after every other one, and each part is
-solved by a dynamic programme over sets of executed tasks (Serenity, arXiv 2003.02369). A soft budget keeps it small: sets
-that need more bytes than the budget are dropped; too many sets and the budget falls, no way through and it rises. A task
-that frees at least what it makes runs as soon as the budget allows, and one that frees no more than it makes waits for the
-lone task that needs it, for neither ever hurts: what is alive is a submodular function of what has run. Parts that are too
-big keep the order a beam search finds, and the proven bound says by how much it may miss. Knows nothing of networks.
+A separator is a task with a fixed place: each other task comes before it in every order, or after it in every order. It ends
+a part, and the parts run one after the other:
+
+    a +- b -+ d +- e -+ g       separators a, d, g; parts a | b c d | e f g
+      +- c -+   +- f -+
+
+Each part is solved by a dynamic programme over sets of executed tasks (Serenity, arXiv 2003.02369). Three rules keep the
+number of sets small.
+
+* Sets that need more bytes than a budget are dropped. The budget lies between the lower bound and the best known peak. If
+  no order is within it, the lower bound rises. If there are too many sets, the next budget is nearer to the best peak.
+* A task that frees at least as much as it makes runs as soon as the budget allows.
+* A task that makes at least as much as it frees runs right before the only task that needs it.
+
+The last two rules never raise the peak, because the bytes alive are a submodular function of the set of executed tasks.
+Parts that are too big keep the order of a beam search. The lower bound then says how far from the optimum it can be.
+
+Tasks and buffers are all this file knows of; neural networks do not occur in it.
 """
 
 from __future__ import annotations
@@ -15,17 +27,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 DEFAULT_STATES = 200_000
-"""Sets of executed tasks that one call may look at beyond the beam."""
+"""Sets of executed tasks that one call may look at, those of the beam search not counted."""
 DEFAULT_BEAM = 48
+"""Sets of each size that the beam search keeps."""
 NEAR_BEST = 8
-"""The next budget lies this part of what is still open below the best peak found: the beam is seldom far off."""
+"""Each budget lies 1/8 of the gap between lower bound and best peak below the best peak: the beam is seldom far off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`needs`: tasks that come first. Buffers in `makes` exist from here on, or from an earlier task that makes them too.
+    """A task that reads and makes buffers.
 
-    A buffer of `overwrites` that dies here may be written over, as many of its bytes as it says: those count once.
+    `needs`: tasks that must come first. `makes`: buffers that exist from here on; several tasks may make the same buffer,
+    which exists from the first of them on. `overwrites`: buffer -> how many of its bytes the task may write in place if the
+    buffer dies here. Those bytes count once.
     """
 
     needs: frozenset[int]
@@ -36,7 +51,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class OrderProblem:
-    """Tasks and the bytes of buffers; `initial` ones exist at the start, `final` ones are kept to the end."""
+    """Tasks, and the size of each buffer in bytes. `initial` buffers exist at the start, `final` ones are kept to the end."""
 
     tasks: tuple[Task, ...]
     bytes: tuple[int, ...]
@@ -46,7 +61,7 @@ class OrderProblem:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Tasks in order, the peak of that order, and what no order can be below; equal when the order is optimal."""
+    """Tasks in order, the peak of that order, and a lower bound on the peak of every order. Equal if this one is optimal."""
 
     tasks: tuple[int, ...]
     peak_bytes: int
@@ -55,25 +70,28 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Tasks that have run and chains that can run next, as bits; `path` holds the last chain and the state before it."""
+    """What is left of an order of some tasks."""
 
     done: int
+    """Tasks that have run, as bits."""
     ready: int
+    """Chains that can run next, as the bits of their first tasks."""
     live_bytes: int
     peak_bytes: int
-    crowd_bytes: int = 0
-    """What was alive while each task ran, summed up: of orders of the same peak, the least crowded is taken."""
+    live_sum_bytes: int = 0
+    """Bytes alive while each task ran, summed over tasks. Of orders with the same peak, the smallest sum is best."""
     path: tuple[Sequence[int], _State] | None = None
+    """The last chain that ran, and the state before it. None at the start."""
 
 
 def least_live_order(problem: OrderProblem, states: int = DEFAULT_STATES, beam: int = DEFAULT_BEAM) -> Order:
-    """An order of least peak, or the best that `states` sets and a beam of `beam` could find. Same call, same order."""
+    """An order of least peak, or the best one within reach of `states` sets and a beam of `beam`. Deterministic."""
     search = _Search(problem, states)
     live = sum(problem.bytes[b] for b in problem.initial)
     tasks: list[int] = []
     done, peak, bound = 0, live, live
     for part in search.parts:
-        # The peak so far is forgiven: it is the same for every order of this part.
+        # The part starts with a peak of its own. The peak so far is the same for every order of this part.
         start = _State(done, search.ready(done, part), live, live)
         end, part_bound = search.solve(start, part, beam)
         bound, peak = max(bound, part_bound), max(peak, end.peak_bytes)
@@ -83,19 +101,19 @@ def least_live_order(problem: OrderProblem, states: int = DEFAULT_STATES, beam: 
 
 
 class _Search:
-    """A problem as bits, and the sets that may still be looked at."""
+    """A problem, with sets of tasks as bits of an integer, and the number of sets that may still be looked at."""
 
     def __init__(self, problem: OrderProblem, states: int) -> None:
-        self.left = states
+        self.states_left = states
         self.bytes = problem.bytes
         count = len(problem.tasks)
         self.needs = [_bits(t.needs) for t in problem.tasks]
         self.makes_of = [tuple(sorted(t.makes)) for t in problem.tasks]
         self.overwrites = [{b: n for b, n in t.overwrites.items() if b not in t.makes} for t in problem.tasks]
         self.makers = [1 << count if b in problem.initial else 0 for b in range(len(problem.bytes))]
-        """By buffer: the tasks that make it, as bits; one more for what exists at the start."""
+        """By buffer: the tasks that make it, as bits. A buffer that exists at the start has one more bit, `start_bit`."""
         self.users = [1 << count if b in problem.final else 0 for b in range(len(problem.bytes))]
-        """By buffer: the tasks that read or make it; one more for what is kept."""
+        """By buffer: the tasks that read or make it, as bits. A buffer that is kept has one more bit, which no task has."""
         for k, task in enumerate(problem.tasks):
             for b in task.makes:
                 self.makers[b] |= 1 << k
@@ -106,8 +124,8 @@ class _Search:
         for k, task in enumerate(problem.tasks):
             for d in task.needs:
                 self.followers[d].append(k)
-        self.exists = 1 << count
-        """The bit of what exists at the start, among those of tasks that have run."""
+        self.start_bit = 1 << count
+        """Stands for the start among the bits of makers: always counted as done."""
         self.parts = self._parts()
         self.chains = self._chains()
         self.first_of = {k: first for first, chain in self.chains.items() for k in chain}
@@ -115,20 +133,21 @@ class _Search:
             first: _bits(frozenset().union(*(problem.tasks[k].needs for k in chain)) - frozenset(chain))
             for first, chain in self.chains.items()
         }
-        """By chain: tasks that must run before it."""
+        """By chain: tasks that must run before it, as bits."""
         sizes, makers, users = self.bytes, self.makers, self.users
         self.made = [self._sum(b for b in m if makers[b] == 1 << k) for k, m in enumerate(self.makes_of)]
-        """Bytes that only this task makes; in `makes`, bytes and makers of the other buffers it makes."""
+        """By task: bytes of the buffers that it alone makes."""
         self.makes = [[(sizes[b], makers[b]) for b in m if makers[b] != 1 << k] for k, m in enumerate(self.makes_of)]
+        """By task: (bytes, makers) of the buffers that other tasks make, too."""
         self.frees = [
             [(sizes[b], users[b], over.get(b, 0)) for b in touched]
             for touched, over in zip(self.touches, self.overwrites, strict=True)
         ]
-        """Bytes and users of what might die with a task, and how many bytes of it may be written over."""
-        self.near = self._near()
+        """By task: (bytes, users, bytes that may be written in place) of each buffer that may die with it."""
+        self.affected = self._affected_chains()
 
     def _parts(self) -> tuple[int, ...]:
-        """Sets of tasks that run one after the other in every order; each but the last ends with a task of its own rank."""
+        """The parts, as bits, in the order in which they run. Each but the last ends with a separator."""
         count = len(self.needs)
         before = [0] * count
         for k in _topological(self.needs):
@@ -139,30 +158,33 @@ class _Search:
         for k in range(count):
             for d in _members(before[k]):
                 after[d] |= 1 << k
-        self.joints = {k for k in range(count) if (before[k] | after[k]).bit_count() == count - 1}
+        self.separators = {k for k in range(count) if (before[k] | after[k]).bit_count() == count - 1}
         parts = []
         seen = 0
-        for k in sorted(self.joints, key=lambda k: before[k].bit_count()):
+        for k in sorted(self.separators, key=lambda k: before[k].bit_count()):
             parts.append((before[k] | 1 << k) & ~seen)
             seen |= parts[-1]
         rest = ((1 << count) - 1) & ~seen
         return (*parts, rest) if rest else tuple(parts)
 
     def _chains(self) -> dict[int, list[int]]:
-        """First task -> tasks that may run one right after the other in some best order: what waits for the last one."""
-        found: dict[int, list[int]] = {}
-        """By last task, until a task takes it in."""
+        """First task -> a chain: tasks that run one right after the other in some best order.
+
+        Every task but the last makes at least as much as it frees, so it waits until its only follower runs.
+        """
+        chain_to: dict[int, list[int]] = {}
+        """By last task. A chain moves to another key when its follower takes it in."""
         for k in _topological(self.needs):
-            waiting = [d for d in _members(self.needs[k]) if d in found and self.followers[d] == [k]]
-            taken = [found.pop(d) for d in waiting if d not in self.joints and self._may_wait(found[d], k)]
-            found[k] = [*(d for chain in taken for d in chain), k]
-        return {chain[0]: chain for chain in found.values()}
+            waiting = [d for d in _members(self.needs[k]) if d in chain_to and self.followers[d] == [k]]
+            taken = [chain_to.pop(d) for d in waiting if d not in self.separators and self._may_wait(chain_to[d], k)]
+            chain_to[k] = [*(d for chain in taken for d in chain), k]
+        return {chain[0]: chain for chain in chain_to.values()}
 
     def _may_wait(self, chain: Sequence[int], follower: int) -> bool:
-        """Whether it never hurts to run `chain` right before its lone follower, whenever that runs.
+        """Whether running `chain` right before its only follower never raises the peak, whenever the follower runs.
 
-        So it is when the chain leaves no less than it can free, for then it leaves less alive while it waits, and when none
-        of its tasks needs more than the follower does.
+        Two conditions are enough. The chain leaves at least as many bytes as it can free, so to wait costs nothing. And
+        none of its tasks needs more bytes than the follower does.
         """
         tasks = _bits((*chain, follower))
         own = {b for k in chain for b in self.makes_of[k]}
@@ -183,63 +205,68 @@ class _Search:
         most = max(high + sum(freed[k + 1 :]) for k, high in enumerate(needed))
         return left >= sum(freed) and left + made - over >= most
 
-    def _near(self) -> dict[int, int]:
-        """Chain -> chains for which it matters that it has run: what it lets run, and what touches the same buffers."""
+    def _affected_chains(self) -> dict[int, int]:
+        """Chain -> the chains whose effect may change once it has run: its followers, and those that share a buffer with it."""
         first_of = self.first_of
         touching: dict[int, int] = {}
         for k, touched in enumerate(self.touches):
             for b in touched:
                 touching[b] = touching.get(b, 0) | 1 << first_of[k]
-        near = {}
+        affected = {}
         for first, chain in self.chains.items():
-            near[first] = _bits({first_of[k] for k in self.followers[chain[-1]]})
+            affected[first] = _bits({first_of[k] for k in self.followers[chain[-1]]})
             for k in chain:
                 for b in self.touches[k]:
-                    near[first] |= touching[b]
-        return near
+                    affected[first] |= touching[b]
+        return affected
 
     def ready(self, done: int, part: int) -> int:
         """Chains of `part` that can run next, as the bits of their first tasks."""
         return _bits([k for k in self.chains if part >> k & 1 and not done >> k & 1 and not self.waits_for[k] & ~done])
 
     def solve(self, start: _State, part: int, beam: int) -> tuple[_State, int]:
-        """The best end state of `part` found, and a bound no order of it can be below."""
-        best = self._through(start, part, None, beam)
+        """The best end state of `part` that the search reaches, and a lower bound on the peak of every order of the part."""
+        best = self._explore(start, part, None, beam)
         assert best is not None
         low = self._simple_bound(start, part)
         allowed = low
-        while allowed < best.peak_bytes and self.left > 0:
-            # Sets above the budget are dropped: what comes through is within it, and if nothing does, none is that low.
+        while allowed < best.peak_bytes and self.states_left > 0:
+            # Sets above the budget are dropped. So an order that comes through is within the budget, and if none comes
+            # through, no order is.
             budget = best.peak_bytes - 1 - (best.peak_bytes - allowed) // NEAR_BEST
-            found = self._through(start, part, budget, None)
-            if found is not None:
-                best = found
+            within_budget = self._explore(start, part, budget, None)
+            if within_budget is not None:
+                best = within_budget
             elif self._gave_up:
                 allowed = budget + 1
             else:
-                # Any budget below the least that was dropped drops the same.
-                low = max(low, min(self._least_dropped, best.peak_bytes))
+                # A budget below the least peak that was dropped would drop the same sets.
+                low = max(low, min(self._least_peak_dropped, best.peak_bytes))
                 allowed = max(allowed, low)
-        even = self._through(start, part, best.peak_bytes, None) if self.left > 0 else None
-        if even is not None and even.crowd_bytes < best.crowd_bytes:
+        even = self._explore(start, part, best.peak_bytes, None) if self.states_left > 0 else None
+        if even is not None and even.live_sum_bytes < best.live_sum_bytes:
             best = even
         return best, min(low, best.peak_bytes)
 
-    def _through(self, start: _State, part: int, budget: int | None, beam: int | None) -> _State | None:
-        """End state of least peak, or one within `budget`; with a beam only that many sets of a size are kept."""
+    def _explore(self, start: _State, part: int, budget: int | None, beam: int | None) -> _State | None:
+        """The end state of the dynamic programme: of least peak, or with a `budget` any peak within it.
+
+        A `beam` keeps only so many sets of each size. Without a beam, the result is None when no order is within the budget,
+        or when too many sets would have to be looked at (`_gave_up`).
+        """
         self._gave_up = False
-        self._least_dropped = sum(self.bytes)
-        allowance = max(self.left // 2, min(self.left, 1000))
+        self._least_peak_dropped = sum(self.bytes)
+        allowance = max(self.states_left // 2, min(self.states_left, 1000))
         by_size: list[dict[int, _State]] = [{} for _ in range(part.bit_count() + 1)]
-        first = self._settled(start, part, budget, start.ready, 0)
+        first = self._after_harmless_chains(start, part, budget, start.ready, 0)
         by_size[(first.done & part).bit_count()][first.done] = first
         for size in range(part.bit_count()):
             states = list(by_size[size].values())
             by_size[size].clear()
             if beam is not None:
-                states = sorted(states, key=lambda s: (s.peak_bytes, s.live_bytes, s.crowd_bytes, s.done))[:beam]
+                states = sorted(states, key=lambda s: (s.peak_bytes, s.live_bytes, s.live_sum_bytes, s.done))[:beam]
             else:
-                self.left -= len(states)
+                self.states_left -= len(states)
                 allowance -= len(states)
                 if allowance < 0:
                     self._gave_up = True
@@ -248,21 +275,22 @@ class _Search:
                 for k in _members(state.ready):
                     new = self.run(state, k, part)
                     if budget is not None and new.peak_bytes > budget:
-                        self._least_dropped = min(self._least_dropped, new.peak_bytes)
+                        self._least_peak_dropped = min(self._least_peak_dropped, new.peak_bytes)
                         continue
                     higher = budget is None and new.peak_bytes > state.peak_bytes
-                    asked = new.ready if higher else new.ready & self.near[k]
-                    new = self._settled(new, part, budget, asked, state.live_bytes)
+                    to_check = new.ready if higher else new.ready & self.affected[k]
+                    new = self._after_harmless_chains(new, part, budget, to_check, state.live_bytes)
                     following = by_size[(new.done & part).bit_count()]
                     known = following.get(new.done)
                     if known is None or _rank(new, budget) < _rank(known, budget):
                         following[new.done] = new
         return by_size[-1].get(start.done | part)
 
-    def _settled(self, state: _State, part: int, budget: int | None, todo: int, floor: int) -> _State:
-        """`state` after all chains that never hurt: they leave no more alive, and make no peak that matters.
+    def _after_harmless_chains(self, state: _State, part: int, budget: int | None, todo: int, floor: int) -> _State:
+        """`state` after all harmless chains have run. They leave no more bytes alive and do not raise the peak that counts.
 
-        Only those of `todo` are asked, and more where that could have changed; all of them once less than `floor` is alive.
+        Only the chains of `todo` are checked, and those that a harmless chain affects. All ready chains are checked as soon
+        as fewer than `floor` bytes are alive.
         """
         while todo:
             k = (todo & -todo).bit_length() - 1
@@ -272,20 +300,20 @@ class _Search:
                 state.peak_bytes if budget is None else budget
             ):
                 state = new
-                todo = (todo | self.near[k]) & state.ready
+                todo = (todo | self.affected[k]) & state.ready
                 if state.live_bytes < floor:
                     floor, todo = state.live_bytes, state.ready
         return state
 
     def run(self, state: _State, first: int, part: int) -> _State:
         """The state after the chain that begins with task `first`."""
-        done, live, peak, crowd = state.done, state.live_bytes, state.peak_bytes, state.crowd_bytes
+        done, live, peak, live_sum = state.done, state.live_bytes, state.peak_bytes, state.live_sum_bytes
         chain = self.chains[first]
         for k in chain:
             makes, frees = self.makes[k], self.frees[k]
             made = self.made[k]
             if makes:
-                there = done | self.exists
+                there = done | self.start_bit
                 made += sum([bytes_ for bytes_, makers in makes if not makers & there])
             live += made
             high = live
@@ -297,7 +325,7 @@ class _Search:
                     if over > shared:
                         shared = over
             high -= min(shared, made)
-            crowd += high
+            live_sum += high
             if high > peak:
                 peak = high
         ready = state.ready & ~(1 << first)
@@ -305,11 +333,15 @@ class _Search:
             head = self.first_of[k]
             if part >> head & 1 and not self.waits_for[head] & ~done:
                 ready |= 1 << head
-        return _State(done, ready, live, peak, crowd, (chain, state))
+        return _State(done, ready, live, peak, live_sum, (chain, state))
 
     def _simple_bound(self, start: _State, part: int) -> int:
-        """What each task touches is there while it runs, and so is what outlives the part; both ends count too."""
-        there = start.done | self.exists
+        """A lower bound on the peak of `part`.
+
+        While a task runs, the buffers it touches are alive, and so are those that outlive the part. What lives at the start
+        counts, too.
+        """
+        there = start.done | self.start_bit
         alive = {b for b, makers in enumerate(self.makers) if makers & there and self.users[b] & ~start.done}
         kept = {b for b in alive if self.users[b] & ~(start.done | part)}
         bound = start.live_bytes
@@ -324,19 +356,22 @@ class _Search:
 
 
 def _bits(members: Collection[int]) -> int:
+    """A set of small numbers as the bits of one integer."""
     return sum(1 << m for m in members)
 
 
 def _members(bits: int) -> tuple[int, ...]:
-    found = []
+    """The numbers whose bits are set, in order."""
+    members = []
     while bits:
         lowest = bits & -bits
-        found.append(lowest.bit_length() - 1)
+        members.append(lowest.bit_length() - 1)
         bits ^= lowest
-    return tuple(found)
+    return tuple(members)
 
 
 def _topological(needs: Sequence[int]) -> list[int]:
+    """Tasks in an order in which each comes after all it needs."""
     order: list[int] = []
     done = 0
     while len(order) < len(needs):
@@ -348,13 +383,14 @@ def _topological(needs: Sequence[int]) -> list[int]:
 
 
 def _rank(state: _State, budget: int | None) -> tuple[int, int]:
-    """Less is better; any peak within a budget is as good as another."""
-    return state.peak_bytes if budget is None else 0, state.crowd_bytes
+    """Sort key, less is better: peak, then bytes alive over time. With a budget, all peaks within it are equal."""
+    return state.peak_bytes if budget is None else 0, state.live_sum_bytes
 
 
 def _path(state: _State) -> list[int]:
-    found: list[Sequence[int]] = []
+    """The tasks that led to `state`, in order."""
+    chains: list[Sequence[int]] = []
     while state.path:
         chain, state = state.path
-        found.append(chain)
-    return [k for chain in reversed(found) for k in chain]
+        chains.append(chain)
+    return [k for chain in reversed(chains) for k in chain]

@@ -1,10 +1,16 @@
-"""What if operators ran whole, one after the other, and only their order and the rewriting of concatenations saved memory?
+"""What if operators ran whole, and only their order and the rewriting of concatenations saved memory?
 
-That is what Serenity (arXiv 2003.02369) does; here it is the measure of what cutting into rows adds. A task is an operator
-with all its rows, or, where it is rewritten, a part of it that reads one branch; a tensor is there from the first task that
-writes it to the last one that reads it. Where a concatenation before a convolution has vanished, the convolutions that add
-up its parts are one task: they take turns row by row, so that of their int32 sums one row exists. In the same way, rewriting
-computes an element-wise function of one tensor within the element-wise operator that is its only reader.
+Serenity (arXiv 2003.02369) does that. Here it is the baseline that shows what cutting into rows adds.
+
+A task is an operator with all its rows. With rewriting, it can also be the part of an operator that reads one branch. A
+tensor lives from the first task that writes it to the last one that reads it.
+
+Rewriting merges tasks in two cases:
+
+* A concatenation before a convolution is gone, and a convolution of each branch adds to the same int32 sums. These
+  convolutions are one task: they take turns row by row, so only one row of sums lives at a time.
+* An element-wise operator reads one tensor, and another element-wise operator is the only reader of its output. It is
+  computed within that reader.
 """
 
 from __future__ import annotations
@@ -28,7 +34,7 @@ from tflm_split.split.row_op import RowOp
 
 @dataclass(frozen=True, slots=True)
 class WholeOperators:
-    """Tasks as `steps` of `step_graph`, and the order of least peak found for them."""
+    """`steps[k]` are the steps of task k. `order` is the best order of the tasks that the search reached."""
 
     split: Split
     step_graph: StepGraph
@@ -38,7 +44,7 @@ class WholeOperators:
 
     @property
     def schedule(self) -> Schedule:
-        """The steps of all tasks in order; for a network without stock operators."""
+        """The steps of all tasks in order. Only for networks without stock operators."""
         assert not self.split.stock
         steps = [s for k in self.order.tasks for s in self.steps[k]]
         last = {self.step_graph.steps[s].node: position for position, s in enumerate(steps)}
@@ -49,10 +55,10 @@ class WholeOperators:
 def whole_operators(
     split: Split, in_place: bool = False, rewritten: bool = False, states: int = DEFAULT_STATES
 ) -> WholeOperators:
-    """The best order of `split`'s operators that `states` sets could find.
+    """The best order of `split`'s operators that a search of `states` sets of executed tasks reaches.
 
-    `in_place`: outputs may be written over inputs that die; `rewritten`: what an operator was cut into may run at different
-    times, and an element-wise function of one tensor within its reader.
+    `in_place`: an output may be written over inputs that die. `rewritten`: the parts of an operator may run at different
+    times, and an element-wise operator may be computed within its reader.
     """
     step_graph = build_step_graph(split)
     tasks = tuple(_tasks(split, step_graph, rewritten))
@@ -61,70 +67,73 @@ def whole_operators(
 
 
 def _tasks(split: Split, step_graph: StepGraph, rewritten: bool) -> Iterator[tuple[int, ...]]:
-    """Steps that run as one, in an order in which they can."""
-    within = _computed_within(split, step_graph) if rewritten else {}
-    found: dict[tuple[int, int], list[int]] = {}
+    """The steps of each task, in an order in which they can run."""
+    fused_into = _fused_readers(split, step_graph) if rewritten else {}
+    steps_of_task: dict[tuple[int, int], list[int]] = {}
     for s, step in enumerate(step_graph.steps):
         if s not in step_graph.needed:
             continue
         op = step.row_op
-        while op in within:
-            op = within[op]
+        while op in fused_into:
+            op = fused_into[op]
         node = step.node if op is None else split.row_ops[op].source
         together = not rewritten or op is None or kinds.of(split.row_ops[op].kind).sums
-        found.setdefault((node, -1 if together or op is None else op), []).append(s)
-    for steps in found.values():
+        steps_of_task.setdefault((node, -1 if together or op is None else op), []).append(s)
+    for steps in steps_of_task.values():
         yield tuple(sorted(steps, key=lambda s: (step_graph.steps[s].row, s)))
 
 
-def _computed_within(split: Split, step_graph: StepGraph) -> dict[int | None, int]:
-    """Row op that makes each row of one row of one tensor -> that of another operator, alike but for the number of tensors,
-    which alone reads what it makes.
-    """
+def _fused_readers(split: Split, step_graph: StepGraph) -> dict[int | None, int]:
+    """Element-wise row op of one tensor -> the element-wise row op of another operator that is the only reader of its output."""
     readers: dict[int, set[int | None]] = {}
     for step in step_graph.steps:
         for p in step.reads:
             readers.setdefault(step_graph.pieces[p].storage, set()).add(step.row_op)
     kept = {step_graph.pieces[p].storage for p in step_graph.final}
-    found: dict[int | None, int] = {}
+    fused_into: dict[int | None, int] = {}
     for i, op in enumerate(split.row_ops):
         made = split.storages.storage_of[op.output]
-        found_readers = readers.get(made, set())
-        if made in kept or len(found_readers) != 1 or len(op.reads) != 1 or not _row_by_row(op):
+        readers_of_op = readers.get(made, set())
+        if made in kept or len(readers_of_op) != 1 or len(op.reads) != 1 or not _row_by_row(op):
             continue
-        (reader,) = found_readers
+        (reader,) = readers_of_op
         if reader is not None and _row_by_row(split.row_ops[reader]) and split.row_ops[reader].source != op.source:
-            found[i] = reader
-    return found
+            fused_into[i] = reader
+    return fused_into
 
 
 def _row_by_row(op: RowOp) -> bool:
+    """Whether each output row may be written in place over any row that it is made from, as for element-wise operators."""
     return op.sums is None and bool(op.reads) and all(read.may_be_overwritten for read in op.reads)
 
 
 def _problem(split: Split, step_graph: StepGraph, tasks: Sequence[Sequence[int]], in_place: bool) -> OrderProblem:
+    """Tasks over storages, with the bytes of each storage."""
     pieces, steps = step_graph.pieces, step_graph.steps
-    task_of = {s: k for k, found in enumerate(tasks) for s in found}
+    task_of = {s: k for k, of_task in enumerate(tasks) for s in of_task}
     sizes: dict[int, int] = {}
     for piece in pieces:
         sizes[piece.storage] = sizes.get(piece.storage, 0) + piece.bytes
-    made = []
-    for k, found in enumerate(tasks):
-        needs = {task_of[d] for s in found for d in steps[s].depends if d in task_of} - {k}
-        reads = {pieces[p].storage for s in found for p in steps[s].reads}
-        writes = {pieces[p].storage for s in found for p in steps[s].writes}
-        inner = _inner(step_graph, found)
-        sizes |= inner
-        over = _written_over(step_graph, found, inner) if in_place else {}
-        made.append(Task(frozenset(needs), frozenset(reads), frozenset(writes), over))
+    problem_tasks = []
+    for k, of_task in enumerate(tasks):
+        needs = {task_of[d] for s in of_task for d in steps[s].depends if d in task_of} - {k}
+        reads = {pieces[p].storage for s in of_task for p in steps[s].reads}
+        writes = {pieces[p].storage for s in of_task for p in steps[s].writes}
+        passing = _passing_bytes(step_graph, of_task)
+        sizes |= passing
+        over = _written_over(step_graph, of_task, passing) if in_place else {}
+        problem_tasks.append(Task(frozenset(needs), frozenset(reads), frozenset(writes), over))
     initial = frozenset(pieces[p].storage for p in step_graph.initial)
     final = frozenset(pieces[p].storage for p in step_graph.final)
     bytes_ = tuple(sizes.get(storage, 0) for storage in range(max(sizes, default=-1) + 1))
-    return OrderProblem(tuple(made), bytes_, initial, final)
+    return OrderProblem(tuple(problem_tasks), bytes_, initial, final)
 
 
-def _inner(step_graph: StepGraph, steps: Sequence[int]) -> dict[int, int]:
-    """Storage -> most bytes of it there at once, of those that `steps` both fill and use up: sums, rows that are passed on."""
+def _passing_bytes(step_graph: StepGraph, steps: Sequence[int]) -> dict[int, int]:
+    """Storage -> most bytes of it that live at once, for storages that live within one task.
+
+    `steps`, those of the task, write and read them, and no other step does: sums, and rows passed on to a fused reader.
+    """
     pieces, inside = step_graph.pieces, set(steps)
     first: dict[int, int] = {}
     last: dict[int, int] = {}
@@ -140,37 +149,38 @@ def _inner(step_graph: StepGraph, steps: Sequence[int]) -> dict[int, int]:
         of_storage = changes.setdefault(pieces[p].storage, {})
         for at, bytes_ in ((position, pieces[p].bytes), (last[p] + 1, -pieces[p].bytes)):
             of_storage[at] = of_storage.get(at, 0) + bytes_
-    return {storage: max(accumulate(found[at] for at in sorted(found))) for storage, found in changes.items()}
+    return {storage: max(accumulate(change[at] for at in sorted(change))) for storage, change in changes.items()}
 
 
-def _written_over(step_graph: StepGraph, steps: Sequence[int], inner: Collection[int]) -> dict[int, int]:
-    """Storage -> bytes that the rows written by `steps` may take of those that are read here for the last time.
+def _written_over(step_graph: StepGraph, steps: Sequence[int], passing: Collection[int]) -> dict[int, int]:
+    """Storage -> bytes of it that the rows written by `steps` may take, if it dies with their task.
 
-    A row can go once the last step that reads it begins to write, if that may run over it, else when it is done. What is
-    `inner` to the steps takes no part.
+    A row dies with the last step that reads it. If that step may write in place, the shared bytes are free while it runs.
+    Storages of `passing` live within the task and do not count.
     """
     pieces = step_graph.pieces
     last = {p: position for position, s in enumerate(steps) for p in step_graph.steps[s].reads}
-    last = {p: position for p, position in last.items() if pieces[p].storage not in inner}
-    written, most = 0, dict.fromkeys({pieces[p].storage for p in last}, 0)
-    gone = dict.fromkeys(most, 0)
+    last = {p: position for p, position in last.items() if pieces[p].storage not in passing}
+    written, most_ahead = 0, dict.fromkeys({pieces[p].storage for p in last}, 0)
+    # By storage: the most bytes by which what is written was ahead of what has died.
+    died = dict.fromkeys(most_ahead, 0)
     for position, s in enumerate(steps):
         step = step_graph.steps[s]
-        new = [p for p in step.writes if step_graph.producers[p][0] == s and pieces[p].storage not in inner]
+        new = [p for p in step.writes if step_graph.producers[p][0] == s and pieces[p].storage not in passing]
         written += sum(pieces[p].bytes for p in new)
         dying = [p for p in step.reads if last.get(p) == position]
-        for storage in most:
+        for storage in most_ahead:
             over = next(
                 (o.shared_bytes for o in step.overlaps if o.read in dying and pieces[o.read].storage == storage), 0
             )
-            most[storage] = max(most[storage], written - over - gone[storage])
+            most_ahead[storage] = max(most_ahead[storage], written - over - died[storage])
         for p in dying:
-            gone[pieces[p].storage] += pieces[p].bytes
-    return {storage: written - high for storage, high in most.items() if high < written}
+            died[pieces[p].storage] += pieces[p].bytes
+    return {storage: written - ahead for storage, ahead in most_ahead.items() if ahead < written}
 
 
 def _with_aliases(split: Split, nodes: Sequence[int]) -> list[int]:
-    """`nodes` and those without steps, each of the latter before its first reader."""
+    """`nodes`, and every operator without steps right before its first reader."""
     order = list(nodes)
     producers = split.graph.producers()
     for op in reversed(split.graph.operators):
@@ -186,10 +196,10 @@ def _reads_from(graph: Graph, producers: Mapping[int, int], reader: int, maker: 
 
 
 def rewritten_order(graph: Graph, in_place: bool = False, states: int = DEFAULT_STATES) -> WholeOperators:
-    """The best order with concatenations copied, written in place or done without, each as it helps.
+    """The best order when each concatenation is copied, written in place or left out, whichever helps.
 
-    What may be computed within its reader always is: it makes as many bytes as it reads.
-    Searched from two ends, all of them there and none of them, one concatenation at a time.
+    A local search changes one concatenation at a time. It starts twice: with all concatenations, and with none. Operators
+    that may be fused into their reader always are, which never costs memory: their output is as large as their input.
     """
     cut = cut_operators(graph)
     ways = {t: _ways(graph, cut, t, sizes) for t, sizes in joined(graph, cut.pieces).items()}
@@ -197,16 +207,16 @@ def rewritten_order(graph: Graph, in_place: bool = False, states: int = DEFAULT_
     has_concatenation = any(op.kind == "CONCATENATION" for op in graph.operators)
     for joined_in_place in (False, True) if has_concatenation else ():
         for end in (0, -1):
-            chosen = {t: found[end] for t, found in ways.items()}
-            now = _priced(cut, joined_in_place, chosen, in_place, states)
+            chosen = {t: of_tensor[end] for t, of_tensor in ways.items()}
+            now = _best_order(cut, joined_in_place, chosen, in_place, states)
             improved = True
             while improved:
                 improved = False
-                for t, found in ways.items():
-                    for way in found:
+                for t, of_tensor in ways.items():
+                    for way in of_tensor:
                         if way == chosen[t]:
                             continue
-                        other = _priced(cut, joined_in_place, {**chosen, t: way}, in_place, states)
+                        other = _best_order(cut, joined_in_place, {**chosen, t: way}, in_place, states)
                         if other and (now is None or other.order.peak_bytes < now.order.peak_bytes):
                             now, chosen, improved = other, {**chosen, t: way}, True
             if now and now.order.peak_bytes < best.order.peak_bytes:
@@ -215,26 +225,30 @@ def rewritten_order(graph: Graph, in_place: bool = False, states: int = DEFAULT_
 
 
 def _ways(graph: Graph, cut: Cut, tensor: int, sizes: Sizes) -> list[dict[int, Sizes]]:
-    """Channel groups to try for a concatenation: none; itself; and also what follows channel by channel, ever further."""
+    """Channel groups to try for a concatenation, as tensor -> sizes.
+
+    First none; then the concatenation alone; then also the tensors that follow it channel by channel, one operator further
+    each time.
+    """
     cuttable = groupable(graph, cut.pieces)
     consumers = graph.consumers()
-    found = [{}, {tensor: sizes}]
+    ways = [{}, {tensor: sizes}]
     front = [tensor]
     while front:
         front = [graph.operators[k].outputs[0] for t in front for k in consumers.get(t, ())]
         front = [t for t in front if t in cuttable and graph.tensors[t].shape[-1] == sum(sizes)]
-        # Not through a convolution of as many channels: its output has no parts of its own.
+        # Groups do not pass a convolution: each of its output channels needs all groups.
         producers = graph.producers()
         front = [t for t in front if graph.operators[producers[t]].kind != "CONV_2D"]
         if front:
-            found.append({**found[-1], **dict.fromkeys(front, sizes)})
-    return found
+            ways.append({**ways[-1], **dict.fromkeys(front, sizes)})
+    return ways
 
 
-def _priced(
+def _best_order(
     cut: Cut, joined_in_place: bool, chosen: Mapping[int, Mapping[int, Sizes]], in_place: bool, states: int
 ) -> WholeOperators | None:
-    """The best order under these channel groups; None when they do not fit the operators."""
+    """The best order under these channel groups. None when they do not fit the operators."""
     groups = {t: sizes for way in chosen.values() for t, sizes in way.items()}
     try:
         split = fit(cut, SplitOptions(concatenate_in_place=joined_in_place, channel_groups=groups))
