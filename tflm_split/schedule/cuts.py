@@ -3,9 +3,8 @@
 Cuts divide the order into groups of consecutive operators. Within a group rows stream (`streaming.py`). A tensor that
 crosses a cut is whole there:
 
-    operators   a   b   c   d   e   f
-    cuts        |       |           |         two groups: a b stream, then c d e
-    tensors       ~   #   ~   ~   #           ~ some rows live at a time, # whole at a cut
+    operators   a   b | c   d   e | f         cuts before c and f: three groups
+    tensors       ~   #   ~   ~   #           ~ some rows live at a time, # the whole tensor lives
 
 A stock operator is a group of its own. The live memory of a group [i, j) depends on i and j only. So the best cuts are a
 minimax path: `best[j] = min over i of max(best[i], peak(i, j))`.
@@ -158,7 +157,9 @@ class _Costs:
         mask = self.write_rank >= i
         start[self.write_piece[mask]] = self.write_at[mask]
         stop = np.full(n, -1, dtype=np.int64)
-        stop[self.write_piece[mask][::-1]] = self.write_at[mask][::-1]  # nobody may read a row that is written in parts
+        stop[self.write_piece[mask][::-1]] = self.write_at[mask][
+            ::-1
+        ]  # perhaps no step reads a row that is written in parts
         mask = self.read_rank >= i
         read = np.full(n, -1, dtype=np.int64)
         read[self.read_piece[mask]] = self.read_at[mask]

@@ -37,6 +37,7 @@ def taller(step_graph: StepGraph, height: int) -> StepGraph:
     block_of = {s: block for block in blocks for s in block}
 
     def ends_of_blocks(wanted: Sequence[int], inside: Sequence[int]) -> tuple[int, ...]:
+        """The last steps of the blocks that `wanted` are in, those `inside` the own block left out."""
         return tuple(dict.fromkeys(block_of[d][-1] for d in wanted if d not in inside))
 
     for block in blocks:

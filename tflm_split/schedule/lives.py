@@ -211,5 +211,6 @@ def _coarse(spans: list[Span]) -> list[Span]:
 
 
 def _joined(spans: Sequence[Span]) -> Span:
+    """One span that covers the bytes and the live intervals of all `spans`."""
     low, high = min(s.offset for s in spans), max(s.offset + s.bytes for s in spans)
     return Span(min(s.start for s in spans), max(s.stop for s in spans), low, high - low)

@@ -64,6 +64,7 @@ class _Flow:
             self.arcs_of[self.heads[a ^ 1]].append(a)
 
     def minimum_cut(self, source: int, sink: int) -> tuple[int, set[int], set[int]]:
+        """As `FlowNetwork.minimum_cut`."""
         flow = 0
         while True:
             level = self._levels(source, sink)

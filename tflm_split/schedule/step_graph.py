@@ -196,6 +196,7 @@ class _Builder:
         )
 
     def _add(self, step: Step, read: list[tuple[int, _Part]], written: list[tuple[int, _Part]]) -> None:
+        """Add a step, with the part of each piece that it reads and writes."""
         for p, part in written:
             self.writers.setdefault(p, []).append((len(self.steps), part))
         self.parts_read.append(read)
@@ -323,6 +324,7 @@ class _Part:
 
     @staticmethod
     def of(view: StorageView) -> _Part:
+        """The part that `view` sees of each row of its storage."""
         shape = view.shape
         if view.pixel_stride_bytes == shape.pixel_bytes and view.whole_rows:
             return _WHOLE

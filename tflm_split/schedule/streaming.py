@@ -35,6 +35,7 @@ def streaming_order(
             done[s] = 0
 
     def run(goal: int) -> None:
+        """Append all steps that `goal` still waits for, depth-first, then `goal`."""
         if done[goal]:
             return
         stack = [(goal, iter(steps[goal].depends))]

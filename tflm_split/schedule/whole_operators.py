@@ -161,8 +161,9 @@ def _written_over(step_graph: StepGraph, steps: Sequence[int], passing: Collecti
     pieces = step_graph.pieces
     last = {p: position for position, s in enumerate(steps) for p in step_graph.steps[s].reads}
     last = {p: position for p, position in last.items() if pieces[p].storage not in passing}
-    written, most_ahead = 0, dict.fromkeys({pieces[p].storage for p in last}, 0)
-    # By storage: the most bytes by which what is written was ahead of what has died.
+    written = 0
+    most_ahead = dict.fromkeys({pieces[p].storage for p in last}, 0)
+    """By storage: the most bytes that were written and not yet covered by rows of it that died."""
     died = dict.fromkeys(most_ahead, 0)
     for position, s in enumerate(steps):
         step = step_graph.steps[s]

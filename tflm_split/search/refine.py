@@ -126,6 +126,7 @@ class _CutGraph:
 
     @staticmethod
     def of(graph: Graph, axes: frozenset[str]) -> _CutGraph:
+        """`graph` cut into rows. Without channels among `axes`, no tensor can be grouped."""
         cut = cut_operators(graph)
         if "channels" not in axes:
             return _CutGraph(cut, frozenset(), frozenset(), {})
@@ -227,6 +228,7 @@ class Search:
                 yield step.node, costs[step.row_op].step(step.row)
 
     def _cut_graph(self, rewrites: tuple[Rewrite, ...]) -> _CutGraph:
+        """The start's graph after `rewrites`, cut. Each is made once."""
         if rewrites not in self._cut_graphs:
             graph = rewrites[-1].applied(self._cut_graph(rewrites[:-1]).graph)
             self._cut_graphs[rewrites] = _CutGraph.of(graph, self._limits.axes)
@@ -411,7 +413,7 @@ def _connected(graph: Graph, tensor: int, cuttable: frozenset[int]) -> tuple[int
     """`tensor` and the groupable tensors of as many channels that it is connected to through operators."""
     producers, consumers = graph.producers(), graph.consumers()
     channels = graph.tensors[tensor].shape[-1]
-    found = {tensor}
+    connected = {tensor}
     todo = [tensor]
     while todo:
         t = todo.pop()
@@ -419,7 +421,7 @@ def _connected(graph: Graph, tensor: int, cuttable: frozenset[int]) -> tuple[int
         if t in producers:
             near += list(graph.operators[producers[t]].inputs)
         for n in near:
-            if n in cuttable and n not in found and graph.tensors[n].shape[-1] == channels:
-                found.add(n)
+            if n in cuttable and n not in connected and graph.tensors[n].shape[-1] == channels:
+                connected.add(n)
                 todo.append(n)
-    return tuple(sorted(found))
+    return tuple(sorted(connected))

@@ -23,6 +23,7 @@ def rescheduled(schedule: Schedule, before: Graph, after: Graph) -> Schedule:
     placed: set[int] = set()
 
     def place(node: int) -> None:
+        """Append `node`, after the new operators that it reads from."""
         for t in after.operators[node].inputs:
             if t in makers and makers[t] not in kept and makers[t] not in placed:
                 place(makers[t])

@@ -37,6 +37,7 @@ def _chains(graph: Graph, tensor: int, stock: frozenset[int]) -> Iterator[tuple[
     producers, consumers = graph.producers(), graph.consumers()
 
     def fits(k: int) -> bool:
+        """Whether operator `k` has a window, is not stock, and reads and writes more than one row."""
         op = graph.operators[k]
         if op.kind not in WINDOWED or k in stock:
             return False
@@ -44,6 +45,7 @@ def _chains(graph: Graph, tensor: int, stock: frozenset[int]) -> Iterator[tuple[
         return all(len(shape) == 4 and shape[1] > 1 for shape in shapes)
 
     def only_reader(t: int) -> int | None:
+        """The operator that reads `t`, if there is only one and it fits."""
         readers = consumers.get(t, ())
         return readers[0] if len(readers) == 1 and t not in graph.outputs and fits(readers[0]) else None
 
