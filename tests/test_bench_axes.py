@@ -38,7 +38,7 @@ def head(name: str, axes: str, max_slowdown: float = 1.05) -> int:
     """As TFLM measures it; with verification on, the model does what the original does."""
     record = measured(name, max_slowdown)[axes]
     assert record["verified"]["bit_exact"]
-    assert record["axes"] == axes.split(",")
+    assert record["options"]["axes"] == axes.split(",")
     assert record["optimized"]["measured_head_bytes"] == record["optimized"]["planned_head_bytes"]
     return int(record["optimized"]["measured_head_bytes"])
 
