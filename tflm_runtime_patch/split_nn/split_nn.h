@@ -1,34 +1,43 @@
-/* split_nn: runs a TFLM_SPLIT program (generated/split_nn_format.h) on a workspace. C99, no allocation, no globals, no
- * recursion, nothing from libc but string.h, little-endian machines only (the magic number refuses the others).
+/* split_nn: runs a TFLM_SPLIT program (generated/split_nn_format.h) on a workspace.
  *
- * Stack: split_nn_run() needs SPLIT_MAX_WINDOW_ROWS row pointers, one decoded kernel call and the accumulators
- * of one kernel: below 700 bytes on a 32-bit machine with the portable kernels, below 1000 with those for the
- * DSP extension, below 1500 with those for Helium. split_nn_prepare() needs less than 700.
+ * A program is a list of steps. Each computes one row of an operator's output from rows in the workspace, or feeds one
+ * row to an accumulator. All addresses are in the program.
  *
- * A step and its own rows. Rows of different pieces may share addresses as the planner likes; what one step may
- * share with the rows it reads is this, and every variant of a kernel must keep it:
+ * C99, no allocation, no globals, no recursion. From libc it uses string.h only. Little-endian machines only: on others
+ * the magic number does not match, so prepare refuses every program.
  *
- * 1. Every kernel takes the output's pixels in increasing column order. It writes output pixel x after it has
- *    read all that the pixels before x read, and reads nothing but the windows of pixel x and of later pixels
- *    from then on. So an output pixel may lie on input bytes that only windows of earlier pixels read.
+ * Stack on a 32-bit machine: split_nn_run() holds SPLIT_MAX_WINDOW_ROWS row pointers, the parameters of one kernel call
+ * and one kernel's accumulators. That is below 700 bytes with the portable kernels, below 1000 with the DSP kernels and
+ * below 1500 with the Helium kernels. split_nn_prepare() needs less than 700 bytes.
  *
- * 2. Element-wise kernels (ADD, SUB, MUL, MINIMUM, MAXIMUM, SQUARED_DIFFERENCE, PRELU, SOFTMAX, LUT with one-byte
- *    entries, and of int16 and float BINARY, UNARY between elements of one size, SOFTMAX) may write exactly the row
- *    they read: same address, same pixel stride, and for the binary ones an operand that is not broadcast along
- *    columns or channels. PAD may do so when it is a plain copy.
+ * OVERLAP: where may a step write its output row?
  *
- * 3. Channel-wise kernels (DEPTHWISE with multiplier 1 and pools, of any type) whose window has one column, and
- *    neither stride nor padding along columns, may write exactly one of the rows they read, in the same sense.
+ * Rows may reuse the addresses of rows that are no longer needed, as the planner likes. Within one step, the output row
+ * may overlap a row that the step reads only by these rules. Every variant of a kernel must keep them.
  *
- * 4. QUANTIZE_FLOAT may start at the address it reads when its output pixels are not further apart than its
- *    input's.
+ * 1. Windows. Every kernel computes output pixels in increasing column order. Before it writes output pixel x, it has
+ *    read all that earlier pixels need. Afterwards it reads only what pixel x and later ones need. So output pixel x
+ *    may overwrite input bytes that only windows of earlier pixels read:
  *
- * 5. TRANSPOSE_CONV, RESIZE_NEAREST, RESIZE_BILINEAR, GATHER, DEPTH_TO_SPACE, PIXEL_SUM, BATCH_MATMUL and
- *    TRANSPOSE may write on no row they read.
+ *        input row        i0  i1  i2  i3  i4  i5        window of output pixel 2: i2 i3 i4
+ *        output row   o0  o1  o2                        o2 lies on i1, which only earlier windows read
  *
- * 6. The output row of CONV_SUM_LAST may start where its accumulator does.
+ * 2. Element-wise kernels may work in place: output and input row have the same address and the same pixel stride.
+ *    These are ADD, SUB, MUL, MINIMUM, MAXIMUM, SQUARED_DIFFERENCE, PRELU, SOFTMAX and LUT with one-byte entries, and
+ *    for int16 and float BINARY, SOFTMAX, and UNARY between elements of one size. An operand of a binary kernel that is
+ *    broadcast along columns or channels may not be overwritten. PAD may work in place if it is a plain copy.
  *
- * Anything else a step writes must not overlap what it reads. An accumulator overlaps no other row of its step. */
+ * 3. Channel-wise kernels (DEPTHWISE with multiplier 1, pools; of any type) may work in place on one of the rows they
+ *    read, if the window has one column and there is no stride and no padding along columns.
+ *
+ * 4. QUANTIZE_FLOAT may start at the address it reads, if its output pixels are no further apart than its input pixels.
+ *
+ * 5. TRANSPOSE_CONV, RESIZE_NEAREST, RESIZE_BILINEAR, GATHER, DEPTH_TO_SPACE, PIXEL_SUM, BATCH_MATMUL and TRANSPOSE may
+ *    not overlap any row they read.
+ *
+ * 6. The output row of CONV_SUM_LAST may start at the address of its accumulator.
+ *
+ * No other overlap is allowed. An accumulator never overlaps another row of its step, except by rule 6. */
 #ifndef SPLIT_NN_H_
 #define SPLIT_NN_H_
 
@@ -66,19 +75,21 @@ typedef enum split_status {
     SPLIT_STATUS_COUNT
 } split_status;
 
-/* Can this blob be run on every workspace of its workspace_bytes? Reads at most program_bytes bytes. After
- * SPLIT_OK split_nn_run() reads nothing outside the blob and the workspace, writes nothing outside the
- * workspace, and has no undefined behaviour, whatever the workspace holds. */
+/* Is this blob a program that is safe to run? Reads at most program_bytes bytes.
+ *
+ * After SPLIT_OK, split_nn_run() with a workspace of workspace_bytes is safe whatever the workspace holds: it reads
+ * nothing outside the blob and the workspace, writes nothing outside the workspace, and has no undefined behaviour. */
 split_status split_nn_prepare(const void* program, size_t program_bytes);
 
-/* Runs a program that split_nn_prepare() accepted, unchanged since. The workspace holds the inputs at their
- * addresses before, and the outputs afterwards; everything else in it is overwritten. */
+/* Runs a program that split_nn_prepare() has accepted and that has not changed since. The caller puts the inputs at
+ * their addresses in the workspace. Afterwards the outputs are at theirs, and all other bytes of it are undefined. */
 split_status split_nn_run(const void* program, uint8_t* workspace);
 
-/* One sentence for a person; never NULL. */
+/* The status as a sentence in English. Never NULL. */
 const char* split_nn_status_text(split_status status);
 
-/* About a program that split_nn_prepare() accepted. split_nn_io() counts inputs first, then outputs. */
+/* Facts about a program that split_nn_prepare() has accepted. split_nn_io() numbers the inputs first,
+ * then the outputs. */
 uint32_t split_nn_workspace_bytes(const void* program);
 uint32_t split_nn_input_count(const void* program);
 uint32_t split_nn_output_count(const void* program);

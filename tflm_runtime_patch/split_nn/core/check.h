@@ -1,5 +1,4 @@
-/* The parts of split_nn_prepare(), in the order they may be called: each relies on what the ones before have
- * proved. */
+/* The parts of split_nn_prepare(), in the order in which they must be called: each relies on the ones before it. */
 #ifndef SPLIT_NN_CHECK_H_
 #define SPLIT_NN_CHECK_H_
 
@@ -10,7 +9,7 @@ static inline int split_lies_in(uint64_t offset, uint64_t bytes, uint64_t low, u
     return low <= offset && offset <= high && bytes <= high - offset;
 }
 
-/* a * b, or some value above every legal size when that is larger than 2^32. */
+/* a * b; if that is 2^32 or more, 2^32, which is above every legal size. */
 static inline uint64_t split_capped_product(uint64_t a, uint32_t b) {
     const uint64_t cap = UINT64_C(1) << 32;
     return a >= cap || a * b >= cap ? (b == 0 ? 0 : cap) : a * b;

@@ -1,4 +1,4 @@
-/* Does an op name views that exist, of the types its kind needs, and does its own check pass? */
+/* Does an op name views that exist and have the types its kind needs? Does the kind's own check pass? */
 #include "kind.h"
 
 split_status split_check_op(const uint8_t* program, uint32_t index) {

@@ -1,7 +1,7 @@
 /* Do storages, views, steps and moves stay inside the workspace and the program? */
 #include "kind.h"
 
-/* May rows of the storage move, and is there the table that leads to their moves? */
+/* May rows of the storage move, and does the table of their moves lie in the program? */
 static int table_of_moves_fits(const uint8_t* program, const split_storage* storage) {
     const uint64_t table_bytes = (uint64_t)storage->row_count * (split_entry_bytes(storage) + 2u) + 2u;
     return SPLIT_NN_HAS(SPLIT_MOVES_BIT) && storage->flags == SPLIT_STORAGE_MOVES &&
@@ -79,7 +79,7 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
         return SPLIT_ERROR_STEP;
     }
     const split_op* op = split_op_at(program, step.op);
-    const split_kind_rule* rule = split_rule_of(op->kind); /* split_check_op() has found it there */
+    const split_kind_rule* rule = split_rule_of(op->kind); /* not NULL: split_check_op() has passed */
     const int feeds = rule->accumulator == 1;
     const uint32_t row = feeds ? 0 : step.row;
     if (step.row >= split_view_at(program, feeds ? op->input : op->output)->row_count) {
@@ -91,7 +91,7 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
     return found ? SPLIT_OK : SPLIT_ERROR_ROW;
 }
 
-/* Moves lie sorted, each where its storage looks for its row's. */
+/* Moves must be sorted by storage, row and step. Each must lie where its storage's table looks for the row's moves. */
 split_status split_check_move(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_move* move = split_move_at(program, index);
@@ -118,7 +118,7 @@ split_status split_check_move(const uint8_t* program, uint32_t index) {
     return SPLIT_OK;
 }
 
-/* A row whose storage says that it has moves finds its own and no others. */
+/* If a storage's rows move, its table must lead each row to the row's own moves and to no others. */
 split_status split_check_first_moves(const uint8_t* program, uint32_t index) {
     const split_storage* storage = split_storage_at(program, index);
     if (storage->flags == 0) {
@@ -138,8 +138,8 @@ split_status split_check_first_moves(const uint8_t* program, uint32_t index) {
     return SPLIT_OK;
 }
 
-/* Each move comes once, none after one of a later step: a walk that reaches the end in as many hops as there are moves has
- * met none of them twice, for else it would go in circles. */
+/* The chain must visit each move once, in the order of steps. It is walked for as many hops as there are moves. If it
+ * is at its end then, no move came twice: a chain that comes back to a move never ends. */
 split_status split_check_order_of_moves(const uint8_t* program) {
     const uint32_t count = split_header_of(program)->move_count;
     uint32_t step = 0;

@@ -1,5 +1,5 @@
-/* memmove() for rows: by words, four at a time, where both places start at a word. C libraries for small machines
- * often copy byte by byte. */
+/* memmove() for rows. It copies four words at a time if both places are word-aligned. The memmove() of C libraries for
+ * small machines often copies byte by byte. */
 #ifndef SPLIT_NN_COPY_H_
 #define SPLIT_NN_COPY_H_
 
@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A word of a row, whatever type its elements have. */
+/* A word of a row. It may alias elements of any type. */
 #if defined(__GNUC__)
 typedef uint32_t __attribute__((__may_alias__)) split_word;
 #else
@@ -25,7 +25,7 @@ static inline void split_copy_words(split_word* to, const split_word* from) {
     to[3] = d;
 }
 
-/* `bytes` bytes from `from` to `to`, which may overlap and are a multiple of 4 bytes apart. */
+/* Copies `bytes` bytes. `from` and `to` may overlap; they are a multiple of 4 bytes apart. */
 static inline void split_copy_row(uint8_t* to, const uint8_t* from, uint32_t bytes) {
     const uint32_t blocks = (uintptr_t)to % sizeof(uint32_t) == 0 ? bytes / 16u : 0u;
     split_word* word_to = (split_word*)(void*)to;

@@ -1,4 +1,4 @@
-/* The rules of all kinds that this build has: the generated table as data. */
+/* The rules of all kinds that this build has, made from the generated table. */
 #include "kind.h"
 
 #define RULE_OF_KIND(kind, check, run, reads, record, operands, accumulator, input_sizes, output_sizes)              \

@@ -1,4 +1,4 @@
-/* How an op reaches its records, views and rows while a program runs. Trusts what split_nn_prepare() has checked. */
+/* How an op reaches its records, views and rows at run time. Nothing is checked: split_nn_prepare() has done that. */
 #ifndef SPLIT_NN_MACHINE_H_
 #define SPLIT_NN_MACHINE_H_
 
@@ -9,7 +9,7 @@
 typedef struct split_machine {
     const uint8_t* program;
     uint8_t* workspace;
-    uint32_t step; /* that is being run */
+    uint32_t step; /* the current one */
 } split_machine;
 
 static inline const split_view* split_view_of(const split_machine* at, uint32_t view) {
@@ -21,7 +21,7 @@ static inline split_pixels split_pixels_of(const split_view* view) {
     return pixels;
 }
 
-/* Where row `row` of a view starts, in the workspace or, for constants, in the program. */
+/* The start of row `row` of a view: in the program for a constant, otherwise in the workspace. */
 static inline const uint8_t* split_read_row(const split_machine* at, const split_view* view, uint32_t row) {
     const split_storage* storage = split_storage_at(at->program, view->storage);
     const uint8_t* base = storage->kind == SPLIT_STORAGE_CONSTANT ? at->program : at->workspace;
@@ -33,7 +33,7 @@ static inline uint8_t* split_write_row(const split_machine* at, const split_view
            view->offset_bytes;
 }
 
-/* The same, NULL where there is no such row. */
+/* The start of row `row` of a view, or NULL if there is no such row. */
 static inline const uint8_t* split_row_inside(const split_machine* at, const split_view* view, int32_t row) {
     return row >= 0 && row < view->row_count ? split_read_row(at, view, (uint32_t)row) : NULL;
 }
@@ -65,7 +65,7 @@ static inline split_requantization split_requantization_of(const split_machine* 
     return to;
 }
 
-/* Fills in `conv` field by field: a struct returned would take the caller more stack. */
+/* Fills in `conv` field by field. Returning a struct would cost the caller more stack. */
 static inline void split_set_conv(const split_machine* at, split_window window, const split_quantized_params* from,
                                   uint32_t flags, int32_t groups, split_conv* conv) {
     conv->window = window;

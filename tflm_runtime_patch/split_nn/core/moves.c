@@ -1,4 +1,4 @@
-/* Rows that go to other addresses before a step. */
+/* Moves: rows that are copied to another address before a step. */
 #include "copy.h"
 #include "../ops/ops.h"
 
@@ -15,7 +15,8 @@ uint32_t split_moved_row_offset(const uint8_t* program, const split_storage* sto
     return offset;
 }
 
-/* Carries out move `index`. The row is where the move before this one, in the same row, has put it. */
+/* Carries out move `index`. The row is where its previous move has put it. Moves are sorted by row, so that one is the
+ * record before, if it is of the same row. */
 static void move_row(const split_machine* at, uint32_t index) {
     const split_move* move = split_move_at(at->program, index);
     const split_storage* storage = split_storage_at(at->program, move->storage);

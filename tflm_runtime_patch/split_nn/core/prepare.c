@@ -1,9 +1,9 @@
-/* Is this blob a program that can be run safely? Header and tables first, then every record, then every step.
- */
+/* Is this blob a program that is safe to run? Checks the header and the tables, then every record, then every step. */
 #include "check.h"
 #include "program.h"
 
-/* Does a part of `count` records lie behind the one before, which ends at `*end`? Then `*end` is its own. */
+/* Does a part of `count` records lie in the program, behind the part that ends at `*end`? Moves `*end`
+ * to its own end. */
 static int part_follows(const split_header* header, uint64_t* end, uint32_t offset, uint64_t count,
                         uint64_t record_bytes) {
     const uint64_t low = *end;

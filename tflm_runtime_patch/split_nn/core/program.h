@@ -1,21 +1,21 @@
-/* How a program's records are reached: shared by prepare, which checks them, and run, which trusts them.
- * The blob is 4-aligned and its records naturally aligned, so they are read in place. */
+/* Access to a program's records, for prepare, which checks them, and for run, which trusts them.
+ * The blob is 4-aligned and its records are naturally aligned, so they are read in place. */
 #ifndef SPLIT_NN_PROGRAM_H_
 #define SPLIT_NN_PROGRAM_H_
 
 #include "../generated/split_nn_format.h"
 
-/* Which kinds of op this build can run: bit k is kind k. A build for one program may define fewer: the linker drops what
- * is left out, and prepare refuses a program that has it. */
+/* The kinds of op that this build can run, as a mask: bit k is kind k. A build for one program may define fewer. The
+ * linker then drops the code of the others, and prepare refuses a program that has them. */
 #ifndef SPLIT_NN_KINDS
 #define SPLIT_NN_KINDS UINT64_MAX
 #endif
 #define SPLIT_NN_HAS(kind) ((int)(((uint64_t)(SPLIT_NN_KINDS) >> (kind)) & 1u))
 
-/* Is an op of this kind? Whatever depends on it is left out of a build without the kind. */
+/* Is an op of this kind? In a build without the kind this is a constant 0, so code behind it is dropped. */
 #define SPLIT_NN_IS(op, of_kind) (SPLIT_NN_HAS(of_kind) && (op)->kind == (of_kind))
 
-/* Where a row without an address lies. */
+/* The offset of a row that has no address. */
 #define SPLIT_NOWHERE UINT32_C(0xFFFFFFFF)
 
 typedef struct split_step {
@@ -58,8 +58,8 @@ static inline split_step split_step_at(const uint8_t* program, uint32_t index) {
     return step;
 }
 
-/* The byte offset of a storage's row: into the blob for CONSTANT, into the workspace otherwise; or
- * SPLIT_NOWHERE. */
+/* The byte offset of a storage's row: in the blob for CONSTANT, otherwise in the workspace. SPLIT_NOWHERE if the row
+ * has no address. */
 static inline uint32_t split_row_offset(const uint8_t* program, const split_storage* storage, uint32_t row) {
     if (storage->kind == SPLIT_STORAGE_TABLE16) {
         uint16_t units = ((const uint16_t*)split_at(program, storage->where))[row];
@@ -76,8 +76,8 @@ static inline const split_move* split_move_at(const uint8_t* program, uint32_t i
     return (const split_move*)split_at(program, split_header_of(program)->moves_offset) + index;
 }
 
-/* The order in which moves are carried out, behind their records: the first, and behind each the next; the number of moves
- * is the end. There is none where nothing moves. */
+/* The order in which moves are carried out. It is a chain behind their records: entry 0 is the first move, entry i + 1
+ * the one that follows move i. The number of moves ends the chain. A program without moves has none. */
 static inline const uint16_t* split_order_of_moves(const uint8_t* program) {
     return (const uint16_t*)(const void*)split_move_at(program, split_header_of(program)->move_count);
 }
@@ -94,12 +94,13 @@ static inline int split_moves_row(const split_move* move, uint32_t storage, uint
     return move->storage == storage && move->row == row;
 }
 
-/* Of the table of a storage's addresses. */
+/* Bytes of one entry in a storage's table of addresses. */
 static inline uint32_t split_entry_bytes(const split_storage* storage) {
     return storage->kind == SPLIT_STORAGE_TABLE16 ? 2u : 4u;
 }
 
-/* Of a storage whose rows move: the number of each row's first move, and one more where those of the last row end. */
+/* For a storage whose rows move: by row, the index of its first move. Entry `row_count` is the end of
+ * the last row's. */
 static inline const uint16_t* split_first_moves(const uint8_t* program, const split_storage* storage) {
     return (const uint16_t*)split_at(program, storage->where + storage->row_count * split_entry_bytes(storage));
 }
@@ -111,10 +112,10 @@ static inline int split_moves_after(const split_move* move, uint32_t storage, ui
     return move->row != row ? move->row > row : move->step > step;
 }
 
-/* Where the last of a row's moves up to `step` has put it, or its first address. */
+/* The offset of a row at `step`: where its last move up to then has put it, or its first address. */
 uint32_t split_moved_row_offset(const uint8_t* program, const split_storage* storage, uint32_t row, uint32_t step);
 
-/* split_row_offset() in a step. */
+/* The offset of a row at `step`, for storages of every kind. */
 static inline uint32_t split_row_address(const uint8_t* program, uint32_t index, uint32_t row, uint32_t step) {
     const split_storage* storage = split_storage_at(program, index);
     if (SPLIT_NN_HAS(SPLIT_MOVES_BIT) && (storage->flags & SPLIT_STORAGE_MOVES)) {
@@ -123,13 +124,12 @@ static inline uint32_t split_row_address(const uint8_t* program, uint32_t index,
     return split_row_offset(program, storage, row);
 }
 
-/* The input row that window row k of output row `row` reads; outside [0, input rows) it is padding. */
+/* The input row that window row k of output row `row` reads. Outside [0, input rows) it is padding. */
 static inline int32_t split_window_row(const split_window_params* window, uint32_t row, uint32_t k) {
     return (int32_t)(row * window->stride_rows) - window->pad_rows + (int32_t)(k * window->dilation_rows);
 }
 
-/* The input row whose window row k falls on output row `row` of a transposed convolution; -1 when there is none.
- */
+/* The input row whose window row k falls on output row `row` of a transposed convolution; -1 if there is none. */
 static inline int32_t split_transposed_row(const split_transposed_window_params* window, uint32_t row, uint32_t k) {
     int32_t reach = (int32_t)(row + window->pad_rows) - (int32_t)k;
     return reach >= 0 && reach % window->stride_rows == 0 ? reach / window->stride_rows : -1;

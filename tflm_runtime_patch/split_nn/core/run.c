@@ -1,6 +1,8 @@
-/* Walks a program: per step, the op's own run function. Trusts what split_nn_prepare() has
- * checked. Stack: SPLIT_MAX_WINDOW_ROWS pointers and one call's parameters, below 350 bytes on a 32-bit
- * machine, and the kernel's own. */
+/* Runs a program: before each step its moves, then the run function of the step's op. Nothing is checked:
+ * split_nn_prepare() has done that.
+ *
+ * Stack on a 32-bit machine: SPLIT_MAX_WINDOW_ROWS pointers and one call's parameters, below 350 bytes, plus the
+ * kernel's own. */
 #include "../split_nn.h"
 #include "../ops/ops.h"
 

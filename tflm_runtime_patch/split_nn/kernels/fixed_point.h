@@ -1,5 +1,5 @@
-/* Integer arithmetic of TFLM's int8 reference kernels, free of undefined behaviour for every argument.
- * Right shifts of negative numbers are arithmetic on every compiler this is built with. */
+/* The integer arithmetic of TFLM's int8 reference kernels. No argument leads to undefined behaviour.
+ * It relies on arithmetic right shifts of negative numbers, which every supported compiler has. */
 #ifndef SPLIT_NN_FIXED_POINT_H_
 #define SPLIT_NN_FIXED_POINT_H_
 
@@ -20,30 +20,30 @@ static inline int32_t split_clamp(int32_t value, int32_t low, int32_t high) {
     return value < low ? low : value > high ? high : value;
 }
 
-/* The upper half of 2*a*b, rounded to nearest, ties up; the one product that does not fit saturates. TFLM
- * states it as a truncating division of a*b plus a nudge whose sign follows a*b: that is floor((a*b + 2^30) /
- * 2^31) in both cases. */
+/* The upper half of 2*a*b, rounded to nearest, ties up. The one product that does not fit saturates.
+ * TFLM adds a nudge with the sign of a*b and divides, rounding towards zero. For both signs that equals
+ * floor((a*b + 2^30) / 2^31), which is what this computes. */
 static inline int32_t split_high_mul(int32_t a, int32_t b) {
     int64_t high = ((int64_t)a * b + ((int64_t)1 << 30)) >> 31;
     return high > INT32_MAX ? INT32_MAX : (int32_t)high;
 }
 
-/* value / 2^exponent rounded to nearest, ties away from zero; 0 <= exponent <= 31. */
+/* value / 2^exponent, rounded to nearest, ties away from zero. 0 <= exponent <= 31. */
 static inline int32_t split_rounding_shift_right(int32_t value, int32_t exponent) {
     int32_t mask = (int32_t)((UINT32_C(1) << (uint32_t)exponent) - 1u);
     int32_t threshold = (mask >> 1) + (value < 0 ? 1 : 0);
     return (value >> exponent) + ((value & mask) > threshold ? 1 : 0);
 }
 
-/* value * multiplier * 2^(shift - 31) with TFLM's two roundings; -31 <= shift <= 30, a positive shift is to
- * the left. */
+/* value * multiplier * 2^(shift - 31), with TFLM's two roundings. -31 <= shift <= 30; positive shifts
+ * go to the left. */
 static inline int32_t split_requantize(int32_t value, int32_t multiplier, int32_t shift) {
     int32_t left = shift > 0 ? shift : 0;
     int32_t right = shift > 0 ? 0 : -shift;
     return split_rounding_shift_right(split_high_mul(split_wrapping_shift_left(value, left), multiplier), right);
 }
 
-/* sum / count rounded to nearest, ties away from zero; 64 bits because a hostile program may leave any sum behind. */
+/* sum / count, rounded to nearest, ties away from zero. It needs 64 bits: a hostile program can produce any sum. */
 static inline int32_t split_average(int32_t sum, int32_t count) {
     const int64_t nudge = sum > 0 ? count / 2 : -(count / 2);
     return (int32_t)((sum + nudge) / count);

@@ -1,7 +1,7 @@
-/* The kernels' interface for float32; the rest of it is in kernels.h, whose rules hold here, too.
+/* The interface of the float32 kernels. The rules of kernels.h hold here too.
  *
- * Floating-point sums depend on their order and on every rounding, so both are part of this interface: products and
- * sums are rounded one by one, in the order stated, as TFLM's reference kernels do when no multiply-add is fused. */
+ * A floating-point sum depends on its order and on every rounding, so both are part of this interface. Each product and
+ * each sum is rounded, in the order stated. TFLM's reference kernels do the same if no multiply-add is fused. */
 #ifndef SPLIT_NN_KERNELS_FLOAT_H_
 #define SPLIT_NN_KERNELS_FLOAT_H_
 
@@ -11,13 +11,14 @@
 extern "C" {
 #endif
 
-/* Both limits apply as min(max(value, low), high) with NaN passing through. */
+/* The output is min(max(value, low), high). NaN stays NaN. */
 typedef struct split_limits {
     float low;
     float high;
 } split_limits;
 
-/* Weights as in split_conv. Sums run over window rows, window columns, channels, from 0; the bias is added last. */
+/* Weights as in split_conv. A sum starts from 0 and runs over window rows, then window columns, then channels. The bias
+ * is added last. */
 typedef struct split_conv_float {
     split_window window;
     split_limits limits;
@@ -37,12 +38,12 @@ typedef struct split_pool_float {
     int32_t mode; /* SPLIT_POOL_* */
 } split_pool_float;
 
-/* Sums run over window rows, then columns. A window wholly outside the input counts as one 0 (average) or the lowest
- * float (maximum). */
+/* A sum runs over window rows, then window columns. A window that is all padding gives 0 (average) or the lowest float
+ * (maximum). */
 void split_nn_pool_float_row(const split_pool_float* pool, const float* const* rows, const split_pixels* in,
                              float* output, const split_pixels* out);
 
-/* As split_operand, strides in elements. */
+/* Like split_operand, with strides in elements. */
 typedef struct split_operand_float {
     const float* data;
     int32_t pixel_stride;
@@ -63,7 +64,7 @@ typedef struct split_unary_float {
 void split_nn_unary_float_row(const split_unary_float* unary, const float* input, const split_pixels* in, float* output,
                               const split_pixels* out);
 
-/* Adds the row's pixels to sums[channels], one after the other; `finish` divides by `count`. */
+/* `row` adds the row's pixels to sums[channels], one after the other. `finish` divides by `count`. */
 void split_nn_sum_float_row(const float* input, const split_pixels* in, float* sums);
 void split_nn_sum_float_finish(const split_limits* limits, float count, const float* sums, int32_t channels,
                                float* output);
@@ -73,7 +74,7 @@ typedef struct split_dense_float {
     int32_t weights_step; /* elements from one output's weights to the next's */
 } split_dense_float;
 
-/* Adds the row's products to sums[outputs], one after the other; `finish` adds the bias. */
+/* `row` adds the row's products to sums[outputs], one after the other. `finish` adds the bias. */
 void split_nn_dense_float_row(const split_dense_float* dense, const float* input, const split_pixels* in, float* sums,
                               int32_t outputs);
 void split_nn_dense_float_finish(const split_limits* limits, const float* bias, const float* sums, int32_t outputs,

@@ -1,5 +1,5 @@
-/* The kernels' interface for int16 activations with int8 weights; the rest of it is in kernels.h, whose
- * rules hold here, too. No int16 tensor has a zero point. */
+/* The interface of the kernels for int16 activations with int8 weights. The rules of kernels.h hold here too. No int16
+ * tensor has a zero point. */
 #ifndef SPLIT_NN_KERNELS_INT16_H_
 #define SPLIT_NN_KERNELS_INT16_H_
 
@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/* From a sum to an int16. The sum is an int64 and scaled with a multiplier cut to 16 bits, as TFLM does for biases of
- * int64; with `sums_32` it wraps to an int32 first and is scaled as an int8 kernel's would be. `step` as in
+/* How a sum becomes an int16. The sum is an int64. It is scaled by a multiplier that is cut to 16 bits, as TFLM does if
+ * the bias is int64. With `sums_32` it wraps to an int32 first, and is scaled as in an int8 kernel. `step` as in
  * split_requantization. */
 typedef struct split_scaling_int16 {
     const int32_t* multipliers;
@@ -21,7 +21,8 @@ typedef struct split_scaling_int16 {
     int32_t max;
 } split_scaling_int16;
 
-/* Weights as in split_conv. bias[2 * c] and bias[2 * c + 1] are the low and the high half of channel c's int64. */
+/* Weights as in split_conv. The bias of channel c is an int64: bias[2 * c] is its low half, bias[2 * c
+ * + 1] its high. */
 typedef struct split_conv_int16 {
     split_window window;
     split_scaling_int16 scaling;
@@ -35,15 +36,15 @@ void split_nn_conv_int16_row(const split_conv_int16* conv, const int16_t* const*
 void split_nn_depthwise_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
                                   int16_t* output, const split_pixels* out);
 
-/* As split_nn_transpose_conv_row; conv->groups is not used. */
+/* Like split_nn_transpose_conv_row. conv->groups is not used. */
 void split_nn_transpose_conv_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
                                        int16_t* output, const split_pixels* out);
 
-/* A window wholly outside the input counts as one 0 (average) or -32768 (maximum). `mode` is SPLIT_POOL_*. */
+/* A window that is all padding gives 0 (average) or -32768 (maximum). `mode` is SPLIT_POOL_*. */
 void split_nn_pool_int16_row(const split_pool* pool, int32_t mode, const int16_t* const* rows, const split_pixels* in,
                              int16_t* output, const split_pixels* out);
 
-/* As split_operand, strides in elements. */
+/* Like split_operand, with strides in elements. */
 typedef struct split_operand_int16 {
     const int16_t* data;
     int32_t pixel_stride;
@@ -52,7 +53,7 @@ typedef struct split_operand_int16 {
 
 typedef struct split_binary_int16 {
     int32_t mode;       /* SPLIT_BINARY_* */
-    int32_t left_shift; /* 0..15; it and the first two multipliers are not used by SPLIT_BINARY_MUL */
+    int32_t left_shift; /* 0..15. SPLIT_BINARY_MUL uses neither this nor multiplier1, multiplier2 */
     int32_t multiplier1;
     int32_t shift1;
     int32_t multiplier2;
@@ -81,8 +82,8 @@ typedef struct split_unary_int16 {
     int32_t output_bytes;
 } split_unary_int16;
 
-/* REQUANTIZE reads and writes elements of 1 or 2 bytes, FROM_FLOAT reads floats and writes int16, TO_FLOAT the other way
- * round. */
+/* REQUANTIZE reads and writes elements of 1 or 2 bytes. FROM_FLOAT reads floats and writes int16. TO_FLOAT reads int16
+ * and writes floats. */
 void split_nn_unary_int16_row(const split_unary_int16* unary, const uint8_t* input, const split_pixels* in,
                               uint8_t* output, const split_pixels* out);
 
@@ -93,11 +94,12 @@ typedef struct split_softmax_int16 {
     int32_t shift;
 } split_softmax_int16;
 
-/* At most SPLIT_MAX_SOFTMAX_CHANNELS_INT16 channels. */
+/* There are at most SPLIT_MAX_SOFTMAX_CHANNELS_INT16 channels. */
 void split_nn_softmax_int16_row(const split_softmax_int16* softmax, const int16_t* input, const split_pixels* in,
                                 int16_t* output, const split_pixels* out);
 
-/* As split_nn_sum_row and split_nn_sum_finish; at most SPLIT_MAX_SUMMED_INT16 pixels, so that no sum overflows. */
+/* Like split_nn_sum_row and split_nn_sum_finish. There are at most SPLIT_MAX_SUMMED_INT16 pixels, so
+ * no sum overflows. */
 void split_nn_sum_int16_row(const int16_t* input, const split_pixels* in, int32_t* sums);
 void split_nn_sum_int16_finish(const split_sum* sum, const int32_t* sums, int32_t channels, int16_t* output);
 
@@ -107,7 +109,8 @@ typedef struct split_dense_int16 {
     int32_t weights_step;  /* bytes from one output's weights to the next's */
 } split_dense_int16;
 
-/* As split_nn_dense_row and split_nn_dense_finish; sums[2 * o] and sums[2 * o + 1] are the halves of output o's. */
+/* Like split_nn_dense_row and split_nn_dense_finish. The sum of output o is an int64: sums[2 * o] is its low half,
+ * sums[2 * o + 1] its high. */
 void split_nn_dense_int16_row(const split_dense_int16* dense, const int16_t* input, const split_pixels* in,
                               int32_t* sums, int32_t outputs);
 void split_nn_dense_int16_finish(const split_dense_int16* dense, const int32_t* sums, int32_t outputs, int16_t* output);

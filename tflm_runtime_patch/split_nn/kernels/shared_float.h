@@ -1,7 +1,7 @@
-/* What the float kernels share: pixels, limits, and that no multiply-add is fused.
+/* What the float kernels share: pixels, limits, and a pragma that keeps multiply-adds from being fused.
  *
- * To be included before any code of a file: what follows rounds each product before it is added, whatever the compiler's
- * flags allow by default. Flags that allow reordering (-ffast-math, -Ofast) must not be used for these files. */
+ * Include it before any code of a file. The code that follows rounds each product before it is added, whatever the
+ * compiler's default. Do not compile these files with flags that allow reordering (-ffast-math, -Ofast). */
 #ifndef SPLIT_NN_SHARED_FLOAT_H_
 #define SPLIT_NN_SHARED_FLOAT_H_
 
@@ -29,7 +29,7 @@ static inline float* split_output_float(float* row, int32_t x, int32_t stride) {
     return (float*)(void*)((uint8_t*)row + (ptrdiff_t)x * stride);
 }
 
-/* NaN passes, and of two equal zeros the value's own sign. */
+/* NaN stays NaN. A zero that equals a limit keeps its own sign. */
 static inline float split_limit(const split_limits* limits, float value) {
     value = value < limits->low ? limits->low : value;
     return limits->high < value ? limits->high : value;

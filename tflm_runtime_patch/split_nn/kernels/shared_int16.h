@@ -1,4 +1,4 @@
-/* What several int16 kernels share: pixels, dot products, the last step from sum to int16. */
+/* What several int16 kernels share: pixels, dot products, and the way from a sum to an int16. */
 #ifndef SPLIT_NN_SHARED_INT16_H_
 #define SPLIT_NN_SHARED_INT16_H_
 
@@ -7,7 +7,7 @@
 #include "shared_int8.h"
 #include "kernels_int16.h"
 
-/* Products of int8 and int16 that an int32 holds the sum of, by a factor of two. */
+/* This many products of int8 and int16 can be added up in an int32, and even twice as many. */
 #define SPLIT_INT32_PRODUCTS 256
 
 /* Pixel x of a row whose pixels lie `stride` bytes apart. */
@@ -19,7 +19,8 @@ static inline int16_t* split_output_int16(int16_t* row, int32_t x, int32_t strid
     return (int16_t*)(void*)((uint8_t*)row + (ptrdiff_t)x * stride);
 }
 
-/* int64 sums are unsigned: they wrap where a hostile program would overflow. */
+/* The int64 sum is computed as unsigned, so that a hostile program makes it wrap, which is defined,
+ * and not overflow. */
 static inline uint64_t split_dot_int16(const int8_t* weights, const int16_t* values, int32_t count) {
     uint64_t sum = 0;
     for (int32_t done = 0; done < count; done += SPLIT_INT32_PRODUCTS) {
@@ -43,8 +44,8 @@ static inline void split_part_halves(uint64_t value, int32_t* halves) {
     halves[1] = (int32_t)(uint32_t)(value >> 32);
 }
 
-/* value * multiplier * 2^(shift - 31), -31 <= shift <= 7, as TFLM does it for an int64: the multiplier is cut to 16
- * bits, and there is one rounding, to nearest with ties up. */
+/* value * multiplier * 2^(shift - 31), as TFLM computes it for an int64. -31 <= shift <= 7. The multiplier is cut to 16
+ * bits. There is one rounding, to nearest, ties up. */
 static inline int32_t split_requantize_wide(uint64_t value, int32_t multiplier, int32_t shift) {
     const int32_t reduced = multiplier < INT32_C(0x7FFF0000) ? (multiplier + (1 << 15)) >> 16 : 0x7FFF;
     const uint32_t down = (uint32_t)(15 - shift);

@@ -1,4 +1,4 @@
-/* What several portable kernels share: dot products, window clipping, the last step from sum to int8. */
+/* What several kernels share: window clipping, dot products, and the way from a sum to an int8. */
 #ifndef SPLIT_NN_SHARED_INT8_H_
 #define SPLIT_NN_SHARED_INT8_H_
 
@@ -6,11 +6,11 @@
 #include "../generated/split_nn_format.h"
 #include "kernels.h"
 
-/* Channels a channel-wise kernel takes at once: their int32 sums are the kernel's stack. */
+/* A channel-wise kernel computes this many channels at a time. Their int32 sums are most of its stack. */
 #define SPLIT_BLOCK_CHANNELS 32
 
-/* The window columns [begin, end) that read a pixel inside [0, columns); begin == end when none does.
- * prepare keeps origin and every tap within an int32. */
+/* Finds the window columns [begin, end) that read a pixel inside [0, columns). If none does, begin == end.
+ * split_nn_prepare() has made sure that all positions fit an int32. */
 static inline void split_clip_window(const split_window* window, int32_t origin, int32_t columns, int32_t* begin,
                                      int32_t* end) {
     int32_t first = origin < 0 ? (-origin + window->dilation - 1) / window->dilation : 0;
@@ -22,22 +22,23 @@ static inline void split_clip_window(const split_window* window, int32_t origin,
     *end = last;
 }
 
-/* Where a window lies on its input: window column t on pixel origin + t * dilation, [begin, end) of them inside. */
+/* Where a window lies on its input. Window column t reads pixel origin + t * dilation; columns [begin,
+ * end) are inside. */
 typedef struct split_reach {
     int32_t origin;
     int32_t begin;
     int32_t end;
 } split_reach;
 
-/* The reach of output pixel x. */
+/* The reach of output pixel x's window. */
 static inline split_reach split_reach_of(const split_window* window, int32_t x, int32_t columns) {
     split_reach reach = {x * window->stride - window->pad, 0, 0};
     split_clip_window(window, reach.origin, columns, &reach.begin, &reach.end);
     return reach;
 }
 
-/* Sums are unsigned: they wrap where a hostile program would overflow, and are equal bit for bit otherwise.
- */
+/* Sums are computed as unsigned. They equal signed sums bit for bit, but wrap where a hostile program
+ * would overflow. */
 static inline uint32_t split_product(int32_t weight, int32_t value) {
     return (uint32_t)(weight * value);
 }
@@ -56,7 +57,7 @@ static inline int8_t split_to_int8(const split_requantization* to, int32_t chann
     return (int8_t)split_clamp(split_wrapping_add(value, to->zero_point), to->min, to->max);
 }
 
-/* What `mode` makes of a sum of int8 or int16, limited to [min, max]. */
+/* The average or mean of a sum of int8 or int16, by `mode`, clamped to [min, max]. */
 static inline int32_t split_mean(const split_sum* of, int32_t sum) {
     int32_t value;
     if (of->mode == SPLIT_MEAN_AVERAGE_POOL) {

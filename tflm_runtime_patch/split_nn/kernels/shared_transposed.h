@@ -1,11 +1,11 @@
-/* How transposed convolutions find the input pixels that meet an output pixel. */
+/* How a transposed convolution finds the input pixels that add to an output pixel. */
 #ifndef SPLIT_NN_SHARED_TRANSPOSED_H_
 #define SPLIT_NN_SHARED_TRANSPOSED_H_
 
 #include "kernels.h"
 
-/* Where the taps of one output pixel lie: window column `tap` meets input pixel `column`, tap + stride the one
- * before it, and so on while both exist. */
+/* The first tap of one output pixel: window column `tap` reads input pixel `column`. The next is tap + stride, which
+ * reads column - 1, and so on while both exist. */
 typedef struct split_meeting {
     int32_t tap;
     int32_t column;

@@ -4,12 +4,12 @@
  *   SPLIT_NN_DSP  the DSP extension (Cortex-M4/M7/M33, ...)        kernels/dsp/
  *                 where words may be loaded from any address
  *
- * and with neither the portable files are built. All files are always handed to the compiler; each keeps
- * silent on the targets that are not its own. Define SPLIT_NN_PORTABLE for the portable kernels everywhere. */
+ * If neither is, the portable files are built. Every file is always compiled; on targets that are not its own it is
+ * empty. Define SPLIT_NN_PORTABLE to get the portable kernels everywhere. */
 #ifndef SPLIT_NN_TARGET_H_
 #define SPLIT_NN_TARGET_H_
 
-#include <stdint.h> /* a file that keeps silent must still declare something */
+#include <stdint.h> /* a file without code must still declare something */
 
 #if defined(SPLIT_NN_PORTABLE)
 /* as asked */

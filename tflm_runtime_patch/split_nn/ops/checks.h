@@ -51,13 +51,14 @@ static inline int split_in_constants(const uint8_t* program, uint32_t offset, ui
     return offset % alignment == 0 && split_lies_in(offset, bytes, header->constants_offset, header->total_bytes);
 }
 
-/* A feed's rows all add to one pixel: is there one, with `sums` int32 to add in? */
+/* A feeding op adds all its input rows to one output pixel. Is there exactly one, and does the accumulator have `sums`
+ * int32? */
 static inline int split_feeds_one_pixel(const split_op_views* views, uint64_t sums) {
     return views->output->row_count == 1 && views->output->column_count == 1 && views->accumulator->row_count == 1 &&
            views->accumulator->column_count == 1 && views->accumulator->channel_count == sums;
 }
 
-/* How many weights there are where every output channel has one for each input channel of `positions` pixels. */
+/* The number of weights if every output channel has one per input channel at each of `positions` pixels. */
 static inline uint64_t split_full_weights(const split_op_views* views, uint64_t positions) {
     const uint64_t weights = split_capped_product(positions, views->input->channel_count);
     return split_capped_product(weights, views->output->channel_count);
@@ -67,34 +68,34 @@ static inline uint64_t split_pixel_count(const split_view* view) {
     return (uint64_t)view->row_count * view->column_count;
 }
 
-/* Do `entries` multipliers and shifts lie in the constants, every shift one that the arithmetic can do? */
+/* Do `entries` multipliers and shifts lie in the constants, and is every shift within the arithmetic's range? */
 int split_requantization_is_sound(const uint8_t* program, uint32_t multipliers_offset, uint32_t shifts_offset,
                                   uint32_t entries);
-/* Are all fields in their ranges, no flags set but `known` ones, and what the record names for `weights_bytes` of weights
- * and the output's channels in the constants? */
+/* Are all fields in their ranges and only `known` flags set? Do the `weights_bytes` of weights, and the biases,
+ * multipliers and shifts of `channels` output channels, lie in the constants? */
 split_status split_check_quantized(const uint8_t* program, const split_quantized_params* quantized, uint32_t flags,
                                    uint32_t known, uint64_t weights_bytes, uint32_t channels);
 split_status split_check_quantized_int16(const uint8_t* program, const split_quantized_int16_params* quantized,
                                          uint32_t flags, uint64_t weights_bytes, uint32_t channels);
 
-/* Is every position a window reaches an int32 without overflow, in pixels and in bytes? */
+/* Does every position that a window reaches fit an int32, in pixels and in bytes? */
 split_status split_check_window(const split_window_params* window, const split_op_views* views);
 
-/* Has every window, as split_check_window() has let it pass, at least one tap inside the input? */
+/* Does every window have at least one tap inside the input? split_check_window() must have passed. */
 int split_every_window_meets_input(const split_window_params* window, const split_op_views* views);
 
-/* The same as split_check_window(), and do `groups` (of a DEPTHWISE: the multiplier) fit the channels? Then *weights is how many weights the op
- * has. */
+/* Does split_check_window() pass, and do `groups` (the multiplier of a DEPTHWISE) fit the channels? Sets *weights to
+ * the number of weights. */
 split_status split_check_grouped_window(const split_window_params* window, uint32_t groups, int depthwise,
                                         const split_op_views* views, uint64_t* weights);
 
-/* Has row `row` of a view a place in the workspace or the program? */
+/* Does row `row` of a view have an address in the workspace or the program? */
 static inline int split_has_address(const uint8_t* program, uint32_t view_index, uint32_t row) {
     const split_view* view = split_view_at(program, view_index);
     return split_row_offset(program, split_storage_at(program, view->storage), view->first_row + row) != SPLIT_NOWHERE;
 }
 
-/* The same of a row that may lie outside the view, where it is padding. */
+/* The same for a row that may be padding, outside the view: padding needs no address. */
 static inline int split_tap_has_address(const uint8_t* program, uint32_t view, int32_t row) {
     return row < 0 || row >= split_view_at(program, view)->row_count || split_has_address(program, view, (uint32_t)row);
 }

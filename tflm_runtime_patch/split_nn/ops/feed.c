@@ -28,7 +28,7 @@ split_status split_check_dense(const uint8_t* program, const split_op* op, const
                                  split_full_weights(views, split_pixel_count(views->input)), out);
 }
 
-/* Rows go one at a time into the largest value of each channel, as int32 in the accumulator. */
+/* Mode MAXIMUM. The accumulator holds the largest value of each channel so far, as int32. */
 static void run_max_feed(const split_machine* at, const split_op* op, uint32_t row) {
     const split_sum_params* params = (const split_sum_params*)split_at(at->program, op->params_offset);
     const split_view* input = split_view_of(at, op->input);

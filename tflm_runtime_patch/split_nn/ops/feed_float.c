@@ -30,7 +30,7 @@ split_status split_check_dense_float(const uint8_t* program, const split_op* op,
     return sound ? SPLIT_OK : SPLIT_ERROR_CONSTANT;
 }
 
-/* The accumulator, cleared before the first row is added. */
+/* The accumulator. It is cleared before the first row is added. */
 static float* sums_of(const split_machine* at, const split_op* op, uint32_t row) {
     float* sums = split_write_float(at, op->accumulator, 0);
     if (row == 0) {

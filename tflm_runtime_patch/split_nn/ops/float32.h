@@ -5,7 +5,7 @@
 #include "../core/machine.h"
 #include "../kernels/kernels_float.h"
 
-/* NaN fails the comparison; infinities may be limits. */
+/* NaN fails the comparison. Infinities are allowed. */
 static inline int split_are_limits(float low, float high) {
     return low <= high;
 }

@@ -27,14 +27,15 @@ split_status split_check_matmul(const uint8_t* program, const split_op* op, cons
     return whole_batches && same_pixels && sums_fit ? SPLIT_OK : SPLIT_ERROR_SHAPE;
 }
 
-/* Where the right operand is being read: the next pixel to come. */
+/* A cursor over the right operand: the next pixel. */
 typedef struct right_cursor {
     const split_view* view;
     uint32_t row;
     uint32_t column;
 } right_cursor;
 
-/* The next `count` pixels, each at channel `channel`. Rows lie anywhere, so one pointer each. */
+/* Pointers to the next `count` pixels, each at channel `channel`. Rows may lie anywhere, so each pixel
+ * needs its own. */
 static void next_pixels(const split_machine* at, right_cursor* cursor, int32_t channel, const int8_t** pixels,
                         int32_t count) {
     for (int32_t k = 0; k < count; ++k) {
@@ -51,7 +52,7 @@ static int32_t at_most(int32_t count, int32_t limit) {
     return count < limit ? count : limit;
 }
 
-/* The products of one left pixel with each right one. */
+/* The dot products of one left pixel with each right pixel. */
 static void dot_pixels(const split_machine* at, const split_matmul* matmul, const int8_t* left, int32_t depth,
                        right_cursor right, int8_t* output, int32_t outputs) {
     const int8_t* pixels[SPLIT_MATMUL_PIXELS];
@@ -62,7 +63,7 @@ static void dot_pixels(const split_machine* at, const split_matmul* matmul, cons
     }
 }
 
-/* The sum of the right pixels, each times its element of the left one. */
+/* The sum of the right pixels, each multiplied by its element of the left pixel. */
 static void add_pixels(const split_machine* at, const split_matmul* matmul, const int8_t* left, int32_t depth,
                        right_cursor right, int8_t* output, int32_t channels) {
     uint32_t sums[SPLIT_BLOCK_CHANNELS];
@@ -82,7 +83,8 @@ static void add_pixels(const split_machine* at, const split_matmul* matmul, cons
     }
 }
 
-/* sum((x1 - zp1) * (x2 - zp2)) is sum((x1 - zp1) * x2) and this, the same for every right pixel or channel. */
+/* sum((x1 - zp1) * (x2 - zp2)) is sum((x1 - zp1) * x2) plus this, which is the same for every right
+ * pixel or channel. */
 static uint32_t start_of(const int8_t* left, int32_t depth, int32_t left_zero_point, int32_t right_zero_point) {
     uint32_t sum = 0;
     for (int32_t i = 0; i < depth; ++i) {
@@ -117,7 +119,7 @@ void split_run_matmul(const split_machine* at, const split_op* op, uint32_t row)
     }
 }
 
-/* The left pixel's row, and the rows of the right operand that its batch is multiplied with. */
+/* A step reads the left pixel's row and all right rows of the same batch. */
 int split_reads_batch(const uint8_t* program, const split_op* op, uint32_t row) {
     const split_matmul_params* params = (const split_matmul_params*)split_at(program, op->params_offset);
     const uint32_t rows = split_view_at(program, op->input2)->row_count;

@@ -3,7 +3,7 @@
 #include "checks.h"
 #include "ops.h"
 
-/* Does a map of `entries` u16 lie in the constants and lead to nothing beyond `count`? */
+/* Does a map of `entries` u16 lie in the constants, with every value below `count`? */
 static int map_is_sound(const uint8_t* program, uint32_t offset, uint32_t entries, uint32_t count) {
     if (!split_in_constants(program, offset, (uint64_t)entries * 2u, 2u)) {
         return 0;
@@ -41,7 +41,7 @@ void split_run_resize_nearest(const split_machine* at, const split_op* op, uint3
     split_nn_resize_nearest_row(column_map, read, &in, (int8_t*)split_write_row(at, output, row), &out);
 }
 
-/* Do `entries` positions lie in the constants and lead to nothing beyond the last of `count` rows or columns? */
+/* Do `entries` positions lie in the constants, none of them beyond the last of `count` rows or columns? */
 static int positions_are_sound(const uint8_t* program, uint32_t offset, uint32_t entries, uint32_t count) {
     if (!split_in_constants(program, offset, (uint64_t)entries * 4u, 4u)) {
         return 0;
@@ -89,7 +89,7 @@ int split_reads_mapped(const uint8_t* program, const split_op* op, uint32_t row)
     return split_has_address(program, op->input, ((const uint16_t*)split_at(program, resize->row_map_offset))[row]);
 }
 
-/* The row before the position, and the one after it unless the position is a row itself. */
+/* A step reads the row at or above its position, and the next one unless the position is exactly on a row. */
 int split_reads_between(const uint8_t* program, const split_op* op, uint32_t row) {
     const split_bilinear_params* bilinear = (const split_bilinear_params*)split_at(program, op->params_offset);
     const uint32_t position = ((const uint32_t*)split_at(program, bilinear->row_positions_offset))[row];

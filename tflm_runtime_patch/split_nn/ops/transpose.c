@@ -35,7 +35,7 @@ void split_run_transpose(const split_machine* at, const split_op* op, uint32_t r
     const split_pixels in = split_pixels_of(input);
     const split_pixels out = split_pixels_of(output);
     int8_t* written = (int8_t*)split_write_row(at, output, row);
-    if (axes->row_axis == 0) { /* rows stay: columns and channels change places, or nothing does */
+    if (axes->row_axis == 0) { /* rows stay rows; columns and channels may be swapped */
         const int8_t* read = (const int8_t*)split_read_row(at, input, row);
         for (int32_t x = 0; x < out.columns; ++x) {
             split_nn_transpose_line(read + x * step_along(&in, axes->column_axis), step_along(&in, axes->channel_axis),
@@ -43,7 +43,7 @@ void split_run_transpose(const split_machine* at, const split_op* op, uint32_t r
         }
         return;
     }
-    /* Each input row gives one line of the output row: along its channels, or along its columns. */
+    /* Each input row becomes one line of the output row, along its channels or along its columns. */
     const int rows_are_columns = axes->column_axis == 0;
     const int32_t from = (int32_t)row * step_along(&in, axes->row_axis);
     for (uint32_t k = 0; k < input->row_count; ++k) {
@@ -57,7 +57,7 @@ void split_run_transpose(const split_machine* at, const split_op* op, uint32_t r
     }
 }
 
-/* Rows that stay rows come from their own, others from all. */
+/* If rows stay rows, a step reads the row of the same number; otherwise it reads all rows. */
 int split_reads_lines(const uint8_t* program, const split_op* op, uint32_t row) {
     const split_transpose_params* axes = (const split_transpose_params*)split_at(program, op->params_offset);
     const uint32_t rows = split_view_at(program, op->input)->row_count;

@@ -1,14 +1,14 @@
-/* Dot products of the DSP kernels: two values with two filters, one value with four. Only for files built with
- * SPLIT_NN_DSP.
+/* Dot products of the DSP kernels: of two pixels with two filters, and of one pixel with four. Only for files built
+ * with SPLIT_NN_DSP.
  *
- * The loops need every register there is. Left to itself the compiler widens early, to hide latencies, and
- * spills; so the order of their instructions is stated, in blocks small enough to be allocated anywhere. */
+ * The loops need all registers. The compiler would widen early to hide latencies, and spill. So the instructions and
+ * their order are written in assembler, in blocks small enough for any register allocation. */
 #ifndef SPLIT_NN_DSP_DOT_H_
 #define SPLIT_NN_DSP_DOT_H_
 
 #include "dsp.h"
 
-/* Four elements, widened to int16: 0 and 2, 1 and 3. */
+/* Four elements widened to int16: `even` holds 0 and 2, `odd` holds 1 and 3. */
 typedef struct split_quad {
     uint32_t even;
     uint32_t odd;
@@ -26,15 +26,15 @@ SPLIT_DSP_INLINE split_quad split_next_quad(const int8_t** values) {
     return quad;
 }
 
-/* Of `count` elements the last count % 4 come together with those before them, as the last whole word; those
- * before are cleared in the values, where they count as zero whatever the filters hold. */
+/* The last word of a run whose length is no multiple of 4. It overlaps the word before it: only its last `kept`
+ * elements are new. The others are set to 0, so they add nothing whatever the filter holds there. */
 SPLIT_DSP_INLINE split_quad split_last_quad(const int8_t* end, int32_t kept) {
     const uint32_t word = split_load4(end - 4) & (~UINT32_C(0) << (uint32_t)(32 - 8 * kept));
     const split_quad quad = {split_even(word), split_odd(word)};
     return quad;
 }
 
-/* sum += dot product of a quad and the filter's next four weights. */
+/* sum += dot product of a quad and the next four weights of the filter. */
 SPLIT_DSP_INLINE void split_add_quad(split_quad values, const int8_t** filter, uint32_t* sum) {
     uint32_t even, odd;
     __asm__ volatile(
@@ -48,7 +48,7 @@ SPLIT_DSP_INLINE void split_add_quad(split_quad values, const int8_t** filter, u
         : "memory");
 }
 
-/* The same with two quads. */
+/* The same for two quads and two sums. */
 SPLIT_DSP_INLINE void split_add_two_quads(split_quad values0, split_quad values1, const int8_t** filter, uint32_t* sum0,
                                           uint32_t* sum1) {
     uint32_t even, odd;
@@ -65,7 +65,7 @@ SPLIT_DSP_INLINE void split_add_two_quads(split_quad values0, split_quad values1
         : "memory");
 }
 
-/* sums[2 * v + f] += dot product of `count` > 0 elements of values v and filter f. */
+/* sums[2 * v + f] += dot product of `count` > 0 elements of values v and of filter f. */
 SPLIT_DSP_INLINE void split_dot_2x2(const int8_t* values0, const int8_t* values1, const int8_t* filter0,
                                     const int8_t* filter1, int32_t count, uint32_t sums[4]) {
     const int32_t kept = count & 3;
@@ -101,7 +101,7 @@ SPLIT_DSP_INLINE void split_dot_2x2(const int8_t* values0, const int8_t* values1
 #undef STEP_2X2
 }
 
-/* sums[f] += dot product of `count` > 0 values and those of filter f; the four filters may coincide. */
+/* sums[f] += dot product of `count` > 0 values and of filter f. Two of the four filters may be the same one. */
 SPLIT_DSP_INLINE void split_dot_1x4(const int8_t* values, const int8_t* filter0, const int8_t* filter1,
                                     const int8_t* filter2, const int8_t* filter3, int32_t count, uint32_t sums[4]) {
     const int32_t kept = count & 3;

@@ -1,9 +1,15 @@
-/* What the kernels for the DSP extension share: four int8 in a register, and the last step from sum to int8.
- * Only for files built with SPLIT_NN_DSP.
+/* What the DSP kernels share: four int8 in a register, and the way from a sum to an int8. Only for files built with
+ * SPLIT_NN_DSP.
  *
- * A word holds elements 0..3, lowest byte first. `split_even` widens elements 0 and 2, `split_odd` 1 and 3,
- * to two int16 in one register, which SMLAD multiplies and sums in one instruction. Rows start at any address:
- * words are loaded through memcpy, which the compiler turns into LDR, never into LDRD or LDM. */
+ * A word holds elements 0..3, the lowest byte first. `split_even` widens elements 0 and 2 to two int16 in a register,
+ * `split_odd` elements 1 and 3. SMLAD multiplies two such pairs and adds both products in one instruction.
+ *
+ *        word             | e3 | e2 | e1 | e0 |
+ *        split_even(word) |   e2    |   e0    |
+ *        split_odd(word)  |   e3    |   e1    |
+ *
+ * Rows start at any address, so words are loaded by memcpy. The compiler turns it into LDR, never into LDRD or LDM,
+ * which need aligned addresses. */
 #ifndef SPLIT_NN_DSP_H_
 #define SPLIT_NN_DSP_H_
 
@@ -25,19 +31,19 @@ static inline uint32_t split_even(uint32_t word) {
     return (uint32_t)__sxtb16((int8x4_t)word);
 }
 
-/* sum + both products of two pairs. */
+/* sum plus the two products of two pairs. */
 static inline uint32_t split_add_products(uint32_t pair1, uint32_t pair2, uint32_t sum) {
     return (uint32_t)__smlad((int16x2_t)pair1, (int16x2_t)pair2, (int32_t)sum);
 }
 
-/* The next seven have no intrinsic, or one that compilers do not fold into a single instruction. */
+/* The next seven are in assembler: they have no intrinsic, or one that compilers turn into several instructions. */
 static inline uint32_t split_odd(uint32_t word) {
     uint32_t pair;
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(word));
     return pair;
 }
 
-/* Two int16 sums, plus elements 0 and 2 or 1 and 3 of a word. */
+/* Two int16 sums plus elements 0 and 2, or 1 and 3, of a word. */
 static inline uint32_t split_add_even(uint32_t sums, uint32_t word) {
     uint32_t added;
     __asm__("sxtab16 %0, %1, %2" : "=r"(added) : "r"(sums), "r"(word));
@@ -49,7 +55,7 @@ static inline uint32_t split_add_odd(uint32_t sums, uint32_t word) {
     return added;
 }
 
-/* The lower halves of both; the upper halves of both. */
+/* A pair of the lower halves of both words, and one of the upper halves. */
 static inline uint32_t split_lower_halves(uint32_t first, uint32_t second) {
     uint32_t pair;
     __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(first), "r"(second));
@@ -68,30 +74,31 @@ static inline int32_t split_upper_product(int32_t a, int32_t b) {
     return product;
 }
 
-/* value >> 1, limited to int8. */
+/* value >> 1, saturated to int8. */
 static inline int32_t split_half_to_int8(int32_t value) {
     int32_t byte;
     __asm__("ssat %0, #8, %1, asr #1" : "=r"(byte) : "r"(value));
     return byte;
 }
 
-/* How many output pixels may be written while the first one's window is still to be read? All of them where the output
- * row lies on none of the input rows; otherwise the order in which pixels are read and written matters, see split_nn.h.
- * With `channel_wise`, all of them also where it lies on one whole pixels away: a channel then lies on nothing but
- * itself, and takes its pixels in the order asked for, however far the others are. */
+/* How many output pixels may be written before the window of the first of them has been read?
+ *  All of them, if the output row overlaps no input row. Otherwise the overlap rules of split_nn.h
+ * limit their number. With `channel_wise` it is also all of them if the rows overlap at a distance of
+ * whole pixels. Each channel then overlaps only itself, and the kernel takes the pixels of each
+ * channel in order, whatever it does with other channels. */
 int32_t split_dsp_pixels_together(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
                                   const int8_t* output, const split_pixels* out, int channel_wise);
 
-/* Copies the window of output pixel x, `depth` channels from `channel` on, padding included, to `window`. */
+/* Copies the window of output pixel x to `window`, padding included: `depth` channels from `channel` on. */
 void split_dsp_gather(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int32_t x,
                       int32_t channel, int32_t depth, int8_t* window);
 
-/* What a pooling window sees of its input: in each of the rows that are not NULL, `count` pixels. */
+/* The taps of a pooling window that lie inside the input: `count` pixels in each of the rows that are not NULL. */
 typedef struct split_dsp_taps {
     const int8_t* const* rows;
     int32_t row_count;
-    int32_t start; /* bytes from a row's first pixel to the first one seen */
-    int32_t step;  /* from pixel to pixel */
+    int32_t start; /* bytes from a row's first pixel to the first tap */
+    int32_t step;  /* bytes from one tap to the next */
     int32_t count;
 } split_dsp_taps;
 
@@ -103,13 +110,13 @@ SPLIT_DSP_INLINE split_dsp_taps split_dsp_taps_of(const split_window* window, co
     return taps;
 }
 
-/* How one channel becomes int8. */
+/* How the sum of one channel becomes an int8. */
 typedef struct split_dsp_scale {
     int32_t multiplier;
     int32_t right; /* -shift - 1 */
 } split_dsp_scale;
 
-/* What all channels of a layer share. */
+/* What all channels of a layer have in common. */
 typedef struct split_dsp_target {
     int32_t nudge; /* 2 * zero point + 1 */
     int32_t min;
@@ -128,18 +135,20 @@ static inline split_dsp_target split_dsp_target_of(int32_t zero_point, int32_t m
     return target;
 }
 
-/* requantize(sum) + zero point, limited to int8, for every argument. */
+/* requantize(sum) + zero point, saturated to int8, for all arguments. */
 int32_t split_dsp_requantize_any(uint32_t sum, split_dsp_scale scale, int32_t nudge);
 
-/* Is twice the sum an int32? */
+/* Does twice the sum fit an int32? */
 static inline int split_fits_twice(uint32_t sum, int32_t* twice) {
     return !__builtin_add_overflow((int32_t)sum, (int32_t)sum, twice);
 }
 
-/* The same where twice the sum fits and the shift is to the right. Both roundings of TFLM in five instructions:
- * SMMULR of twice the sum is the high product with its rounding. Rounding halves away from zero is rounding
- * them up, once negative values are made less by one; the last of the bits shifted out is left to the end,
- * where the zero point comes in, doubled. The high product is within +-2^30, so nothing overflows. */
+/* The same, if twice the sum fits and the shift is to the right. It does both roundings of TFLM in five instructions.
+ *
+ * First: SMMULR of twice the sum and the multiplier is the rounded high product. It is within +-2^30, so nothing below
+ * overflows. Second: TFLM rounds ties away from zero. That equals rounding ties up after 1 is subtracted from negative
+ * values. The shift stops one bit early, so that `nudge` can add the zero point and the rounding together, doubled; the
+ * saturating instruction shifts by the last bit. */
 static inline int32_t split_dsp_requantize_twice(int32_t twice, split_dsp_scale scale, int32_t nudge) {
     const int32_t high = split_upper_product(twice, scale.multiplier);
     return split_half_to_int8(((high + (high >> 31)) >> scale.right) + nudge);
@@ -159,11 +168,11 @@ static inline int8_t split_dsp_to_int8(uint32_t sum, split_dsp_scale scale, cons
     return (int8_t)byte;
 }
 
-/* One channel's output, for every argument. */
+/* Writes one channel of a pixel, for all arguments. */
 void split_dsp_store_any(const split_requantization* to, const split_dsp_target* target, int32_t channel, uint32_t sum,
                          int8_t* pixel);
 
-/* Four channels of a pixel. */
+/* Writes four channels of a pixel. */
 SPLIT_DSP_INLINE void split_dsp_store_four(const split_requantization* to, const split_dsp_target* target,
                                            int32_t channel, const uint32_t sums[4], int8_t* pixel) {
     const split_dsp_scale scale0 = split_dsp_scale_of(to, channel), scale1 = split_dsp_scale_of(to, channel + 1);

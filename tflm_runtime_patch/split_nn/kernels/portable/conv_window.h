@@ -1,4 +1,4 @@
-/* What one window of a portable convolution adds to a few filters' sums. */
+/* One window of a portable convolution: what it adds to the sums of a few filters. */
 #ifndef SPLIT_NN_CONV_WINDOW_H_
 #define SPLIT_NN_CONV_WINDOW_H_
 
@@ -6,7 +6,7 @@
 
 #include "../shared_int8.h"
 
-/* Filters computed together, so that one load of the input serves all of them. */
+/* Filters that are computed together, so that each input element is loaded once for all of them. */
 #define LANES 4
 
 typedef struct span {
@@ -15,7 +15,7 @@ typedef struct span {
     int32_t count;
 } span;
 
-/* sums[lane] += dot product of the span with filter `lane`, whose weights lie `filter` bytes after those of
+/* sums[lane] += dot product of the span and of filter `lane`, whose weights lie `filter` bytes behind those of
  * lane - 1. */
 static void add_dots(uint32_t sums[LANES], int32_t lanes, span part, int32_t filter) {
     if (lanes < LANES) {
@@ -42,7 +42,7 @@ static void add_dots(uint32_t sums[LANES], int32_t lanes, span part, int32_t fil
     sums[3] += sum3;
 }
 
-/* sums[lane] += value * sum of the weights: what a stretch of padding adds. */
+/* sums[lane] += value * sum of the weights. This is what a run of padding adds. */
 static void add_padding(uint32_t sums[LANES], int32_t lanes, span part, int32_t filter, int32_t value) {
     for (int32_t lane = 0; lane < lanes && value != 0; ++lane) {
         const int8_t* weights = part.weights + lane * filter;
