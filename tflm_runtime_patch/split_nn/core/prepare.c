@@ -2,8 +2,7 @@
 #include "check.h"
 #include "program.h"
 
-/* Does a part of `count` records lie in the program, behind the part that ends at `*end`? Moves `*end`
- * to its own end. */
+/* Does a part of `count` records lie in the program, behind the part that ends at `*end`? Sets `*end` to its end. */
 static int part_follows(const split_header* header, uint64_t* end, uint32_t offset, uint64_t count,
                         uint64_t record_bytes) {
     const uint64_t low = *end;

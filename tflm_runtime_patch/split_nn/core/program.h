@@ -99,8 +99,7 @@ static inline uint32_t split_entry_bytes(const split_storage* storage) {
     return storage->kind == SPLIT_STORAGE_TABLE16 ? 2u : 4u;
 }
 
-/* For a storage whose rows move: by row, the index of its first move. Entry `row_count` is the end of
- * the last row's. */
+/* For a storage whose rows move: by row, the index of its first move. Entry `row_count` ends the last row's. */
 static inline const uint16_t* split_first_moves(const uint8_t* program, const split_storage* storage) {
     return (const uint16_t*)split_at(program, storage->where + storage->row_count * split_entry_bytes(storage));
 }

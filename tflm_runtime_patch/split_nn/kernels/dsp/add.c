@@ -6,14 +6,14 @@
 
 #include "dsp.h"
 
-/* How one operand's elements come to the common scale. */
+/* How one operand's elements are brought to the common scale. */
 typedef struct rescale {
-    int32_t unit;   /* 2^(left shift + 1): the product's upper half wants twice the value */
+    int32_t unit;   /* 2^(left shift + 1), since the upper half of the product is taken of twice the value */
     int32_t origin; /* -zero point * unit */
     int32_t multiplier;
     int32_t right; /* -shift, 0..31 */
     int32_t half;  /* 2^right / 2 */
-    int32_t ties;  /* -1 if there is something to round: halves of negative values go down */
+    int32_t ties;  /* -1 if bits are shifted out, so that ties of negative values round down; otherwise 0 */
 } rescale;
 
 static rescale rescale_of(int32_t zero_point, int32_t left_shift, int32_t multiplier, int32_t shift) {
@@ -28,13 +28,13 @@ static rescale rescale_of(int32_t zero_point, int32_t left_shift, int32_t multip
     return to;
 }
 
-/* Below 2^29 in magnitude comes in, below 2^28 goes on: nothing overflows. */
+/* The argument is below 2^29 in magnitude and the result below 2^28, so nothing overflows. */
 static inline int32_t rescaled(const rescale* to, int32_t element) {
     const int32_t high = split_upper_product(element * to->unit + to->origin, to->multiplier);
     return (high + to->half + (to->ties & (high >> 31))) >> to->right;
 }
 
-/* Some shift is to the left, or there is none at the end. */
+/* The general case: some shift is to the left, or the output's shift is 0. */
 static void add_any(const split_add* add, const int8_t* data1, int32_t step1, int32_t zero_point1, const int8_t* data2,
                     int32_t step2, int32_t zero_point2, int8_t* output, int32_t count) {
     const int32_t unit = (int32_t)1 << add->left_shift;

@@ -1,5 +1,5 @@
-/* CONV and, with a 1x1 window, FULLY_CONNECTED: one output row. Two pixels and two filters at a time where two
- * pixels may be taken together, otherwise one pixel and four filters. Stack: below 700 bytes. */
+/* CONV and, with a 1x1 window, FULLY_CONNECTED: one output row. It computes two pixels and two filters at a time if the
+ * overlap rules allow two pixels together, otherwise one pixel and four filters. Stack: below 700 bytes. */
 #include <stddef.h>
 
 #include "../shared_int8.h"
@@ -9,10 +9,10 @@
 
 #include "dot.h"
 
-/* A window of at most this many bytes is copied into one piece first, padding included. */
+/* A window of up to this many bytes is copied into one run first, padding included. */
 #define WINDOW_BYTES 64
 
-/* The loops of a function have its registers to themselves. */
+/* Not inlined, so that the loops of the function have all registers. */
 #define NOINLINE __attribute__((noinline))
 
 /* What one output row's windows have in common, for one group of channels. */
@@ -30,20 +30,20 @@ typedef struct layer {
     const int8_t* padding; /* WINDOW_BYTES times the value of a tap outside the input */
 } layer;
 
-/* Where one window, or one and the same window of two pixels, is read. */
+/* Where the window of one pixel is read, or the windows of two pixels with the same columns inside the input. */
 typedef struct reach {
     const int8_t* const* rows;
     int32_t row_count;
     int32_t start; /* bytes from a row's first pixel to the window's first tap inside it */
-    int32_t parts; /* stretches of a row without a gap */
+    int32_t parts; /* runs of bytes in a row of the window */
     int32_t part_bytes;
-    int32_t part_step;  /* bytes from one to the next */
-    int32_t before;     /* weights of a row's taps left of the input */
-    int32_t after;      /* and right of it */
+    int32_t part_step;  /* bytes from one run to the next */
+    int32_t before;     /* weights of a row's taps that lie left of the input */
+    int32_t after;      /* weights of a row's taps that lie right of it */
     int32_t pixel_step; /* bytes to the second pixel's window */
 } reach;
 
-/* sums[f] += what `count` taps outside the input add, `offset` bytes into filter f. */
+/* sums[f] += padding value * `count` weights, from `offset` bytes into filter f on. */
 static NOINLINE void sum_padding(const layer* on, const int8_t* const filters[4], int32_t offset, int32_t count,
                                  uint32_t sums[4]) {
     uint32_t added[4] = {sums[0], sums[1], sums[2], sums[3]};
@@ -57,7 +57,7 @@ static NOINLINE void sum_padding(const layer* on, const int8_t* const filters[4]
     memcpy(sums, added, sizeof added);
 }
 
-/* The same, where it adds anything; sums that stay in registers. */
+/* The same, skipped if it would add nothing. The sums stay in registers. */
 SPLIT_DSP_INLINE void add_padding(const layer* on, const int8_t* const filters[4], int32_t offset, int32_t count,
                                   uint32_t sums[4]) {
     if (count > 0 && on->conv->input_zero_point != 0) {
@@ -70,7 +70,7 @@ SPLIT_DSP_INLINE void add_padding(const layer* on, const int8_t* const filters[4
     }
 }
 
-/* Two channels of two pixels. */
+/* Writes two channels of two pixels. */
 SPLIT_DSP_INLINE void store_2x2(const layer* on, int32_t channel, const uint32_t sums[4], int8_t* pixel0,
                                 int8_t* pixel1) {
     const split_requantization* const to = &on->conv->requantization;
@@ -93,8 +93,8 @@ SPLIT_DSP_INLINE void store_2x2(const layer* on, int32_t channel, const uint32_t
     }
 }
 
-/* An even number of filters from `first` on with two pixels, whose windows lie inside the input's columns; with
- * `single` they are one stretch each. */
+/* Two pixels with all filters, or all but an odd last one. Their windows lie inside the input's columns. With `single`
+ * each window is one run of bytes. */
 SPLIT_DSP_INLINE void two_pixels(const layer* on, const reach* at, int single, int8_t* pixel0, int8_t* pixel1) {
     const int32_t* bias = on->conv->bias + on->first;
     const int8_t* weights = on->conv->weights + on->first * on->filter;
@@ -129,7 +129,7 @@ SPLIT_DSP_INLINE void two_pixels(const layer* on, const reach* at, int single, i
     }
 }
 
-/* The filters from `first` on with one pixel, whose window may lie anywhere; with `single` it is one stretch. */
+/* One pixel with the filters from `first` on. Its window may lie anywhere. With `single` it is one run of bytes. */
 SPLIT_DSP_INLINE void one_pixel(const layer* on, const reach* at, int32_t first, int single, int8_t* pixel) {
     const int32_t* const bias = on->conv->bias;
     const int8_t* weights = on->conv->weights + first * on->filter;
@@ -195,7 +195,7 @@ static void any_pixel(const layer* on, const reach* at, int single, int32_t firs
     }
 }
 
-/* All filters with two pixels, an odd last one with each on its own. */
+/* Two pixels with all filters. An odd last filter is computed for each pixel on its own. */
 static void any_two_pixels(const layer* on, const reach* at, int single, int8_t* pixel0, int8_t* pixel1) {
     if (single) {
         two_stretches(on, at, pixel0, pixel1);
@@ -210,8 +210,8 @@ static void any_two_pixels(const layer* on, const reach* at, int single, int8_t*
     }
 }
 
-/* Pixels [begin, end) of a group's output channels, by way of copies of their windows. Two windows are copied
- * before either pixel is written. */
+/* Pixels [begin, end) of a group's output channels, from copies of their windows. Two windows are copied before either
+ * pixel is written. */
 static NOINLINE void gathered_pixels(const layer* on, int32_t begin, int32_t end, int8_t* output,
                                      const split_pixels* out) {
     int8_t windows[2 * WINDOW_BYTES];
@@ -252,8 +252,8 @@ static reach reach_of(const layer* on, int32_t x) {
     return at;
 }
 
-/* Pixels [begin, end) of a group's output channels, straight from the input. With `in_pairs` two pixels are
- * taken together where both windows lie inside the input; neither may then lie on what the other reads. */
+/* Pixels [begin, end) of a group's output channels, directly from the input. With `in_pairs` two pixels are computed
+ * together if both windows lie inside the input. Then neither pixel may overlap what the other reads. */
 static NOINLINE void direct_pixels(layer* on, int in_pairs, int32_t begin, int32_t end, int8_t* output,
                                    const split_pixels* out) {
     const split_window* shape = &on->conv->window;
@@ -300,7 +300,7 @@ void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const 
                 0,
                 NULL};
     const int gathers = on.filter <= WINDOW_BYTES && (on.filter > depth || !in_pairs);
-    /* Where the output may lie on the input, a pixel must be done with before the next one is written. */
+    /* If the output may overlap the input, all groups of a pixel must be done before the next pixel is begun. */
     const int32_t run = apart || conv->groups == 1 ? out->columns : 1;
     for (int32_t x = 0; x < out->columns; x += run) {
         for (int32_t group = 0; group < conv->groups; ++group) {

@@ -10,13 +10,13 @@
 #include "dot.h"
 #include "../shared_int8.h"
 
-/* Taps outside the input are read from a copy of this many. */
+/* Taps in the padding are read from a buffer of this many padding values. */
 #define PADDING_BYTES 32
 
-/* The loops of a function have its registers to themselves. */
+/* Not inlined, so that the loops of the function have all registers. */
 #define NOINLINE __attribute__((noinline))
 
-/* Four filters, of which the last may be repeated, and their sums of one pixel. */
+/* Four filters and their sums for one pixel. If fewer are left, the last one is repeated. */
 typedef struct lanes {
     const int8_t* filters[4];
     uint32_t sums[4];
@@ -38,7 +38,7 @@ static void add_padding(lanes* to, const int8_t* padding, int32_t offset, int32_
     }
 }
 
-/* The window of one pixel, whose columns [begin, end) lie inside the input. */
+/* Adds the window of one pixel. Its columns [begin, end) lie inside the input. */
 static void add_window(lanes* to, const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
                        int32_t origin, int32_t begin, int32_t end, const int8_t* padding) {
     const split_window* window = &conv->window;
@@ -64,7 +64,7 @@ static void add_window(lanes* to, const split_conv* conv, const int8_t* const* r
     }
 }
 
-/* Two filters at a time with two pixels of one tap each; an odd last filter is left out. */
+/* Two pixels of one tap each, two filters at a time. An odd last filter is left out. */
 static NOINLINE void add_two_pixels(const int8_t* weights, const int8_t* pixel0, const int8_t* pixel1, int32_t depth,
                                     int32_t* sums0, int32_t* sums1, int32_t channels) {
     for (int32_t c = 0; c + 1 < channels; c += 2, weights += 2 * depth) {

@@ -6,7 +6,7 @@
 
 #include "dot.h"
 
-/* Adds one run of elements to sums[0..3]; where fewer outputs are left, the spare ones repeat the last. */
+/* Adds the products of one run of elements to sums[0..3]. If fewer than four outputs are left, the last is repeated. */
 static void add_run(const split_dense* dense, const int8_t* weights, const int8_t* values, int32_t count,
                     int32_t outputs, int32_t* sums) {
     const int32_t step = dense->weights_step;

@@ -1,5 +1,6 @@
-/* DEPTHWISE: one output row, four channels at a time along as much of the row as may be written before the next
- * channels are read, so that their weights are widened once. Stack: below 700 bytes. */
+/* DEPTHWISE: one output row, four channels at a time. Their weights are widened once and then used for a run of pixels.
+ * The run is as long as the overlap rules allow: its pixels are written before the next four channels are read. Stack:
+ * below 700 bytes. */
 #include <stddef.h>
 
 #include "../shared_int8.h"
@@ -9,39 +10,40 @@
 
 #include "dsp.h"
 
-/* With more taps weights are widened where they are used. */
+/* With more taps than this, weights are widened at each use. */
 #define MAX_WIDE_TAPS 25
-/* A channel that several outputs read is copied, window by window, if it has no more taps than this. */
+/* With a depth multiplier, the window of each input channel is copied if it has no more taps than this. */
 #define MAX_COPIED_TAPS 128
 
-/* The loops of a function have its registers to themselves. */
+/* Not inlined, so that the loops of the function have all registers. */
 #define NOINLINE __attribute__((noinline))
 
-/* Widened weights. The taps of a window row come in pairs, four words each: both taps of channel 0, of channel
- * 1, 2, 3. An odd last tap has two: channels 0 and 2, 1 and 3. So a tap takes two words. */
+/* Widened weights of four channels. A word holds two int16; each tap takes two words:
+ *   a pair of taps    four words: both taps of channel 0, of channel 1, of channel 2, of channel 3
+ *   an odd last tap   two words: channels 0 and 2, channels 1 and 3 */
 typedef uint32_t wide_weights;
 
 /* Four channels of a layer. */
 typedef struct group {
     const split_conv* conv;
     const int8_t* const* rows;
-    const int8_t* some_row; /* one of them that lies inside the input, or NULL */
+    const int8_t* some_row; /* any of them that is not padding, or NULL */
     const split_pixels* in;
     const split_pixels* out;
     int8_t* output;
     split_dsp_target target;
     split_dsp_scale scales[4];
-    uint32_t bias[4];  /* with what the window rows outside the input add, once widened */
-    int32_t plain;     /* are all shifts to the right and all of int8 in range? */
-    int32_t channel;   /* the first of them */
-    int32_t advance;   /* bytes from a window's place in an input row to the next one's */
-    int32_t step;      /* from tap to tap */
+    uint32_t bias[4];  /* once weights are widened, it includes what window rows in the padding add */
+    int32_t plain;     /* 1 if all shifts are to the right and the output range is all of int8 */
+    int32_t channel;   /* the first of the four */
+    int32_t advance;   /* bytes from the window of one output pixel to that of the next, in an input row */
+    int32_t step;      /* bytes from one tap to the next */
     int32_t inner_end; /* the windows of output pixels [inner_begin, inner_end) lie inside the input's columns */
     int32_t inner_begin;
     wide_weights wide[2 * MAX_WIDE_TAPS];
 } group;
 
-/* Adds the products of two taps, one word of four channels each. */
+/* Adds the products of two taps. Each tap is one word of four channels. */
 SPLIT_DSP_INLINE const wide_weights* add_pair(uint32_t tap0, uint32_t tap1, const wide_weights* wide,
                                               uint32_t sums[4]) {
     uint32_t upper, weight0, weight1;
@@ -66,7 +68,7 @@ SPLIT_DSP_INLINE const wide_weights* add_pair(uint32_t tap0, uint32_t tap1, cons
     return wide;
 }
 
-/* And those of a tap on its own. */
+/* Adds the products of a single tap. */
 SPLIT_DSP_INLINE const wide_weights* add_tap(uint32_t tap, const wide_weights* wide, uint32_t sums[4]) {
     uint32_t odd, weight0, weight1;
     __asm__ volatile(
@@ -84,7 +86,7 @@ SPLIT_DSP_INLINE const wide_weights* add_tap(uint32_t tap, const wide_weights* w
     return wide;
 }
 
-/* And those of a tap whose weights are not widened. */
+/* Adds the products of a single tap whose weights are not widened. */
 SPLIT_DSP_INLINE void add_narrow_tap(uint32_t tap, uint32_t weights, uint32_t sums[4]) {
     uint32_t tap_odd, weights_odd;
     __asm__ volatile(
@@ -122,7 +124,7 @@ SPLIT_DSP_INLINE void store_four(const group* at, const uint32_t sums[4], int8_t
     }
 }
 
-/* Where output pixel x's window starts in an input row; may lie outside. */
+/* The offset in an input row at which the window of output pixel x starts. It may lie outside the row. */
 SPLIT_DSP_INLINE int32_t start_of(const group* at, int32_t x) {
     return x * at->advance - at->conv->window.pad * at->in->stride + at->channel;
 }
@@ -131,12 +133,12 @@ SPLIT_DSP_INLINE int8_t* pixel_of(const group* at, int32_t x) {
     return at->output + x * at->out->stride + at->channel;
 }
 
-/* A window row; in place of one outside the input, whose widened weights are 0, any other. */
+/* A window row. In place of a row in the padding it is any other one: the widened weights there are 0. */
 SPLIT_DSP_INLINE const int8_t* row_at(const group* at, int32_t k) {
     return at->rows[k] != NULL ? at->rows[k] : at->some_row;
 }
 
-/* Output pixels [begin, end), inner ones, of a 3x3 window. */
+/* Output pixels [begin, end) whose 3x3 windows lie inside the input's columns. */
 static NOINLINE void inner_three(const group* at, int32_t begin, int32_t end) {
     const int32_t start = start_of(at, begin), advance = at->advance, step = at->step;
     const int8_t* row0 = row_at(at, 0) + start;
@@ -159,7 +161,7 @@ static NOINLINE void inner_three(const group* at, int32_t begin, int32_t end) {
     }
 }
 
-/* The same of any window. */
+/* The same for windows of any size. */
 static NOINLINE void inner_any(const group* at, int32_t begin, int32_t end) {
     const int32_t columns = at->conv->window.columns, row_count = at->conv->window.rows, step = at->step;
     int32_t start = start_of(at, begin);
@@ -180,7 +182,7 @@ static NOINLINE void inner_any(const group* at, int32_t begin, int32_t end) {
     }
 }
 
-/* One output pixel whose three window columns lie partly outside the input. */
+/* One output pixel whose window has three columns, some of them outside the input. */
 static NOINLINE void outer_three(const group* at, int32_t x) {
     const int32_t start = start_of(at, x), step = at->step;
     const uint32_t padding = (uint8_t)at->conv->input_zero_point * UINT32_C(0x01010101);
@@ -199,7 +201,7 @@ static NOINLINE void outer_three(const group* at, int32_t x) {
     store_four(at, sums, pixel_of(at, x));
 }
 
-/* One output pixel, straight from the weights and the original bias. */
+/* One output pixel, from the original weights and bias. */
 SPLIT_DSP_INLINE void narrow_pixel(const group* at, int32_t columns, int32_t x) {
     const split_window* window = &at->conv->window;
     const uint32_t padding = (uint8_t)at->conv->input_zero_point * UINT32_C(0x01010101);
@@ -247,8 +249,8 @@ static wide_weights* widen_row(const group* at, const int8_t* weights, wide_weig
     return wide;
 }
 
-/* A window row outside the input: what its taps add goes to the bias; whatever is read in their place weighs
- * nothing. */
+/* A window row in the padding. What its taps add goes to the bias. Their widened weights are set to 0, so it does not
+ * matter what is read in their place. */
 static wide_weights* fold_row(group* at, const int8_t* weights, wide_weights* wide) {
     const int32_t padding = at->conv->input_zero_point;
     for (int32_t t = 0; t < at->conv->window.columns; ++t, weights += at->out->channels, wide += 2) {
@@ -283,7 +285,7 @@ static void select_channels(group* at, int32_t channel) {
     at->plain = (right | at->target.narrow) >= 0;
 }
 
-/* Output pixels [first, last) of four channels, if their weights may be widened. */
+/* Output pixels [first, last) of four channels, with widened weights. */
 static void four_channels(group* at, int32_t first, int32_t last) {
     const split_window* window = &at->conv->window;
     const int32_t begin = split_clamp(at->inner_begin, first, last);
@@ -305,7 +307,8 @@ static void four_channels(group* at, int32_t first, int32_t last) {
     }
 }
 
-/* Adds the products of four taps of one channel and their weights for four outputs, `step` bytes apart. */
+/* Adds the products of four taps of one input channel with their weights for four output channels. Weights of one tap
+ * and of the next are `step` bytes apart. */
 SPLIT_DSP_INLINE const int8_t* add_four_taps(uint32_t taps, const int8_t* weights, int32_t step, uint32_t sums[4]) {
     const uint32_t even = split_even(taps), odd = split_odd(taps);
     uint32_t first, upper, second;
@@ -343,7 +346,7 @@ SPLIT_DSP_INLINE const int8_t* add_four_taps(uint32_t taps, const int8_t* weight
     return weights + 2 * step;
 }
 
-/* And those of a single one. */
+/* Adds the products of a single tap. */
 SPLIT_DSP_INLINE void add_one_tap(int32_t tap, const int8_t* weights, uint32_t sums[4]) {
     const uint32_t word = split_load4(weights);
     const uint32_t even = split_even(word), odd = split_odd(word);
@@ -353,7 +356,7 @@ SPLIT_DSP_INLINE void add_one_tap(int32_t tap, const int8_t* weights, uint32_t s
     sums[3] += split_product((int32_t)odd >> 16, tap);
 }
 
-/* One output pixel where every input channel has `multiplier` output channels, a multiple of four: its window is
+/* One output pixel if there are `multiplier` output channels per input channel, a multiple of four. The window is
  * copied channel by channel. */
 static NOINLINE void multiplied_pixel(group* at, int32_t multiplier, int32_t x) {
     const split_conv* conv = at->conv;
@@ -379,7 +382,7 @@ static NOINLINE void multiplied_pixel(group* at, int32_t multiplier, int32_t x) 
     }
 }
 
-/* Any channel of any window. */
+/* One channel of one output pixel, with any window. */
 static NOINLINE void one_channel(const group* at, int32_t x, int32_t channel) {
     const split_conv* conv = at->conv;
     const split_window* window = &conv->window;
@@ -398,7 +401,8 @@ static NOINLINE void one_channel(const group* at, int32_t x, int32_t channel) {
         split_dsp_to_int8(sum, split_dsp_scale_of(&conv->requantization, channel), &at->target);
 }
 
-/* The whole row, at most `together` pixels at a time: about as many each time, as weights are widened anew. */
+/* The whole row, in runs of at most `together` pixels. The runs are as few as possible, since each widens the weights
+ * again, and about equally long. */
 static NOINLINE void wide_runs(group* at, int32_t together) {
     const int32_t columns = at->out->columns, channels = at->out->channels;
     const int32_t run_count = (columns + together - 1) / together;

@@ -68,7 +68,7 @@ int32_t split_dsp_pixels_together(const split_conv* conv, const int8_t* const* r
     const uintptr_t out_bytes = (uintptr_t)((out->columns - 1) * out->stride + out->channels);
     const int32_t advance = conv->window.stride * in->stride, start = -conv->window.pad * in->stride;
     int32_t together = out->columns;
-    if (together == 1) { /* its stride may be 0 */
+    if (together == 1) { /* one pixel only; its stride may be 0 */
         return together;
     }
     for (int32_t k = 0; k < conv->window.rows; ++k) {
@@ -79,7 +79,7 @@ int32_t split_dsp_pixels_together(const split_conv* conv, const int8_t* const* r
             (channel_wise && in->stride == out->stride && below % in->stride == 0)) {
             continue;
         }
-        /* From the end of an output pixel to the start of its window, for the first and the last of them. */
+        /* The distance from the end of an output pixel to the start of its window, for the first and the last pixel. */
         const int32_t at_first = below + start - out->channels;
         const int32_t at_last = at_first + (out->columns - 1) * (advance - out->stride);
         const int32_t least = at_first < at_last ? at_first : at_last;

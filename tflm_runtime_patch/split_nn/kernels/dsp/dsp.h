@@ -82,10 +82,9 @@ static inline int32_t split_half_to_int8(int32_t value) {
 }
 
 /* How many output pixels may be written before the window of the first of them has been read?
- *  All of them, if the output row overlaps no input row. Otherwise the overlap rules of split_nn.h
- * limit their number. With `channel_wise` it is also all of them if the rows overlap at a distance of
- * whole pixels. Each channel then overlaps only itself, and the kernel takes the pixels of each
- * channel in order, whatever it does with other channels. */
+ * All of them, if the output row overlaps no input row. Otherwise the overlap rules of split_nn.h limit their number.
+ * With `channel_wise` it is also all of them if the rows overlap at a distance of whole pixels. Each channel then
+ * overlaps only itself, and the kernel takes the pixels of each channel in order, whatever it does with others. */
 int32_t split_dsp_pixels_together(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
                                   const int8_t* output, const split_pixels* out, int channel_wise);
 

@@ -11,7 +11,7 @@ static inline uint32_t pair_of(int32_t low, int32_t high) {
     return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
 }
 
-/* sums[f] += dot product of the left elements, less their zero point, and right pixel f; the four may coincide. */
+/* sums[f] += dot product of (left elements - zero point) and right pixel f. Two of the four pixels may be the same. */
 SPLIT_DSP_INLINE void dot_four(const split_matmul* matmul, const int8_t* left, int32_t depth, const int8_t* right0,
                                const int8_t* right1, const int8_t* right2, const int8_t* right3, uint32_t sums[4]) {
     const uint32_t less = pair_of(-matmul->left_zero_point, -matmul->left_zero_point);
@@ -50,7 +50,7 @@ void split_nn_matmul_dots(const split_matmul* matmul, const int8_t* left, int32_
     }
 }
 
-/* Adds four channels of two pixels, each times its factor. */
+/* Adds four channels of two pixels, each pixel multiplied by its factor. */
 SPLIT_DSP_INLINE void add_four(uint32_t factors, uint32_t first, uint32_t second, uint32_t* sums) {
     const uint32_t even0 = split_even(first), even1 = split_even(second);
     const uint32_t odd0 = split_odd(first), odd1 = split_odd(second);

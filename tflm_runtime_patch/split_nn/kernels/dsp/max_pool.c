@@ -6,7 +6,8 @@
 
 #include "dsp.h"
 
-/* The larger of each of four elements: SSUB8 notes which differences are not negative, SEL picks by that. */
+/* The larger of each of four elements. SSUB8 sets a flag for each difference that is not negative, and SEL selects by
+ * it. */
 static inline uint32_t larger(uint32_t a, uint32_t b) {
     uint32_t result;
     __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b) : "cc");

@@ -5,7 +5,7 @@
 
 #include "helium.h"
 
-/* 2^left_shift in every lane, and what it makes of the zero point. */
+/* 2^left_shift in every lane, and the zero point multiplied by it. */
 typedef struct term {
     int32x4_t unit;
     int32_t offset;
@@ -65,7 +65,7 @@ SPLIT_MVE_INLINE void add_pixel(const split_add* shared, const split_operand* fi
     }
 }
 
-/* Pixels that follow one another without a gap in all three rows are one long pixel. */
+/* If pixels have no gaps between them in all three rows, a row is treated as one long pixel. */
 static int is_one_run(const split_operand* operand, const split_pixels* out) {
     return operand->channel_stride == 1 && operand->pixel_stride == out->channels && out->stride == out->channels;
 }

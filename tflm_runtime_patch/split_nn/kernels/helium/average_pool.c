@@ -8,7 +8,7 @@
 
 #include "helium.h"
 
-/* Sums of this many int8 can be divided by a product (see `average`). */
+/* Sums of up to this many int8 can be divided by way of a product (see `average`). */
 #define PRODUCT_TAPS 4000
 
 /* sum / taps rounded to nearest, ties away from zero, that is (|sum| + taps / 2) / taps with the sum's sign.
@@ -31,7 +31,7 @@ SPLIT_MVE_CASE int32x4_t average_of_many(int32x4_t sum, int32_t taps) {
     return vldrwq_s32(lanes);
 }
 
-/* The channels in `p` of one output pixel; `offset` bytes into the rows is the first of them that counts. */
+/* One output pixel, for the channels in `p`. The window's first tap lies `offset` bytes into the rows. */
 SPLIT_MVE_INLINE int32x4_t sum_of(const int8_t* const* rows, int32_t row_count, int32_t offset, int32_t taps,
                                   int32_t step, mve_pred16_t p) {
     int32x4_t sum = vdupq_n_s32(0);

@@ -1,8 +1,11 @@
 /* CONV and, with a 1x1 window, FULLY_CONNECTED: one output row on MVE.
  *
- * A window that is one run of bytes in memory is used where it lies. A small one that is not (several rows,
- * padding, gaps between pixels) is gathered into a buffer first: that is cheaper than starting dot products for
- * each of its rows. A large one is taken row by row. Stack: below 850 bytes. */
+ * There are three ways to read a window:
+ *   one run of bytes in memory                        it is used in place
+ *   small, but several rows, padding or pixel gaps    it is gathered into a buffer first, which is cheaper than dot
+ *                                                     products for each of its rows
+ *   large                                             its rows are read one by one
+ * Stack: below 850 bytes. */
 #include <stddef.h>
 #include <string.h>
 
@@ -13,13 +16,13 @@
 
 #include "helium.h"
 
-/* The largest window that is gathered. */
+/* Windows of up to this many bytes are gathered. */
 #define GATHERED_BYTES 160
 
-/* Padding that is multiplied at a time. */
+/* Padding is multiplied by up to this many weights at a time. */
 #define PADDING_BYTES 64
 
-/* A row's work. */
+/* What all pixels of the output row have in common. */
 typedef struct work {
     const split_conv* conv;
     const int8_t* const* rows;
@@ -30,14 +33,14 @@ typedef struct work {
     int32_t step; /* bytes from one window column to the next */
 } work;
 
-/* The window columns [begin, end) that lie inside the input, and where the first of them is in a row. */
+/* The window columns [begin, end) that lie inside the input, and the offset of the first of them in an input row. */
 typedef struct place {
     int32_t begin;
     int32_t end;
     int32_t offset;
 } place;
 
-/* Columns that follow one another without a gap are one run. */
+/* Do this many window columns follow one another in memory without a gap? */
 static inline int is_contiguous(const work* of, int32_t columns) {
     return of->step == of->depth || columns <= 1;
 }
@@ -63,7 +66,7 @@ static inline int8_t* copy(int8_t* to, const int8_t* from, int32_t bytes) {
     return to + rest;
 }
 
-/* Writes the window as one run. */
+/* Copies the window to `run`, padding included. */
 SPLIT_MVE_CASE void gather(const work* of, const place* at, int32_t channel, int8_t* run) {
     const int32_t columns = of->conv->window.columns, depth = of->depth, zero_point = of->conv->input_zero_point;
     const int32_t inside = at->end - at->begin;
@@ -84,7 +87,7 @@ SPLIT_MVE_CASE void gather(const work* of, const place* at, int32_t channel, int
     }
 }
 
-/* The same where the window has no padding and each of its rows is a run. */
+/* The same for a window without padding, each of whose rows is one run. */
 SPLIT_MVE_CASE void gather_runs(const int8_t* const* rows, int32_t row_count, int32_t offset, int32_t bytes,
                                 int8_t* run) {
     const mve_pred16_t p = vctp8q((uint32_t)bytes);
@@ -99,14 +102,14 @@ SPLIT_MVE_CASE void gather_runs(const int8_t* const* rows, int32_t row_count, in
     }
 }
 
-/* Filters of one group, one batch of them. */
+/* A batch of filters of one group. */
 typedef struct batch {
     int32_t first; /* output channel */
     int32_t count;
     const int8_t* weights;
 } batch;
 
-/* sums[f] += the padding's value * sum of `bytes` weights of filter f. */
+/* sums[f] += value of the padding * sum of `bytes` weights of filter f. */
 SPLIT_MVE_CASE void add_padding(const work* of, int32_t* sums, int32_t count, const int8_t* weights, int32_t bytes) {
     int8_t padding[PADDING_BYTES];
     if (of->conv->input_zero_point == 0) {
@@ -146,8 +149,8 @@ SPLIT_MVE_CASE void add_rows(const work* of, const place* at, int32_t channel, c
     }
 }
 
-/* One group of the output pixel whose window lies at `at`, too large to be gathered. A batch is written when its
- * window has been read; the next one reads the same window. */
+/* One group of an output pixel whose window, at `at`, is too large to be gathered. Each batch reads the whole window
+ * and is then written. The next batch reads the same window again. */
 SPLIT_MVE_CASE void large_window(const work* of, int32_t group, const place* at, int8_t* pixel) {
     int32_t sums[SPLIT_MVE_BATCH];
     const int32_t first = group * of->group_filters, end = first + of->group_filters;
@@ -161,7 +164,7 @@ SPLIT_MVE_CASE void large_window(const work* of, int32_t group, const place* at,
     }
 }
 
-/* The same for a window that is the bytes at `run`. */
+/* The same for a window that is one run of bytes, at `run`. */
 SPLIT_MVE_INLINE void run_window(const work* of, int32_t group, const int8_t* run, int8_t* pixel) {
     int32_t sums[SPLIT_MVE_BATCH];
     const int32_t bytes = of->filter_bytes, end = (group + 1) * of->group_filters;
@@ -173,14 +176,14 @@ SPLIT_MVE_INLINE void run_window(const work* of, int32_t group, const int8_t* ru
     }
 }
 
-/* An output pixel whose windows are runs of bytes: the `offset`th and following of the one row there is. */
+/* An output pixel whose windows are runs of bytes in the only input row, from byte `offset` on. */
 SPLIT_MVE_CASE void pixel_of_run(const work* of, int32_t offset, int8_t* pixel) {
     for (int32_t group = 0; group < of->conv->groups; ++group, offset += of->depth) {
         run_window(of, group, of->rows[0] + offset, pixel);
     }
 }
 
-/* One whose windows are gathered. `is_inner`: they are inside the input, every row of them a run. */
+/* An output pixel whose windows are gathered. `is_inner`: they have no padding, and each of their rows is one run. */
 SPLIT_MVE_CASE void gathered_pixel(const work* of, const place* at, int is_inner, int8_t* pixel) {
     int8_t run[GATHERED_BYTES];
     for (int32_t group = 0; group < of->conv->groups; ++group) {
@@ -226,7 +229,7 @@ void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const 
                      out->channels / conv->groups,
                      window.rows * window.columns * depth,
                      window.dilation * in->stride};
-    /* Windows that start in [0, last] are inside. */
+    /* Windows that start at a pixel in [0, last] lie inside the input. */
     const int may_be_inner = is_contiguous(&of, window.columns) && !has_padding(rows, window.rows);
     const int32_t last = may_be_inner ? in->columns - 1 - (window.columns - 1) * window.dilation : -1;
     int32_t origin = -window.pad;

@@ -1,9 +1,9 @@
 /* DEPTHWISE: one output row on MVE, sixteen channels at a time. Stack: below 850 bytes.
  *
- * The product of two int8 fits an int16, a sum of them does not, and widening every product would cost more
- * than all the rest. So a sum is kept as two int16: `low`, the sum modulo 2^16, and `high`, an estimate of the
- * sum in units of 2^8 or 2^11 that is too small by less than 2^16. What it lacks is then (low - high * unit)
- * modulo 2^16, and only that and `high` are widened, once per channel. */
+ * The product of two int8 fits an int16, but a sum of products does not. Widening every product to int32 would cost
+ * more than everything else. So a sum is kept as two int16: low    the sum modulo 2^16 high   an estimate of the sum in
+ * units of 2^8 or 2^11, too small by less than 2^16 The error of the estimate is then (low - high * unit) modulo 2^16.
+ * Only this and `high` are widened, once per channel. */
 #include <stddef.h>
 
 #include "../shared_int8.h"
@@ -13,19 +13,19 @@
 
 #include "helium.h"
 
-/* Taps whose addresses are worked out together, for all channels. */
+/* The addresses of up to this many taps are computed together, once for all channels. */
 #define LISTED_TAPS 25
 
-/* A tap: where its first channel lies in the input and in the weights. */
+/* A tap: the addresses of its first channel in the input and in the weights. */
 typedef struct tap {
     const int8_t* from;
     const int8_t* weights;
 } tap;
 
-/* Some taps of the window: `inside` of them from the front of `taps`, and from its back the rest, which are
- * padding. */
+/* Some taps of the window. The first `inside` entries of `taps` lie inside the input. Those that are padding are listed
+ * from the end of `taps` backwards. */
 typedef struct tap_list {
-    int32_t start; /* the first one is this one of the window's taps, counted row by row */
+    int32_t start; /* number of the first one among the window's taps, counted row by row */
     int32_t inside;
     int32_t padding;
     tap taps[LISTED_TAPS];
@@ -44,13 +44,13 @@ typedef struct place {
 typedef struct block {
     int32_t first;
     int32_t count; /* 1..16 */
-    int32_t from;  /* where they start in an input pixel */
+    int32_t from;  /* the offset of the first of them in an input pixel */
 } block;
 
-/* How a block lies in an input pixel. */
+/* How the channels of a block lie in an input pixel. */
 typedef enum layout {
     ALL_16,
-    SOME,     /* less than 16 channels */
+    SOME,     /* fewer than 16 channels */
     REPEATED, /* each input channel is read by several output channels */
 } layout;
 
@@ -58,8 +58,8 @@ SPLIT_MVE_INLINE int8x16_t load(layout kind, const int8_t* from, mve_pred16_t p)
     return kind == ALL_16 ? vldrbq_s8(from) : vldrbq_z_s8(from, p);
 }
 
-/* Where even and odd lanes are widened twice, lane i of the vector that comes out for `part` is channel
- * 4 * i + part: sums[those] = bias + sum, for the first `count` channels. */
+/* Widening even and odd lanes twice leaves four vectors: lane i of vector `part` is channel 4 * i + part. This puts
+ * them in order: sums[channel] = bias + sum, for the first `count` channels. */
 SPLIT_MVE_INLINE void put_in_order(layout kind, int32_t* sums, const int32_t* bias, int32_t count, int32_t part,
                                    int32x4_t sum) {
     const uint32x4_t channels = vidupq_n_u32(0, 4);
@@ -75,8 +75,8 @@ SPLIT_MVE_INLINE void put_in_order(layout kind, int32_t* sums, const int32_t* bi
 
 /* --- any window ------------------------------------------------------------------------------------------ */
 
-/* `high` is in units of 2^8: rounding down a product loses less than one unit, and of LISTED_TAPS products less
- * than 2^8. */
+/* `high` is in units of 2^8. Rounding a product down loses less than one unit. So LISTED_TAPS products lose less than
+ * LISTED_TAPS units, which is less than 2^16. */
 typedef struct partial {
     int16x8_t low_even, low_odd, high_even, high_odd;
 } partial;
@@ -105,7 +105,7 @@ SPLIT_MVE_INLINE void finish_partial(layout kind, const partial* sum, int32_t* s
     put_in_order(kind, sums, bias, count, 3, joined(vmovltq_u16(lacking_odd), vshlltq_n_s16(odd, 8)));
 }
 
-/* For each lane, how far its input channel is from that of the block's first. */
+/* By lane: the offset of its input channel from that of the block's first lane. */
 SPLIT_MVE_CASE uint8x16_t repeat(int32_t first, int32_t multiplier) {
     uint8_t distances[SPLIT_MVE_BYTES];
     int32_t copy = first % multiplier;
@@ -120,7 +120,7 @@ SPLIT_MVE_CASE uint8x16_t repeat(int32_t first, int32_t multiplier) {
     return vldrbq_u8(distances);
 }
 
-/* Lists the taps from `start` on. */
+/* Fills in `list` with the taps from `start` on. */
 SPLIT_MVE_CASE void list_taps(tap_list* list, const split_conv* conv, const place* at, int32_t channels,
                               int32_t start) {
     const int32_t columns = conv->window.columns, step = conv->window.dilation * at->stride;
@@ -153,7 +153,7 @@ SPLIT_MVE_CASE void list_taps(tap_list* list, const split_conv* conv, const plac
     list->padding = list->taps + LISTED_TAPS - padding;
 }
 
-/* sums[16] = bias[16] + the products of the taps listed. */
+/* sums[16] = bias[16] + the products of the listed taps. */
 SPLIT_MVE_INLINE void block_of_any(layout kind, const split_conv* conv, const tap_list* list, const block* of,
                                    const int32_t* bias, int32_t* sums) {
     const mve_pred16_t p = vctp8q((uint32_t)of->count);
@@ -191,10 +191,10 @@ SPLIT_MVE_CASE void any_block(const split_conv* conv, const tap_list* list, cons
 
 /* --- one input channel, which every output channel reads --------------------------------------------------- */
 
-/* Rounding down a product loses less than one unit of 2^8, and of so many products less than 2^16. */
+/* Rounding a product down loses less than one unit of 2^8, so this many products lose less than 2^16. */
 #define MOST_TAPS 256
 
-/* Padding is read from a byte of its own that does not advance. */
+/* Taps in the padding all read the same byte, which holds the padding's value. */
 SPLIT_MVE_CASE void one_channel_block(const split_conv* conv, const place* at, const block* of, int32_t channels,
                                       int32_t* sums) {
     const mve_pred16_t p = vctp8q((uint32_t)of->count);
@@ -221,15 +221,16 @@ SPLIT_MVE_CASE void one_channel_block(const split_conv* conv, const place* at, c
 
 /* --- 3x3, all of it inside ------------------------------------------------------------------------------- */
 
-/* The sum of the products p0 .. p8, for even and odd channels. `high` will be the mean of floor(p / 2^8) over
- * p0 .. p7, an int8, from halving adds that round down three times: it is less than 1 + 3/2 too small, so
- * p0 + ... + p7 lacks less than 5/2 * 2^11. With p8, which `high` leaves out, what is lacking lies above -2^14
- * and below 2^14 + 5/2 * 2^11 + 1: an int16. */
+/* The sum of the products p0 .. p8, for even and for odd channels.
+ *
+ * `high` is the mean of floor(p / 2^8) over p0 .. p7, an int8. It comes from halving adds, which round down three
+ * times. So it is too small by less than 1 + 3/2, and high * 2^11 falls short of p0 + ... + p7 by less than 5/2 * 2^11.
+ * `high` leaves p8 out. The error with p8 lies above -2^14 and below 2^14 + 5/2 * 2^11 + 1, so it fits an int16. */
 typedef struct window_sum {
     int16x8_t low_even, low_odd;
 } window_sum;
 
-/* Adds the products of a tap, and gives their upper bytes. */
+/* Adds the products of a tap. Returns their upper bytes. */
 SPLIT_MVE_INLINE int8x16_t add_tap(window_sum* sum, layout kind, const int8_t* from, const int8_t* weights,
                                    mve_pred16_t p) {
     const int8x16_t value = load(kind, from, p), weight = load(kind, weights, p);
@@ -290,7 +291,7 @@ SPLIT_MVE_INLINE block block_at(int32_t first, int32_t end, int32_t multiplier) 
     return of;
 }
 
-/* One output pixel, in batches of channels; a batch is written when all it reads has been read. */
+/* One output pixel, in batches of channels. A batch is written after everything it reads has been read. */
 SPLIT_MVE_CASE void inner_3x3_pixel(const split_conv* conv, const split_mve_scales* scales, const place* at,
                                     int32_t channels, int8_t* pixel) {
     int32_t sums[SPLIT_MVE_BATCH];
@@ -346,7 +347,7 @@ void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, c
     const split_window window = conv->window;
     const split_mve_scales scales = split_mve_scales_of(&conv->requantization, out->channels);
     const int one_channel = conv->groups == out->channels && window.rows * window.columns <= MOST_TAPS;
-    /* 3x3 windows that start in [0, last] are inside. */
+    /* 3x3 windows that start at a pixel in [0, last] lie inside the input. */
     const int32_t last = is_3x3_inside(conv, rows) ? in->columns - 1 - 2 * window.dilation : -1;
     place at = {rows, -window.pad, 0, 0, in->stride};
     for (int32_t x = out->columns; x > 0; --x, at.origin += window.stride, output += out->stride) {

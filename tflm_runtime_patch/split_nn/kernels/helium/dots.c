@@ -5,8 +5,8 @@
 
 #include "helium.h"
 
-/* The longest run that is kept in registers while all filters pass by: with it there, one load and one
- * multiply-accumulate per 16 products is all that is left in the loop. */
+/* Runs of up to this many bytes stay in registers for all filters. The loop over filters then needs only one load and
+ * one multiply-accumulate per 16 products. */
 #define HELD_BYTES 96
 
 typedef struct task {
@@ -18,8 +18,8 @@ typedef struct task {
     int32_t filter; /* bytes from one filter's weights to the next one's */
 } task;
 
-/* A run of 16 .. 64 bytes, or of 96, in `vectors` vectors. Unless it is a multiple of 16 the last of them, which
- * ends with the run, overlaps the one before it: its lanes that are there already are 0. */
+/* A run of 16 .. 64 bytes, or of 96, in `vectors` vectors. The last vector ends where the run ends. If the length is no
+ * multiple of 16 it overlaps the vector before it, and its lanes that are in both are set to 0. */
 SPLIT_MVE_INLINE void held_dots(task of, int32_t bytes, int32_t vectors) {
     const int32_t tail = bytes - SPLIT_MVE_BYTES;
     int8x16_t held0 = vdupq_n_s8(0), held1 = held0, held2 = held0, held3 = held0, held4 = held0;
@@ -57,7 +57,7 @@ SPLIT_MVE_INLINE void held_dots(task of, int32_t bytes, int32_t vectors) {
     }
 }
 
-/* A run of less than 16 bytes. */
+/* A run of fewer than 16 bytes. */
 SPLIT_MVE_INLINE void short_dots(task of, int32_t bytes) {
     const mve_pred16_t p = vctp8q((uint32_t)bytes);
     const int8x16_t held = vldrbq_z_s8(of.values, p);
@@ -66,8 +66,8 @@ SPLIT_MVE_INLINE void short_dots(task of, int32_t bytes) {
     }
 }
 
-/* The dot products of the run's first bytes, at least 16 of them if there are so many; returns how many. Where
- * their number is a constant there is one pointer less. */
+/* The dot products of the first bytes of the run: at least 16, if it has so many. Returns how many bytes. Calls with a
+ * constant length need one pointer less. */
 static inline int32_t some_dots(task of, int32_t bytes) {
     if (bytes >= 96) {
         held_dots(of, 96, 6);

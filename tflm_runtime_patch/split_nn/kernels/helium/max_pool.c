@@ -8,7 +8,7 @@
 
 #include "helium.h"
 
-/* The channels in `p` of one output pixel; `offset` bytes into the rows is the first of them that counts. */
+/* One output pixel, for the channels in `p`. The window's first tap lies `offset` bytes into the rows. */
 SPLIT_MVE_INLINE int8x16_t maxima_of(const int8_t* const* rows, int32_t row_count, int32_t offset, int32_t taps,
                                      int32_t step, mve_pred16_t p) {
     int8x16_t maxima = vdupq_n_s8(INT8_MIN);

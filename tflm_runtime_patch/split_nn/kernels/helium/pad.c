@@ -7,7 +7,7 @@
 
 #include "helium.h"
 
-/* From front to back, so that the output may lie on what has been copied. */
+/* Copies from front to back, so that the output may overlap bytes that have been copied. */
 static void copy(uint8_t* to, const uint8_t* from, int32_t bytes) {
     for (; bytes >= SPLIT_MVE_BYTES; bytes -= SPLIT_MVE_BYTES) {
         vstrbq_u8(to, vldrbq_u8(from));

@@ -11,7 +11,7 @@
 /* int16 lanes of a vector. */
 #define SHORTS 8
 
-/* sums[8] += the pixels' sums, those channels of them that are in `p`. */
+/* sums[8] += the sums over the pixels, for the channels in `p`. */
 static inline void add_pixels(const int8_t* pixel, int32_t stride, int32_t columns, int32_t* sums, int32_t channels) {
     const mve_pred16_t p = vctp16q((uint32_t)channels);
     int16x8_t sum = vdupq_n_s16(0);

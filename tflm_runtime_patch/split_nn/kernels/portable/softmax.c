@@ -3,7 +3,7 @@
 #include "../fixed_point.h"
 #include "../kernels.h"
 
-/* The sum of exponentials has this many integer bits: up to 4095 of them fit. */
+/* Integer bits of the sum of exponentials. Up to 4095 exponentials fit. */
 #define SUM_INTEGER_BITS 12
 
 /* 1 / (1 + fraction) in Q0.31 for a fraction in [0, 1), in Q0.31 too.

@@ -1,7 +1,7 @@
 /* SOFTMAX_INT16: one output row, from two interpolated tables. Stack: below 120 bytes. */
 #include "../shared_int16.h"
 
-/* The table has a point every 128 inputs; what lies between two points lies on the line through them. */
+/* The table has an entry every 128 inputs. Between two entries it is interpolated linearly. */
 static int32_t interpolate(const int16_t* table, int32_t value) {
     const int32_t index = 256 + (value >> 7);
     const int32_t offset = value & 0x7F;
