@@ -30,9 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except ImportError as error:
         raise pytest.UsageError(f"{error}; first run: python -m pip install -e '.[test]'") from None
     library = host_library.LIBRARY_PATH
-    headers = [*host_library.executor_headers(), *host_library.RUNTIME_FOLDER.glob("*/*.h")]
-    newest_s = max(path.stat().st_mtime for path in (*host_library.host_sources(), *headers))
-    if library.is_file() and library.stat().st_mtime >= newest_s:
+    if library.is_file() and not host_library.is_stale():
         return
     try:
         host_library.compile_host_library(library)

@@ -2,7 +2,8 @@
 
 The wheel ships it; `host_library()` is its path. It holds the `TFLM_SPLIT` operator for the pip `tflite-micro`
 interpreter, and `split_nn_prepare` / `split_nn_run`, which ctypes can call on a plain buffer. `compile_host_library()`
-makes it from the C sources of a checkout. The package's build and the tests call that.
+makes it from the C sources of a checkout. The package's build and the tests call that. `python -m tflm_split.native.build`
+puts a new one into the package.
 """
 
 from __future__ import annotations
@@ -25,10 +26,22 @@ _COMPILE_TIMEOUT_S = 300
 
 
 def host_library() -> Path:
-    """The packaged host library. Raises ToolError if this installation lacks it."""
+    """The packaged host library. Raises ToolError if this installation lacks it, or if its C sources have changed since."""
     if not LIBRARY_PATH.is_file():
         raise ToolError("the C runtime for this machine is missing: reinstall tflm_split with a C compiler present")
+    if is_stale():
+        raise ToolError(
+            "the C runtime for this machine is older than its sources: build it with python -m tflm_split.native.build"
+        )
     return LIBRARY_PATH
+
+
+def is_stale() -> bool:
+    """Whether a C file of the checkout was changed after the host library was built; never without a checkout."""
+    if not executor_sources():
+        return False
+    files = (*host_sources(), *executor_headers(), *RUNTIME_FOLDER.glob("*/*.h"))
+    return LIBRARY_PATH.stat().st_mtime < max(path.stat().st_mtime for path in files)
 
 
 def executor_sources() -> tuple[Path, ...]:
@@ -88,3 +101,7 @@ def compile_host_library(output: Path, *, sanitize: bool = False, cc: str | None
         complaints = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
         reason = complaints[0] if complaints else f"exit code {done.returncode}"
         raise ToolError(f"the C runtime cannot be compiled with {compiler[0]!r}: {reason}")
+
+
+if __name__ == "__main__":
+    compile_host_library(LIBRARY_PATH)

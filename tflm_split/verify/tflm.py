@@ -281,6 +281,7 @@ def _phase(folder: Path) -> str:
 
 
 def _sentence(message: str, stderr: str) -> str:
-    """`message`, with the last thing TFLM printed."""
+    """`message`, with what TFLM_SPLIT said is wrong, or else the last thing TFLM printed."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip() and "RecordingMicroAllocator" not in line]
-    return f"{message}; its last message: {printable(lines[-1])}" if lines else message
+    told = [line for line in lines if line.startswith("TFLM_SPLIT: ")] or lines
+    return f"{message}; its last message: {printable(told[-1])}" if told else message
