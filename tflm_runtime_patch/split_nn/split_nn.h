@@ -32,8 +32,8 @@
  *
  * 4. QUANTIZE_FLOAT may start at the address it reads, if its output pixels are no further apart than its input pixels.
  *
- * 5. TRANSPOSE_CONV, RESIZE_NEAREST, RESIZE_BILINEAR, GATHER, DEPTH_TO_SPACE, PIXEL_SUM, BATCH_MATMUL and TRANSPOSE may
- *    not overlap any row they read.
+ * 5. Kinds whose `in_place` is APART in tflm_split/kinds/ (TRANSPOSE_CONV, PIXEL_SUM, TRANSPOSE and others) write on no
+ *    row they read.
  *
  * 6. The output row of CONV_SUM_LAST may start at the address of its accumulator.
  *
