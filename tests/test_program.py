@@ -133,10 +133,11 @@ def programs(draw: st.DrawFn) -> Program:
                 out_shape = (1, 1, draw(st.integers(1, 5)))
             case OpKind.UNARY_FLOAT:
                 extra = {"mode": draw(st.sampled_from([int(UnaryMode.CLAMP), int(UnaryMode.LEAKY)]))}
-            case OpKind.TRANSPOSE_CONV:
+            case OpKind.TRANSPOSE_CONV | OpKind.TRANSPOSE_CONV_INT16:
                 extra = {**window(draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(0, 2)))}
                 extra = {name: value for name, value in extra.items() if not name.startswith("dilation")}
-                extra["flags"] = draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)]))
+                sums_32 = int(WeightFlags.SUMS_32) if kind is OpKind.TRANSPOSE_CONV_INT16 and draw(st.booleans()) else 0
+                extra["flags"] = draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)])) | sums_32
                 out_shape = (2 * rows, columns + 1, draw(st.integers(1, 5)))
             case OpKind.RESIZE_NEAREST | OpKind.RESIZE_BILINEAR:
                 out_shape = (2 * rows, columns + 1, channels)
@@ -178,8 +179,12 @@ def programs(draw: st.DrawFn) -> Program:
             case OpKind.DENSE_FEED:
                 extra = {"flags": draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)]))}
                 out_shape = (1, 1, draw(st.integers(1, 5)))
+            case OpKind.SOFTMAX:
+                extra = {"exp_count": draw(st.integers(1, 256))}
+            case OpKind.SOFTMAX_INT16 | OpKind.QUANTIZE_FLOAT | OpKind.UNARY_INT16:
+                pass
             case _:
-                extra = {"exp_count": draw(st.integers(1, 256))} if kind is OpKind.SOFTMAX else {}
+                raise AssertionError(f"say here which parameters and which shape of output {kind.name} may have")
         output = view(*out_shape, out_element, dense=kind is OpKind.CONV_SUM)
         if kinds.of(kind).sums:
             accumulator = output if kind is OpKind.CONV_SUM else view(*out_shape, 4, dense=True)

@@ -678,7 +678,7 @@ def test_no_random_mutation_makes_the_executor_misbehave(tmp_path: Path) -> None
     blob = encode(every_op())
     constants = int(HEADER.unpack(blob, 0)["constants_offset"])
     mutated = []
-    for k in range(3000):
+    for k in range(4000):
         copy = bytearray(blob)
         for _ in range(int(rng.integers(1, 4))):
             at = int(rng.integers(0, constants if k % 4 else len(blob)))
