@@ -146,6 +146,20 @@ def test_a_reduction_over_the_map(
 
 
 @pytest.mark.parametrize("kind", ["MEAN", "SUM"])
+@pytest.mark.parametrize("keep_dims", [True, False])
+@drawn
+@given(st.tuples(st.just(1), st.integers(2, 9), st.integers(1, 7), st.integers(1, 70)), quantizations, quantizations)
+def test_a_reduction_over_the_columns_goes_row_by_row(
+    tflm: TflmServer, kind: str, keep_dims: bool, shape: Shape, before: tuple[float, int], after: tuple[float, int]
+) -> None:
+    """More channels than the runtime sums up at once among them."""
+    out = (1, shape[1], 1, shape[3]) if keep_dims else (1, shape[1], shape[3])
+    operands = [one_int8(shape, before), int32s(2)]
+    model = between_requantizations(kind, operands, [one_int8(out, after)], keep_dims=keep_dims)
+    check(tflm, model, all_split=True)
+
+
+@pytest.mark.parametrize("kind", ["MEAN", "SUM"])
 @drawn
 @given(tokens | maps, quantizations, quantizations)
 def test_a_reduction_over_the_channels_goes_pixel_by_pixel(

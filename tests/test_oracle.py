@@ -298,13 +298,18 @@ def test_depth_becomes_space(block: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["MEAN", "SUM"])
-def test_sums_over_the_channels_of_each_pixel(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("op_kind", "axis", "shape"), [(OpKind.PIXEL_SUM, 2, (4, 5, 1)), (OpKind.ROW_SUM, 1, (4, 1, 7))]
+)
+def test_sums_over_the_channels_of_each_pixel_or_the_pixels_of_each_row(
+    kind: str, op_kind: OpKind, axis: int, shape: tuple[int, int, int]
+) -> None:
     x = int8s(np.random.default_rng(6), 4, 5, 7)
     before, after = Quantization((float(np.float32(0.05)),), (-9,)), Quantization((float(np.float32(0.11)),), (20,))
-    params = (mean_parameters if kind == "MEAN" else sum_parameters)(before, after, 7)
-    axes = np.array([3], np.int32)
-    expected = run_operator(kind, [(x[None], 0.05, -9)], ((1, 4, 5, 1), 0.11, 20), constants=[axes])
-    assert run_op(OpKind.PIXEL_SUM, [x], (4, 5, 1), params) == expected
+    params = (mean_parameters if kind == "MEAN" else sum_parameters)(before, after, x.shape[axis])
+    axes = np.array([axis + 1], np.int32)
+    expected = run_operator(kind, [(x[None], 0.05, -9)], ((1, *shape), 0.11, 20), constants=[axes])
+    assert run_op(op_kind, [x], shape, params) == expected
 
 
 def test_the_largest_of_each_channel_fed_row_by_row() -> None:

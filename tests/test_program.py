@@ -147,9 +147,9 @@ def programs(draw: st.DrawFn) -> Program:
             case OpKind.DEPTH_TO_SPACE:
                 extra = {"block": 2}
                 out_shape = (2 * rows, 2 * columns, channels // 4)
-            case OpKind.PIXEL_SUM:
+            case OpKind.PIXEL_SUM | OpKind.ROW_SUM:
                 extra = {"mode": int(MeanMode.MEAN), "count": draw(st.integers(1, 99)), "bias": -5}
-                out_shape = (rows, columns, 1)
+                out_shape = (rows, columns, 1) if kind is OpKind.PIXEL_SUM else (rows, 1, channels)
             case OpKind.BATCH_MATMUL:
                 right = (draw(st.integers(1, 5)), draw(st.integers(1, 3)))
                 transposed = draw(st.integers(0, 1))

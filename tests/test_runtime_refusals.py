@@ -85,6 +85,7 @@ def every_op() -> Program:
     indices = scene.image((4, 1, 1), dtype="int32")
     row_sums = scene.image((4, 3, 2), dtype="int32")
     single = scene.image((4, 3, 1))
+    narrow = scene.image((4, 1, 2))
     turned = scene.image((2, 4, 3))
     products = scene.image((4, 3, 3), layout="table32")
     matmul = {"left_zero_point": 3, "right_zero_point": -2, "output_zero_point": 1, "multiplier": 1 << 30, "shift": -9}
@@ -112,6 +113,7 @@ def every_op() -> Program:
         OpKind.SQUARED_DIFFERENCE: (c, d, binary),
         OpKind.PRELU: (b, c, binary),
         OpKind.PIXEL_SUM: (single, c, {**sum_params, **limits}),
+        OpKind.ROW_SUM: (narrow, d, {**sum_params, **limits}),
         OpKind.RESIZE_BILINEAR: (
             d, b, {"row_positions_offset": positions[0], "column_positions_offset": positions[1]}
         ),
@@ -404,6 +406,7 @@ FLOATS, PIXEL = 4, 5
         (OpKind.RESIZE_NEAREST, {"input": PIXEL}, CONSTANT_FAULT),
         (OpKind.LUT, {"output": FLOATS}, CONSTANT_FAULT),
         (OpKind.PIXEL_SUM, {"output": 0}, SHAPE_FAULT),
+        (OpKind.ROW_SUM, {"output": 0}, SHAPE_FAULT),
         (OpKind.RESIZE_BILINEAR, {"input": PIXEL}, CONSTANT_FAULT),
         (OpKind.GATHER, {"input": 0}, OP_FAULT),
         (OpKind.GATHER, {"input": FLOATS}, SHAPE_FAULT),
@@ -520,8 +523,8 @@ def test_a_transposed_window_is_not_empty_and_not_too_tall(name: str) -> None:
         ((OpKind.BATCH_MATMUL,), {"right_rows": 2}, SHAPE_FAULT),
         ((OpKind.BATCH_MATMUL,), {"right_rows": 4}, SHAPE_FAULT),
         ((OpKind.BATCH_MATMUL,), {"transposed": 0}, SHAPE_FAULT),
-        ((OpKind.PIXEL_SUM,), {"mode": 0}, PARAMS_FAULT),
-        ((OpKind.PIXEL_SUM, OpKind.SUM_FEED), {"count": 0}, PARAMS_FAULT),
+        ((OpKind.PIXEL_SUM, OpKind.ROW_SUM), {"mode": 0}, PARAMS_FAULT),
+        ((OpKind.PIXEL_SUM, OpKind.ROW_SUM, OpKind.SUM_FEED), {"count": 0}, PARAMS_FAULT),
         ((OpKind.SUM_FEED,), {"mode": 3}, PARAMS_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE), {"groups": 0}, PARAMS_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE), {"groups": 3}, SHAPE_FAULT),
@@ -702,7 +705,7 @@ def test_sums_that_overflow_wrap(tmp_path: Path) -> None:
         copy = blob[:constants] + value.to_bytes(4, "little") * ((len(blob) - constants) // 4)
         for shift in (shifts, bytes([30, 30]), bytes([0xE1, 0xE1])):
             copy[kept : kept + 2] = shift
-            for kind in (*TWO_OPERANDS, OpKind.SUM_FEED, OpKind.PIXEL_SUM):
+            for kind in (*TWO_OPERANDS, OpKind.SUM_FEED, OpKind.PIXEL_SUM, OpKind.ROW_SUM):
                 at = place(bytes(copy), kinds.of(kind).record, KINDS.index(kind))
                 fields = kinds.of(kind).record.unpack(bytes(copy), at)
                 high = value - (1 << 32) if value >> 31 else value

@@ -1,5 +1,5 @@
 """Ops that take their input in row by row and keep an accumulator: SUM_FEED and DENSE_FEED of int8, int16 and float32; and
-PIXEL_SUM, which adds up the channels of each pixel at once.
+those that add up at once: PIXEL_SUM the channels of each pixel, ROW_SUM the pixels of each row.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ from tflm_split.kinds.record import Field, Record
 SUM_PARAMS = Record(
     "split_sum_params",
     "SUM_FEED: per channel, the sum over all rows and columns of the input view, then `mode`. PIXEL_SUM: per pixel, the "
-    "sum over its channels, by mode MEAN; the output has one channel.",
+    "sum over its channels, by mode MEAN; the output has one channel. ROW_SUM: per row and channel, the sum over its "
+    "columns, by mode MEAN; the output has one column.",
     (
         Field("mode", "int32_t", "MeanMode"),
         Field("count", "int32_t", "pixels summed", (1, 2**31 - 1)),
@@ -128,6 +129,19 @@ def _pixel_sum_fault(case: Case) -> str | None:
         return f"it sums pixels of shape {list(read)} into {list(written)}"
     if read[2] > MAX_SUMMED:
         return f"it sums {read[2]} channels, and {MAX_SUMMED} is the most"
+    return _mean_fault(case)
+
+
+def _row_sum_fault(case: Case) -> str | None:
+    """A row has at most 65,535 columns, so no sum leaves 32 bits."""
+    read, written = case.source.shape, case.output.shape
+    if written != (read[0], 1, read[2]):
+        return f"it sums rows of shape {list(read)} into {list(written)}"
+    return _mean_fault(case)
+
+
+def _mean_fault(case: Case) -> str | None:
+    """What ends a sum is a mean, of numbers in range."""
     return first_fault(
         mode_fault(case, (MeanMode.MEAN,)), _zero_point_fault(case, INT8_VALUES), output_range_fault(case, *INT8_VALUES)
     )
@@ -165,6 +179,15 @@ PIXEL_SUM = Kind(
     c_check="pixel_sum",
     c_run="pixel_sum",
     check=_pixel_sum_fault,
+)
+ROW_SUM = Kind(
+    "ROW_SUM",
+    SUM_PARAMS,
+    reads=SAME,
+    c_check="row_sum",
+    c_run="row_sum",
+    check=_row_sum_fault,
+    channels=Channels.SAME,
 )
 SUM_FEED_INT16 = Kind(
     "SUM_FEED_INT16",
@@ -213,5 +236,5 @@ DENSE_FEED_FLOAT = Kind(
     output_bytes=FLOAT,
     accumulator=Accumulator.FEED,
 )
-KINDS = (SUM_FEED, DENSE_FEED, PIXEL_SUM, SUM_FEED_INT16, DENSE_FEED_INT16, SUM_FEED_FLOAT, DENSE_FEED_FLOAT)
+KINDS = (SUM_FEED, DENSE_FEED, PIXEL_SUM, ROW_SUM, SUM_FEED_INT16, DENSE_FEED_INT16, SUM_FEED_FLOAT, DENSE_FEED_FLOAT)
 RECORDS = (SUM_PARAMS, DENSE_PARAMS, DENSE_INT16_PARAMS, SUM_FLOAT_PARAMS, DENSE_FLOAT_PARAMS)

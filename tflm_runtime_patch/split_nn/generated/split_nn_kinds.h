@@ -26,6 +26,7 @@
     X(SUM_FEED, sum, sum_feed, same, split_sum_params, 1, 1, 1, 1) \
     X(DENSE_FEED, dense, dense_feed, same, split_dense_params, 1, 1, 1, 1) \
     X(PIXEL_SUM, pixel_sum, pixel_sum, same, split_sum_params, 1, 0, 1, 1) \
+    X(ROW_SUM, row_sum, row_sum, same, split_sum_params, 1, 0, 1, 1) \
     X(SUM_FEED_INT16, sum_int16, sum_feed_int16, same, split_sum_params, 1, 1, 2, 2) \
     X(DENSE_FEED_INT16, dense_int16, dense_feed_int16, same, split_dense_int16_params, 1, 1, 2, 2) \
     X(SUM_FEED_FLOAT, sum_float, sum_feed_float, same, split_sum_float_params, 1, 1, 4, 4) \

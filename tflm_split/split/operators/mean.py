@@ -1,4 +1,6 @@
-"""MEAN, SUM and REDUCE_MAX: over the spatial axes rows are taken in as they come; over the channels, pixel by pixel."""
+"""MEAN, SUM and REDUCE_MAX: over the spatial axes rows are taken in as they come; over the columns, row by row; over the
+channels, pixel by pixel.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from tflm_split.split.rows import SAME_ROW, RowShape, row_shape
 
 
 def split_mean(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """All axes but the batch and the channels, or the channels alone; with or without the reduced dimensions kept."""
+    """All axes but the batch and the channels, the width alone, or the channels alone; reduced dimensions kept or not."""
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     axes_data = constant(graph, op, 1, "INT32")
     rank = len(source.shape)
@@ -30,6 +32,8 @@ def split_mean(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     row_shape(target)  # its rows are what is stored
     if axes == outer:
         return (_over_rows(op, source, target, shape),)
+    if rank == 4 and axes <= {2} and any(a % rank == 2 for a in given):
+        return (_over_columns(op, source, target, shape),)
     alone = not axes and shape.channels == 1  # each element is a pixel's sum
     need(axes == {rank - 1} or alone, "axes", f"it reduces axes {sorted({a % rank for a in given})} of {rank}")
     return (_over_channels(op, source, target, shape),)
@@ -42,6 +46,14 @@ def _over_rows(op: Operator, source: Tensor, target: Tensor, shape: RowShape) ->
     written = RowShape(1, 1, shape.channels)
     bytes_of_sums = 4 * shape.channels
     return RowOp(op.index, OpKind.SUM_FEED, reads, target.index, written, params, accumulator_bytes=bytes_of_sums)
+
+
+def _over_columns(op: Operator, source: Tensor, target: Tensor, shape: RowShape) -> RowOp:
+    need(op.kind != "REDUCE_MAX", "axes", "it looks for the largest of each row")
+    need(row_shape(target).row_bytes == shape.channels, "rows", "its input and output are cut along different axes")
+    params = _parameters(op, source, target, shape.columns)
+    written = RowShape(shape.rows, 1, shape.channels)
+    return RowOp(op.index, OpKind.ROW_SUM, (Read(source.index, shape, SAME_ROW),), target.index, written, params)
 
 
 def _over_channels(op: Operator, source: Tensor, target: Tensor, shape: RowShape) -> RowOp:

@@ -1,4 +1,4 @@
-"""Ops that take their input in row by row: SUM_FEED and DENSE_FEED of int8, int16 and float32; and PIXEL_SUM."""
+"""Ops that take their input in row by row: SUM_FEED and DENSE_FEED of int8, int16 and float32; PIXEL_SUM and ROW_SUM."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tflm_split.verify.oracle_float import limited
 
 
 def _finished(step: Operands, total: Row) -> Row:
-    """From sums to what SUM_FEED, SUM_FEED_INT16 and PIXEL_SUM give."""
+    """From sums to what SUM_FEED, SUM_FEED_INT16, PIXEL_SUM and ROW_SUM give."""
     p = step.p
     if p["mode"] == MeanMode.MAXIMUM:
         return clamp(total, p)
@@ -26,6 +26,10 @@ def _finished(step: Operands, total: Row) -> Row:
 
 def _pixel_sum(step: Operands) -> Row:
     return _finished(step, wrap32(step.read(step.row).sum(axis=1, keepdims=True)))
+
+
+def _row_sum(step: Operands) -> Row:
+    return _finished(step, wrap32(step.read(step.row).sum(axis=0, keepdims=True)))
 
 
 def _sum_feed(step: Operands) -> Added:
@@ -85,6 +89,7 @@ KNOWN = {
     OpKind.SUM_FEED: Known(_sum_feed, rows.same_row, APART, feeds=True),
     OpKind.DENSE_FEED: Known(_dense_feed, rows.same_row, APART, feeds=True),
     OpKind.PIXEL_SUM: Known(_pixel_sum, rows.same_row, APART),
+    OpKind.ROW_SUM: Known(_row_sum, rows.same_row, APART),
     OpKind.SUM_FEED_INT16: Known(_sum_feed, rows.same_row, APART, feeds=True),
     OpKind.DENSE_FEED_INT16: Known(_dense_feed_int16, rows.same_row, APART, feeds=True),
     OpKind.SUM_FEED_FLOAT: Known(_sum_feed_float, rows.same_row, APART, feeds=True),
