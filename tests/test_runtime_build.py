@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shutil
 import subprocess
@@ -240,6 +241,16 @@ def test_one_operator_for_every_generation_of_tflm(generation: str, tmp_path: Pa
 def test_a_missing_host_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_library, "LIBRARY_PATH", tmp_path / "none.so")
     with pytest.raises(ToolError, match="reinstall tflm_split"):
+        host_library.host_library()
+
+
+def test_a_host_library_older_than_its_sources_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = tmp_path / "old.so"
+    library.touch()
+    monkeypatch.setattr(host_library, "LIBRARY_PATH", library)
+    assert host_library.host_library() == library
+    os.utime(library, (0, 0))
+    with pytest.raises(ToolError, match=r"build it with python -m tflm_split\.native\.build"):
         host_library.host_library()
 
 

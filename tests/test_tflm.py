@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from repeated import is_repeatable
+from split_stages import every_compilation
 from tiny_models import Builder, Op, T, build_model, conv_model
 
 from tflm_split.errors import ModelError, TflmError, ToolError
@@ -135,6 +136,14 @@ def test_an_arena_that_is_too_small_is_an_error_that_says_by_how_much() -> None:
     model = conv_model(16, 16, 4, 8, 3, 3)
     with pytest.raises(TflmError, match=r"its last message: .*available"):
         run_in_tflm(model, random_inputs((1, 16, 16, 4), 1), arena_size=3000)
+
+
+def test_what_tflm_split_says_is_wrong_is_shown_and_not_what_tflm_says_last() -> None:
+    model = bytearray(next(iter(every_compilation(conv_model(16, 16, 4, 8, 3, 3)))).optimized)
+    at = model.index(b"TSPL")
+    model[at : at + 4] = bytes(4)
+    with pytest.raises(TflmError, match=r"its last message: TFLM_SPLIT: this is not a TFLM_SPLIT program"):
+        run_in_tflm(bytes(model), random_inputs((1, 16, 16, 4), 1))
 
 
 def test_an_input_of_the_wrong_shape_is_an_error() -> None:
