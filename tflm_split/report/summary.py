@@ -138,7 +138,7 @@ def latency_sentence(latency: Mapping[str, Any]) -> str:
     )
     text += f"; {_count(stock, 'stock operator')} not counted." if stock else "."
     if latency["unmeasured_kinds"]:
-        text += f" Only a rough estimate: {', '.join(latency['unmeasured_kinds'])} were never measured."
+        text += f" Only a rough estimate: nobody has measured {', '.join(latency['unmeasured_kinds'])}."
     return text
 
 
