@@ -1,8 +1,10 @@
 """How large an arena does unmodified TFLM need for this model on a 32-bit Arm?
 
-A model of TFLM's allocations in their order (micro_allocator.cc, micro_interpreter.cc), for the reference kernels:
-the tail grows down from the arena's 16-aligned end, one allocation after the other, each with its own alignment. The
-head is what is planned; it is given, because a plan or TFLM itself decides it.
+        start of the arena                                            end, 16-aligned
+        | head: planned tensors and scratch -->      <-- tail: what the interpreter keeps |
+
+This file adds up TFLM's allocations in the tail, in their order and each with its alignment (micro_allocator.cc,
+micro_interpreter.cc), for the reference kernels. The size of the head is an argument: a plan or TFLM itself decides it.
 """
 
 from __future__ import annotations
@@ -47,9 +49,11 @@ _ARM32 = _TemporaryBytes(12, 4, 24, _TENSOR_BYTES, _AFFINE_QUANTIZATION_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class ArenaPrediction:
-    """Bytes on a 32-bit Arm. `arena_bytes` is what `arena_used_bytes()` reports; planning may need more for a moment,
-    so an arena must have `minimum_arena_bytes`. When not `exact`, `unknown` names the operators counted as if they
-    kept nothing of their own, or says that there are several subgraphs.
+    """The arena on a 32-bit Arm, in bytes.
+
+    `arena_bytes` is what `arena_used_bytes()` reports. Planning needs more for a moment, so an arena must have
+    `minimum_arena_bytes`. If it is not `exact`, `unknown` says why: operators that were counted as if they kept nothing
+    of their own, or several subgraphs.
     """
 
     head_bytes: int
@@ -70,7 +74,7 @@ class _Tail:
         self.bytes = 0
 
     def allocate(self, size_bytes: int, alignment_bytes: int) -> None:
-        """TFLM aligns the new start down, whatever lies above it."""
+        """Allocates below what is there. TFLM aligns the start of an allocation down."""
         self.bytes += size_bytes
         self.bytes += -self.bytes % alignment_bytes
 
@@ -109,7 +113,7 @@ def predicted_arm32_arena(model: Model, head_bytes: int) -> ArenaPrediction:
 
 
 def _allocate_operators(tail: _Tail, graph: Graph) -> None:
-    """Builtin parameters of all operators, then what their `init` asks for, then what their `prepare` asks for."""
+    """Allocates the builtin parameters of all operators, then what their `init` needs, then what their `prepare` needs."""
     sizes = [ARM32_OPERATOR_BYTES.get(op.kind, OperatorBytes()) for op in graph.operators]
     for size in sizes:
         if size.params_bytes:
@@ -161,7 +165,7 @@ def _scratch_requests(graph: Graph, op: Operator) -> int:
 
 
 def _allocate_interface(tail: _Tail, tensors: list[Tensor]) -> None:
-    """An array of pointers, then per tensor a TfLiteTensor and its quantisation (scales stay in the file)."""
+    """Allocates an array of pointers, then per tensor a TfLiteTensor and its quantisation. Scales stay in the file."""
     tail.persistent(_POINTER_BYTES * len(tensors))
     for tensor in tensors:
         tail.allocate(_TENSOR_BYTES, _POINTER_BYTES)
@@ -176,7 +180,7 @@ def _quantization_bytes(tensor: Tensor, abi: _TemporaryBytes) -> int:
 
 
 def _temporary_bytes(model: Model, offsets: tuple[int, ...] | None, scratch_count: int, abi: _TemporaryBytes) -> int:
-    """What planning holds above the head at once: scratch requests, allocation records, the planner's own arrays."""
+    """Bytes that planning needs for a moment: scratch requests, allocation records and the planner's own arrays."""
     tensors = model.graph.tensors
     planned = scratch_count
     for tensor in tensors:

@@ -1,4 +1,4 @@
-"""For which boards were instructions measured? Asked by the command line, too, which must start quickly."""
+"""For which boards were instructions measured? A file of its own, because the command line asks and must start quickly."""
 
 from __future__ import annotations
 

@@ -1,13 +1,15 @@
 """How many instructions does a program take on this board?
 
-Each kernel's loops are counted for a row's geometry (`latency_portable.py`, `latency_dsp.py`, `latency_mve.py`), and what
-one turn of each costs was measured on the emulated boards: `instructions.json`, written by `scripts/measure_kernels.py`
-with the compiler and the flags it names. Instructions, not cycles: no wait states, no dual issue.
+    instructions = sum over a kernel's loops of (iterations, computed) x (instructions per iteration, measured)
 
-What the values decide is left out: a little in SOFTMAX, clamping on cores without saturating instructions. A kind of
-step that was not measured gets a generic estimate, fitted to the portable kernels of all kinds together (so much per step,
-element and multiply-accumulate): nine times out of ten it is right within a factor of five (four but for m3), no better.
-Every answer names such kinds.
+The iterations follow from a row's geometry (`latency_portable.py`, `latency_dsp.py`, `latency_mve.py`). Instructions per
+iteration were measured on the emulated boards. `scripts/measure_kernels.py` has written them to `instructions.json`, with
+the compiler and its flags. These are instructions, not cycles: wait states and dual issue are not modelled.
+
+What depends on the data is left out: a little in SOFTMAX, and clamping on cores without saturating instructions. A kind
+of step that was not measured gets a generic estimate: so much per step, element and multiply-accumulate, fitted to the
+portable kernels of all kinds. Nine times out of ten it is within a factor of five (four on boards other than m3). Every
+answer names such kinds.
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ from tflm_split.split.rows import RowShape
 
 TABLE_SCHEMA = 1
 GENERIC = "generic"
-"""The table's entry for kinds without one of their own."""
+"""The table's entry for kinds that have none of their own."""
 COPY_INSTRUCTIONS, COPY_INSTRUCTIONS_PER_BYTE = 90.0, 0.6
-"""Of a row that moves, on any board: by words, four at a time (`core/copy.h`)."""
+"""The cost of moving a row, on any board. `core/copy.h` copies four words at a time."""
 MEASURED_AS = {OpKind.SUB: OpKind.ADD, OpKind.CONV_SUM_LAST: OpKind.CONV_SUM}
 """Kinds that run on another kind's kernel."""
 
@@ -86,7 +88,7 @@ COUNTERS: Mapping[str, Mapping[OpKind, Counter]] = {
         OpKind.DENSE_FEED: latency_mve.dense_feed,
     },
 }
-"""For each set of kernels (`kernels/target.h`), what counts the loops of each kind."""
+"""By set of kernels (`kernels/target.h`) and kind: the function that counts the kernel's loops."""
 
 _ELEMENT_BYTES: Mapping[OpKind, frozenset[tuple[int, int]]] = {
     OpKind.LUT: frozenset({(1, 1), (1, 4)}),
@@ -96,12 +98,12 @@ _ELEMENT_BYTES: Mapping[OpKind, frozenset[tuple[int, int]]] = {
     OpKind.CONV_SUM: frozenset({(1, 4), (1, 1)}),
 }
 _BYTES = frozenset({(1, 1)})
-"""Bytes of an input and of an output element that the measured kernels have."""
+"""(bytes of an input element, of an output element) for which a kernel was measured, unless `_ELEMENT_BYTES` says more."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoardCosts:
-    """`instructions[kind][feature]`: of one turn of that part of the kernel; `kernels` names the set of kernels."""
+    """`instructions[kind][feature]` are those of one iteration of that part of the kernel. `kernels` names their set."""
 
     board: str
     kernels: str
@@ -111,10 +113,10 @@ class BoardCosts:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """`instructions_of[k]` are those of all steps of op k. Of `unmeasured_kinds` there is only a generic estimate.
+    """Predicted instructions. `instructions_of[k]` are those of all steps of op k.
 
-    `layer_wise_instructions`: what the same steps would take, each once, where no row lies on another, as if every
-    operator ran whole. The difference is the price of the order and of its layout.
+    `layer_wise_instructions` is what whole operators would take: each step once, and no row overlaps another. The
+    difference is the price of the schedule and of its layout. `unmeasured_kinds` have a generic estimate only.
     """
 
     board: str
@@ -134,14 +136,14 @@ def _table() -> Mapping[str, BoardCosts]:
 
 
 def board_costs(board: str) -> BoardCosts:
-    """What was measured for `board`; raises InputError with the names of boards that were."""
+    """What was measured for `board`. Raises InputError, which names the measured boards, if it is not one of them."""
     if board not in _table():
         raise InputError(f"there are no instruction counts for a board {board!r}; there are for: {', '.join(_table())}")
     return _table()[board]
 
 
 class OpCost:
-    """What each step of one op costs on one board. A row's cost is worked out once per kind of edge: ask away."""
+    """What each step of one op costs on one board. Results are cached by row and by edge, so asking again is cheap."""
 
     __slots__ = ("_by_edge", "_by_row", "_costs", "_counter", "at")
 
@@ -179,7 +181,7 @@ class OpCost:
 
 
 def generic_counts(at: Geometry, edge: Edge) -> Counts:
-    """What any kernel does: a step, output elements, taps. Weights tell the multiply-accumulates of those that have any."""
+    """Counts for the generic estimate: steps, elements and multiply-accumulates. The latter follow from the weights, if any."""
     to = Counts()
     feeds = kinds.of(at.kind).feeds
     weights = len(at.constant("weights_offset")) / (4 if at.output.element_bytes == 4 else 1)
@@ -209,7 +211,7 @@ def _row_of_shape(shape: RowShape, stride_bytes: int = 0) -> Row:
 
 
 def row_op_cost(op: RowOp, board: str) -> OpCost:
-    """The costs of a row op's steps, before there is a program: pixels of its inputs are taken to lie without gaps."""
+    """The costs of a row op's steps, before there is a program. Its input pixels are assumed to have no gaps between them."""
     rows = [_row_of_shape(read.shape) for read in op.reads]
     output = _row_of_shape(op.output_shape, op.output_pixel_stride_bytes)
     return OpCost(Geometry(OpKind(op.kind), op.params, rows[0], output, rows[1] if len(rows) > 1 else None), board)
@@ -238,18 +240,18 @@ def predict(program: Program, board: str) -> Prediction:
 
 
 def slower_in_place(kind: OpKind, board: str) -> bool:
-    """Whether a step takes longer when its output row lies on a row it reads, at the least distance (`sharing`).
+    """Whether a step is slower if its output row overlaps a row it reads at the smallest distance (`sharing`).
 
-    From one output pixel more on it does not: then two pixels may be taken at once.
+    At one output pixel more it is not: then two pixels may be computed together.
     """
     return board_costs(board).kernels == "dsp" and kind is OpKind.CONV
 
 
 def sharing(program: Program, op: Op, row: int, addresses: Addresses | None = None) -> tuple[bool, int]:
-    """`Edge.apart` and `Edge.together` of a step, as `split_dsp_pixels_together` (`kernels/dsp/dsp.c`) finds them.
+    """`Edge.apart` and `Edge.together` of a step, as `split_dsp_pixels_together` (`kernels/dsp/dsp.c`) computes them.
 
-    A depthwise output row whole pixels away from an input row counts as apart: no channel lies on another one. Rows lie
-    at `addresses`, or where they do before the first move.
+    A depthwise output row counts as apart if it overlaps an input row at a distance of whole pixels, since each channel
+    then overlaps only itself. Rows are at `addresses`; without these, at their addresses before the first move.
     """
     if addresses is None:
         addresses = [storage.addresses for storage in program.storages]

@@ -1,7 +1,7 @@
-"""What does one step ask of its kernel? The numbers that decide how often each of a kernel's loops turns.
+"""The numbers that decide how many iterations each loop of a kernel makes in one step.
 
-Kernels see one row at a time, so a step is told by its op's geometry and by how many rows of its window lie inside the
-input. What a row costs depends on nothing else; rows of the same op with the same `Edge` cost the same.
+A kernel computes one row at a time. Its cost depends only on the op's geometry and on the row's `Edge`, mainly how many
+rows of the window lie inside the input. Rows of one op with the same `Edge` cost the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Counts(dict[str, float]):
     """How often each part of a kernel runs in one step: the feature's name -> times."""
 
     def add(self, name: str, times: float) -> None:
-        """Counts `name` `times` more; nothing that never happens is named."""
+        """Adds `times` to the count of `name`. A count of 0 gets no entry."""
         if times:
             self[name] = self.get(name, 0) + times
 
@@ -30,7 +30,7 @@ class Row:
     stride_bytes: int
     element_bytes: int = 1
     rows: int = 1
-    """Rows of the whole view: an operand with one is broadcast, and a feeding op ends with the last."""
+    """Rows of the whole view. An operand with one row is broadcast; a feeding op finishes with the last row."""
 
     @property
     def elements(self) -> int:
@@ -38,17 +38,17 @@ class Row:
 
     @property
     def gapless(self) -> bool:
-        """Whether its pixels follow each other without a gap."""
+        """Whether there are no gaps between its pixels."""
         return self.stride_bytes == self.channels * self.element_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What sets rows of one op apart. `rows_inside` of the window's rows exist, `rows_outside` are padding.
+    """What makes rows of one op differ in cost. `rows_inside` of the window's rows exist, `rows_outside` are padding.
 
-    `apart` says that the output row lies on none of the input rows: some kernels then take several pixels at once. Where
-    it does lie on one, `together` pixels may be written while the window of the first is still read.
-    `first` and `last` are those of a feeding op: it clears its sums, it writes its output.
+    `apart`: the output row overlaps no input row, so some kernels compute several pixels at once. If it does overlap one,
+    `together` pixels may be written before the window of the first has been read. `first` and `last` matter to feeding
+    ops: the first step clears the sums, the last one writes the output.
     """
 
     rows_inside: int = 1
@@ -61,7 +61,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """An op as its kernel sees it; `params` as in `program.types.Op`, but `*_offset` fields hold the constant's bytes."""
+    """An op as its kernel sees it. `params` are as in `program.types.Op`, but `*_offset` fields hold the constant's bytes."""
 
     kind: OpKind
     params: Mapping[str, int | float | bytes]
@@ -99,7 +99,7 @@ class Geometry:
         return self.number("output_min", -128) != -128 or self.number("output_max", 127) != 127
 
     def edge(self, row: int, apart: bool = True, together: int = 1) -> Edge:
-        """The edge of the step that computes output row `row` (of a feeding op: that takes in input row `row`)."""
+        """The edge of the step for output row `row`, or for input row `row` of a feeding op."""
         if self.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED):
             return Edge(first=row == 0, last=row == self.input.rows - 1)
         if self.kind == OpKind.PAD:
@@ -118,8 +118,11 @@ class Geometry:
         return Edge(inside, self.kernel[0] - inside, apart, together)
 
     def spans(self) -> Mapping[tuple[int, int], int]:
-        """How many output pixels have just the window columns [begin, end) inside the input (`split_clip_window`)."""
-        found: dict[tuple[int, int], int] = {}
+        """By (begin, end): how many output pixels have the window columns [begin, end) inside the input.
+
+        See `split_clip_window`.
+        """
+        pixels: dict[tuple[int, int], int] = {}
         stride, dilation = self.number("stride_columns", 1), self.number("dilation_columns", 1)
         columns, pad = self.kernel[1], self.number("pad_columns")
         for x in range(self.output.columns):
@@ -128,13 +131,13 @@ class Geometry:
             last = -((origin - self.input.columns) // dilation) if origin < self.input.columns else 0
             end = max(min(last, columns), 0)
             span = (min(first, end), end)
-            found[span] = found.get(span, 0) + 1
-        return found
+            pixels[span] = pixels.get(span, 0) + 1
+        return pixels
 
     def slow_blocks(self, size: int) -> float:
-        """In how many blocks of `size` output channels does a shift not go to the right by one bit at least?
+        """Blocks of `size` output channels in which some shift is not to the right.
 
-        Kernels for a processor have a short way for blocks where all do.
+        Optimised kernels have a fast path for blocks whose shifts are all to the right, by at least one bit.
         """
         channels = self.output.channels
         shifts = self.constant("shifts_offset")
@@ -145,5 +148,5 @@ class Geometry:
 
     @property
     def slow_channels(self) -> int:
-        """Channels with a shift that does not go right."""
+        """Channels whose shift is not to the right."""
         return int(self.slow_blocks(1))

@@ -1,4 +1,4 @@
-"""How often do the loops of the kernels for the DSP extension turn? One function per kernel file `split_nn_*_dsp.c`."""
+"""How many iterations do the loops of the DSP kernels make? One function per file in `kernels/dsp/`."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def _padding(to: Counts, at: Geometry, length: int, times: float) -> None:
 
 
 def _stores(to: Counts, at: Geometry, kind: str, size: int, pixels: float) -> None:
-    """Blocks of `size` channels that take the long way: all, where the range is narrow, or those with a slow shift."""
+    """Blocks of `size` channels on the slow path: all if the output range is narrow, otherwise those with a slow shift."""
     blocks = at.output.channels // size
     to.add(f"{kind} long store", pixels * (blocks if at.narrow else at.slow_blocks(size)))
     to.add(f"{kind} slow output", pixels * at.slow_channels)
 
 
 class _Window:
-    """The stretches of a window of one pixel (or of two that are alike): rows inside, each of `parts` stretches."""
+    """The runs of bytes in the window of one pixel, or of two alike: `parts` in each row inside the input."""
 
     def __init__(self, at: Geometry, edge: Edge, span: tuple[int, int], depth: int) -> None:
         begin, end = span
@@ -90,7 +90,7 @@ def _one_pixel(to: Counts, at: Geometry, window: _Window, filters: int, pixels: 
 
 
 def _two_pixels(to: Counts, at: Geometry, window: _Window, filters: int, pairs: float) -> None:
-    """Two pixels, two filters at a time; an odd last one with each pixel on its own."""
+    """Two pixels and two filters at a time. An odd last filter is computed for each pixel on its own."""
     to.add("pixel pair", pairs)
     _add_window(to, at, window, "2x2", pairs * (filters // 2))
     if filters >= 2:
@@ -215,7 +215,7 @@ def depthwise(at: Geometry, edge: Edge) -> Counts:
 
 
 def _run(width: int, together: int) -> int:
-    """Pixels taken together where the row is cut into as few runs as can be, of about the same length."""
+    """Pixels per run if the row is cut into as few runs as possible, of about the same length."""
     return -(-width // -(-width // together))
 
 
@@ -287,7 +287,7 @@ def pool(at: Geometry, edge: Edge) -> Counts:
 
 
 def add(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/dsp/add.c`: the short way needs shifts to the right."""
+    """`kernels/dsp/add.c`. The fast path needs shifts to the right."""
     to = Counts()
     plain = at.number("shift1") <= 0 and at.number("shift2") <= 0 and at.number("output_shift") < 0
     kind = "plain" if plain else "any"

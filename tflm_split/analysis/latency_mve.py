@@ -1,4 +1,4 @@
-"""How often do the loops of the Helium kernels turn? One function per kernel file `split_nn_*_mve.c`."""
+"""How many iterations do the loops of the Helium kernels make? One function per file in `kernels/helium/`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _dots(to: Counts, length: int, filters: int, times: float) -> None:
 
 
 def _store(to: Counts, at: Geometry, count: int, times: float) -> None:
-    """`kernels/helium/store.c`: four channels at a time; the long way for all if a shift does not go right."""
+    """`kernels/helium/store.c`: four channels at a time, all on the slow path if any shift is not to the right."""
     to.add("store", times)
     short = bool(at.number("flags") & 1) and at.slow_channels == 0
     to.add("store four", times * (count // _WORDS if short else 0))
@@ -126,7 +126,7 @@ def _padding(to: Counts, at: Geometry, length: int, filters: int, times: float) 
 
 
 def _blocks(channels: int) -> tuple[int, int]:
-    """Blocks of sixteen channels, and of less."""
+    """(blocks of sixteen channels, blocks of fewer)."""
     return channels // _BYTES, int(channels % _BYTES > 0)
 
 
@@ -214,7 +214,7 @@ def _pool(at: Geometry, edge: Edge, size: int) -> Counts:
 
 
 def _broadcast(at: Geometry) -> tuple[bool, bool]:
-    """Whether an operand is one element for a pixel's channels, and whether all three rows are one run of bytes.
+    """(whether an operand has one element for all channels of a pixel, whether all three rows are one run of bytes each).
 
     The executor gives an operand of one column or of one channel a stride of 0, as if it were broadcast.
     """

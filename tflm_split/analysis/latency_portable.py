@@ -1,6 +1,6 @@
-"""How often do the loops of the portable kernels turn? One function per kernel file of `split_nn`.
+"""How many iterations do the loops of the portable kernels make? One function per file in `kernels/portable/`.
 
-Kinds whose kernel has no variant for the processor are counted here for every board.
+A kind without a faster variant for a board's processor is counted here, too.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def conv(at: Geometry, edge: Edge) -> Counts:
 
 
 def conv_sum(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/portable/conv_sum.c`: the windows of CONV, sums that are loaded and stored; first and last steps do more."""
+    """`kernels/portable/conv_sum.c`: the windows of CONV, with sums in memory. The first and the last step do more."""
     to = conv(at, edge)
     sum_ends(to, at)
     return to
 
 
 def sum_ends(to: Counts, at: Geometry) -> None:
-    """What the first step of a row's sums copies and the last one requantises."""
+    """Adds the extra work of two steps: the first copies biases into a row's sums, the last requantises them."""
     first, last = at.number("flags") & WeightFlags.FIRST > 0, at.kind is OpKind.CONV_SUM_LAST
     to.add("first pixel", at.output.columns * first)
     to.add("first output", at.output.elements * first)
@@ -124,14 +124,14 @@ def quantize_float(at: Geometry, edge: Edge) -> Counts:
 
 
 def softmax(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/portable/softmax.c`: how many elements lie too far below the largest depends on the values."""
+    """`kernels/portable/softmax.c`. How many elements are too far below the largest depends on the data; not counted."""
     return _element_wise(at)
 
 
 def _moves(to: Counts, length: int, times: int, *pixels: tuple[int, int]) -> None:
-    """newlib's memmove of `length` bytes, `times` times, where pixel k of each side lies at (first, step): first + k * step.
+    """newlib's memmove of `length` bytes, `times` times. `pixels`: (first, step) of each side; pixel k is at first + k * step.
 
-    From sixteen bytes on words are moved if both sides lie on words, otherwise bytes.
+    From sixteen bytes on it moves words if both sides are word-aligned, otherwise bytes.
     """
     aligned = 0
     if length >= 16:

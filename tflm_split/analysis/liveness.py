@@ -1,7 +1,7 @@
 """How many bytes of activations are live while each operator runs, whatever the layout?
 
-The peak is the floor of every layout that runs operators whole in this order: TFLM's head is this, plus its rounding to
-16 bytes, kernel scratch and fragmentation.
+The peak is a lower bound of every layout that runs whole operators in this order. TFLM's head is larger by rounding to 16
+bytes, kernel scratch and fragmentation.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tflm_split.errors import InternalError
 from tflm_split.ir.graph import ABSENT, Graph, Tensor
 
 ODD_ELEMENT_BYTES: Mapping[str, int] = MappingProxyType({"RESOURCE": 4, "INT4": 1})
-"""What TFLM counts for an element of the types that have no whole number of bytes (TfLiteTypeSizeOf, memory_helpers.cc)."""
+"""Bytes that TFLM counts per element of types without a whole number of bytes (TfLiteTypeSizeOf, memory_helpers.cc)."""
 
 
 def activation_bytes(tensor: Tensor) -> int:
@@ -24,11 +24,11 @@ def activation_bytes(tensor: Tensor) -> int:
 
 
 def live_bytes_per_operator(graph: Graph, order: Sequence[int] | None = None) -> tuple[int, ...]:
-    """Bytes of activations live while each operator runs; entry k is about the k-th operator of `order` (or of the file).
+    """Bytes of activations live while each operator runs: entry k is for the k-th operator of `order`, or of the file.
 
-    A tensor lives from the operator that writes it to the last that reads it, both included. Graph inputs live from the
-    start, graph outputs to the end. Not counted: constants, variables (they lie in the tail), tensors nobody names,
-    kernel scratch, rounding to 16 bytes.
+    A tensor lives from the operator that writes it to the last one that reads it, both included. Graph inputs live from
+    the start, graph outputs to the end. Not counted are constants, variables (they are in the tail), tensors that no
+    operator uses, kernel scratch, and rounding to 16 bytes.
     """
     nodes = range(len(graph.operators)) if order is None else order
     if sorted(nodes) != list(range(len(graph.operators))):

@@ -1,6 +1,6 @@
 """How many multiply-accumulates does an operator take?
 
-The usual count: one for each weight applied to each output element, padding included, bias and activation not.
+As usual, one for each weight that is applied to each output element. Padding counts; bias and activation do not.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from tflm_split.ir.graph import ABSENT, Graph, Operator
 
 
 def macs(graph: Graph, op: Operator) -> int:
-    """Multiply-accumulates of one operator; 0 for kinds that have no weights or inner product (ADD, MEAN, MUL, ...).
+    """Multiply-accumulates of one operator; 0 for kinds without weights or an inner product (ADD, MEAN, MUL, ...).
 
-    0 as well for an operator that lacks operands or dimensions its kind needs: TFLM refuses that one.
+    It is also 0 for an operator that lacks operands or dimensions which its kind needs. TFLM refuses such an operator.
     """
     count = _COUNTS.get(op.kind)
     try:

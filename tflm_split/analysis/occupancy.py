@@ -1,4 +1,4 @@
-"""What does each operator take, and what becomes of it when the model is split?"""
+"""A table of operators: what each needs, and how it is treated when the model is split."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from tflm_split.split.regions import Split
 
 @dataclass(frozen=True, slots=True)
 class OperatorRow:
-    """One operator, layer-wise in file order. `live_bytes` are the activations live while it runs whole.
+    """One operator, in file order. `live_bytes` are the activations live while it runs whole.
 
-    `source` are its positions in the file: several when it was folded from several. `treatment` is `rows: N` when it is
-    cut into N rows (of its output; of its input, when it takes that row by row and keeps an accumulator), `free` when
-    its output shares its input's bytes and nothing is left to do, `stock` when it stays as it is, for `reason`.
+    `source` are its positions in the file: several if it was folded from several operators. `treatment` is one of
+    * `rows: N`: it is cut into N rows, of its output, or of its input if it has an accumulator;
+    * `free`: its output shares its input's bytes, so there is nothing to do;
+    * `stock`: it stays as it is, for `reason`.
     """
 
     index: int
@@ -62,7 +63,7 @@ _HEADER = ("op", "kind", "output", "MACs", "live bytes", "split", "")
 
 
 def format_table(rows: Sequence[OperatorRow]) -> str:
-    """The table as text, one line per operator, the worst ones' live bytes marked `peak`; ends without a newline."""
+    """The table as text, one line per operator, without a newline at the end. Lines with the most live bytes say `peak`."""
     peak = max((row.live_bytes for row in rows), default=0)
     lines = [_HEADER]
     for row in rows:

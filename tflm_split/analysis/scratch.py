@@ -1,8 +1,8 @@
 """Which scratch buffers does a stock operator ask TFLM for, and how large are they?
 
-Kernels call `RequestScratchBufferInArena` while they prepare; TFLM then places those buffers in the head itself, around
-the offline plan, for the time of that one operator. The sizes are those of the reference kernels in the pinned wheel
-(x86-64: a pointer has 8 bytes); optimised kernels (CMSIS-NN, ESP-NN, ...) ask for more.
+Kernels call `RequestScratchBufferInArena` while they prepare. TFLM then places these buffers in the head, around the
+offline plan. Their lifetime is that one operator. The sizes here are those of the reference kernels in the pinned wheel
+(x86-64, where a pointer has 8 bytes). Optimised kernels (CMSIS-NN, ESP-NN, ...) ask for more.
 
 Sources: TFLM's kernels/{reduce,svdf,conv,depthwise_conv}_common.cc, fully_connected.cc, transpose_conv.cc, add_n.cc,
 mirror_pad.cc, unidirectional_sequence_lstm.cc. BATCH_MATMUL, SOFTMAX and the like keep what they need in the tail.
@@ -20,7 +20,7 @@ _INT_BYTES = 4
 _POINTER_BYTES = 8
 
 DETECTION = "CUSTOM:TFLite_Detection_PostProcess"
-"""The one kind whose requests depend on its option bytes: see `detection_scratch_bytes`."""
+"""Its requests depend on its option bytes, see `detection_scratch_bytes`."""
 
 NO_SCRATCH = frozenset(
     {
@@ -42,7 +42,7 @@ NO_SCRATCH = frozenset(
         "CUSTOM:SignalWindow", "CUSTOM:TFLM_SPLIT",
     }
 )  # fmt: skip
-"""Kinds the wheel runs whose kernels never ask for scratch; TFLM_SPLIT's workspace is an output tensor."""
+"""Kinds the wheel can run whose kernels never ask for scratch. TFLM_SPLIT's workspace is an output tensor."""
 
 
 def scratch_is_known(kind: str) -> bool:
@@ -70,9 +70,10 @@ def scratch_bytes(graph: Graph, op: Operator) -> tuple[int, ...]:
 
 
 def detection_scratch_bytes(graph: Graph, op: Operator, option_bytes: bytes) -> tuple[int, ...] | None:
-    """Scratch of a TFLite_Detection_PostProcess operator with these option bytes (a flexbuffer map), in request order.
+    """Scratch of a TFLite_Detection_PostProcess operator, in the order of its requests.
 
-    None if the bytes do not say it. Source: detection_postprocess.cc; boxes, class scores and anchors are its operands.
+    `option_bytes` are a flexbuffer map; None if its fields are missing. The operands are boxes, class scores and anchors.
+    Source: detection_postprocess.cc.
     """
     try:
         options = import_module("flatbuffers.flexbuffers").Loads(option_bytes)

@@ -9,19 +9,19 @@ from tflm_split.tflite.reader import all_offsets
 
 
 def predicted_head_bytes(model: Model) -> int:
-    """The head of the pinned wheel for this file: all its subgraphs, its offline plan and its kernels' scratch.
+    """The head that the pinned wheel needs for this file, with all its subgraphs, its offline plan and kernel scratch.
 
-    Exact when `unknown_scratch` names nothing; otherwise those operators are counted as if they asked for none. Raises
-    ModelError if the plan does not fit the file.
+    It is exact if `unknown_scratch` is empty. Otherwise those operators are counted as if they asked for no scratch.
+    Raises ModelError if the plan does not fit the file.
     """
     offsets = dict(enumerate(all_offsets(model) or ()))
     return planned_head(model.graph, offsets, scratch_of(model), model.other_graphs)
 
 
 def scratch_of(model: Model) -> Scratch:
-    """`scratch_bytes` that also knows the option bytes of this file's custom operators.
+    """`scratch_bytes` that also reads the option bytes of this file's custom operators.
 
-    For its main graph and for rewritten forms of that: operators are found by their `source`.
+    It is valid for the main graph and its rewritten forms, because operators are found by their `source`.
     """
     options = model.custom_options
 

@@ -1,8 +1,8 @@
-"""Where will TFLM put every buffer of the head, and how large does that make it?
+"""Where will TFLM put every buffer of the head, and how large will the head be?
 
-An exact simulation of what TFLM does while it starts: lifetimes from the order of the operators
-(micro_allocation_info.cc), then the greedy planner (greedy_memory_planner.cc). Buffers with an offline offset are fixed;
-the others, scratch included, go one by one, largest first, to the lowest gap among what lives at the same time.
+This simulates exactly what TFLM does while it starts. First, lifetimes from the order of the operators
+(micro_allocation_info.cc). Then the greedy planner (greedy_memory_planner.cc): buffers with an offline offset are fixed.
+The others, scratch included, are placed one by one, the largest first, in the lowest gap for their lifetime.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def rounded(nbytes: int) -> int:
 
 
 def scratch_room_bytes(graph: Graph, op: Operator, scratch: Scratch = scratch_bytes) -> int:
-    """The room that holds all scratch of `op`, whatever else is planned.
+    """Bytes of a gap that holds all scratch of `op`, whatever else is planned.
 
-    A free gap of this size, 16-aligned and not overrun by its neighbours' rounding, keeps the head from growing: each
-    buffer goes to the lowest gap that fits, so it lands in this one, stacked from its start, or below.
+    The gap must be 16-aligned, and its neighbours must still fit when TFLM rounds them up. Then the head does not grow:
+    each scratch buffer goes to the lowest gap that fits, so into this one, stacked from its start, or to a lower one.
     """
     return sum(rounded(nbytes) for nbytes in scratch(graph, op))
 
@@ -85,7 +85,7 @@ def planned_head(
 
 
 def place(buffers: Sequence[HeadBuffer]) -> tuple[HeadBuffer, ...]:
-    """`buffers` in their order, each with the offset TFLM's greedy planner gives it. Fixed offsets are taken as they are."""
+    """`buffers` in their order, each with the offset that TFLM's greedy planner gives it. Fixed offsets do not change."""
     fixed = [k for k, b in enumerate(buffers) if b.offset != ONLINE]
     # TFLM fills its list of online buffers from the back, then sorts it stably: of equal ones the last added goes first.
     online = sorted((k for k, b in enumerate(buffers) if b.offset == ONLINE), key=lambda k: (-buffers[k].bytes, -k))
@@ -144,7 +144,7 @@ def _is_planned(tensor: Tensor, offset: int) -> bool:
 
 
 class _Lifetimes:
-    """The clock of AllocationInfoBuilder: it ticks at each operator, and once more for each subgraph that one calls."""
+    """Lifetimes by the clock of AllocationInfoBuilder, which ticks at each operator and at each subgraph that it calls."""
 
     def __init__(self, graphs: Sequence[Graph]) -> None:
         self.graphs = graphs

@@ -1,7 +1,7 @@
 """How many bytes does stock TFLM keep per operator on a 32-bit Arm?
 
-Reference kernels, arm-none-eabi ABI (enums as small as they fit). `sizeof` of the structs in TFLM's
-core/c/builtin_op_data.h and micro/kernels/, taken with arm-none-eabi-gcc 12.2 from the sources of August 2026.
+The numbers are `sizeof` of the structs in TFLM's core/c/builtin_op_data.h and micro/kernels/: reference kernels, sources of
+August 2026, arm-none-eabi-gcc 12.2. In that ABI an enum is as small as its values allow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class OperatorBytes:
-    """The builtin parameters (with their alignment) and the kernel's own data; 0 where there is none."""
+    """Bytes of the builtin parameters, with their alignment, and of the kernel's own data. 0 where there are none."""
 
     params_bytes: int = 0
     params_alignment_bytes: int = 1
@@ -90,4 +90,4 @@ ARM32_OPERATOR_BYTES: Mapping[str, OperatorBytes] = MappingProxyType(
         **_OTHERS,
     }
 )
-"""By operator kind; what is missing here is not known."""
+"""By operator kind. Kinds that are not here are unknown."""

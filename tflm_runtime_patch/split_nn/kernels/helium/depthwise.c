@@ -1,9 +1,11 @@
 /* DEPTHWISE: one output row on MVE, sixteen channels at a time. Stack: below 850 bytes.
  *
  * The product of two int8 fits an int16, but a sum of products does not. Widening every product to int32 would cost
- * more than everything else. So a sum is kept as two int16: low    the sum modulo 2^16 high   an estimate of the sum in
- * units of 2^8 or 2^11, too small by less than 2^16 The error of the estimate is then (low - high * unit) modulo 2^16.
- * Only this and `high` are widened, once per channel. */
+ * more than everything else. So a sum is kept as two int16:
+ *   low    the sum modulo 2^16
+ *   high   an estimate of the sum in units of 2^8 or 2^11, too small by less than 2^16
+ * The error of the estimate is then (low - high * unit) modulo 2^16. Only this and `high` are widened, once per
+ * channel. */
 #include <stddef.h>
 
 #include "../shared_int8.h"
