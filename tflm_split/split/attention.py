@@ -1,6 +1,12 @@
-"""Where are a split's attention scores: what has a row and a column per token, and is summed up row by row in the end?
+"""Where are a split's attention scores? They need never be whole in memory.
 
-Each of their rows is read once, for its own token: they need never be whole in memory.
+Scores are a square: a row per query token, a column per key token. Each row is read once, for its own token, and the last
+reader sums its columns away:
+
+        keys            Each step makes one row of scores, turns it into weights (softmax),
+      # # # # #  row    sums it with the values, and forgets it.
+      . . . . .
+      . . . . .  queries
 """
 
 from __future__ import annotations
@@ -13,12 +19,12 @@ from tflm_split.split.rows import SAME_ROW
 
 
 def attention_scores(split: Split) -> frozenset[int]:
-    """The storages of the scores and of what becomes of them, row by row, until their columns are summed."""
+    """The storages of the scores, and of the tensors made of them row by row, up to the one whose columns are summed."""
     readers: dict[int, list[RowOp]] = {}
     for op in split.row_ops:
         for t in dict.fromkeys(read.tensor for read in op.reads):
             readers.setdefault(t, []).append(op)
-    found: set[int] = set()
+    scores: set[int] = set()
     square = squares(split.graph)
     for maker in reversed(split.graph.operators):
         for t in square.intersection(maker.outputs):
@@ -27,9 +33,9 @@ def attention_scores(split: Split) -> frozenset[int]:
             if storage is None or len(following) > 1 or t in split.graph.outputs or len(storage.tensors) > 1:
                 continue
             (reader,) = following
-            if _reads_its_row(reader, t) and (reader.output in found or _sums_columns(split, reader, t)):
-                found.add(t)
-    return frozenset(split.storages.storage_of[t] for t in found)
+            if _reads_its_row(reader, t) and (reader.output in scores or _sums_columns(split, reader, t)):
+                scores.add(t)
+    return frozenset(split.storages.storage_of[t] for t in scores)
 
 
 def _reads_its_row(op: RowOp, tensor: int) -> bool:

@@ -1,17 +1,28 @@
-"""Rows cut along channels too: a step computes some channels of a row, so that a row need never be whole.
+"""How are rows cut along channels, too? A step computes some channels of a row, so that a row need never be whole.
 
-A grouped tensor becomes one tensor per group, each with rows of its own. A convolution computes each group from its whole
-input with the group's own filters, an embedding looks it up in its own part of the table; a channel-wise operator
-(depthwise, pooling, element-wise, a sum over pixels) reads a group and writes the same channels of its output, grouped or
-whole. A convolution that reads a grouped tensor takes one group after the other into int32 sums of an output row, and
-requantises them once: exact. Nothing is computed twice, no weight is stored twice: a group's weights are a part of the
-operator's.
+A grouped tensor becomes one tensor per group, each with rows of its own:
 
-A concatenation along channels whose output is grouped where its inputs meet vanishes: each group is one of its inputs, or
-a part of one (Serenity's identity rewriting, arXiv 2003.02369: partial sums per branch, depthwise per branch).
+    whole:    row 0 [ c0 c1 c2 c3 ]        two groups:    row 0 [ c0 c1 ]   row 0 [ c2 c3 ]
+              row 1 [ c0 c1 c2 c3 ]                       row 1 [ c0 c1 ]   row 1 [ c2 c3 ]
 
-It pays where a stride skips: of the rows a window reads, those the next window does not read again need to exist for one
-group at a time only (Pex, arXiv 2211.17246, and fused depthwise tiling, arXiv 2303.17878, with rows as the second axis).
+Who makes a group:
+
+* A convolution computes it from its whole input, with the group's own filters.
+* An embedding looks it up in the group's part of the table.
+* A channel-wise operator (depthwise, pooling, element-wise, a sum over pixels) makes it of the same group of its input.
+
+Who reads groups:
+
+* A channel-wise operator reads one group and writes the same channels of its output, grouped or whole.
+* A convolution adds one group after the other to int32 sums of an output row and requantises them once. That is exact.
+
+Nothing is computed twice. No weight is stored twice: a group's weights are a part of the operator's.
+
+A concatenation along channels vanishes when its output is grouped where its inputs meet: each group is one of its inputs,
+or a part of one. (Serenity's identity rewriting, arXiv 2003.02369: partial sums per branch, depthwise per branch.)
+
+Groups pay where a stride skips rows. The rows that the next window does not read again have to exist for one group at a
+time only. (Pex, arXiv 2211.17246; fused depthwise tiling, arXiv 2303.17878. Here rows are the second axis.)
 """
 
 from __future__ import annotations
@@ -32,7 +43,11 @@ from tflm_split.split.storage import Alias
 
 @dataclass(frozen=True, slots=True)
 class Grouped:
-    """`graph` with a tensor added per group, the row ops on them, and which of them are slices of whole tensors."""
+    """The graph with its groups.
+
+    `graph` has one more tensor per group. `row_ops` work on these. `aliases` are the groups that are slices of a whole
+    tensor.
+    """
 
     graph: Graph
     row_ops: RowOps
@@ -40,18 +55,21 @@ class Grouped:
     touched: frozenset[int]
     """Operators that now work by groups."""
     part_of: Mapping[int, int]
-    """Each tensor added -> the tensor of the model that it is a part (or holds sums) of."""
+    """Added tensor -> the tensor of the model that it is a part of, or holds sums of."""
 
 
 def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) -> Grouped:
-    """`row_ops` with every tensor of `sizes` cut along channels; raises Refusal when they do not fit the operators."""
+    """`row_ops` with every tensor of `sizes` cut into groups of so many channels.
+
+    Raises Refusal when a tensor cannot be cut along channels, or when its groups do not fit the operators that touch it.
+    """
     if not sizes:
         return Grouped(graph, row_ops, {}, frozenset(), {})
     joints = joined(graph, row_ops)
     allowed = groupable(graph, row_ops) | joints.keys()
-    for t, found in sizes.items():
+    for t, groups in sizes.items():
         channels = graph.tensors[t].shape[-1] if graph.tensors[t].shape else 0
-        if t not in allowed or sum(found) != channels or min(found) < 1:
+        if t not in allowed or sum(groups) != channels or min(groups) < 1:
             raise Refusal("channels", f"tensor {graph.tensors[t].name!r} cannot be cut along channels")
     makers = graph.producers()
     branches = {t: tuple(op.reads[0].tensor for op in row_ops[makers[t]]) for t in joints if t in sizes}
@@ -75,22 +93,26 @@ def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) ->
 def _ending_with_branches(
     graph: Graph, sizes: Mapping[int, Sizes], branches: Mapping[int, tuple[int, ...]]
 ) -> Mapping[int, Sizes]:
-    """`sizes`, the groups of every vanished concatenation ending where a group of one of its inputs ends, too."""
-    found = dict(sizes)
+    """`sizes`, refined: in a concatenation that vanishes, a group also ends wherever a group of an input ends.
+
+    input a  [ 4 | 4 ]   input b  [ 8 ]   asked for  [ 8 | 8 ]   refined  [ 4 | 4 | 8 ]
+    """
+    refined = dict(sizes)
     for op in graph.operators:  # inner concatenations come first
         for t in op.outputs:
             if t in branches:
-                inputs = [found.get(b, (graph.tensors[b].shape[-1],)) for b in branches[t]]
-                grouped = any(b in found for b in branches[t])
-                ends = {*accumulate(found[t]), *(accumulate(c for group in inputs for c in group) if grouped else ())}
-                found[t] = tuple(b - a for a, b in zip((0, *sorted(ends)), sorted(ends), strict=False))
-    return found
+                inputs = [refined.get(b, (graph.tensors[b].shape[-1],)) for b in branches[t]]
+                grouped = any(b in refined for b in branches[t])
+                ends = {*accumulate(refined[t]), *(accumulate(c for group in inputs for c in group) if grouped else ())}
+                refined[t] = tuple(b - a for a, b in zip((0, *sorted(ends)), sorted(ends), strict=False))
+    return refined
 
 
 class _Parts:
-    """Adds a tensor per group of a tensor, once: rows of their own where it is grouped, slices where it is whole.
+    """Adds one tensor per group, once each.
 
-    `branches` names what is joined to make a tensor that does not exist; its groups are groups of those.
+    A group of a tensor in `sizes` has rows of its own. A group of any other tensor is a slice of its rows. `branches`: a
+    concatenation that vanishes -> its inputs; its groups are groups of these.
     """
 
     def __init__(self, graph: Graph, sizes: Mapping[int, Sizes], branches: Mapping[int, tuple[int, ...]]) -> None:
@@ -103,7 +125,10 @@ class _Parts:
         self._known: dict[tuple[int, int, int], int] = {}
 
     def of(self, tensor: int, first: int, channels: int, row_bytes: int) -> int:
-        """Channels [first, first + channels) of `tensor`; a whole tensor's rows have `row_bytes`."""
+        """The index of the tensor that holds channels [first, first + channels) of `tensor`, whose own rows have `row_bytes`.
+
+        Raises Refusal when these channels are no group of it.
+        """
         if tensor in self.branches:
             return self._of_branch(tensor, first, channels, row_bytes)
         groups = self.sizes.get(tensor, ())
@@ -149,7 +174,7 @@ class _Parts:
         raise Refusal("channels", "a group would hold channels of two inputs of a concatenation")
 
     def add_sums(self, op: RowOp) -> int:
-        """A tensor of int32 for the sums of `op`'s output rows."""
+        """The index of a new int32 tensor [1, rows, columns, channels], for the sums of `op`'s output rows."""
         index = len(self.graph.tensors) + len(self.added)
         target, shape = (*self.graph.tensors, *self.added)[op.output], op.output_shape
         self.part_of[index] = self.part_of.get(op.output, op.output)
@@ -167,14 +192,14 @@ class _Parts:
 
 
 def _in_groups(graph: Graph, op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[RowOp]:
-    """The row ops that take the place of `op`."""
+    """The row ops that replace `op`, whether groups are its output, its inputs or both."""
     to_sum = op.reads[0].tensor in sizes and sums(graph, op)
     for part in _cut(graph, op, sizes, parts):
         yield from _summed(part, sizes, parts) if to_sum else (part,)
 
 
 def _cut(graph: Graph, op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[RowOp]:
-    """The row ops that take the place of `op`: itself, unless its output is grouped, or what it reads channel by channel."""
+    """The row ops that replace `op`: one per group of its output or of what it reads channel by channel, else `op` itself."""
     if op.output not in sizes and all(read.tensor not in sizes for read in op.reads):
         yield op
         return
@@ -218,7 +243,7 @@ def _cut(graph: Graph, op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> 
 
 def _part_of_read(read: Read, first: int, channels: int, parts: _Parts) -> Read:
     tensor = parts.of(read.tensor, first, channels, read.shape.row_bytes)
-    # A slice of a whole row dies with the row, not on its own.
+    # A slice has no life of its own: it dies with the whole row.
     own_rows = tensor not in parts.aliases
     return replace(
         read,
@@ -229,7 +254,7 @@ def _part_of_read(read: Read, first: int, channels: int, parts: _Parts) -> Read:
 
 
 def _summed(op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[RowOp]:
-    """A convolution of a grouped tensor as one row op per group, the last of which makes the output."""
+    """A convolution of a grouped tensor: one row op per group adds to the sums, and the last one makes the output of them."""
     (read,) = op.reads
     groups, total = sizes[read.tensor], read.shape.channels
     sums = parts.add_sums(op) if len(groups) > 1 else None

@@ -1,6 +1,7 @@
-"""Which tensors can be cut along channels, and by which operators do the groups pass? The table of connected axes says.
+"""Which tensors can be cut along channels, and which operators pass the groups on?
 
-What a row op can be made for is a matter of its kernel; which channels it then needs is not.
+Two facts decide, and each has another owner. Whether a kernel can compute some of its channels is said by its kind
+(`kinds/`). Which input channels it then needs is said by the table of connected axes (`split/axes/table.py`).
 """
 
 from __future__ import annotations
@@ -26,38 +27,44 @@ RowOps = Mapping[int, tuple[RowOp, ...]]
 
 
 def equal_groups(channels: int, group: int) -> Sizes:
-    """`channels` in groups of `group`, the last one smaller if need be."""
+    """`channels` in groups of `group` channels; the last group may be smaller."""
     return tuple(min(group, channels - first) for first in range(0, channels, group))
 
 
 def groupable(graph: Graph, row_ops: RowOps) -> frozenset[int]:
-    """Tensors that could be cut along channels anywhere: made by one row op that can, read by those that take groups."""
+    """Tensors that can be cut between any two channels.
+
+    One row op makes such a tensor and can make some of its channels; all row ops that read it can read it group by group.
+    """
     made_by = [ops[0] for ops in row_ops.values() if len(ops) == 1]
     readable = _readable_by_groups(graph, row_ops)
     return frozenset(op.output for op in made_by if op.output in readable and _cuts_output(graph, op))
 
 
 def joined(graph: Graph, row_ops: RowOps) -> Mapping[int, Sizes]:
-    """Concatenations along channels that need not exist: tensor -> the channels of each input, where groups must end."""
+    """Concatenations along channels that need not exist: output tensor -> the channels of each input.
+
+    Groups of the output must end where an input ends.
+    """
     readable = _readable_by_groups(graph, row_ops)
-    found: dict[int, Sizes] = {}
+    joints: dict[int, Sizes] = {}
     for k, ops in row_ops.items():
         target = graph.operators[k].outputs[0]
         if graph.operators[k].kind != "CONCATENATION" or target not in readable:
             continue
         whole = row_shape(graph.tensors[target])
         if all(_is_channel_copy(op) and op.output_shape.columns == whole.columns for op in ops):
-            found[target] = tuple(op.output_shape.channels for op in ops)
-    return MappingProxyType(found)
+            joints[target] = tuple(op.output_shape.channels for op in ops)
+    return MappingProxyType(joints)
 
 
 def summed(graph: Graph, row_ops: RowOps) -> frozenset[int]:
-    """Tensors whose groups some reader would have to sum up."""
+    """Tensors that some convolution reads over all channels: it would have to sum up their groups."""
     return frozenset(op.reads[0].tensor for ops in row_ops.values() for op in ops if sums(graph, op))
 
 
 def _readable_by_groups(graph: Graph, row_ops: RowOps) -> frozenset[int]:
-    """Tensors that row ops alone read, every one of which can take one group of channels after the other."""
+    """Tensors that only row ops read, and each of them can take one group of channels after the other."""
     readers: dict[int, list[RowOp]] = {}
     for ops in row_ops.values():
         for op in ops:
@@ -74,7 +81,7 @@ def _readable_by_groups(graph: Graph, row_ops: RowOps) -> frozenset[int]:
 
 
 def _is_cut_as(op: RowOp, tensor: Tensor) -> bool:
-    """Whether the tensor's own rows are those that `op` reads; it may have none (a batch that is flattened, say)."""
+    """Whether `op` reads the tensor in the tensor's own rows. It may have none: a batch that is flattened, say."""
     try:
         return op.reads[0].shape == row_shape(tensor)
     except Refusal:
@@ -82,7 +89,7 @@ def _is_cut_as(op: RowOp, tensor: Tensor) -> bool:
 
 
 def _by_channels(op: RowOp) -> bool:
-    """Whether `op` can be made for some of its output's channels."""
+    """Whether the kernel of `op` can compute some of its output's channels only."""
     by = kinds.of(op.kind).channels
     in_groups = by is Channels.FILTERS and op.params.get("groups", 1) != 1
     return by is not Channels.NONE and not in_groups and not op.output_pixel_stride_bytes
@@ -94,19 +101,25 @@ def _is_channel_copy(op: RowOp) -> bool:
 
 
 def _cuts_output(graph: Graph, op: RowOp) -> bool:
-    """Whether the op can compute some of its output's channels: each needs all of an operand's, or one of them, or none."""
+    """Whether the op can compute some of its output's channels only.
+
+    Of each operand, an output channel must need all channels, or one, or none.
+    """
     operator, loops = _loops(graph, op)
     known = all(
         loops.of_output(operator.inputs.index(read.tensor), loops.rank - 1) is Relation.BROADCAST
         or feeds(graph, op, read.tensor)
         for read in op.reads
     )
-    # A pixel of the op may be several of the tensor: an entry of an embedding's table.
+    # The op's pixel may be several pixels of the tensor: an entry of an embedding's table. Then its channels differ.
     return known and _by_channels(op) and op.output_shape.channels == loops.sizes[loops.rank - 1]
 
 
 def feeds(graph: Graph, op: RowOp, tensor: int) -> int:
-    """How many of its output's channels `op` makes of each channel of `tensor`, and of no other; 0 if it does not."""
+    """How many output channels `op` makes of each channel of `tensor` alone: 1, or a depthwise multiplier.
+
+    0 when an output channel needs more than one channel of `tensor`.
+    """
     copied = _is_channel_copy(op)
     if not copied and not _by_channels(op):
         return 0
@@ -126,7 +139,10 @@ def feeds(graph: Graph, op: RowOp, tensor: int) -> int:
 
 
 def sums(graph: Graph, op: RowOp) -> bool:
-    """Whether the op can take in its input channels group by group, into sums: its weights are cut along the same loop."""
+    """Whether the op can add up its input group by group.
+
+    That needs weights whose last axis follows the same loop as the input's channels.
+    """
     if op.kind is not OpKind.CONV or op.params["groups"] != 1:
         return False
     operator, loops = _loops(graph, op)

@@ -1,6 +1,9 @@
 """Which tensors may cross from one region into another, whatever order the operators run in?
 
-Such a tensor has to be whole when its region ends, and to lie in one piece where TFLM can see it.
+    region 1        stock operator       region 2
+    makes t   --->     (TFLM)     --->   reads t
+
+Such a tensor has to be whole when its region ends. It also has to lie in one piece, where TFLM can see it.
 """
 
 from __future__ import annotations
@@ -9,9 +12,10 @@ from tflm_split.ir.graph import Graph
 
 
 def may_cross(graph: Graph, stock: frozenset[int]) -> frozenset[int]:
-    """Tensors made and read by operators that are split, where some order runs a stock operator in between.
+    """Tensors that one split operator makes and another one reads, where some order runs a stock operator in between.
 
-    A stock operator can stand between the two unless the maker depends on it or it depends on the reader.
+    A stock operator can run in between unless the maker depends on it, or it depends on the reader. `stock`: indices of
+    the stock operators.
     """
     if not stock:
         return frozenset()
@@ -22,12 +26,12 @@ def may_cross(graph: Graph, stock: frozenset[int]) -> frozenset[int]:
             if t in producers:
                 before[op.index] |= before[producers[t]] | 1 << producers[t]
     anywhere = sum(1 << k for k in stock)
-    found: set[int] = set()
+    crossing: set[int] = set()
     for t, maker in producers.items():
         if maker in stock:
             continue
         for reader in consumers.get(t, ()):
             after = sum(1 << k for k in stock if before[k] >> reader & 1)
             if reader not in stock and anywhere & ~before[maker] & ~after:
-                found.add(t)
-    return frozenset(found)
+                crossing.add(t)
+    return frozenset(crossing)

@@ -1,9 +1,15 @@
 """How far may an output row reach into an input row that dies in the same step?
 
-The kernels' contract (`tflm_runtime_patch/split_nn/split_nn.h`, rules 1 to 3): pixels are computed in increasing column
-order, so output pixel x may lie on input bytes that only the windows of earlier pixels read. An output row that starts
-low enough, a pixel or two below the input row, therefore runs over it as it is consumed. No copy, no scratch; in-place
-pointwise convolutions (vMCU) and depthwise line buffers with one row less both follow.
+The kernels promise to compute pixels in increasing column order (`tflm_runtime_patch/split_nn/split_nn.h`, rules 1 to 3).
+So output pixel x may lie on input bytes that only the windows of earlier pixels read. An output row that starts low
+enough, a pixel or two below the input row, follows behind the reading:
+
+    address   low                              high
+    input          [ 0 ][ 1 ][ 2 ][ 3 ]              dies in this step
+    output    [ 0 ][ 1 ][ 2 ][ 3 ]                   starts `distance` bytes lower
+
+Nothing is copied, and no scratch is needed. Two known savings follow: in-place pointwise convolutions (vMCU), and
+depthwise line buffers with one row less.
 """
 
 from __future__ import annotations
@@ -14,10 +20,10 @@ from tflm_split.split.row_op import Read, RowOp
 
 
 def overlap_distance(op: RowOp, read: Read, align: int) -> int | None:
-    """Bytes, a multiple of `align`, by which the output row must start below the dying row of `read`.
+    """By how many bytes must the output row start below the dying row of `read`?
 
-    0 means the very same address. None when the two rows may not share a byte, or would not. Rows are dense: pixels
-    follow each other without gaps in both.
+    A multiple of `align`; 0 is the same address. None when the two rows may not share a byte, or would not share one. Both
+    rows are dense: their pixels follow each other without gaps.
     """
     source, target = read.shape, op.output_shape
     if read.may_be_overwritten:
@@ -43,7 +49,7 @@ def overlap_distance(op: RowOp, read: Read, align: int) -> int | None:
 
 
 def _number(op: RowOp, name: str, default: int | None = None) -> int:
-    """A parameter; `default` where the kind has no such parameter."""
+    """An integer parameter of `op`, or `default` where its kind has no such parameter."""
     value = op.params[name] if default is None else op.params.get(name, default)
     assert isinstance(value, int)
     return value

@@ -22,14 +22,18 @@ from tflm_split.split.rows import RowShape, row_shape
 from tflm_split.split.storage import Alias, StorageMap, map_storages
 
 MAX_STEPS = 16_384
-"""Steps of all operators together. Schedules and layouts of more take minutes; no model known to us has 6,000."""
+"""The most steps of all operators together. Planning more takes minutes. The largest model we know has less than 6,000."""
 MAX_STEPS_TIMES_OPERATORS = 6_000_000
-"""What the search for the best cuts grows with; no model known to us has 2,000,000."""
+"""The largest product of steps and operators: the time to search for cuts grows with it. No known model has 2,000,000."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """`stock`: operators that stay as they are, with why in `refusals`. `aliased` ones need no step at all."""
+    """A graph whose operators are cut as far as possible.
+
+    `stock` are the operators that TFLM runs as before; `refusals` says why. `aliased` operators need no step: their output
+    is their input's bytes. All others are in `row_ops`. Operators are given by index.
+    """
 
     graph: Graph
     row_ops: tuple[RowOp, ...]
@@ -38,14 +42,15 @@ class Split:
     storages: StorageMap
     refusals: Mapping[int, Refusal]
     part_of: Mapping[int, int]
-    """Tensors that stand for a part of the model's (`channel_groups.py`) -> which."""
+    """Added tensor -> the tensor of the model of which it is a part (`channel_groups.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitOptions:
-    """`concatenate_in_place`: let producers write into a concatenation. `feed_dense`: FULLY_CONNECTED takes pieces.
+    """What may be done when operators are fitted together.
 
-    `channel_groups`: tensors to cut along channels too, with the channels of each group (`channel_groups.py`).
+    `concatenate_in_place`: producers write straight into a concatenation. `feed_dense`: a FULLY_CONNECTED takes in its
+    input piece by piece. `channel_groups`: tensors to cut along channels, too -> channels of each group.
     """
 
     concatenate_in_place: bool = False
@@ -55,7 +60,10 @@ class SplitOptions:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Each operator of `graph` by itself: row ops, a reshape or a slice, or why not. Whether they fit is another matter."""
+    """What each operator of `graph` becomes by itself. Whether neighbours fit is another matter (`fit`).
+
+    Every operator is in exactly one of `pieces` (row ops), `reshapes`, `slices` and `refusals`.
+    """
 
     graph: Graph
     pieces: Mapping[int, tuple[RowOp, ...]]
@@ -65,7 +73,7 @@ class Cut:
 
 
 def cut_operators(graph: Graph) -> Cut:
-    """What every operator becomes when nobody looks at its neighbours."""
+    """What does every operator become, before anybody looks at its neighbours?"""
     refusals: dict[int, Refusal] = {}
     pieces: dict[int, tuple[RowOp, ...]] = {}
     reshapes: set[int] = set()
@@ -89,7 +97,7 @@ def cut_operators(graph: Graph) -> Cut:
 
 
 def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
-    """Everything that can be cut, cut; operators whose neighbours' rows do not fit theirs are left out, until all fit.
+    """Cut everything that can be cut, and leave out operators until all neighbours fit each other.
 
     Raises Refusal when `options.channel_groups` asks for what cannot be done.
     """
@@ -97,12 +105,12 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
 
 
 def fit(cut: Cut, options: SplitOptions) -> Split:
-    """`split_graph` of operators that are cut already, for who asks with many options. Raises Refusal like that."""
+    """`split_graph` of operators that are cut already. Saves time when the same graph is split with many options."""
     reshapes, slices, refusals = set(cut.reshapes), dict(cut.slices), dict(cut.refusals)
     grouped = group_channels(cut.graph, cut.pieces, options.channel_groups)
     graph, pieces = grouped.graph, dict(grouped.row_ops)
     while True:
-        while True:  # what one of the two drops may be what the other relied on
+        while True:  # each of the two may drop what the other relied on
             aliased_before = len(reshapes) + len(slices)
             _keep_inner_slices(graph, set(pieces), reshapes, slices, refusals)
             _keep_inner_reshapes(graph, set(pieces) | set(slices), reshapes, refusals)
@@ -111,7 +119,7 @@ def fit(cut: Cut, options: SplitOptions) -> Split:
         if _copy_outer_slices(graph, pieces, reshapes | set(slices), refusals):
             continue
         aliases = _reshape_aliases(graph, reshapes)
-        aliases.update({alias.tensor: alias for found in slices.values() for alias in found})
+        aliases.update({alias.tensor: alias for windows in slices.values() for alias in windows})
         aliases.update(grouped.aliases)
         row_ops = dict(pieces)
         if options.concatenate_in_place:
@@ -137,7 +145,7 @@ def fit(cut: Cut, options: SplitOptions) -> Split:
 
 
 def _windows(graph: Graph, op: Operator) -> tuple[Alias, ...]:
-    """The slices of `op` as windows onto its input; none when they are not."""
+    """The slices that `op` takes, as windows onto its input; empty when they are no windows."""
     try:
         return slice_aliases(graph, op)
     except Refusal:
@@ -147,7 +155,10 @@ def _windows(graph: Graph, op: Operator) -> tuple[Alias, ...]:
 def _copy_outer_slices(
     graph: Graph, pieces: dict[int, tuple[RowOp, ...]], aliased: AbstractSet[int], refusals: dict[int, Refusal]
 ) -> bool:
-    """Turn slices that cannot be windows (`_keep_inner_slices`) into copies next to other row ops; whether it found any."""
+    """Turn slices that cannot be windows (`_keep_inner_slices`) into copies, where a neighbour is in a region.
+
+    Changes `pieces` and `refusals`. Returns whether any slice became a copy.
+    """
     producers, consumers = graph.producers(), graph.consumers()
     outer = [k for k, refusal in refusals.items() if refusal is OUTER_SLICE]
     for k in outer:
@@ -168,7 +179,7 @@ OUTER_SLICE = Refusal("neighbours", "its output is reshaped, or read outside the
 
 
 def _drop_the_tallest(pieces: dict[int, tuple[RowOp, ...]], refusals: dict[int, Refusal]) -> None:
-    """Leave the operators of most steps stock until what is left can be planned in bounded time and memory."""
+    """Leave the operators with the most steps stock, until the rest can be planned in bounded time and memory."""
     steps = {k: sum(op.steps for op in ops) for k, ops in pieces.items()}
     total = sum(steps.values())
     for k in sorted(steps, key=lambda k: (-steps[k], k)):
@@ -190,9 +201,10 @@ def _check_reshape(graph: Graph, op: Operator) -> None:
 def _keep_inner_reshapes(
     graph: Graph, pieces: AbstractSet[int], reshapes: set[int], refusals: dict[int, Refusal]
 ) -> None:
-    """A reshape is free only where one side of it is inside a region; drop the others from `reshapes`.
+    """Drop from `reshapes` those with no neighbour inside a region: only the others are free.
 
-    A chain of reshapes counts as a whole: what made the bytes at its start, or all that read them at its end.
+    A chain of reshapes counts as one: its neighbours are what made the bytes at its start, and all that read them at its
+    end.
     """
     producers, consumers = graph.producers(), graph.consumers()
     made_here: set[int] = set()
@@ -218,10 +230,11 @@ def _keep_inner_slices(
     slices: dict[int, tuple[Alias, ...]],
     refusals: dict[int, Refusal],
 ) -> None:
-    """A slice is free where everybody who reads it is in the same region; drop the others from `slices`.
+    """Drop from `slices` those that somebody outside the region reads: only the others are free.
 
-    Its bytes are scattered over its input's rows, so TFLM must never see it, reshaped or not: no output of the model, no
-    stock reader, no reader beyond a stock operator. And what takes a part of each row cannot be reshaped.
+    A slice's bytes are scattered over its input's rows, so TFLM must never see it, reshaped or not. That leaves no output
+    of the model, no stock reader, and no reader beyond a stock operator. A slice of a part of each row cannot be
+    reshaped, either.
     """
     consumers = graph.consumers()
 
@@ -241,7 +254,7 @@ def _keep_inner_slices(
                 t in graph.outputs or t in crossing or any(c not in inside for c in consumers.get(t, ())) for t in names
             )
 
-        outer = [k for k, found in slices.items() if not all(map(stays_inside, found))]
+        outer = [k for k, windows in slices.items() if not all(map(stays_inside, windows))]
         if not outer:
             return
         for k in outer:
@@ -259,7 +272,10 @@ def _reshape_aliases(graph: Graph, reshapes: set[int]) -> dict[int, Alias]:
 def _write_concatenations_in_place(
     graph: Graph, row_ops: dict[int, tuple[RowOp, ...]], aliases: dict[int, Alias], reshapes: set[int]
 ) -> None:
-    """Drop each copy into a concatenation whose source is made by one row op of the region and lives nowhere else."""
+    """Drop each copy into a concatenation whose source can be written there straight away.
+
+    A row op of the region makes such a source, and nobody else needs it to lie elsewhere. Changes `row_ops` and `aliases`.
+    """
     made_by: dict[int, int] = {}
     for k, ops in row_ops.items():
         for op in ops:
@@ -297,7 +313,7 @@ def _write_concatenations_in_place(
 
 
 def _whole_tensors(graph: Graph, covered: set[int]) -> list[int]:
-    """Activation tensors that TFLM itself sees: the interface, and what stock operators read and write."""
+    """Activation tensors that TFLM itself sees: inputs and outputs of the model and of its stock operators."""
     seen: dict[int, None] = {}
     for t in (*graph.inputs, *graph.outputs):
         seen.setdefault(t)
@@ -310,7 +326,7 @@ def _whole_tensors(graph: Graph, covered: set[int]) -> list[int]:
 
 
 def is_planned(graph: Graph, tensor: int) -> bool:
-    """Whether TFLM gives this tensor room in the head: no constant, no variable, some bytes."""
+    """Whether TFLM gives this tensor room in the head of the arena: it has bytes, and is no constant and no variable."""
     value = graph.tensors[tensor]
     return not value.is_constant and not value.is_variable and value.bytes > 0
 
@@ -318,7 +334,10 @@ def is_planned(graph: Graph, tensor: int) -> bool:
 def _misfits(
     graph: Graph, row_ops: dict[int, tuple[RowOp, ...]], storages: StorageMap, options: SplitOptions
 ) -> dict[int, Refusal]:
-    """Operators whose view of an input is not made of whole pieces; a FULLY_CONNECTED is turned into a feed instead."""
+    """Operators whose view of an input or output is not made of whole pieces, and why.
+
+    A FULLY_CONNECTED that would be one is turned into a feed in `row_ops` instead.
+    """
     refused: dict[int, Refusal] = {}
     for k, ops in row_ops.items():
         fitted = []
@@ -349,7 +368,7 @@ def _fit(graph: Graph, op: RowOp, storages: StorageMap, options: SplitOptions) -
 
 
 def _pieces_of(graph: Graph, storages: StorageMap, read: Read) -> RowShape | None:
-    """What is read as its storage's rows, when it covers them wholly and they are made of whole elements."""
+    """What is read, as rows of its storage; None when it covers part of a row, or a row ends inside an element."""
     storage = storages.storages[storages.storage_of[read.tensor]]
     element_bytes = read.shape.element_bytes
     if storages.windows[read.tensor].pixel_stride_bytes or storage.row_bytes % element_bytes:

@@ -1,7 +1,7 @@
-"""One operator cut into row steps: what `split` makes of an operator, and what the program runs.
+"""What is an operator that is cut into row steps? `split/` makes row ops, and the program runs them.
 
-An operator becomes one row op, except CONCATENATION, which becomes a copy per input (none for an input whose producer
-writes straight into place, `storage.py`).
+Most operators become one row op. A CONCATENATION becomes one copy per input, and none for an input whose producer writes
+straight into place (`storage.py`).
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ from tflm_split.kinds import OpKind
 from tflm_split.split.rows import SAME_ROW, BatchRows, Between, MappedRow, RowShape, TransposedWindow, Window
 
 Params = dict[str, int | float | bytes]
-"""The fields of an op kind's parameter record by name; a field `x_offset` holds the constant's bytes."""
+"""Field of an op kind's parameter record -> value. A field named `x_offset` holds the constant's bytes here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One operand: the tensor, the op's view of it, and the rows an output row needs."""
+    """One operand: a tensor, the shape in which the op sees it, and which of its rows an output row needs."""
 
     tensor: int
     shape: RowShape
     window: Window | TransposedWindow | MappedRow | Between | BatchRows = SAME_ROW
     may_be_overwritten: bool = False
-    """Whether the output row may take the very address of this row when it is read for the last time (element-wise)."""
+    """Whether the output row may replace this row in place, at the same address, in the step that reads it last.
+
+    So it is for element-wise operators.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,11 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class RowOp:
-    """`rows` steps, one per row of `output`; an accumulating op has one step per row of its (only) read instead.
+    """One step per row of `output`. An op that accumulates has one step per row of its only read instead.
 
-    `params` are those of `Params`, read only.
-    `output_pixel_stride_bytes` is that of the whole output tensor when only some of its channels are written.
+    `source` is the index of the operator it was made of. `params` are `Params`, read only. `output_pixel_stride_bytes` is
+    the distance of pixels in the output tensor when only some of their channels are written, else 0. `macs_per_step`
+    counts multiply-accumulates.
     """
 
     source: int
@@ -55,12 +59,14 @@ class RowOp:
     accumulator_bytes: int = 0
     macs_per_step: int = 0
     sums: int | None = None
-    """A tensor of int32: row r of it is what earlier row ops of the operator have summed up for output row r."""
+    """A tensor of int32, or None. Its row r holds what earlier row ops of this operator have summed up for output row r."""
 
     @property
     def accumulates(self) -> bool:
+        """Whether its steps take in one input row each, into an accumulator, instead of making one output row each."""
         return kinds.of(self.kind).feeds
 
     @property
     def steps(self) -> int:
+        """How many steps it takes."""
         return self.reads[0].shape.rows if self.accumulates else self.output_shape.rows

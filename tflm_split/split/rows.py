@@ -1,7 +1,11 @@
 """How is a tensor cut into rows, and which input rows does an output row need?
 
-The long spatial axis is the row axis: H of [1, H, W, C], W when H is 1, tokens of [1, T, C], batch of [N, C]. In every
-case the rows follow each other in the tensor's bytes, so a row is a byte range and nothing is moved to cut a tensor.
+The row axis is H of [1, H, W, C] (W when H is 1), the tokens of [1, T, C], the batch of [N, C]:
+
+    [1, 3, 4, 2]     row 0 | row 1 | row 2 |       4 pixels per row, 2 channels per pixel
+
+In every case the rows follow each other in the tensor's bytes. So a row is a byte range, and nothing is moved to cut a
+tensor.
 """
 
 from __future__ import annotations
@@ -13,9 +17,9 @@ from tflm_split.errors import Refusal
 from tflm_split.ir.graph import ELEMENT_BYTES, Tensor
 
 MAX_COUNT = 0xFFFF
-"""Rows and columns are u16 in the program format."""
+"""The most rows, and the most columns: the program format stores them as u16."""
 MAX_CUT_BYTES = 16 * 1024 * 1024
-"""Of one tensor: no microcontroller has as much, and every byte of a region is followed through its whole program."""
+"""The largest tensor that is cut. No microcontroller has as much memory, and the replay follows every byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class TransposedWindow:
-    """Input row i meets output rows `i * stride - pad + k`, k in [0, kernel): a transposed convolution.
+    """Input row i adds to output rows `i * stride - pad + k`, k in [0, kernel): a transposed convolution.
 
-    An output row whose phase no tap has reads nothing.
+    An output row that no tap reaches reads nothing (stride above kernel).
     """
 
     kernel: int
@@ -80,7 +84,7 @@ class TransposedWindow:
 
 @dataclass(frozen=True, slots=True)
 class MappedRow:
-    """Output row r reads input row `row_map[r]`, and no other."""
+    """Output row r reads input row `row_map[r]` only."""
 
     row_map: tuple[int, ...]
 
@@ -103,9 +107,9 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class BatchRows:
-    """Output rows come in batches of `output_rows`; each reads all of its batch's `input_rows` rows.
+    """Output rows come in batches of `output_rows`. Each output row reads all `input_rows` rows of its batch.
 
-    An input of one batch is every batch's.
+    An input of one batch serves all batches.
     """
 
     output_rows: int
@@ -122,7 +126,10 @@ ROW_ZERO = Window(stride=0)
 
 
 def row_shape(tensor: Tensor) -> RowShape:
-    """`tensor` cut along its row axis; raises Refusal when its rank, batch or type leaves no row axis."""
+    """`tensor` cut along its row axis.
+
+    Raises Refusal when its rank, batch, type or size leaves no row axis.
+    """
     if tensor.dtype not in ELEMENT_BYTES:
         raise Refusal("dtype", f"tensor {tensor.name!r} is {tensor.dtype}")
     shape = tensor.shape
@@ -151,7 +158,10 @@ def rows_run_along_width(tensor: Tensor) -> bool:
 
 
 def shared_axis_is_width(source: Tensor, target: Tensor) -> bool:
-    """Whether the rows of both 4-D maps run along W; raises Refusal when one runs along H and the other along W."""
+    """Whether the rows of both 4-D maps run along W; a map of one pixel fits either.
+
+    Raises Refusal when one runs along H and the other along W.
+    """
     need_width = [rows_run_along_width(t) for t in (source, target) if t.shape[2] > 1 or t.shape[1] > 1]
     if need_width and any(w != need_width[0] for w in need_width):
         raise Refusal("geometry", "its input and output are cut along different axes")

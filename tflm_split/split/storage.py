@@ -1,8 +1,12 @@
 """Which bytes does each tensor live in, and how does each row op see them?
 
-A storage is what gets cut into pieces: rows that are produced, kept and freed on their own. Several tensors can be
-windows onto one storage: a RESHAPE's output is its input's bytes, and a CONCATENATION's input whose producer writes
-straight into place is some channels (or columns, or rows) of the concatenation's storage.
+A storage is what is cut into pieces: rows that are produced, kept and freed on their own. Several tensors can be windows
+onto one storage. A RESHAPE's output is its input's bytes. A CONCATENATION's input may be some channels (or columns, or
+rows) of the concatenation's storage, when its producer writes straight into place:
+
+    storage of a concatenation along channels      row 0   [ a a b b b | a a b b b | ... ]   a pixel: 2 + 3 channels
+    window of input b      `offset_bytes` into each row          ^^^^^
+                           `pixel_stride_bytes` from pixel to pixel      (5 bytes)
 """
 
 from __future__ import annotations
@@ -19,10 +23,10 @@ from tflm_split.split.rows import MAX_COUNT, RowShape, row_shape
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Tensor `tensor` is bytes of tensor `of`: all of them, or, when `of` is seen as rows of `row_bytes`, some.
+    """Tensor `tensor` is some bytes of tensor `of`, or all of them.
 
-    Those lie from `first_row` on and `offset_bytes` into each row. `pixel_stride_bytes` is 0 when whole rows are taken,
-    else the distance between pixels inside `of`.
+    `of` is seen as rows of `row_bytes`. The bytes start at `first_row`, `offset_bytes` into each row. `pixel_stride_bytes`
+    is 0 when whole rows are taken, else the distance between pixels inside `of`.
     """
 
     tensor: int
@@ -31,12 +35,12 @@ class Alias:
     offset_bytes: int = 0
     pixel_stride_bytes: int = 0
     row_bytes: int = 0
-    """0 when it is all of `of`, whose rows may then differ from its own."""
+    """0 when it is all of `of`. The rows of the two may then differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """`rows` pieces of `row_bytes` bytes; `tensors` are its windows."""
+    """`rows` pieces of `row_bytes` bytes; `tensors` are the tensors that are windows onto it."""
 
     index: int
     rows: int
@@ -46,7 +50,10 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class StorageView:
-    """An op's window onto a storage; the fields of the program's view record."""
+    """How an op sees a storage: the fields of the program's view record.
+
+    `whole_rows`: the op reads or writes all bytes of each row, with no gaps between pixels.
+    """
 
     storage: int
     first_row: int
@@ -58,7 +65,11 @@ class StorageView:
 
 @dataclass(frozen=True, slots=True)
 class StorageMap:
-    """Where every activation tensor lives: `storage_of[t]`, and `windows[t]`, the alias from t to its storage's root."""
+    """Where every activation tensor lives.
+
+    `storage_of`: tensor -> index of its storage. `windows`: tensor -> its alias onto the tensor that the storage was made
+    for (its root).
+    """
 
     graph: Graph
     storages: tuple[Storage, ...]
@@ -66,7 +77,10 @@ class StorageMap:
     windows: Mapping[int, Alias]
 
     def view(self, tensor: int, shape: RowShape) -> StorageView:
-        """How an op that wants `tensor` as `shape` sees it; raises Refusal when its rows are not whole pieces."""
+        """How an op that wants `tensor` as `shape` sees its storage.
+
+        Raises Refusal when the op's rows are not whole pieces.
+        """
         storage = self.storages[self.storage_of[tensor]]
         window = self.windows[tensor]
         if window.row_bytes not in (0, storage.row_bytes):
@@ -84,7 +98,7 @@ class StorageMap:
         return StorageView(storage.index, window.first_row, shape, shape.pixel_bytes)
 
     def output_view(self, op: RowOp) -> StorageView:
-        """Where a row op writes."""
+        """How a row op sees the storage that it writes."""
         window, placement = self.windows[op.output], op.placement
         partial = window.pixel_stride_bytes or op.output_pixel_stride_bytes
         return StorageView(
@@ -108,38 +122,38 @@ class StorageMap:
 
 
 def resolve(tensor: int, aliases: Mapping[int, Alias]) -> Alias:
-    """The alias of `tensor` straight to its root (itself, when it is one), chains followed."""
-    found = Alias(tensor, tensor)
-    while found.of in aliases:
-        found = _through(found, aliases[found.of])
-    return found
+    """The alias of `tensor` onto its root, through any chain of aliases. A root is its own alias."""
+    window = Alias(tensor, tensor)
+    while window.of in aliases:
+        window = _through(window, aliases[window.of])
+    return window
 
 
-def _through(found: Alias, step: Alias) -> Alias:
-    """`found`, a window onto `step.tensor`, as a window onto `step.of`."""
-    if not step.row_bytes:
-        return replace(found, of=step.of)
-    if not found.row_bytes:
-        return replace(step, tensor=found.tensor)
-    if step.pixel_stride_bytes:
-        # Row for row; the pixels before it lie further apart in a tensor of more channels.
-        stride = found.pixel_stride_bytes
-        pixels, rest = divmod(found.offset_bytes, stride) if stride else (0, 0)
-        offset = pixels * step.pixel_stride_bytes + rest + step.offset_bytes
-        return replace(step, tensor=found.tensor, first_row=found.first_row + step.first_row, offset_bytes=offset)
-    before = step.first_row * step.row_bytes
-    row_bytes = gcd(before, found.row_bytes)
-    first_row = (before + found.first_row * found.row_bytes) // row_bytes
-    return replace(found, of=step.of, first_row=first_row, row_bytes=row_bytes)
+def _through(window: Alias, outer: Alias) -> Alias:
+    """`window`, which is onto `outer.tensor`, as a window onto `outer.of`."""
+    if not outer.row_bytes:
+        return replace(window, of=outer.of)
+    if not window.row_bytes:
+        return replace(outer, tensor=window.tensor)
+    if outer.pixel_stride_bytes:
+        # Rows stay rows. The pixels before the window lie further apart in `outer.of`, which has more channels.
+        stride = window.pixel_stride_bytes
+        pixels, rest = divmod(window.offset_bytes, stride) if stride else (0, 0)
+        offset = pixels * outer.pixel_stride_bytes + rest + outer.offset_bytes
+        return replace(outer, tensor=window.tensor, first_row=window.first_row + outer.first_row, offset_bytes=offset)
+    before = outer.first_row * outer.row_bytes
+    row_bytes = gcd(before, window.row_bytes)
+    first_row = (before + window.first_row * window.row_bytes) // row_bytes
+    return replace(window, of=outer.of, first_row=first_row, row_bytes=row_bytes)
 
 
 def map_storages(
     graph: Graph, row_ops: Sequence[RowOp], aliases: Mapping[int, Alias], whole: Iterable[int]
 ) -> StorageMap:
-    """Storages of all activation tensors that `row_ops` or, uncut, stock operators and the interface (`whole`) touch.
+    """The storages of all activation tensors: those that `row_ops` touch, and `whole`, those that TFLM itself sees.
 
-    A storage takes the rows of the row op that writes it; without one (a graph input, a stock operator's output), the
-    finest rows any reader wants.
+    A storage has the rows of the row op that writes it. Where no row op does (a graph input, a stock operator's output),
+    it has the finest rows that any reader wants.
     """
     written: set[int] = set()
     wanted: dict[int, list[int]] = {}
@@ -180,7 +194,7 @@ def map_storages(
 
 
 def _in_rows_of(window: Alias, row_bytes: int) -> Alias:
-    """The window counted in rows of `row_bytes`; as it was, when it does not start with such a row or is not made of them."""
+    """The window counted in rows of `row_bytes`; unchanged when it takes parts of rows or starts inside such a row."""
     before = window.first_row * window.row_bytes
     if not window.row_bytes or window.pixel_stride_bytes or before % row_bytes:
         return window

@@ -1,7 +1,7 @@
-"""How each kind of operator is cut into row steps: one table, one file per family.
+"""How is each kind of operator cut into row steps? One table of splitters, one file per family of operators.
 
-To add an operator: write a function `(Graph, Operator) -> tuple[RowOp, ...]` that raises Refusal for what it cannot cut
-exactly, and enter it here.
+To add an operator, write a function `(Graph, Operator) -> tuple[RowOp, ...]` and enter it here. It raises Refusal for all
+that it cannot cut exactly.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from tflm_split.split.operators.unary import UNARY_KINDS, split_unary
 from tflm_split.split.row_op import RowOp
 
 RESHAPES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
-"""Kinds whose output is its input's bytes: no step at all (`regions.py` turns them into aliases)."""
+"""Kinds whose output is their input's bytes. They need no step: `regions.py` turns them into aliases."""
 
 
 def is_reshape(op: Operator) -> bool:
-    """Whether the output is the input's bytes, whatever the kind: also a PACK of one tensor, an UNPACK into one."""
+    """Whether the output is the input's bytes. That includes a PACK of one tensor and an UNPACK into one."""
     alone = (op.kind == "PACK" and len(op.inputs) == 1) or (op.kind == "UNPACK" and len(op.outputs) == 1)
     return op.kind in RESHAPES or alone
 
@@ -77,7 +77,7 @@ SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
 
 
 def typed_splitters(graph: Graph, op: Operator) -> Mapping[str, Splitter]:
-    """The splitters of an operator's element type, where it has some of its own: int16, or float32 throughout."""
+    """The splitters for the operator's element type: those of int16, of float32, or none for all other types."""
     touched = [t for t in (*op.inputs[:1], *op.outputs[:1]) if t >= 0]
     dtypes = {graph.tensors[t].dtype for t in touched}
     if "INT16" in dtypes:
@@ -90,15 +90,18 @@ def split_operator(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     splitter = typed_splitters(graph, op).get(op.kind) or SPLITTERS.get(op.kind)
     if splitter is None:
         raise Refusal("operator", stock_reason(op.kind))
-    made = splitter(graph, op)
-    _check_sizes(graph, made)
-    return made
+    row_ops = splitter(graph, op)
+    _check_sizes(graph, row_ops)
+    return row_ops
 
 
-def _check_sizes(graph: Graph, made: tuple[RowOp, ...]) -> None:
-    """Refuse, whatever the splitter overlooked, row ops that do not write all of their outputs, or read beyond inputs."""
+def _check_sizes(graph: Graph, row_ops: tuple[RowOp, ...]) -> None:
+    """Refuse row ops that do not write their outputs wholly or do not see their inputs wholly.
+
+    This is a safety net under the splitters' own checks.
+    """
     written: dict[int, int] = {}
-    for op in made:
+    for op in row_ops:
         written[op.output] = written.get(op.output, 0) + op.output_shape.bytes
         if any(read.shape.bytes != graph.tensors[read.tensor].bytes for read in op.reads):
             raise Refusal("geometry", "it reads another number of bytes than its input has")

@@ -1,7 +1,7 @@
-"""BATCH_MATMUL by rows: a row of the product needs its own row of the left operand, and its batch's right operand whole.
+"""BATCH_MATMUL by rows: a row of the product needs one row of the left operand, and its batch's right operand whole.
 
-So attention streams: a query's scores are made, turned into weights and spent on the values before the next query's,
-and neither scores nor weights are ever whole in memory; keys and values are.
+So attention streams. The scores of one query are made, turned into weights and multiplied with the values before the next
+query starts. Scores and weights are never whole in memory; keys and values are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from tflm_split.split.rows import SAME_ROW, BatchRows, row_shape
 
 
 def split_batch_matmul(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """int8 throughout; either operand may be a constant. The right operand is one for all batches, or one for each."""
+    """One row op of an int8 BATCH_MATMUL, left [.., rows, depth] by right [.., depth, columns] (transposed with `adj_y`).
+
+    Either operand may be a constant. The right operand has one batch for all, or as many as the left one. Raises Refusal
+    for all else, a transposed left operand included.
+    """
     left, right, target = operand(graph, op, 0), operand(graph, op, 1), result(graph, op, "INT8")
     for position, tensor in enumerate((left, right)):
         need(tensor.dtype == "INT8", "dtype", f"its input {position} is {tensor.dtype}, needs INT8")
@@ -52,7 +56,7 @@ def split_batch_matmul(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def _batches(left: Tensor, right: Tensor, target: Tensor) -> int:
-    """How many products there are; a right operand of one batch is every batch's."""
+    """How many products there are. A right operand of one batch serves all batches."""
     rank = max(len(left.shape), len(right.shape)) - 2
     outer, other = ((1,) * (rank + 2 - len(t.shape)) + t.shape[:-2] for t in (left, right))
     need(other == outer or prod(other) == 1, "broadcast", f"its operands have batches {list(outer)} and {list(other)}")

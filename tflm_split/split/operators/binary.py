@@ -1,7 +1,7 @@
-"""Element-wise operators of two operands by rows, with broadcasting; one operand may be a constant.
+"""Element-wise operators of two operands by rows, with broadcasting. One operand may be a constant.
 
-With one constant scalar the operator is a function of one byte and becomes a table (`unary.py` does the same for
-activations).
+An operator with one constant scalar is a function of one byte, and becomes a table. (`unary.py` does the same for
+activations.)
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KINDS = {
 }
 BINARY_KINDS = tuple(_KINDS)
 _ACTIVATED = ("ADD", "SUB", "MUL")
-"""Those whose options name a fused activation."""
+"""Kinds whose options name a fused activation."""
 
 
 def two_operands(graph: Graph, op: Operator, dtype: str) -> tuple[Tensor, Tensor]:
@@ -40,7 +40,7 @@ def two_operands(graph: Graph, op: Operator, dtype: str) -> tuple[Tensor, Tensor
 
 
 def split_binary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """int8 operands; each axis of an operand is the output's, or 1."""
+    """One row op of an int8 operator of BINARY_KINDS. Each axis of an operand has the output's size, or 1."""
     target = result(graph, op, "INT8")
     operands = two_operands(graph, op, "INT8")
     shape = row_shape(target)
@@ -71,7 +71,10 @@ def _table(
 
 
 def broadcast_read(tensor: Tensor, target: Tensor, shape: RowShape) -> Read:
-    """The operand as rows of the output, axes of 1 broadcast; raises Refusal when its rows lie along another axis."""
+    """How an operand is read when the output is computed row by row; axes of 1 are broadcast.
+
+    `shape` is the output's. Raises Refusal when the operand's rows lie along another axis.
+    """
     if tensor.shape == target.shape:
         return Read(tensor.index, shape, SAME_ROW, may_be_overwritten=not tensor.is_constant)
     need(len(tensor.shape) <= len(target.shape), "broadcast", "an input has more dimensions than the output")

@@ -12,7 +12,7 @@ from tflm_split.split.rows import MappedRow, RowShape, row_shape, shared_axis_is
 
 
 def split_space_to_depth(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """One row op per row of a block: its pixels, `block` at a time, go into a part of each output pixel's channels."""
+    """One row op per row of a block: `block` input pixels at a time become a part of an output pixel's channels."""
     source, target, block = _operands(graph, op)
     _fit(target, source, block)
     read, written = row_shape(source), row_shape(target)

@@ -1,4 +1,4 @@
-"""What every splitter asks of its operands first."""
+"""What does every splitter check first? Operands, types, quantisation and options; each function raises Refusal."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Splitter = Callable[[Graph, Operator], tuple[RowOp, ...]]
 """Turns an operator into row ops, or raises Refusal."""
 
 _VALUES = {"INT8": (-128, 127), "UINT8": (0, 255), "INT16": (-32768, 32767)}
-"""What an element, and so a zero point, can be; other types have none but 0."""
+"""The smallest and largest zero point of a type. Other types have no zero point but 0."""
 
 
 def need(condition: bool, kind: str, reason: str) -> None:
-    """Refuse, unless `condition`."""
+    """Raise Refusal, unless `condition` holds."""
     if not condition:
         raise Refusal(kind, reason)
 
 
 def activation(graph: Graph, op: Operator, position: int, *dtypes: str) -> Tensor:
-    """Operand `position`, which must be computed at run time and of one of `dtypes`."""
+    """Operand `position`; it must be computed at run time and be of one of `dtypes`."""
     tensor = operand(graph, op, position)
     need(not tensor.is_constant, "constant", f"its input {position} is a constant")
     need(not tensor.is_variable, "variable", f"its input {position} is a variable")
@@ -32,19 +32,19 @@ def activation(graph: Graph, op: Operator, position: int, *dtypes: str) -> Tenso
 
 
 def need_dtype(tensor: Tensor, what: str, dtypes: Sequence[str]) -> None:
-    """Refuse a tensor of another type; for UINT8, the scheme of 2018, with what to do about it."""
+    """Refuse a tensor of a type not in `dtypes`. For UINT8, the scheme of 2018, the reason says what to do about it."""
     hint = "; convert the original model again, with int8 quantisation" if tensor.dtype == "UINT8" else ""
     need(tensor.dtype in dtypes, "dtype", f"{what} is {tensor.dtype}, needs {' or '.join(dtypes)}{hint}")
 
 
 def operand(graph: Graph, op: Operator, position: int) -> Tensor:
-    """Operand `position`, which must be there."""
+    """Operand `position`; it must be present."""
     need(len(op.inputs) > position and op.inputs[position] != ABSENT, "arity", f"it has no input {position}")
     return graph.tensors[op.inputs[position]]
 
 
 def constant(graph: Graph, op: Operator, position: int, *dtypes: str) -> Tensor:
-    """Operand `position`, which must be a constant of one of `dtypes` with all its bytes."""
+    """Operand `position`; it must be a constant of one of `dtypes`, with all its bytes in the file."""
     tensor = operand(graph, op, position)
     need(tensor.is_constant, "constant", f"its input {position} is computed at run time, needs a constant")
     need_dtype(tensor, f"its input {position}", dtypes)
@@ -54,7 +54,7 @@ def constant(graph: Graph, op: Operator, position: int, *dtypes: str) -> Tensor:
 
 
 def bias_of(graph: Graph, op: Operator, position: int, channels: int, *dtypes: str) -> Tensor | None:
-    """Operand `position`, a constant with one entry per output channel; None where the operator has none."""
+    """Operand `position`: a constant with one entry per output channel, or None where the operator has no bias."""
     if len(op.inputs) <= position or op.inputs[position] == ABSENT:
         return None
     tensor = constant(graph, op, position, *dtypes)
@@ -63,7 +63,7 @@ def bias_of(graph: Graph, op: Operator, position: int, channels: int, *dtypes: s
 
 
 def result(graph: Graph, op: Operator, *dtypes: str) -> Tensor:
-    """The only output, of one of `dtypes`."""
+    """The operator's only output; it must be of one of `dtypes`."""
     need(len(op.outputs) == 1, "arity", f"it has {len(op.outputs)} outputs, needs 1")
     tensor = graph.tensors[op.outputs[0]]
     need(not tensor.is_variable, "variable", "its output is a variable")
@@ -88,7 +88,10 @@ def per_tensor(tensor: Tensor) -> tuple[float, int]:
 
 
 def weight_scales(weights: Tensor, channels: int, axis: int | None, each: str = "channel") -> tuple[float, ...]:
-    """The scale of all weights, or those of each output channel, along `axis` (None: whichever); no zero points."""
+    """The scales of weights: one for all, or one per output channel. Zero points must be 0.
+
+    `axis` is the axis of the output channels; None accepts any. `each` names a channel in the reason of a refusal.
+    """
     quantization = weights.quantization
     need(quantization is not None, "quantization", "its weights are not quantised")
     assert quantization is not None
@@ -106,7 +109,7 @@ def need_same_shape(source: Tensor, target: Tensor) -> None:
 
 
 def option_int(op: Operator, name: str, default: int | None = None) -> int:
-    """An integer option; `default` stands in only where the schema itself defines it."""
+    """An integer option. Give a `default` only where the schema defines one."""
     value = op.options.get(name, default)
     need(isinstance(value, int), "option", f"its option {name} is {value!r}")
     assert isinstance(value, int)
@@ -114,7 +117,7 @@ def option_int(op: Operator, name: str, default: int | None = None) -> int:
 
 
 def option_float(op: Operator, name: str, low: float = -inf) -> float:
-    """A number option that is `low` at least, and no NaN."""
+    """A float option; it must be at least `low`, and no NaN."""
     value = op.options.get(name)
     need(isinstance(value, float) and value >= low, "option", f"its {name} is {value!r}")
     assert isinstance(value, float)
@@ -122,7 +125,7 @@ def option_float(op: Operator, name: str, low: float = -inf) -> float:
 
 
 def option_text(op: Operator, name: str) -> str:
-    """An enum option by name."""
+    """An enum option, as the name of its value."""
     value = op.options.get(name)
     need(isinstance(value, str), "option", f"its option {name} is {value!r}")
     assert isinstance(value, str)

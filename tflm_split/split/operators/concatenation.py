@@ -1,4 +1,7 @@
-"""CONCATENATION and PACK: one copy per input, into its place. `regions.py` drops a copy whose producer can write there itself."""
+"""CONCATENATION and PACK: one copy per input, into its place.
+
+`regions.py` drops a copy where the input's producer can write there itself.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from tflm_split.split.rows import row_shape, rows_run_along_width
 
 
 def split_concatenation(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """Any axis of a tensor cut into rows; TFLM copies bytes and does not requantise, so neither does this."""
+    """One copy per input, along any axis but the batch. TFLM copies bytes without requantising, and so does this."""
     target = result(graph, op, "INT8", "INT16", "FLOAT32")
     need(option_text(op, "fused_activation_function") == "NONE", "activation", "it has a fused activation")
     need(len(target.shape) > 0, "rank", "it joins scalars")
@@ -24,7 +27,7 @@ def split_concatenation(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def split_pack(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """A concatenation of its inputs, each with one more axis of one element."""
+    """PACK as a concatenation: each input gets one more axis, of one element."""
     target = result(graph, op, "INT8")
     need(len(target.shape) > 0, "rank", "it makes a scalar")
     axis = _axis(op, target, option_int(op, "axis", 0))
@@ -46,7 +49,7 @@ def _joined(op: Operator, sources: Sequence[Tensor], target: Tensor, axis: int) 
     shape = row_shape(target)
     rank = len(target.shape)
     along = _along(axis, target)
-    parts = []
+    copies = []
     position = 0
     for source in sources:
         part = row_shape(source)
@@ -67,12 +70,12 @@ def _joined(op: Operator, sources: Sequence[Tensor], target: Tensor, axis: int) 
             placement = Placement(offset_bytes=position)
             position += part.pixel_bytes
         stride = 0 if along == "rows" else shape.pixel_bytes
-        parts.append(
+        copies.append(
             RowOp(op.index, OpKind.PAD, (Read(source.index, part),), target.index, part, COPY, placement, stride)
         )
     expected = {"rows": shape.rows, "columns": shape.columns, "channels": shape.pixel_bytes}[along]
     need(position == expected, "geometry", "its inputs do not add up to its output")
-    return tuple(parts)
+    return tuple(copies)
 
 
 def _along(axis: int, target: Tensor) -> str:

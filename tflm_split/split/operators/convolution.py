@@ -1,4 +1,12 @@
-"""CONV_2D and DEPTHWISE_CONV_2D by rows: an output row reads the input rows its kernel touches, each row computed once."""
+"""CONV_2D and DEPTHWISE_CONV_2D by rows: an output row reads the input rows that its kernel touches.
+
+Each row is computed once:
+
+    input rows     0 1 2 3 4 5 6 7        kernel 3, stride 2, no padding
+    output row 0   # # #
+    output row 1       # # #              row 2 is shared, and kept until step 1 is done
+    output row 2           # # #
+"""
 
 from __future__ import annotations
 
@@ -27,9 +35,10 @@ from tflm_split.split.row_op import Params, Read, RowOp
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """What a convolution of any type is: its window, its groups (of a depthwise one the multiplier), MACs per row.
+    """What convolutions of all element types have in common.
 
-    `turn` reorders the weights for maps whose rows run along W.
+    `groups` is the depth multiplier of a depthwise convolution. `macs_per_row` counts the multiply-accumulates of one
+    output row.
     """
 
     window: SlidingWindow
@@ -37,12 +46,15 @@ class Geometry:
     macs_per_row: int
 
     def turn(self, kernel: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """`kernel` [.., height, width, channels] as [.., rows, columns, channels]."""
+        """`kernel` [.., height, width, channels] as [.., rows, columns, channels]: swapped where rows run along W."""
         return kernel.swapaxes(-3, -2) if self.window.transposed else kernel
 
 
 def conv_geometry(op: Operator, source: Tensor, target: Tensor, weights: Tensor) -> Geometry:
-    """Weights [out, height, width, in / groups]; groups are read off the shapes, as TFLM does."""
+    """The geometry of a CONV_2D with weights [out, height, width, in / groups]. Raises Refusal when shapes do not fit.
+
+    The shapes give the number of groups, as in TFLM.
+    """
     need(len(weights.shape) == 4, "geometry", "its weights are not 4-dimensional")
     channels_out, height, width, channels_per_group = weights.shape
     window = sliding_window(op, source, target, (height, width), dilated=True)
@@ -62,7 +74,10 @@ def conv_geometry(op: Operator, source: Tensor, target: Tensor, weights: Tensor)
 
 
 def depthwise_geometry(op: Operator, source: Tensor, target: Tensor, weights: Tensor) -> Geometry:
-    """Weights [1, height, width, out]; output channel c reads input channel c // multiplier."""
+    """The geometry of a DEPTHWISE_CONV_2D with weights [1, height, width, out]. Raises Refusal when shapes do not fit.
+
+    Output channel c reads input channel c // multiplier.
+    """
     need(
         len(weights.shape) == 4 and weights.shape[0] == 1,
         "geometry",
@@ -84,7 +99,7 @@ def depthwise_geometry(op: Operator, source: Tensor, target: Tensor, weights: Te
 
 
 def split_convolution(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """int8 throughout."""
+    """One row op of a CONV_2D of int8 input, weights and output."""
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     weights = constant(graph, op, 1, "INT8")
     geometry = conv_geometry(op, source, target, weights)
@@ -96,7 +111,7 @@ def split_convolution(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def split_depthwise(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """int8 throughout."""
+    """One row op of a DEPTHWISE_CONV_2D of int8 input, weights and output."""
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     weights = constant(graph, op, 1, "INT8")
     geometry = depthwise_geometry(op, source, target, weights)
@@ -115,7 +130,7 @@ def convolution_row_op(
     geometry: Geometry,
     fields: Params,
 ) -> RowOp:
-    """The row op of a convolution whose parameters are its window, its groups and `fields`."""
+    """The row op of a convolution. Its parameters are its window, its groups and `fields`."""
     window = geometry.window
     reads = (Read(source.index, window.source, window.row_window),)
     params = {**window.params(), "groups": geometry.groups, **fields}
@@ -132,9 +147,9 @@ def requantized(
     target: Tensor,
     bias_position: int = 2,
 ) -> Params:
-    """The requantisation fields of a convolution: everything TFLM computes in `prepare`, and the folded bias.
+    """The requantisation fields of an int8 convolution: what TFLM computes in `Prepare`, and the folded bias.
 
-    `weight_sums` holds the sum of each output channel's weights.
+    `channel_axis` is the weights' axis of output channels. `weight_sums` holds the sum of each output channel's weights.
     """
     source_scale, source_zero = per_tensor(source)
     target_scale, target_zero = per_tensor(target)
@@ -162,10 +177,10 @@ def folded_bias(
     weight_sums: npt.NDArray[np.int64],
     position: int = 2,
 ) -> bytes:
-    """int32 bias - zero_point * sum(weights), modulo 2**32.
+    """int32[channels] as bytes: bias - zero_point * sum(weights), modulo 2**32.
 
-    Some real models carry biases of +-(2**31 - 1) in dead channels, so that the accumulator wraps around. TFLM's does,
-    too, and modulo 2**32 the order of additions does not matter: the result is the same.
+    Some real models carry biases of +-(2**31 - 1) in dead channels, so that the accumulator wraps around. It wraps around
+    in TFLM, too. Modulo 2**32 the order of additions does not matter, so the result is the same.
     """
     bias = np.zeros(len(weight_sums), np.int64)
     tensor = bias_of(graph, op, position, len(bias), "INT32")

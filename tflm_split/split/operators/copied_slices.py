@@ -1,7 +1,7 @@
-"""Slices that cannot be windows, copied: an output row is picked from one input row.
+"""Slices that cannot be windows are copied: an output row is picked from one input row.
 
-That is so for steps other than 1, and where somebody sees the slice as a tensor of its own: a stock operator, TFLM, a
-reshape.
+Two reasons forbid a window: a step other than 1, and a reader that needs the slice as a tensor of its own (a stock
+operator, TFLM, a reshape).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def split_slice(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op per output of STRIDED_SLICE, SLICE, SPLIT, SPLIT_V or UNPACK."""
     source = slice_source(graph, op)
     need(source.dtype == "INT8", "dtype", f"its input is {source.dtype}, needs INT8")
-    found = slices_taken(graph, op)
-    return tuple(_copy(op, source, graph.tensors[t], taken) for t, taken in zip(op.outputs, found, strict=True))
+    slices = slices_taken(graph, op)
+    return tuple(_copy(op, source, graph.tensors[t], taken) for t, taken in zip(op.outputs, slices, strict=True))
 
 
 def _copy(op: Operator, source: Tensor, target: Tensor, taken: Taken) -> RowOp:
@@ -46,7 +46,7 @@ def _copy(op: Operator, source: Tensor, target: Tensor, taken: Taken) -> RowOp:
         picked_rows = np.arange(prod(outer)).reshape(outer)[np.ix_(*taken[:-1])].reshape(-1).tolist()
         columns = range(1)
     channels = taken[-1] if taken else range(1)
-    # As many channels at once as follow each other in input and output: these are the pixels that are moved.
+    # Move as many channels at once as follow each other in input and output: these are the pixels of the copy.
     group = gcd(channels.start, len(channels), whole.channels) if channels.step == 1 else 1
     per_column = whole.channels // group
     picked = [column * per_column + channel // group for column in columns for channel in channels[::group]]

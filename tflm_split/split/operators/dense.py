@@ -1,4 +1,4 @@
-"""FULLY_CONNECTED: a 1x1 convolution over its batch; of batch 1, it can also take its input piece by piece."""
+"""FULLY_CONNECTED: a 1x1 convolution over its batch. With a batch of 1 it can also take in its input piece by piece."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ POINTWISE: Params = {
     "pad_columns": 0,
     "groups": 1,
 }
-"""Window and groups of a FULLY_CONNECTED seen as a convolution."""
+"""The window and groups of a FULLY_CONNECTED, seen as a convolution."""
 
 
 def dense_geometry(op: Operator, source: Tensor, target: Tensor, weights: Tensor) -> tuple[RowShape, RowShape]:
-    """(input, output) as rows: the input is flattened to [batch, depth], each batch row is an output row.
+    """(input, output) as rows. The input is flattened to [batch, depth]; a row of it gives an output row.
 
-    Weights [out, depth], of any type.
+    Weights are [out, depth], of any type. Raises Refusal when shapes do not fit.
     """
     need(len(weights.shape) == 2, "geometry", "its weights are not 2-dimensional")
     need(
@@ -45,7 +45,7 @@ def dense_geometry(op: Operator, source: Tensor, target: Tensor, weights: Tensor
     batch = source.elements // depth
     need(target.elements == batch * units, "geometry", "its output does not fit its weights and input")
     need(batch <= MAX_COUNT, "geometry", f"its batch is {batch}")
-    row_shape(target)  # its rows are what is stored
+    row_shape(target)  # refuses an output that cannot be stored as rows
     return (
         RowShape(batch, 1, depth, ELEMENT_BYTES[source.dtype]),
         RowShape(batch, 1, units, ELEMENT_BYTES[target.dtype]),
@@ -53,7 +53,7 @@ def dense_geometry(op: Operator, source: Tensor, target: Tensor, weights: Tensor
 
 
 def split_dense(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """int8 throughout."""
+    """One row op of a FULLY_CONNECTED of int8 input, weights and output."""
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     weights = constant(graph, op, 1, "INT8")
     read, written = dense_geometry(op, source, target, weights)
@@ -89,11 +89,14 @@ _FED_KINDS = {
     OpKind.CONV_INT16: (OpKind.DENSE_FEED_INT16, 8),
     OpKind.CONV_FLOAT: (OpKind.DENSE_FEED_FLOAT, 4),
 }
-"""The feed each kind of convolution becomes, and the bytes of one accumulator."""
+"""Kind of convolution -> (the kind that takes in pieces instead, bytes of one accumulator)."""
 
 
 def is_dense(op: RowOp) -> bool:
-    """Whether a row op is one product of a matrix with its whole input: FULLY_CONNECTED of batch 1, or a convolution like it."""
+    """Whether a row op multiplies a matrix with its whole input, once.
+
+    So does a FULLY_CONNECTED of batch 1, and a convolution of one pixel.
+    """
     shape = op.reads[0].shape
     return (
         op.kind in _FED_KINDS
@@ -104,7 +107,7 @@ def is_dense(op: RowOp) -> bool:
 
 
 def fed_dense(op: RowOp, pieces: RowShape) -> RowOp:
-    """The same FULLY_CONNECTED of batch 1, taking in its input as `pieces` into accumulators."""
+    """The same FULLY_CONNECTED of batch 1. It takes in its input as the rows of `pieces`, into accumulators."""
     units = op.output_shape.channels
     kind, accumulator_bytes = _FED_KINDS[op.kind]
     return RowOp(

@@ -1,9 +1,10 @@
 """Operators of float32 activations and weights.
 
-A sum of floats depends on the order of its terms. Rows do not change it: a step sums what TFLM's reference kernel sums
-for the same output, in the same order, and a feed takes its rows in the order TFLM walks them. (Where rows run along W
-the map has one line, so whether lines or columns come first makes no difference.) What needs a library's exp or tanh
-stays stock: its last bit is the library's own.
+A sum of floats depends on the order of its terms. Cutting into rows does not change that order. A step sums what TFLM's
+reference kernel sums for the same output, in the same order, and a feed takes in rows in TFLM's order. (Where rows run
+along W the map has one line, so it does not matter whether lines or columns come first.)
+
+Operators that call the C library's exp or tanh stay stock: its last bit differs from library to library.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ from tflm_split.split.rows import SAME_ROW, row_shape
 
 LARGEST = float(np.finfo(np.float32).max)
 MAX_COUNTED = 2**24
-"""Pixels a float counts exactly."""
+"""The most pixels that a float32 counts exactly."""
 _LIMITS = {
     "NONE": (-LARGEST, LARGEST),
     "RELU": (0.0, LARGEST),
     "RELU6": (0.0, 6.0),
     "RELU_N1_TO_1": (-1.0, 1.0),
 }
-"""What a fused activation clamps to; without one TFLM clamps, too (CalculateActivationRange)."""
+"""The limits of each fused activation. TFLM clamps without one, too (CalculateActivationRange in kernel_util.h)."""
 
 
 def _layer_fields(layer: Layer) -> Params:
-    """TFLM adds 0 where there is no bias."""
+    """Limits and bias. Without a bias TFLM adds 0, and so does this."""
     bias = bias_of(layer.graph, layer.op, 2, layer.channels, "FLOAT32")
     data = bytes(4 * layer.channels) if bias is None else bias.data or b""
     return _limits(layer.op, layer.target) | {"bias_offset": data, "flags": 0}
@@ -61,7 +62,7 @@ def _average_fields(count: int, limits: Params) -> Params:
 
 
 def _mean_fields(source: Tensor, target: Tensor, count: int) -> Params:
-    """Nothing limits a MEAN."""
+    """The divisor; a MEAN has no limits."""
     return {"count": float(count), "output_min": -inf, "output_max": inf}
 
 
@@ -89,7 +90,7 @@ FLOAT32 = Arithmetic(
 
 
 def split_unary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """RELU, RELU6 and LEAKY_RELU."""
+    """One row op of a float32 RELU, RELU6 or LEAKY_RELU."""
     source, target = activation(graph, op, 0, "FLOAT32"), result(graph, op, "FLOAT32")
     need_same_shape(source, target)
     params: Params = {
@@ -106,7 +107,7 @@ def split_unary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def refuse_library_function(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """What differs from one C library to the next in the last bit."""
+    """Refuse an operator that calls a function of the C library: the last bit of its result is the library's own."""
     raise Refusal("library", f"TFLM's float {op.kind} takes a function of the C library, whose last bit is its own")
 
 

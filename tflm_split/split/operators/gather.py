@@ -1,4 +1,4 @@
-"""GATHER from a constant table, as an embedding does: one output row per index, known at run time only."""
+"""GATHER from a constant table, an embedding: one output row per index. Indices are known at run time only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tflm_split.split.rows import MAX_COUNT, SAME_ROW, RowShape, row_shape
 
 
 def split_gather(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """Whole entries of an int8 table along its first axis, by int32 indices.
+    """One row op: whole entries of an int8 table [entries, ..], looked up by int32 indices along the first axis.
 
-    An index outside the table gives its first or last entry; TFLM, which does not look, reads whatever lies there.
+    An index outside the table gives the table's first or last entry. TFLM does not check, and reads beyond the table.
     """
     table, indices = constant(graph, op, 0, "INT8"), activation(graph, op, 1, "INT32")
     target = result(graph, op, "INT8")

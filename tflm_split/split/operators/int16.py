@@ -1,6 +1,7 @@
 """Operators of int16 activations, with int8 weights where there are any: the "16x8" scheme.
 
-No int16 tensor has a zero point. Sums are int64, or int32 where the bias is, as TFLM chooses by the bias tensor's type.
+Every int16 tensor has the zero point 0. The bias tensor's type decides how wide sums are, as in TFLM: int32 for an int32
+bias, else int64.
 """
 
 from __future__ import annotations
@@ -54,14 +55,14 @@ _RANGES = {"INT8": (-128, 127), "INT16": (-32768, 32767)}
 
 
 def symmetric(tensor: Tensor) -> float:
-    """The scale of a tensor whose zero point is 0."""
+    """The scale of an int16 tensor. Raises Refusal when its zero point is not 0."""
     scale, zero_point = per_tensor(tensor)
     need(zero_point == 0, "quantization", f"tensor {tensor.name!r} is int16 with a zero point of {zero_point}")
     return scale
 
 
 def _layer_fields(layer: Layer) -> Params:
-    """Limits, bias, multipliers and the flags of a sum's way to int16."""
+    """Limits, bias, multipliers and flags: how a sum becomes an int16."""
     op, channels = layer.op, layer.channels
     depthwise = op.kind == "DEPTHWISE_CONV_2D"
     requantization = dense_requantization if op.kind == "FULLY_CONNECTED" else conv_requantization
@@ -129,7 +130,7 @@ INT16 = Arithmetic(
 
 
 def split_softmax(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """Along the channels."""
+    """One row op of an int16 SOFTMAX along the channels."""
     source, target = activation(graph, op, 0, "INT16"), result(graph, op, "INT16")
     beta = option_float(op, "beta")
     need_same_shape(source, target)
@@ -141,7 +142,7 @@ def split_softmax(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def split_unary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """RELU, RELU6, LEAKY_RELU, QUANTIZE from and to int16, DEQUANTIZE."""
+    """One row op of an int16 RELU, RELU6, LEAKY_RELU or DEQUANTIZE, or of a QUANTIZE from or to int16."""
     source, target = operand(graph, op, 0), result(graph, op, "INT8", "INT16", "FLOAT32")
     activation(graph, op, 0, "INT8", "INT16", "FLOAT32")
     need_same_shape(source, target)
@@ -192,7 +193,7 @@ def _relu(op: Operator, source: Tensor, target: Tensor) -> Params:
 
 
 def _relu6(op: Operator, source: Tensor, target: Tensor) -> Params:
-    """TFLM clamps the numbers as they are, on the input's scale."""
+    """TFLM clamps on the input's scale, and does not rescale."""
     source_scale, _ = _both_int16(source, target)
     six = round_half_away(float(np.float32(6) / np.float32(source_scale)))
     need(six <= 32767, "quantization", "6 lies beyond int16 on its input's scale, which TFLM refuses")

@@ -1,4 +1,4 @@
-"""PAD and PADV2: an output row is filler, or an input row with filler around it. Also the plain copy."""
+"""PAD and PADV2 by rows: an output row is all filler, or an input row with filler around it. Also the plain copy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from tflm_split.split.rows import Window, row_shape, shared_axis_is_width
 
 
 def pad_amounts(graph: Graph, op: Operator) -> tuple[tuple[int, int], ...]:
-    """((before, after), ...) per dimension; raises Refusal when they are not constant or negative."""
+    """((before, after), ...) in elements, one pair per dimension.
+
+    Raises Refusal when the amounts are not constant, or when one is negative.
+    """
     amounts = constant(graph, op, 1, "INT32", "INT64")
     numbers = np.frombuffer(amounts.data or b"", "<i4" if amounts.dtype == "INT32" else "<i8")
     need(numbers.size % 2 == 0 and bool((numbers >= 0).all()), "geometry", "its padding is negative or odd in number")
@@ -20,9 +23,10 @@ def pad_amounts(graph: Graph, op: Operator) -> tuple[tuple[int, int], ...]:
 
 
 def pad_value(graph: Graph, op: Operator) -> int:
-    """The filler as int8: PADV2's constant, else the output's zero point.
+    """The filler as an int8: PADV2's constant, else the output's zero point.
 
-    int16 and float32 are padded with 0, the only filler whose bytes are all alike; TFLM takes 0 whatever the zero point.
+    int16 and float32 can be padded with 0 only, because all bytes of the filler must be alike. TFLM's PAD fills them with
+    0, too, whatever the zero point. Raises Refusal for another filler.
     """
     target = result(graph, op, "INT8", "INT16", "FLOAT32")
     if target.dtype != "INT8":
@@ -37,7 +41,7 @@ def pad_value(graph: Graph, op: Operator) -> int:
 
 
 def split_pad(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """Padding of rows, columns and channels of a 4-D tensor; not of the batch."""
+    """One row op that pads the rows, columns and channels of a 4-D tensor. Raises Refusal when the batch is padded."""
     target = result(graph, op, "INT8", "INT16", "FLOAT32")
     source = activation(graph, op, 0, target.dtype)
     amounts = pad_amounts(graph, op)
@@ -61,4 +65,4 @@ def split_pad(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 COPY: Params = {"pad_rows": 0, "pad_columns": 0, "pad_channels": 0, "value": 0}
-"""Parameters of a PAD that only copies."""
+"""The parameters of a PAD that adds nothing: a copy."""

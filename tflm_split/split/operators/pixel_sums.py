@@ -1,4 +1,4 @@
-"""Sums over all pixels, row by row into one accumulator per channel: what MEAN and a global average pool have in common."""
+"""Sums over all pixels: each row is added to one accumulator per channel. Used by MEAN and by global average pools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tflm_split.split.rows import RowShape, row_shape
 
 
 def pixels_reduced(graph: Graph, op: Operator, source: Tensor) -> int:
-    """How many pixels a MEAN takes in; raises Refusal unless it reduces [1, H, W, C] or [1, T, C] to C."""
+    """How many pixels a MEAN sums up. Raises Refusal unless it reduces [1, H, W, C] or [1, T, C] to C."""
     rank = len(source.shape)
     given = np.frombuffer(constant(graph, op, 1, "INT32").data or b"", "<i4").tolist()
     need(all(-rank <= a < rank for a in given), "axes", f"it reduces axes {given} of {rank}")
@@ -28,7 +28,7 @@ def pixels_reduced(graph: Graph, op: Operator, source: Tensor) -> int:
 def summed_over_pixels(
     op: Operator, kind: OpKind, source: Tensor, target: Tensor, params: Mapping[str, int | float | bytes]
 ) -> RowOp:
-    """The feed of a whole map into one pixel, with accumulators of 4 bytes."""
+    """The row op that sums a whole map up into one pixel, with accumulators of 4 bytes per channel."""
     shape = row_shape(source)
     need(target.elements == shape.channels, "geometry", "its output does not have one element per channel")
     written = RowShape(1, 1, shape.channels, row_shape(target).element_bytes)

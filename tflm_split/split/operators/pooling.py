@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D and MAX_POOL_2D by rows; an average over the whole input takes its rows as they come."""
+"""AVERAGE_POOL_2D and MAX_POOL_2D by rows. An average over the whole input takes in row after row as they are made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tflm_split.split.row_op import Read, RowOp
 
 
 def pool_window(op: Operator, source: Tensor, target: Tensor) -> SlidingWindow:
-    """The window of a pool of any type."""
+    """The window of a pool of any element type. Raises Refusal when it does not fit its tensors."""
     kernel = (option_int(op, "filter_height"), option_int(op, "filter_width"))
     window = sliding_window(op, source, target, kernel, dilated=False)
     need(window.source.channels == window.target.channels, "geometry", "its input and output disagree on channels")
@@ -21,7 +21,7 @@ def pool_window(op: Operator, source: Tensor, target: Tensor) -> SlidingWindow:
 
 
 def covers_input(window: SlidingWindow) -> bool:
-    """Whether the only output pixel sees every input pixel."""
+    """Whether there is one output pixel, and it sees every input pixel."""
     return (
         window.target.rows == window.target.columns == 1
         and window.rows.kernel - window.rows.pad >= window.source.rows
@@ -30,7 +30,7 @@ def covers_input(window: SlidingWindow) -> bool:
 
 
 def split_pool(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """Same quantisation in and out (TFLM does not requantise a pool)."""
+    """One row op of an int8 pool. Input and output are quantised alike: TFLM does not requantise a pool."""
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     window = pool_window(op, source, target)
     scale, zero_point = per_tensor(target)

@@ -1,4 +1,4 @@
-"""RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR by rows: an output row is picked from one input row, or mixed of two."""
+"""RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR by rows: an output row is a copy of one input row, or a mix of two."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from tflm_split.split.rows import Between, MappedRow, row_shape, shared_axis_is_
 
 
 def split_resize_nearest(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """int8 only; the size operand must be a constant that says what the output tensor says. Nothing is requantised."""
+    """One row op of an int8 RESIZE_NEAREST_NEIGHBOR, which requantises nothing.
+
+    The size operand must be a constant that agrees with the output tensor.
+    """
     source, target = _maps(graph, op)
     align, centers = _flag(op, "align_corners"), _flag(op, "half_pixel_centers")
     rows, columns = (nearest(source.shape[axis], target.shape[axis], align, centers) for axis in (1, 2))
@@ -29,7 +32,7 @@ def split_resize_nearest(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def split_resize_bilinear(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """int8 only, in TFLM's steps of 1/1024 of a pixel. Nothing is requantised."""
+    """One row op of an int8 RESIZE_BILINEAR, in TFLM's steps of 1/1024 of a pixel. Nothing is requantised."""
     source, target = _maps(graph, op)
     align, centers = _flag(op, "align_corners"), _flag(op, "half_pixel_centers")
     need(not (align and centers), "option", "it aligns corners and centers at once, which TFLM refuses")
@@ -45,7 +48,7 @@ def split_resize_bilinear(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def resize_reaches(op: Operator, source: Tensor, target: Tensor) -> tuple[MappedRow | Between, MappedRow | Between]:
-    """The input rows and columns that output rows and columns are made of, along height and width."""
+    """Which input indices each output index needs, along height and along width."""
     align, centers = _flag(op, "align_corners"), _flag(op, "half_pixel_centers")
     sizes = [(source.shape[axis], target.shape[axis], align, centers) for axis in (1, 2)]
     if op.kind == "RESIZE_NEAREST_NEIGHBOR":
@@ -56,14 +59,14 @@ def resize_reaches(op: Operator, source: Tensor, target: Tensor) -> tuple[Mapped
 
 
 def _mixed(positions: tuple[int, ...]) -> Between:
-    """Which row, and whether also the next one, each of `positions` lies on."""
+    """Which row each of `positions` (in 1/1024 of a row) needs, and whether it needs the next row, too."""
     return Between(
         tuple(p // POSITIONS_PER_PIXEL for p in positions), tuple(p % POSITIONS_PER_PIXEL > 0 for p in positions)
     )
 
 
 def _maps(graph: Graph, op: Operator) -> tuple[Tensor, Tensor]:
-    """Input and output, if they fit each other and the size operand."""
+    """(input, output). Raises Refusal when they do not fit each other or the size operand."""
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     size = constant(graph, op, 1, "INT32")
     need(len(source.shape) == len(target.shape) == 4, "rank", "its input or output is not 4-dimensional")
@@ -74,35 +77,35 @@ def _maps(graph: Graph, op: Operator) -> tuple[Tensor, Tensor]:
 
 
 def between(inputs: int, outputs: int, align_corners: bool, half_pixel_centers: bool) -> tuple[int, ...]:
-    """By output index: its position in the input in 1/1024 of a pixel (ResizeBilinearInteger, resize_bilinear.h).
+    """Per output index: its position in the input, in 1/1024 of a pixel (ResizeBilinearInteger, resize_bilinear.h).
 
-    Where TFLM mixes a pixel with itself (before the first, beyond the last) this gives that pixel. Raises Refusal where
-    rounding takes TFLM to a pixel beyond the last.
+    Before the first pixel and beyond the last one, TFLM mixes a pixel with itself; this gives the pixel's own position.
+    Raises Refusal where rounding makes TFLM read a pixel beyond the last.
     """
     last_to_last = align_corners and outputs > 1
     spans, gaps = inputs - last_to_last, outputs - last_to_last
     scale = (POSITIONS_PER_PIXEL * spans + gaps // 2) // gaps
-    found = []
+    positions = []
     for index in range(outputs):
         position = index * scale + (scale // 2 - POSITIONS_PER_PIXEL // 2 if half_pixel_centers else 0)
         need(position < 2**31, "overflow", "its positions leave 32 bits")
         need(position < inputs * POSITIONS_PER_PIXEL, "geometry", "TFLM reads beyond its input")
-        found.append(min(max(position, 0), (inputs - 1) * POSITIONS_PER_PIXEL))
-    return tuple(found)
+        positions.append(min(max(position, 0), (inputs - 1) * POSITIONS_PER_PIXEL))
+    return tuple(positions)
 
 
 def nearest(inputs: int, outputs: int, align_corners: bool, half_pixel_centers: bool) -> tuple[int, ...]:
-    """By output index: the input index TFLM picks, all in float32 (GetNearestNeighbor, resize_nearest_neighbor.h)."""
+    """Per output index: the input index TFLM picks, in float32 as there (GetNearestNeighbor, resize_nearest_neighbor.h)."""
     last_to_last = align_corners and outputs > 1
     scale = np.float32(inputs - last_to_last) / np.float32(outputs - last_to_last)
     offset = np.float32(0.5 if half_pixel_centers else 0.0)
-    found = []
+    picked = []
     for index in range(outputs):
         position = (np.float32(index) + offset) * scale
         # Positions are not negative, so halves rounded away from zero are halves rounded up; exact in double.
         whole = np.floor(np.float64(position) + 0.5) if align_corners else np.floor(position)
-        found.append(min(int(whole), inputs - 1))
-    return tuple(found)
+        picked.append(min(int(whole), inputs - 1))
+    return tuple(picked)
 
 
 def _flag(op: Operator, name: str) -> bool:

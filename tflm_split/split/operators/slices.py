@@ -1,7 +1,7 @@
-"""STRIDED_SLICE, SLICE, SPLIT, SPLIT_V and UNPACK: what do they take of their input, and when is that a window onto it?
+"""Which part of their input do STRIDED_SLICE, SLICE, SPLIT, SPLIT_V and UNPACK take, and when is it a window?
 
-A window needs no step and no copy. Only steps of 1 along each axis make one: a slice of rows is some of the rows, a slice
-of columns or channels part of each row. What is no window can still be copied (`copied_slices.py`).
+A window needs no step and no copy. It takes steps of 1 along each axis. A slice of rows is some of the rows; a slice of
+columns or channels is a part of each row. A slice that is no window can still be copied (`copied_slices.py`).
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ from tflm_split.split.storage import Alias
 SLICES = frozenset({"STRIDED_SLICE", "SLICE", "SPLIT", "SPLIT_V", "UNPACK"})
 
 Taken = tuple[range, ...]
-"""By axis of the input: the indices one output takes, in its order."""
+"""Per axis of the input: the indices that one output takes, in its order."""
 
 
 def sliced_input(op: Operator) -> int:
-    """The tensor `op` takes its slices from (SPLIT names its axis first)."""
+    """The index of the tensor that `op` takes its slices from. (SPLIT names its axis first.)"""
     return op.inputs[1] if op.kind == "SPLIT" else op.inputs[0]
 
 
 def slice_aliases(graph: Graph, op: Operator) -> tuple[Alias, ...]:
-    """What each output is of the input; raises Refusal when some output is not a window."""
+    """Each output as a window onto the input. Raises Refusal when an output is no window."""
     source = slice_source(graph, op)
     targets = [graph.tensors[t] for t in op.outputs]
     return tuple(_window(source, t, taken) for t, taken in zip(targets, slices_taken(graph, op), strict=True))
 
 
 def slices_taken(graph: Graph, op: Operator) -> tuple[Taken, ...]:
-    """What each output takes; raises Refusal when that is not known, or does not fit the output."""
+    """What each output takes of the input. Raises Refusal when that is not known, or does not fit the output."""
     source = slice_source(graph, op)
     targets = [graph.tensors[t] for t in op.outputs]
     if op.kind in ("SPLIT", "SPLIT_V"):
-        found = _split(graph, op, source, targets)
+        slices = _split(graph, op, source, targets)
     elif op.kind == "UNPACK":
-        found = _unpacked(op, source, targets)
+        slices = _unpacked(op, source, targets)
     else:
         need(len(targets) == 1, "arity", f"it has {len(targets)} outputs, needs 1")
-        found = [_sliced(graph, op, source, targets[0])]
-    for target, taken in zip(targets, found, strict=True):
+        slices = [_sliced(graph, op, source, targets[0])]
+    for target, taken in zip(targets, slices, strict=True):
         need(source.dtype == target.dtype, "dtype", "its input and output differ in type")
         need(not target.is_variable, "variable", "its output is a variable")
         inside = all(r and min(r) >= 0 and max(r) < size for r, size in zip(taken, source.shape, strict=True))
         need(inside, "geometry", "its output does not lie inside its input")
         need(target.elements == prod(map(len, taken)), "geometry", "its output is not what its bounds say")
-    return tuple(found)
+    return tuple(slices)
 
 
 def slice_source(graph: Graph, op: Operator) -> Tensor:
-    """The tensor `op` takes its slices from, which must be computed at run time."""
+    """The tensor that `op` takes its slices from; it must be computed at run time."""
     source = operand(graph, op, 1 if op.kind == "SPLIT" else 0)
     need(not source.is_constant and not source.is_variable, "constant", "its input is not an activation")
     return source
@@ -65,14 +65,14 @@ def _split(graph: Graph, op: Operator, source: Tensor, targets: list[Tensor]) ->
     (axis,) = _integers(graph, op, 0 if op.kind == "SPLIT" else 2, 1)
     need(-rank <= axis < rank, "axes", f"it splits axis {axis} of {rank}")
     axis %= rank
-    found, position = [], 0
+    slices, position = [], 0
     for target in targets:
         need(len(target.shape) == rank, "geometry", "its outputs differ in rank from its input")
         size = target.shape[axis]
-        found.append(_along(source, axis, range(position, position + size)))
+        slices.append(_along(source, axis, range(position, position + size)))
         position += size
     need(position == source.shape[axis], "geometry", "its outputs do not add up to its input")
-    return found
+    return slices
 
 
 def _unpacked(op: Operator, source: Tensor, targets: list[Tensor]) -> list[Taken]:
@@ -106,7 +106,7 @@ def _sliced(graph: Graph, op: Operator, source: Tensor, target: Tensor) -> Taken
 
 
 def _strided(size: int, begin: int, end: int, stride: int, from_start: bool, to_end: bool, one: bool) -> range:
-    """The indices of one axis; a bound beyond the axis means its end (StridedSlice in strided_slice_logic.h)."""
+    """The indices taken of an axis of `size`. A bound beyond the axis means its end (strided_slice_logic.h)."""
     low, high = (0, size) if stride > 0 else (-1, size - 1)
     first = min(max(begin + size if begin < 0 else begin, low), high)
     if from_start:

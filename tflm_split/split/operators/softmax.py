@@ -12,7 +12,7 @@ from tflm_split.split.rows import row_shape
 
 
 def split_softmax(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """int8 to int8 with the output quantisation TFLM insists on (scale 1/256, zero point -128)."""
+    """One row op of an int8 SOFTMAX, with the output quantisation TFLM needs: scale 1/256, zero point -128."""
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     check_softmax_output(target.quantization)
     beta = option_float(op, "beta")

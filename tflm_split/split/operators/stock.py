@@ -1,4 +1,4 @@
-"""Why does an operator without a splitter stay as it is? One clause per kind, for reports and for SUPPORTED.md."""
+"""Why does an operator without a splitter stay stock? One clause per kind, for reports and for SUPPORTED.md."""
 
 from __future__ import annotations
 

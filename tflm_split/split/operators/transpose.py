@@ -1,4 +1,4 @@
-"""TRANSPOSE by rows: row for row while the rows stay the outermost axis; else each output row reads all input rows."""
+"""TRANSPOSE by rows. Where rows stay rows, an output row reads one input row; else it reads all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Axes = tuple[int, ...]
 
 
 def split_transpose(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """8-bit elements; rows, columns and channels of the input become those of the output in another order."""
+    """One row op for 8-bit elements: rows, columns and channels change places.
+
+    Raises Refusal for a permutation that tears the axes of a row apart.
+    """
     source, target = activation(graph, op, 0, "INT8", "UINT8"), result(graph, op, "INT8", "UINT8")
     order = np.frombuffer(constant(graph, op, 1, "INT32").data or b"", "<i4").tolist()
     rank = len(source.shape)
@@ -33,7 +36,7 @@ def split_transpose(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def _parts(tensor: Tensor) -> list[Axes]:
-    """The axes that are the rows, the columns and the channels of a tensor; axes of one element are left out."""
+    """[axes that make the rows, the columns, the channels] of a tensor, without axes of one element."""
     if len(tensor.shape) == 4:
         parts: list[Axes] = [(2,), (1,), (3,)] if rows_run_along_width(tensor) else [(1,), (2,), (3,)]
     else:
@@ -42,14 +45,14 @@ def _parts(tensor: Tensor) -> list[Axes]:
 
 
 def _permutation(source: list[Axes], target: list[Axes]) -> list[int] | None:
-    """For the output's rows, columns and channels, which of the input's they are; None when they are none."""
+    """For the output's rows, columns and channels: which of the input's (0, 1, 2) they are. None when one is none of them."""
     target = [tuple(a for a in part if any(a in other for other in source)) for part in target]
     left = [0, 1, 2]
-    found = []
+    places = []
     for part in target:
         same = [k for k in left if source[k] == part]
         if not same:
             return None
-        found.append(same[0])
+        places.append(same[0])
         left.remove(same[0])
-    return found
+    return places

@@ -1,6 +1,6 @@
 """TRANSPOSE_CONV by rows: an output row gathers from the few input rows whose kernels reach it.
 
-TFLM scatters every input pixel over an int32 buffer of the whole output. Gathered row by row, the same sums need none.
+TFLM scatters every input pixel over an int32 buffer of the whole output. Gathering gives the same sums without it.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from tflm_split.split.rows import TransposedWindow, row_shape, shared_axis_is_wi
 
 
 def split_transpose_conv(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """Operands: output shape, weights [out, height, width, in] int8, input (int8 or int16), bias (may be missing).
+    """One row op. Operands: output shape, int8 weights [out, height, width, in], input (int8 or int16), optional bias.
 
-    TFLM takes the output's size from the output tensor; the shape operand only has to be a constant.
+    TFLM takes the output's size from the output tensor, so the shape operand only has to be a constant.
     """
     need(len(op.inputs) in (3, 4), "arity", f"it has {len(op.inputs)} inputs")
     constant(graph, op, 0, "INT32")
@@ -95,7 +95,7 @@ def _arithmetic(graph: Graph, op: Operator, weights: Tensor, source: Tensor, tar
     multipliers, shifts = conv_requantization(symmetric(source), scales, symmetric(target), channels)
     check_wide_shifts(shifts)
     low, high = activation_range(option_text(op, "fused_activation_function"), symmetric(target), 0, "INT16")
-    bias = bias_of(graph, op, 3, channels, "INT64")  # TFLM reads nothing else as int64 sums' bias
+    bias = bias_of(graph, op, 3, channels, "INT64")  # the only type TFLM reads here
     return OpKind.TRANSPOSE_CONV_INT16, {
         "output_min": low,
         "output_max": high,
@@ -107,7 +107,10 @@ def _arithmetic(graph: Graph, op: Operator, weights: Tensor, source: Tensor, tar
 
 
 def transposed_axis(op: Operator, letter: str, kernel: int, outputs: int) -> Axis:
-    """The window along one axis. Its padding is that of the convolution that reads `outputs` (transpose_conv.cc)."""
+    """The window along axis `letter` (h or w), whose output has `outputs` indices.
+
+    Its padding is that of the convolution that reads this output (transpose_conv.cc). Raises Refusal when it does not fit.
+    """
     stride = option_int(op, f"stride_{letter}")
     need(
         0 < stride <= 0xFFFF and 0 < kernel <= 0xFFFF, "geometry", "its stride or kernel is not positive, or too large"

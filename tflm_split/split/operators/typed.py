@@ -1,4 +1,4 @@
-"""Operators of int16 and of float32: cut alike, they differ in their arithmetic, which each type gives as fields."""
+"""Operators of int16 and of float32. They are cut alike and differ in their arithmetic, which each type gives as fields."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tflm_split.split.rows import row_shape
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """An operator with weights: what its arithmetic depends on."""
+    """An operator with weights: all that its arithmetic depends on."""
 
     graph: Graph
     op: Operator
@@ -30,22 +30,22 @@ class Layer:
     target: Tensor
     weights: Tensor
     channels: int
-    """Of the output."""
+    """Channels of the output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """The types of a scheme's tensors, the kinds of step that compute with them, and the fields of their records.
+    """A scheme: the types of its tensors, the kinds of step that compute with them, and the fields of their records.
 
-    `layer_fields` answers for convolutions and FULLY_CONNECTED, all but window, groups and weights; `limits` what a fused
-    activation, `output_min` and `output_max`; `average_fields` and `mean_fields` for the sum of a number of pixels;
-    `binary_fields` for an operator of two operands. Each raises Refusal for what TFLM computes otherwise.
+    `layer_fields`: of convolutions and FULLY_CONNECTED, all but window, groups and weights. `limits`: `output_min` and
+    `output_max` of a fused activation. `average_fields`, `mean_fields`: of the sum of a number of pixels.
+    `binary_fields`: of an operator of two operands. Each raises Refusal where TFLM computes something else.
     """
 
     activations: str
     weights: str
     weight_code: str
-    """numpy's, little-endian."""
+    """numpy's code for the type of the weights, little-endian."""
     conv: OpKind
     depthwise: OpKind
     pool: OpKind
@@ -57,21 +57,21 @@ class Arithmetic:
     mean_fields: Callable[[Tensor, Tensor, int], Params]
     binary_fields: Callable[[Operator, Tensor, Tensor, Tensor], Params]
     most_summed: int
-    """Pixels that can be added up."""
+    """The most pixels that can be summed up exactly."""
     too_many: str
-    """Why no more."""
+    """The reason of the refusal when there are more."""
 
     def tensors(self, graph: Graph, op: Operator) -> tuple[Tensor, Tensor]:
-        """Input and output of an operator of one input."""
+        """(input, output) of an operator of one input. Raises Refusal for other types."""
         return activation(graph, op, 0, self.activations), result(graph, op, self.activations)
 
     def need_countable(self, pixels: int) -> None:
-        """Refuse the sum of more pixels than can be added up."""
+        """Refuse a sum of more pixels than can be summed up exactly."""
         need(pixels <= self.most_summed, "overflow", self.too_many)
 
 
 def split_convolution(by: Arithmetic, graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """CONV_2D and DEPTHWISE_CONV_2D."""
+    """One row op of a CONV_2D or DEPTHWISE_CONV_2D."""
     source, target = by.tensors(graph, op)
     weights = constant(graph, op, 1, by.weights)
     depthwise = op.kind == "DEPTHWISE_CONV_2D"
@@ -84,7 +84,7 @@ def split_convolution(by: Arithmetic, graph: Graph, op: Operator) -> tuple[RowOp
 
 
 def split_dense(by: Arithmetic, graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """FULLY_CONNECTED."""
+    """One row op of a FULLY_CONNECTED."""
     source, target = by.tensors(graph, op)
     weights = constant(graph, op, 1, by.weights)
     read, written = dense_geometry(op, source, target, weights)
@@ -96,7 +96,7 @@ def split_dense(by: Arithmetic, graph: Graph, op: Operator) -> tuple[RowOp, ...]
 
 
 def split_pool(by: Arithmetic, graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """AVERAGE_POOL_2D and MAX_POOL_2D; an average over the whole input takes its rows as they come."""
+    """One row op of an AVERAGE_POOL_2D or MAX_POOL_2D. An average over the whole input takes in row after row."""
     source, target = by.tensors(graph, op)
     window = pool_window(op, source, target)
     limits = by.limits(op, target)
@@ -113,7 +113,7 @@ def split_pool(by: Arithmetic, graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def split_mean(by: Arithmetic, graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """MEAN over all pixels."""
+    """One row op of a MEAN over all pixels."""
     source, target = by.tensors(graph, op)
     count = pixels_reduced(graph, op, source)
     by.need_countable(count)
@@ -121,7 +121,7 @@ def split_mean(by: Arithmetic, graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def split_binary(by: Arithmetic, graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """ADD, SUB and MUL; either operand may be a constant."""
+    """One row op of an ADD, SUB or MUL. Either operand may be a constant."""
     target = result(graph, op, by.activations)
     operands = two_operands(graph, op, by.activations)
     shape = row_shape(target)
@@ -144,5 +144,5 @@ _SPLITTERS: dict[str, Callable[[Arithmetic, Graph, Operator], tuple[RowOp, ...]]
 
 
 def shared_splitters(by: Arithmetic) -> dict[str, Splitter]:
-    """How the kinds of operator that all types have are split."""
+    """The splitters of those kinds of operator that int16 and float32 have in common."""
     return {kind: partial(split, by) for kind, split in _SPLITTERS.items()}

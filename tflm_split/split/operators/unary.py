@@ -1,4 +1,4 @@
-"""Element-wise functions of one 8-bit input: a table of 256 entries, worked out here exactly as TFLM would."""
+"""Element-wise functions of one 8-bit input: a table of 256 entries, computed here exactly as TFLM would."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TYPES = {
 
 
 def split_unary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """A table look-up per element, or float to int8 arithmetic for QUANTIZE of a float input."""
+    """One row op: a look-up in a table per element, or arithmetic for a QUANTIZE from float32 to int8."""
     sources, targets = _TYPES.get(op.kind, (("INT8",), ("INT8",)))
     source, target = activation(graph, op, 0, *sources), result(graph, op, *targets)
     need_same_shape(source, target)

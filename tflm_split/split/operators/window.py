@@ -14,7 +14,7 @@ from tflm_split.split.rows import RowShape, Window, row_shape, shared_axis_is_wi
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis of a window; `pad` is the padding before index 0."""
+    """One axis of a window. `pad` is the padding before index 0; all fields count indices."""
 
     kernel: int
     stride: int
@@ -24,7 +24,10 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class SlidingWindow:
-    """Rows and columns as the row axis sees them; `transposed` when rows run along W, so the kernel must be turned."""
+    """A window along rows and columns.
+
+    `transposed`: rows run along W, so the kernel's height and width must be swapped.
+    """
 
     rows: Axis
     columns: Axis
@@ -34,6 +37,7 @@ class SlidingWindow:
 
     @property
     def row_window(self) -> Window:
+        """Which input rows an output row reads."""
         return Window(self.rows.kernel, self.rows.stride, self.rows.dilation, self.rows.pad)
 
     def need_readable(self) -> None:
@@ -59,7 +63,7 @@ class SlidingWindow:
 
 
 def same_pad(inputs: int, outputs: int, kernel: int, stride: int, dilation: int) -> int:
-    """Padding before index 0 for SAME (tensorflow/lite/kernels/padding.h: the odd one goes after)."""
+    """The SAME padding before index 0. An odd one goes after the last (tensorflow/lite/kernels/padding.h)."""
     effective = (kernel - 1) * dilation + 1
     return max((outputs - 1) * stride + effective - inputs, 0) // 2
 
@@ -67,7 +71,10 @@ def same_pad(inputs: int, outputs: int, kernel: int, stride: int, dilation: int)
 def window_axes(
     op: Operator, source: Tensor, target: Tensor, kernel: tuple[int, int], dilated: bool
 ) -> tuple[Axis, Axis]:
-    """The window of `op` along height and width, kernel given likewise; raises Refusal when it does not fit its tensors."""
+    """The windows of `op` along height and along width; `kernel` is (height, width).
+
+    Raises Refusal when a window does not fit the tensors.
+    """
     need(len(source.shape) == 4 and len(target.shape) == 4, "rank", "its input or output is not 4-dimensional")
     padding = option_text(op, "padding")
     axes = []
@@ -98,7 +105,7 @@ def window_axes(
 def sliding_window(
     op: Operator, source: Tensor, target: Tensor, kernel: tuple[int, int], dilated: bool
 ) -> SlidingWindow:
-    """The window of `op`, (rows, columns) kernel given as (height, width); raises Refusal for what cannot be cut."""
+    """The window of `op` along rows and columns; `kernel` is (height, width). Raises Refusal for what cannot be cut."""
     rows, columns = window_axes(op, source, target, kernel, dilated)
     transposed = shared_axis_is_width(source, target)
     if transposed:
