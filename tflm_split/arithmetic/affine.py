@@ -18,9 +18,9 @@ QUANTIZED_DTYPES: Mapping[str, type[np.int8] | type[np.uint8] | type[np.int16]] 
 
 
 def affine_quantize(values: NDArray[Any], scale: float, zero_point: int, dtype: str) -> NDArray[Any]:
-    """QUANTIZE of float32 values: divided in float32, halves away from zero, saturated to `dtype`.
+    """QUANTIZE of float32 values of any shape: divide in float32, round halves away from zero, saturate to `dtype`.
 
-    What does not fit an int32 after the division (and NaN) becomes the smallest value, as x86-64's conversion does.
+    A quotient beyond int32, or NaN, becomes the smallest value: that is what x86-64's conversion gives.
     """
     kind = QUANTIZED_DTYPES[dtype]
     quotient = np.asarray(values, np.float32) / np.float32(scale)
@@ -33,6 +33,6 @@ def affine_quantize(values: NDArray[Any], scale: float, zero_point: int, dtype: 
 
 
 def affine_dequantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.float32]:
-    """DEQUANTIZE to float32: the product is a double, rounded once."""
+    """DEQUANTIZE to float32 of values of any shape: the product is a double, rounded once to float32."""
     product: NDArray[np.float32] = (float(scale) * (values.astype(np.int64) - zero_point)).astype(np.float32)
     return product

@@ -1,6 +1,6 @@
 """How does TFLM multiply an int32 by a real number?
 
-By a Q0.31 multiplier and a power of two, rounding twice (TFLITE_SINGLE_ROUNDING is not defined in any TFLM build).
+It uses a Q0.31 multiplier and a power of two, and rounds twice (no TFLM build defines TFLITE_SINGLE_ROUNDING).
 Scalar functions take and return Python ints; the `_array` functions do the same element by element in numpy.
 Sources: tensorflow/lite/kernels/internal/common.cc, quantization_util.cc; gemmlowp fixedpoint.h.
 """
@@ -21,9 +21,9 @@ INT32_MAX = (1 << 31) - 1
 
 
 def quantize_multiplier(multiplier: float) -> tuple[int, int]:
-    """(q, shift) with multiplier ~ q * 2**(shift - 31), as TFLM's QuantizeMultiplier gives it.
+    """(q, shift) with multiplier ~ q * 2**(shift - 31), as from TFLM's QuantizeMultiplier.
 
-    A multiplier below 2**-32 or so becomes (0, 0). Raises Refusal for one that no int32 shift can carry.
+    A multiplier below about 2**-32 becomes (0, 0). Raises Refusal for one that is too large, infinite or NaN.
     """
     if not math.isfinite(multiplier):
         raise Refusal("quantization", f"its scales give the multiplier {multiplier}")
@@ -42,7 +42,7 @@ def quantize_multiplier(multiplier: float) -> tuple[int, int]:
 
 
 def quantize_multiplier_smaller_than_one(multiplier: float) -> tuple[int, int]:
-    """`quantize_multiplier` where TFLM aborts unless 0 < multiplier < 1 and the shift is not to the left."""
+    """`quantize_multiplier` of a number in (0, 1). Raises Refusal where TFLM aborts: outside, or rounded up to 1."""
     if not 0.0 < multiplier < 1.0:
         raise Refusal("quantization", f"its scales give the multiplier {multiplier:g}, and TFLM needs one in (0, 1)")
     q, shift = quantize_multiplier(multiplier)
@@ -60,7 +60,7 @@ def round_half_away(value: float) -> int:
 
 
 def wrap_int32(value: int) -> int:
-    """The int32 that two's complement arithmetic leaves of `value`."""
+    """`value` modulo 2**32, as an int32 in two's complement."""
     return (value + (1 << 31)) % (1 << 32) - (1 << 31)
 
 

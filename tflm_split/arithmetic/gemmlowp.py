@@ -1,7 +1,7 @@
 """What are exp, 1/(1+x), logistic and tanh in TFLM's int32 fixed point?
 
-A number in "Qm" here is an int32 that stands for raw / 2**(31 - m). TFLM takes these functions from gemmlowp
-(fixedpoint/fixedpoint.h); the constants below are the ones of its series, rounded to Q0 or Q2.
+A number in "Qm" is an int32 that stands for raw / 2**(31 - m). TFLM takes these functions from gemmlowp
+(fixedpoint/fixedpoint.h). The constants below are those of its series, rounded to Q0 or Q2.
 """
 
 from __future__ import annotations

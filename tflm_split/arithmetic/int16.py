@@ -1,6 +1,6 @@
 """Which integers does TFLM compute for int16 activations before the first inference?
 
-No int16 tensor of these operators has a zero point. Sources: kernels/kernel_util.cc, micro/kernels/add_common.cc,
+Every int16 tensor of these operators has the zero point 0. Sources: kernels/kernel_util.cc, micro/kernels/add_common.cc,
 mul_common.cc, softmax_common.cc, activations_common.cc, leaky_relu_common.cc, and LUTPopulate in internal/common.h.
 """
 
@@ -21,7 +21,7 @@ from tflm_split.kinds import BinaryMode
 from tflm_split.kinds.limits import INTERPOLATED_ENTRIES, MAX_LEFT_SHIFT_INT16, MAX_WIDE_SHIFT
 
 LEFT_SHIFT = MAX_LEFT_SHIFT_INT16
-"""Bits ADD and SUB shift int16 operands up before they scale them."""
+"""By how many bits ADD and SUB shift int16 operands to the left before scaling them."""
 LARGEST, SMALLEST = 32767, -32768
 SOFTMAX_OUTPUT_SCALE = 1 / 32768
 _SOFTMAX_TOLERANCE = 0.001 / 32768
@@ -32,7 +32,7 @@ Fields = dict[str, int | float | bytes]
 
 
 def check_wide_shifts(shifts: tuple[int, ...]) -> None:
-    """Promises that an int64 sum can be scaled by `shifts`; raises Refusal if not."""
+    """Raise Refusal if TFLM cannot scale an int64 sum by one of `shifts`."""
     if max(shifts) > MAX_WIDE_SHIFT:
         raise Refusal("quantization", f"its scales give a left shift of {max(shifts)}, and TFLM needs at most 7")
 
@@ -44,7 +44,7 @@ def binary_parameters(kind: str, scale1: float, scale2: float, scale: float, act
         inputs = ((0, 0), (0, 0))
         q, shift = quantize_multiplier(scale1 * scale2 / scale)
     else:
-        # In double for both, as for int8 (`requantize.add_parameters`).
+        # Both are computed in double, as for int8 (`requantize.add_parameters`).
         twice_max = 2 * max(scale1, scale2)
         inputs = (
             quantize_multiplier_smaller_than_one(scale1 / twice_max),
@@ -66,7 +66,7 @@ def binary_parameters(kind: str, scale1: float, scale2: float, scale: float, act
 
 
 def softmax_parameters(input_scale: float, beta: float, output_scale: float, output_zero_point: int) -> Fields:
-    """The fields of SOFTMAX_INT16_PARAMS; raises Refusal where TFLM refuses the output's quantisation."""
+    """The fields of SOFTMAX_INT16_PARAMS. Raises Refusal where TFLM refuses the output's quantisation."""
     if output_zero_point != 0 or abs(output_scale - SOFTMAX_OUTPUT_SCALE) > _SOFTMAX_TOLERANCE:
         raise Refusal("quantization", "its output is not quantised with scale 1/32768 and zero point 0")
     q, shift = quantize_multiplier(input_scale * float(np.float32(beta)) / (_EXP_RANGE / 65535.0))
@@ -79,7 +79,7 @@ def softmax_parameters(input_scale: float, beta: float, output_scale: float, out
 
 
 def _exp(x: np.float32) -> np.float32:
-    """Worked out in double and rounded: what a correctly rounded expf gives."""
+    """exp, computed in double and rounded to float32: what a correctly rounded expf gives."""
     exponential: np.float32 = np.float32(np.exp(np.float64(x)))
     return exponential
 
@@ -92,9 +92,10 @@ def _reciprocal_of_one_plus(x: np.float32) -> np.float32:
 def interpolated_table(
     input_range: float, input_zero_point: int, function: Callable[[np.float32], np.float32]
 ) -> bytes:
-    """int16[513]: `function` over `input_range`, cut at 512 steps, in Q0.15; each point moved half the error at midstep.
+    """int16[513] as bytes: `function` at 513 points, 512 steps over `input_range`, in Q0.15.
 
-    All in float32, as TFLM (LUTPopulateInt16).
+    Each point is moved by half of the interpolation's error in the middle of its step. All is computed in float32, as in
+    TFLM (LUTPopulateInt16 in internal/common.h).
     """
     one = np.float32
     steps = one(65535)

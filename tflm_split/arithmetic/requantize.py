@@ -1,8 +1,8 @@
 """Which integers does TFLM compute from scales, zero points and activations before the first inference?
 
-Each function returns the fields of one record of `program/format.py`, or raises Refusal where TFLM itself would refuse
-or abort, or where the meaning of a field is not known here. Scales are float32 values held in Python floats; where TFLM
-computes in float32, so does this file.
+Each function returns the fields of one record of `kinds/`. It raises Refusal where TFLM itself would refuse or abort, and
+where the meaning of a field is not known here. Scales are float32 values held in Python floats. Where TFLM computes in
+float32, so does this file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ACTIVATION_LIMITS: dict[str, tuple[float | None, float | None]] = {
 }
 
 ADD_LEFT_SHIFT = 20
-"""Bits ADD and SUB shift int8 operands up before they scale them."""
+"""By how many bits ADD and SUB shift int8 operands to the left before scaling them."""
 
 
 def scale_and_zero_point(quantization: Quantization | None, what: str) -> tuple[float, int]:
@@ -53,7 +53,7 @@ def dtype_range(dtype: str) -> tuple[int, int]:
 
 
 def activation_range(activation: str, scale: float, zero_point: int, dtype: str) -> tuple[int, int]:
-    """The limits a fused activation puts on the output, both included (CalculateActivationRangeQuantized)."""
+    """(smallest, largest) output that a fused activation allows, both included (CalculateActivationRangeQuantized)."""
     lowest, highest = dtype_range(dtype)
     if activation not in _ACTIVATION_LIMITS:
         raise Refusal("activation", f"its fused activation {activation} is not supported")
@@ -79,10 +79,10 @@ def conv_requantization(
     """
     if len(weight_scales) not in (1, channels):
         raise Refusal("quantization", f"its weights have {len(weight_scales)} scales for {channels} channels")
-    found = [quantize_multiplier(input_scale * scale / output_scale) for scale in weight_scales]
-    if len(found) == 1:
-        found *= channels
-    return tuple(q for q, _ in found), tuple(shift for _, shift in found)
+    pairs = [quantize_multiplier(input_scale * scale / output_scale) for scale in weight_scales]
+    if len(pairs) == 1:
+        pairs *= channels
+    return tuple(q for q, _ in pairs), tuple(shift for _, shift in pairs)
 
 
 def dense_requantization(
@@ -90,8 +90,9 @@ def dense_requantization(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """(multipliers, shifts) of FULLY_CONNECTED: one entry if the weights have one scale, else one per channel.
 
-    More than one scale is what makes it per-channel (CalculateOpDataFullyConnected). TFLM's source of August 2026 rounds
-    the product of the scales to float32 when there is one; the pinned wheel does not, which shows at rounding ties only.
+    TFLM calls it per-channel when there is more than one scale (CalculateOpDataFullyConnected). With one scale, TFLM's
+    source of August 2026 rounds the product of the scales to float32. The pinned wheel does not; the difference shows at
+    rounding ties only.
     """
     if len(weight_scales) == 1:
         q, shift = quantize_multiplier(input_scale * weight_scales[0] / output_scale)
@@ -124,8 +125,8 @@ def add_parameters(
 ) -> dict[str, int]:
     """The fields of BINARY_PARAMS for an int8 ADD or SUB: multipliers in double (CalculateOpDataAdd).
 
-    TFLM's source of August 2026 gives SUB float32 multipliers; the pinned wheel computes them in double, which shows at
-    rounding ties only.
+    TFLM's source of August 2026 computes SUB's multipliers in float32, the pinned wheel in double. The difference shows
+    at rounding ties only.
     """
     scale1, zero_point1 = scale_and_zero_point(input1, "first input")
     scale2, zero_point2 = scale_and_zero_point(input2, "second input")
@@ -149,7 +150,7 @@ def _binary_fields(
     scaled: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0), (0, 0)),
     limits: tuple[int, int] = (-128, 127),
 ) -> dict[str, int]:
-    """BINARY_PARAMS: zero points, then multipliers and shifts, of both operands and of the output; 0 where not used."""
+    """The fields of BINARY_PARAMS. Triples are of (first operand, second operand, output); unused fields are 0."""
     (q1, shift1), (q2, shift2), (q, shift) = scaled
     return {
         "zero_point1": zero_points[0],
@@ -170,7 +171,7 @@ def _binary_fields(
 def mul_parameters(
     input1: Quantization | None, input2: Quantization | None, output: Quantization | None, activation: str
 ) -> dict[str, int]:
-    """The fields of BINARY_PARAMS for an int8 MUL (CalculateOpDataMul); those MUL does not use are 0."""
+    """The fields of BINARY_PARAMS for an int8 MUL (CalculateOpDataMul). Fields that MUL does not use are 0."""
     scale1, zero_point1 = scale_and_zero_point(input1, "first input")
     scale2, zero_point2 = scale_and_zero_point(input2, "second input")
     scale, zero_point = scale_and_zero_point(output, "output")
@@ -182,7 +183,7 @@ def mul_parameters(
 
 
 SQUARED_DIFFERENCE_LEFT_SHIFT = 7
-"""Bits SQUARED_DIFFERENCE shifts int8 operands up: 255**2 * 2**14 is the most an int32 holds."""
+"""By how many bits SQUARED_DIFFERENCE shifts int8 operands to the left: 255**2 * 2**14 still fits an int32."""
 
 
 def squared_difference_parameters(
@@ -224,7 +225,7 @@ def prelu_parameters(
 def binary_parameters(
     kind: str, input1: Quantization | None, input2: Quantization | None, output: Quantization | None, activation: str
 ) -> dict[str, int]:
-    """The fields of BINARY_PARAMS for an int8 operator of two operands; raises Refusal for one not known."""
+    """The fields of BINARY_PARAMS for an int8 operator of two operands. Raises Refusal for an unknown `kind`."""
     if kind in ("ADD", "SUB"):
         return add_parameters(input1, input2, output, activation)
     if kind == "MUL":
@@ -272,7 +273,7 @@ def sum_parameters(input: Quantization | None, output: Quantization | None, coun
 
 
 def reduce_max_parameters(count: int) -> dict[str, int]:
-    """The fields of SUM_PARAMS for an int8 REDUCE_MAX, which compares bytes."""
+    """The fields of SUM_PARAMS for an int8 REDUCE_MAX, which compares values and rescales nothing."""
     fields = dict.fromkeys(("bias", "multiplier", "shift", "output_zero_point"), 0)
     return fields | {"mode": int(MeanMode.MAXIMUM), "count": count, "output_min": -128, "output_max": 127}
 

@@ -1,6 +1,6 @@
 """Which exponentials does TFLM's int8 SOFTMAX use?
 
-Its argument is a difference of two int8 values, so there are at most 256 of them; they go into a table. Sources:
+Their argument is a difference of two int8 values, so there are at most 256 of them, and they fit into a table. Sources:
 micro/kernels/softmax_common.cc, kernels/internal/reference/softmax.h, PreprocessSoftmaxScaling in quantization_util.cc.
 """
 
@@ -21,13 +21,14 @@ from tflm_split.ir.graph import Quantization
 _DIFFERENCE_INTEGER_BITS = 5
 _LARGEST_DIFFERENCE = 255
 _ONLY_THE_MAXIMUM_COUNTS = 2.0**30
-"""From this multiplier on, TFLM's smallest difference that counts is 0."""
+"""From this multiplier on, only the maximum itself counts: every smaller value gives an exponential of 0."""
 
 
 def softmax_parameters(input_scale: float, beta: float) -> tuple[bytes, int]:
     """(exps, exp_count) of SOFTMAX_PARAMS: int32[exp_count], entry i is exp(-i * input_scale * beta) in Q0.31.
 
-    Differences of exp_count and more contribute nothing and give -128. Raises Refusal where TFLM aborts.
+    A value that lies exp_count or more below the maximum adds nothing to the sum and gives -128. Raises Refusal where TFLM
+    aborts.
     """
     real = float(np.float32(beta)) * float(np.float32(input_scale)) * (1 << (31 - _DIFFERENCE_INTEGER_BITS))
     if not real > 1.0:
@@ -46,6 +47,6 @@ def softmax_parameters(input_scale: float, beta: float) -> tuple[bytes, int]:
 
 
 def check_softmax_output(output: Quantization | None) -> None:
-    """Promises that the output is quantised as TFLM's int8 SOFTMAX demands; raises Refusal if not."""
+    """Raise Refusal if the output is not quantised as TFLM's int8 SOFTMAX needs it."""
     if output is None or output.scales[:1] != (1 / 256,) or output.zero_points[:1] != (-128,):
         raise Refusal("quantization", "its output is not quantised with scale 1/256 and zero point -128")

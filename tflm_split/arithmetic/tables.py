@@ -1,9 +1,11 @@
 """What does an element-wise int8 operator give for each of its 256 inputs?
 
 `lut` tabulates operators of one input, `binary_lut` those of one input and one constant. Entry i is the output for the
-input byte i, whatever its sign: an int8 input x is looked up at `x & 255`. Ratios of scales are doubles: TFLM's source of
-August 2026 has some in float32, the pinned wheel does not, which shows at rounding ties only. Every operator follows its
-reference kernel step by step, quirks included, because a table is only used if it is bit-exact.
+input byte i: an int8 input x is looked up at `x & 255`.
+
+Every operator follows its reference kernel step by step, quirks included: a table must be exact to the bit. Ratios of
+scales are doubles. TFLM's source of August 2026 computes some in float32, the pinned wheel does not; the difference shows
+at rounding ties only.
 """
 
 from __future__ import annotations
@@ -32,11 +34,11 @@ from tflm_split.ir.graph import Option, Quantization
 
 _INT16_MIN, _INT16_MAX = -32768, 32767
 _FUNCTION_INTEGER_BITS = 4
-"""Integer bits of the argument of LOGISTIC and TANH."""
+"""How many integer bits the argument of LOGISTIC and TANH has."""
 
 
 class _Operator:
-    """One operator's float32 scales, zero points and options, with the names its kernel uses."""
+    """The float32 scales, zero points and options of one operator, named as in its kernel."""
 
     def __init__(
         self, input: Quantization | None, output: Quantization | None, options: Mapping[str, Option], dtypes: str
@@ -49,7 +51,7 @@ class _Operator:
 
     @property
     def output_scale(self) -> Any:
-        """A float32: typed loosely because numpy's scalar arithmetic is."""
+        """A float32. It is typed as Any because numpy's scalar arithmetic is typed loosely."""
         return np.float32(scale_and_zero_point(self.output, "output")[0])
 
     @property
@@ -74,7 +76,7 @@ def lut(
 ) -> bytes:
     """The table of operator `kind`: 256 bytes, or 256 little-endian float32 for DEQUANTIZE.
 
-    Raises Refusal for an operator, a type or a quantisation that TFLM does not run or that has no table here.
+    Raises Refusal for an operator, a type or a quantisation that TFLM does not run, or that has no table here.
     """
     operator = _Operator(input_quant, output_quant, options, f"{input_dtype}->{output_dtype}")
     if kind == "DEQUANTIZE":
@@ -149,7 +151,7 @@ def _dequantize(operator: _Operator, input_dtype: str, output_dtype: str) -> byt
 
 
 def _quantize(operator: _Operator) -> Function:
-    """reference/requantize.h; its shortcut for equal scales gives what the general path gives."""
+    """reference/requantize.h. Its shortcut for equal scales gives the same result as the general path used here."""
     if operator.dtypes not in ("INT8->INT8", "INT8->UINT8", "UINT8->INT8"):
         raise Refusal("dtype", f"QUANTIZE {operator.dtypes} has no table")
     q, shift = quantize_multiplier(float(operator.input_scale) / float(operator.output_scale))
@@ -158,7 +160,7 @@ def _quantize(operator: _Operator) -> Function:
 
 
 def _relu(operator: _Operator) -> Function:
-    """activations_common.cc: a requantisation that stops at the output's zero."""
+    """activations_common.cc: requantise, and clamp at the output's zero point."""
     q, shift = quantize_multiplier(float(operator.input_scale) / float(operator.output_scale))
     input_zero_point, output_zero_point = operator.input_zero_point, operator.output_zero_point
 
@@ -171,7 +173,7 @@ def _relu(operator: _Operator) -> Function:
 
 
 def _relu6(operator: _Operator) -> Function:
-    """activations_common.cc: a clamp in the input's quantisation; the output's is not looked at."""
+    """activations_common.cc: clamp in the input's quantisation. The output's quantisation is not used."""
     zero = operator.input_zero_point
     six = round_half_away(float(np.float32(6) / operator.input_scale)) + zero
     six = min(max(six, -128), 127)
@@ -179,9 +181,9 @@ def _relu6(operator: _Operator) -> Function:
 
 
 def _function_of_q4(operator: _Operator) -> tuple[int, int, int]:
-    """(multiplier, shift, radius) that LOGISTIC and TANH rescale their input with (logistic_common.cc, tanh.cc).
+    """(multiplier, shift, radius) with which LOGISTIC and TANH rescale their input (logistic_common.cc, tanh.cc).
 
-    Inputs of `radius` and more beyond the zero point saturate.
+    An input that lies `radius` or more away from the zero point saturates.
     """
     real = float(operator.input_scale) * (1 << (31 - _FUNCTION_INTEGER_BITS))
     fraction, shift = math.frexp(real)
@@ -208,7 +210,7 @@ def _saturating(operator: _Operator, function: Callable[[int], int]) -> Function
 
 
 def _logistic(operator: _Operator) -> Function:
-    """integer_ops/logistic.h: the output's scale is taken to be 1/256, only its zero point is checked."""
+    """integer_ops/logistic.h: it assumes an output scale of 1/256 and checks the zero point only."""
     if operator.output_zero_point != -128:
         raise Refusal("quantization", f"its output zero point is {operator.output_zero_point}, and TFLM needs -128")
     return _saturating(
@@ -217,12 +219,12 @@ def _logistic(operator: _Operator) -> Function:
 
 
 def _tanh(operator: _Operator) -> Function:
-    """integer_ops/tanh.h: the output is taken to have scale 1/128 and zero point 0."""
+    """integer_ops/tanh.h: it assumes an output scale of 1/128 and a zero point of 0."""
     return _saturating(operator, lambda q4: rounding_divide_by_pot(gemmlowp.tanh(q4, _FUNCTION_INTEGER_BITS), 31 - 7))
 
 
 def _leaky_relu(operator: _Operator) -> Function:
-    """leaky_relu_common.cc, reference/leaky_relu.h: a multiplier on either side of zero."""
+    """leaky_relu_common.cc, reference/leaky_relu.h: one multiplier above zero, another one below."""
     alpha = operator.options.get("alpha")
     if not isinstance(alpha, (int, float)):
         raise Refusal("options", "LEAKY_RELU carries no alpha")
@@ -293,7 +295,7 @@ def _rounding_high_multiply_int16(a: int, b: int) -> int:
 
 
 def _rounding_divide_by_pot_int16(value: int, exponent: int) -> int:
-    """gemmlowp's RoundingDivideByPOT in int16; beyond 15 bits its mask wraps to -1, and so does ours."""
+    """gemmlowp's RoundingDivideByPOT in int16. Beyond 15 bits its mask wraps around to -1, and so does this one."""
     mask = _wrap_int16((1 << exponent) - 1)
     threshold = (mask >> 1) + (1 if value < 0 else 0)
     return (value >> exponent) + (1 if (value & mask) > threshold else 0)
@@ -330,11 +332,11 @@ def _abs(operator: _Operator) -> Function:
 
 
 _RSQRT_EXTRA_BITS = 20
-"""Fraction bits RSQRT keeps between its two multiplications."""
+"""How many fraction bits RSQRT keeps between its two multiplications."""
 
 
 def _rsqrt(operator: _Operator) -> Function:
-    """elementwise.cc: 0 gives the largest output. TFLM stops the inference at an input below its zero point."""
+    """elementwise.cc: an input of 0 gives the largest output. TFLM fails at an input below the zero point."""
     if operator.input_zero_point > -128:
         zero_point = operator.input_zero_point
         raise Refusal("quantization", f"its input zero point is {zero_point}, and TFLM stops at inputs below it")

@@ -4,9 +4,9 @@ A frozen graph of tensors and operators. Invariants (tests/test_ir.py has one te
 
 1. `graph.tensors[i].index == i`; `graph.operators[k].index == k` after `Graph.checked()`.
 2. Every index in `op.inputs` is a tensor or `ABSENT`; every index in `op.outputs` is a tensor.
-3. A tensor has at most one producer; a constant, a variable and a graph input have none, and are not each other.
-4. Operators stand in an order in which they can run: what they read, and what the graph gives out, is there by then.
-5. Shapes are final: no negative dimension, no zero dimension on an activation, and no tensor of `MAX_TENSOR_BYTES`.
+3. A tensor has at most one producer. A constant, a variable and a graph input have none, and no tensor is two of these.
+4. Operators stand in an order in which they can run: what they read has a value by then, and so have the outputs in the end.
+5. Shapes are final: no negative dimension, no zero dimension on an activation, and every tensor below `MAX_TENSOR_BYTES`.
 
 Rewrites and splits are functions Graph -> value; nothing here is ever mutated.
 """
@@ -23,7 +23,7 @@ from typing import Any
 from tflm_split.errors import ModelError
 
 ABSENT = -1
-"""The index an optional, missing operator input carries (TFLite schema, `Operator.inputs`)."""
+"""The index of an optional operator input that is missing (TFLite schema, `Operator.inputs`)."""
 
 ELEMENT_BYTES: Mapping[str, int] = MappingProxyType(
     {
@@ -31,17 +31,17 @@ ELEMENT_BYTES: Mapping[str, int] = MappingProxyType(
         "INT32": 4, "UINT32": 4, "INT64": 8, "UINT64": 8, "BOOL": 1, "COMPLEX64": 8, "COMPLEX128": 16,
     }
 )  # fmt: skip
-"""Bytes of one element by TFLite type name; sub-byte and string/resource types are absent on purpose."""
+"""TFLite type name -> bytes of one element. Sub-byte, string and resource types are left out on purpose."""
 
 MAX_TENSOR_BYTES = 2**31
-"""TFLM counts an arena in 32 bits, as do the microcontrollers it runs on."""
+"""No tensor is as large: TFLM, and the microcontrollers it runs on, count arena bytes in 32 bits."""
 
 Option = bool | int | float | str
 
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """Affine quantisation real = scale * (q - zero_point); one entry, or one per index along `axis`."""
+    """Affine quantisation: real = scale * (q - zero_point). One entry for the tensor, or one per index of `axis`."""
 
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
@@ -50,7 +50,7 @@ class Quantization:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor of a subgraph. `data` is None for an activation, the raw little-endian bytes for a constant."""
+    """One tensor of a subgraph. `data` holds the little-endian bytes of a constant, and is None for an activation."""
 
     index: int
     name: str
@@ -76,7 +76,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One operator. `kind` is the builtin's name in the TFLite schema, or `CUSTOM:<code>`.
+    """One operator. `kind` is the name of the builtin in the TFLite schema, or `CUSTOM:<code>`.
 
     `options` holds the fields of its options table in snake_case, enums by name: `{"padding": "SAME", "stride_h": 2,
     "fused_activation_function": "RELU6"}`. After `rewrite.fold_pad` a convolution may carry `padding="EXPLICIT"` with
@@ -119,19 +119,19 @@ class Graph:
 
     def consumers(self) -> dict[int, tuple[int, ...]]:
         """Tensor index -> indices of the operators that read it, in order, each once."""
-        found: dict[int, list[int]] = {}
+        readers: dict[int, list[int]] = {}
         for op in self.operators:
             for t in dict.fromkeys(op.inputs):
                 if t != ABSENT:
-                    found.setdefault(t, []).append(op.index)
-        return {t: tuple(ops) for t, ops in found.items()}
+                    readers.setdefault(t, []).append(op.index)
+        return {t: tuple(ops) for t, ops in readers.items()}
 
     def with_operators(self, operators: tuple[Operator, ...]) -> Graph:
-        """The same tensors under other operators, renumbered."""
+        """The same tensors with other operators, which are renumbered. Raises ModelError like `checked`."""
         return replace(self, operators=tuple(replace(op, index=k) for k, op in enumerate(operators))).checked()
 
     def checked(self) -> Graph:
-        """This graph, if the invariants at the top of this file hold; raises ModelError for the first that does not."""
+        """This graph, if the invariants at the top of this file hold. Raises ModelError for the first that does not."""
         count = len(self.tensors)
         for i, tensor in enumerate(self.tensors):
             if tensor.index != i:
@@ -184,19 +184,18 @@ class Graph:
         return tensor in written or value.is_constant or value.is_variable
 
     def _check_filled(self, tensor: int, role: str) -> None:
-        """TFLM gives an empty tensor no memory, and its kernels do not ask."""
+        """Refuse an empty tensor: TFLM gives it no memory, and kernels do not check that."""
         if not self.tensors[tensor].elements:
             raise ModelError(f"tensor {tensor}, {role}, is empty: {list(self.tensors[tensor].shape)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A whole file: its graphs, what else it holds by name, and the original bytes, so that nothing is lost.
+    """A whole file. `original` holds its bytes, so that nothing is lost.
 
-    `graph` is the main one; `other_graphs` are those of the further subgraphs, in order. `custom_options` are the option
-    bytes of the main graph's custom operators, by position in the file. `offline_plan` is the payload that tells TFLM
-    where tensors lie (`tflite/offline_plan.py`), None without one. `tree` is the file unpacked: only `tflite/` looks
-    into it, and nobody changes it.
+    `graph` is the main graph; `other_graphs` are the other subgraphs, in order. `custom_options`: position of a custom
+    operator of the main graph -> its option bytes. `offline_plan` is the payload that tells TFLM where tensors lie
+    (`tflite/offline_plan.py`), or None. `tree` is the unpacked file: only `tflite/` looks into it, and nobody changes it.
     """
 
     name: str

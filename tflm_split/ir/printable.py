@@ -1,12 +1,12 @@
-"""How is text from a file shown? Names in a model may hold what a terminal would act on: it is escaped."""
+"""How is text from a file shown? A name in a model may hold characters that a terminal acts on, so these are escaped."""
 
 from __future__ import annotations
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""`text` with everything escaped that is neither printable nor in `keep`: `\x1b` for an escape character.
+    r"""`text` with all characters escaped that are neither printable nor in `keep`: `\x1b` for an escape character.
 
-    That is control characters, line separators, marks that change the direction of writing, lone surrogates.
+    These are control characters, line separators, marks that change the direction of writing, and lone surrogates.
     """
     if text.isprintable():
         return text

@@ -1,1 +1,1 @@
-"""Graph -> Graph, exact: the rewritten graph computes the same bytes."""
+"""Graph -> Graph. Rewrites are exact: the new graph computes the same bytes."""

@@ -1,7 +1,10 @@
-"""What if a tensor were made again for its late readers, instead of being kept for them?
+"""What if a tensor were computed again for its late readers, instead of being kept for them (rematerialisation)?
 
-Some operators get copies, which read what they read and make the same values; the given readers read those (what others
-call rematerialisation). Exact, and paid for in multiply-accumulates, never in weights: the copies share them.
+    before   A -------------------------> late reader       the result of A lives all the while
+    after    A       ...        A again -> late reader      it lives twice, for a short time
+
+Some operators get copies, which read the same tensors and make the same values. The late readers read the copies' results.
+This is exact. It costs multiply-accumulates but no weights: copies share them.
 """
 
 from __future__ import annotations
@@ -14,13 +17,16 @@ from tflm_split.ir.graph import Graph
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Copies of `operators` for `readers`, both indices into the graph it is applied to, in order."""
+    """Copy `operators` for `readers`. Both are operator indices of the graph that it is applied to, in order."""
 
     operators: tuple[int, ...]
     readers: tuple[int, ...]
 
     def applied(self, graph: Graph) -> Graph:
-        """`graph` with the copies done; raises ModelError when one would come after what reads it."""
+        """`graph` with the copies added before the first reader.
+
+        Raises ModelError when a copy would come after an operator that reads it.
+        """
         if not self.operators or not self.readers or self.operators[-1] >= self.readers[0]:
             raise ModelError("an operator's copy would come after what reads it")
         tensors = list(graph.tensors)

@@ -1,4 +1,4 @@
-"""Drop operators whose results nobody reads: they would only keep their inputs alive."""
+"""Drop operators whose results nobody reads. They would only lengthen the lifetimes of their inputs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tflm_split.ir.graph import Graph
 
 
 def drop_dead(graph: Graph, kinds: Container[str]) -> Graph:
-    """`graph` without the operators of `kinds` (which do nothing but compute) that no graph output depends on.
+    """`graph` without those operators of `kinds` that no output of the graph depends on.
 
-    An operator of any other kind may do more than compute, and keeps what it reads.
+    Operators of `kinds` only compute. Any other operator may have an effect, so it stays, and so does all that it reads.
     """
     wanted = set(graph.outputs)
     kept = []

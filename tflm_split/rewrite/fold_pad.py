@@ -1,9 +1,10 @@
 """Fold a PAD into the convolution that reads it: the padded map never exists.
 
-Exact because a convolution's own padding contributes nothing, and the PAD filled with its input's zero point, which
-contributes nothing either. (A float 0 adds 0 to a sum, which changes none that starts at 0, unless the weight is
-infinite or NaN.) The folded convolution has `padding="EXPLICIT"`; no stock TFLM kernel knows that, so only
-convolutions that end up inside a region may be folded.
+This is exact: a convolution's own padding adds nothing to a sum, and neither does the PAD's filler, its input's zero point.
+(A float 0 adds 0 to the sum, unless the weight is infinite or NaN.)
+
+The folded convolution has `padding="EXPLICIT"`. No stock TFLM kernel knows that, so only convolutions that end up inside
+a region may be folded.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _FOLDABLE = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 def fold_pad(graph: Graph, accept: Callable[[Graph, Operator], bool]) -> Graph:
-    """`graph` with every PAD folded that can be and whose folded convolution `accept`s; others stay."""
+    """`graph` with every PAD folded whose folded convolutions are exact and accepted by `accept`. The others stay."""
     consumers = graph.consumers()
     replaced: dict[int, Operator] = {}
     dropped: set[int] = set()
@@ -39,7 +40,7 @@ def fold_pad(graph: Graph, accept: Callable[[Graph, Operator], bool]) -> Graph:
 
 
 def _folded(graph: Graph, pad: Operator, user: Operator) -> Operator | None:
-    """`user` reading what `pad` reads, with explicit padding; None when that would not be the same."""
+    """`user` with explicit padding, reading the input of `pad`; None when that would not compute the same."""
     if user.kind not in _FOLDABLE or user.inputs.count(pad.outputs[0]) != 1 or user.inputs[0] != pad.outputs[0]:
         return None
     source, padded = graph.tensors[pad.inputs[0]], graph.tensors[pad.outputs[0]]
@@ -67,14 +68,14 @@ def _folded(graph: Graph, pad: Operator, user: Operator) -> Operator | None:
 
 
 def _same_numbers(source: Tensor, padded: Tensor, filler: int) -> bool:
-    """Whether both are quantised alike, and the filler is their zero."""
+    """Whether both tensors are quantised alike, and the filler is their zero point."""
     a, b = source.quantization, padded.quantization
     alike = a is not None and b is not None and (a.scales, a.zero_points) == (b.scales, b.zero_points)
     return alike and a is not None and a.zero_points == (filler,)
 
 
 def _adds_nothing(graph: Graph, user: Operator) -> bool:
-    """Whether a float convolution's products with 0 are all 0."""
+    """Whether all products of a float convolution's weights with 0 are 0: no weight is infinite or NaN."""
     weights = graph.tensors[user.inputs[1]]
     if weights.dtype != "FLOAT32" or weights.data is None or len(weights.data) % 4:
         return False
@@ -82,7 +83,7 @@ def _adds_nothing(graph: Graph, user: Operator) -> bool:
 
 
 def _own_padding(graph: Graph, op: Operator) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """((top, bottom), (left, right)) the convolution adds itself, or None for a padding we do not know."""
+    """((top, bottom), (left, right)) that the convolution pads itself; None for an unknown padding."""
     source, target, weights = (graph.tensors[t] for t in (op.inputs[0], op.outputs[0], op.inputs[1]))
     if op.options.get("padding") == "VALID":
         return (0, 0), (0, 0)

@@ -1,9 +1,12 @@
-"""A chain of element-wise operators from 8 bits to 8 bits, through float32 or not, is a function of one byte: one table.
+"""Fuse a chain of element-wise operators into one table of 256 entries.
 
-Exact because the table is worked out entry by entry as TFLM's kernels would: each operator is a table already
-(`split/operators`), or one float32 operation that IEEE 754 rounds the same everywhere. What takes a function of the C
-library (EXP, LOG, float TANH, ...) ends a chain. Only chains that end up inside a region may be fused: no stock kernel
-computes a BYTE_FUNCTION.
+A chain from 8 bits to 8 bits is a function of one byte, even when it passes through float32:
+
+    int8 -> DEQUANTIZE -> RSQRT -> NEG -> QUANTIZE -> int8         becomes         int8 -> BYTE_FUNCTION -> int8
+
+This is exact: each entry is computed as TFLM's kernels would. Each operator is a table already (`split/operators`), or one
+float32 operation that IEEE 754 rounds the same everywhere. An operator that calls the C library (EXP, LOG, float TANH,
+...) ends a chain. Only chains that end up inside a region may be fused: no stock kernel computes a BYTE_FUNCTION.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from tflm_split.split.operators.unary import UNARY_KINDS
 Floats = npt.NDArray[np.float32]
 
 _TABLED = frozenset((*UNARY_KINDS, *BINARY_KINDS))
-"""Kinds that may be a table; those of BINARY_KINDS are when one operand is a constant of one element."""
+"""Kinds that can be a table. Those of BINARY_KINDS are one when an operand is a constant of one element."""
 
 _FLOAT: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType(
     {
@@ -42,12 +45,15 @@ _FLOAT: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType(
         "RELU6": lambda x: np.where(x > 6, np.float32(6), np.where(x < 0, np.float32(0), x)),
     }
 )
-"""TFLM's float32 kernels that are one correctly rounded operation or none."""
+"""TFLM's float32 kernels that round at most once per operation, as IEEE 754 says (RSQRT: twice)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """Operators from the first on, the tensor it reads, and what each of the 256 bytes becomes: 256 bytes or float32."""
+    """A chain of `operators` that reads tensor `source`.
+
+    `table` says what each of the 256 input bytes becomes: 256 bytes, or 256 little-endian float32.
+    """
 
     operators: tuple[Operator, ...]
     source: int
@@ -63,7 +69,7 @@ class _Chain:
 
 
 def fuse_byte_functions(graph: Graph, accept: Callable[[Graph, Operator], bool]) -> Graph:
-    """`graph` with every chain of two operators and more fused whose result `accept`s; others stay."""
+    """`graph` with every chain of at least two operators fused that `accept` accepts. The others stay."""
     consumers = graph.consumers()
     taken: set[int] = set()
     fused: dict[int, Operator] = {}
@@ -87,7 +93,7 @@ def fuse_byte_functions(graph: Graph, accept: Callable[[Graph, Operator], bool])
 
 
 def _next(graph: Graph, op: Operator, consumers: Mapping[int, Sequence[int]]) -> Operator | None:
-    """The operator that reads what `op` makes, if nobody else does and it may belong to a chain."""
+    """The only reader of what `op` makes; None when there are more, or when it cannot belong to a chain."""
     users = consumers.get(op.outputs[0], ())
     if len(op.outputs) != 1 or len(users) != 1 or op.outputs[0] in graph.outputs:
         return None
@@ -97,9 +103,9 @@ def _next(graph: Graph, op: Operator, consumers: Mapping[int, Sequence[int]]) ->
 
 def _longest_chain(graph: Graph, first: Operator, consumers: Mapping[int, Sequence[int]]) -> _Chain | None:
     """The longest chain from `first` that ends in bytes; None when there is none."""
-    found = _tabled(graph, first)
+    first_table = _tabled(graph, first)
     longest = None
-    chain = _Chain((first,), *found) if found else None
+    chain = _Chain((first,), *first_table) if first_table else None
     while chain is not None:
         if chain.ends_in_bytes:
             longest = chain
@@ -109,7 +115,7 @@ def _longest_chain(graph: Graph, first: Operator, consumers: Mapping[int, Sequen
 
 
 def _tabled(graph: Graph, op: Operator) -> tuple[int, bytes] | None:
-    """(the tensor it reads, its table) of an operator of 8-bit input that is a table by itself."""
+    """(the tensor it reads, its table) of an operator that is a table by itself; None for any other."""
     try:
         (row_op,) = split_operator(graph, op)
     except Refusal:
@@ -121,35 +127,36 @@ def _tabled(graph: Graph, op: Operator) -> tuple[int, bytes] | None:
 
 
 def _extended(graph: Graph, chain: _Chain, op: Operator) -> _Chain | None:
-    """`chain` and what `op` makes of its end; None when that is not exact."""
+    """`chain` with `op` added at its end; None when that would not be exact."""
     if chain.ends_in_bytes:
-        found = _tabled(graph, op) if op.kind in _TABLED else None
-        if found is None or found[0] != chain.output:
+        tabled = _tabled(graph, op) if op.kind in _TABLED else None
+        if tabled is None or tabled[0] != chain.output:
             return None
-        width = len(found[1]) // 256
-        table = b"".join(found[1][width * byte : width * (byte + 1)] for byte in chain.table)
+        entries = tabled[1]
+        width = len(entries) // 256
+        table = b"".join(entries[width * byte : width * (byte + 1)] for byte in chain.table)
     else:
         if graph.tensors[op.inputs[0]].shape != graph.tensors[op.outputs[0]].shape:
             return None
         values = np.frombuffer(chain.table, "<f4").astype(np.float32)
         with np.errstate(all="ignore"):
-            made = _quantized(graph, op, values) if op.kind == "QUANTIZE" else _computed(graph, op, values)
-        if made is None:
+            results = _quantized(graph, op, values) if op.kind == "QUANTIZE" else _computed(graph, op, values)
+        if results is None:
             return None
-        table = made
+        table = results
     return _Chain((*chain.operators, op), chain.source, table)
 
 
 def _computed(graph: Graph, op: Operator, values: Floats) -> bytes | None:
-    """A float operator; None when it is not one of ours or leaves the numbers."""
+    """The results of a float operator, as float32; None when it is not in `_FLOAT`, or a result is infinite or NaN."""
     if op.kind not in _FLOAT or graph.tensors[op.outputs[0]].dtype != "FLOAT32":
         return None
-    made: Floats = np.asarray(_FLOAT[op.kind](values), np.float32)
-    return bytes(made.astype("<f4").data) if np.isfinite(made).all() else None
+    results: Floats = np.asarray(_FLOAT[op.kind](values), np.float32)
+    return bytes(results.astype("<f4").data) if np.isfinite(results).all() else None
 
 
 def _quantized(graph: Graph, op: Operator, values: Floats) -> bytes | None:
-    """QUANTIZE as its kernel does it: the quotient in float32, halves away from zero (reference/quantize.h)."""
+    """The results of a QUANTIZE, as bytes: quotients in float32, halves away from zero (reference/quantize.h)."""
     try:
         (row_op,) = split_operator(graph, op)
     except Refusal:
@@ -159,6 +166,6 @@ def _quantized(graph: Graph, op: Operator, values: Floats) -> bytes | None:
     assert not isinstance(scale, bytes) and not isinstance(low, bytes) and not isinstance(high, bytes)
     quotients = (values / np.float32(scale)).astype(np.float64)
     rounded = np.copysign(np.floor(np.abs(quotients) + 0.5), quotients) + int(params["zero_point"])
-    if not (np.abs(rounded) < 2**31 - 2**8).all():  # what no int32 holds has no defined result
+    if not (np.abs(rounded) < 2**31 - 2**8).all():  # C does not define the result beyond int32
         return None
     return bytes(np.clip(rounded, low, high).astype(np.int64).astype(np.uint8).data)

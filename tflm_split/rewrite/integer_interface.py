@@ -1,7 +1,7 @@
 """Strip QUANTIZE at a float input and DEQUANTIZE at a float output: the application hands over int8 itself.
 
-Not exact in the sense of the other rewrites: the model's interface changes, so it is done only when asked for, and the
-change is reported with scale and zero point.
+Unlike the other rewrites, this one changes the model's interface. So it is done only on request, and the change is
+reported with scale and zero point.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Side = Literal["input", "output"]
 
 @dataclass(frozen=True, slots=True)
 class InterfaceChange:
-    """Position `position` of the model's inputs or outputs (`side`) is now tensor `tensor` instead of `was`."""
+    """Input or output `position` of the model is now tensor `tensor`, quantised as said, instead of tensor `was`."""
 
     side: Side
     position: int
@@ -27,6 +27,7 @@ class InterfaceChange:
     zero_point: int
 
     def sentence(self) -> str:
+        """The change as a sentence for the report."""
         return (
             f"{self.side} {self.position} is {self.dtype} now, not FLOAT32: "
             f"real = {self.scale!r} * (q - ({self.zero_point}))"
@@ -34,7 +35,7 @@ class InterfaceChange:
 
 
 def strip_float_interface(graph: Graph) -> tuple[Graph, tuple[InterfaceChange, ...]]:
-    """`graph` without the conversions at its border, and what changed; the graph itself when there are none."""
+    """(`graph` without the conversions at its inputs and outputs, what changed); unchanged when there are none."""
     producers, consumers = graph.producers(), graph.consumers()
     inputs, outputs = list(graph.inputs), list(graph.outputs)
     changes: list[InterfaceChange] = []

@@ -1,7 +1,15 @@
-"""What if a chain of windows made its result some columns at a time? Rows of what lies in between are then never whole.
+"""What if a chain of convolutions and pools made its result some columns at a time?
 
-Every tile is a chain of its own on a slice of the columns, and the tiles' results are joined along columns: slices and
-joints are windows onto the same bytes, not copies. Where windows overlap, columns at the tiles' edges are made by both.
+Then rows of the maps in between are never whole. Each tile is a chain of its own, on a slice of the columns:
+
+    input            [ . . . . . . . . ]
+                      `---------'             tile 1 reads these columns
+                            `---------'       tile 2 reads these: two columns are the halo, read by both
+    in between       [ tile 1 ]  [ tile 2 ]   at different times
+    result           [ 1 1 1 1 | 2 2 2 2 ]    joined along columns
+
+Slices and joints are windows onto the same bytes, not copies. Where windows overlap, both tiles compute the columns of the
+halo.
 """
 
 from __future__ import annotations
@@ -22,14 +30,20 @@ WINDOWED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"}) | POOLS
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """`operators`, each reading only what the one before it makes, cut where the last one's output has `edges`: its first
-    column, 0, and the first columns of all other tiles."""
+    """Compute the chain `operators` in tiles of columns.
+
+    Each operator reads only what the one before it makes. `edges` are the first columns of all tiles in the last
+    operator's output, the first of them 0.
+    """
 
     operators: tuple[int, ...]
     edges: tuple[int, ...]
 
     def applied(self, graph: Graph) -> Graph:
-        """`graph` with the chain tiled; raises ModelError when it is no chain of windows, or the edges are not inside."""
+        """`graph` with the chain tiled.
+
+        Raises ModelError when `operators` are no chain of windows, or when an edge lies outside of the result.
+        """
         chain = [graph.operators[k] for k in self.operators]
         consumers = graph.consumers()
         for op, after in pairwise(chain):
@@ -53,7 +67,7 @@ class Tiles:
 
 
 def column_windows(graph: Graph, op: Operator) -> tuple[Axis, Axis]:
-    """The window of a WINDOWED operator along height and width; raises Refusal when it has none."""
+    """The windows of a WINDOWED operator along height and along width. Raises Refusal when they do not fit."""
     source, target = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
     if op.kind in POOLS:
         height, width = (int(op.options[f"filter_{side}"]) for side in ("height", "width"))
@@ -74,7 +88,7 @@ class _Builder:
         self.operators: list[Operator] = []
 
     def tile(self, chain: list[Operator], first: int, stop: int) -> int:
-        """The chain for columns [first, stop) of its end; gives their tensor."""
+        """Add the chain that makes columns [first, stop) of the result, and return the index of the tensor of these."""
         if not first < stop:
             raise ModelError("a tile has no columns")
         reads = []

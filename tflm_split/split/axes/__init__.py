@@ -1,4 +1,5 @@
-"""Connected axes: which axis of an operator's output follows which axis of its operands. The one owner of that fact.
+"""Connected axes: which axis of an operator's output follows which axis of its operands? This folder owns that fact.
 
-`table.py` has an entry per kind of operator, `connected.py` asks it for the tensors that can be cut along a common axis.
+`table.py` has one entry per kind of operator. `connected.py` uses it to find the tensors that can be cut along a common
+axis.
 """

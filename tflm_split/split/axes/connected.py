@@ -1,10 +1,17 @@
 """Which tensors can be cut along a common axis, and where does that end?
 
-From an axis of a tensor, the stretch spreads to whatever follows that axis or is followed by it, through windows too. Its
-tensors are cut into the same parts, and a part of all of them can be made, used and forgotten before the next: so nothing
-in a stretch may need, directly or by way of others, a whole tensor that the stretch makes. What does is after the stretch;
-what is needed whole itself, before it. The queries and scores of attention are a stretch along the queries, keys and
-values lie before it, because every query needs all of them.
+These tensors form a *stretch*. It starts at one axis of one tensor. It spreads to every axis that follows this one or is
+followed by it, through windows, too. All tensors of a stretch are cut into the same parts, and one part of all of them can
+be made, used and forgotten before the next part:
+
+    keys, values ----whole----.
+                              v
+    queries --row by row--> scores --row by row--> softmax --row by row--> result
+    `------------------------- the stretch -------------------------------------'
+
+So nothing in a stretch may need a whole tensor that the stretch makes, directly or through others. A tensor that needs one
+lies after the stretch. A tensor that is needed whole lies before it. In attention, keys and values lie before the stretch,
+because every query needs all of them.
 """
 
 from __future__ import annotations
@@ -21,9 +28,10 @@ from tflm_split.split.axes.table import loops_of
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Operator `operator` makes `made` of `read`: what their axes are to each other; `axis`, of the one not asked about.
+    """Operator `operator` makes tensor `made` of tensor `read`, and their axes are related by `relation`.
 
-    `summed`: of a reduction, whether parts can be taken in one after the other.
+    `axis` is the axis of that one of the two that was not asked about; -1 for none. `halo`: how many indices neighbouring
+    parts share. `summed`: parts of `read` can be taken in one after the other (a reduction).
     """
 
     operator: int
@@ -37,10 +45,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """`axes`: tensor -> the axis it is cut along; they are made or read by the stretch, and in it never needed whole.
+    """Tensors that are cut along a common axis. None of them is needed whole inside the stretch.
 
-    `windows`: links inside with windows, that may overlap. `starts`: links from what lies before it, or is needed whole;
-    `ends`: links to what lies after it. Beside these it ends at the model's own inputs and outputs, and at constants.
+    `axes`: tensor -> the axis it is cut along. `windows`: links inside the stretch whose windows may overlap. `starts`:
+    links from tensors before it, or from those needed whole. `ends`: links to tensors after it. A stretch also ends at the
+    model's inputs and outputs, and at constants.
     """
 
     axes: Mapping[int, int]
@@ -50,15 +59,13 @@ class Stretch:
 
 
 def connected(graph: Graph, tensor: int, axis: int) -> Stretch:
-    """The stretch of one axis of a tensor that is no constant."""
+    """The stretch that one axis of `tensor` belongs to; `tensor` is no constant."""
     walk = _Walk(graph)
     outside: frozenset[int] = frozenset()
     while True:
         axes = walk.spread(tensor, axis, outside)
         misplaced = (walk.misplaced(link, tensor, axes) for link in walk.whole(axes))
-        new = next(
-            (found for found in misplaced if not found <= outside), None
-        )  # one at a time: the nearest decides first
+        new = next((tensors for tensors in misplaced if not tensors <= outside), None)  # one at a time, nearest first
         if new is None:
             break
         outside |= new
@@ -73,7 +80,7 @@ def connected(graph: Graph, tensor: int, axis: int) -> Stretch:
 
 
 _PASSES = (Relation.IDENTITY, Relation.WINDOW)
-"""How a part of one tensor becomes a part of another."""
+"""Relations through which a part of one tensor becomes a part of another one."""
 
 
 def _is_inside(axes: Mapping[int, int], other: int, link: Link) -> bool:
@@ -81,7 +88,7 @@ def _is_inside(axes: Mapping[int, int], other: int, link: Link) -> bool:
 
 
 class _Walk:
-    """A graph, and what is asked of it again and again."""
+    """Walks over a graph, with the answers that are needed many times."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -90,7 +97,7 @@ class _Walk:
         self._loops: dict[int, Loops] = {}
 
     def spread(self, tensor: int, axis: int, outside: AbstractSet[int]) -> dict[int, int]:
-        """What can be reached from an axis without entering `outside`, nearest first; each tensor along one axis."""
+        """Tensor -> its axis, for all that one axis reaches without entering `outside`, nearest first."""
         axes = {tensor: axis}
         todo = deque(axes)
         while todo:
@@ -104,7 +111,7 @@ class _Walk:
         return axes
 
     def whole(self, axes: Mapping[int, int]) -> Iterator[Link]:
-        """Links along which a part of what is made would need all of what is read, one of them in the stretch."""
+        """Links between the stretch and a tensor, where a part of `made` needs the whole of `read`."""
         for t, axis in axes.items():
             for link in self.above(t, axis):
                 if link.relation not in _PASSES or axes.get(link.read, link.axis) != link.axis:
@@ -114,10 +121,11 @@ class _Walk:
                     yield link
 
     def misplaced(self, link: Link, seed: int, axes: Mapping[int, int]) -> AbstractSet[int]:
-        """What a link along which something is needed whole puts before or after the stretch, which keeps `seed`.
+        """Which tensors must leave the stretch because of `link`, along which a tensor is needed whole?
 
-        What is made of the seed is never put before it, what it is made of never after. Where that leaves a choice, the
-        nearer tensor stays.
+        Either all that `link.read` is made of goes before the stretch, or all that is made of `link.made` goes after it.
+        The tensor `seed` stays. What is made of the seed never goes before it, and what it is made of never after. Where
+        that leaves a choice, the tensor nearer to the seed stays.
         """
         before, after = self._reachable(link.read, upwards=True), self._reachable(link.made, upwards=False)
         if seed in before:
@@ -133,7 +141,7 @@ class _Walk:
         return after if places[0] < places[1] else before
 
     def above(self, tensor: int, axis: int) -> Iterator[Link]:
-        """From a tensor's axis to what it is made of."""
+        """Links from a tensor's axis to the tensors it is made of."""
         if tensor not in self._producers:
             return
         op = self._graph.operators[self._producers[tensor]]
@@ -146,7 +154,7 @@ class _Walk:
             yield Link(op.index, read, tensor, relation, -1 if follower is None else follower, halo)
 
     def below(self, tensor: int, axis: int) -> Iterator[Link]:
-        """From a tensor's axis to what is made of it."""
+        """Links from a tensor's axis to the tensors made of it."""
         for k in self._consumers.get(tensor, ()):
             op = self._graph.operators[k]
             for made in op.outputs:
@@ -170,8 +178,8 @@ class _Walk:
         return self._loops[made]
 
     def _reachable(self, tensor: int, *, upwards: bool) -> AbstractSet[int]:
-        """`tensor`, and all it is made of or all that is made of it."""
-        found = {tensor}
+        """`tensor`, and all that it is made of (`upwards`) or all that is made of it."""
+        reached = {tensor}
         todo = [tensor]
         while todo:
             t = todo.pop()
@@ -180,6 +188,6 @@ class _Walk:
                 near = [n for k in ops for n in self._graph.operators[k].inputs if n != ABSENT]
             else:
                 near = [n for k in self._consumers.get(t, ()) for n in self._graph.operators[k].outputs]
-            todo += (n for n in near if n not in found)
-            found.update(near)
-        return found
+            todo += (n for n in near if n not in reached)
+            reached.update(near)
+        return reached

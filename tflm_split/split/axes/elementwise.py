@@ -1,4 +1,4 @@
-"""Operators that make an element of one element of each operand, and those that look along the channels."""
+"""Operators that make an element of one element of each operand, and operators that look along the channels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tflm_split.split.operators.common import need
 
 
 def elementwise(graph: Graph, op: Operator, output: int) -> Loops:
-    """Operands are broadcast to the output, axes counted from the last."""
+    """Each operand axis follows the output axis at the same place, counted from the last; axes of 1 are broadcast."""
     shape = graph.tensors[op.outputs[output]].shape
     return Loops(len(shape), shape, {k: _aligned(graph, t, shape) for k, t in enumerate(op.inputs) if t != ABSENT})
 
@@ -22,7 +22,7 @@ def _aligned(graph: Graph, tensor: int, shape: tuple[int, ...]) -> Axes:
 
 
 def along_channels(graph: Graph, op: Operator, output: int) -> Loops:
-    """Like element by element, but each element looks at all channels of its pixel: a softmax, a norm."""
+    """As `elementwise`, but each element needs all channels of its pixel: a softmax, a norm."""
     source, target = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[output]]
     need(source.shape == target.shape and len(source.shape) > 0, "geometry", "its input and output differ in shape")
     last = len(source.shape) - 1

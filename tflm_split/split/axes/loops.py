@@ -1,9 +1,14 @@
 """What does it mean that one axis follows another?
 
-An output of an operator is computed over loops: one along each of its axes, then one along each axis that is summed away
-(or maximised, or looked through: what can be taken in part by part). An axis of an operand follows at most one loop: to
-each index of the loop belong the indices of the axis that are needed there. What is said here is an upper bound on what a
-single element of the output may depend on, and tests hold it against TFLM.
+An output of an operator is computed over loops: one along each of its axes, then one along each axis that is summed (or
+maximised) away. An axis of an operand follows at most one loop: each index of the loop needs certain indices of the axis.
+A CONV_2D, for example:
+
+    output [batch, height, width, channels]          loops 0, 1, 2, 3, and loop 4 over the input channels
+    input  [batch, height, width, channels]          its axes follow loops 0, 1 (window), 2 (window), 4
+    weights [channels, kernel, kernel, depth]        its axes follow loops 3, none, none, 4
+
+This is an upper bound on what one element of the output depends on. Tests compare it with TFLM.
 """
 
 from __future__ import annotations
@@ -15,25 +20,25 @@ from enum import Enum
 from tflm_split.split.rows import SAME_ROW, BatchRows, Between, MappedRow, TransposedWindow, Window
 
 Reach = Window | TransposedWindow | MappedRow | Between | BatchRows
-"""Indices of an axis by the index of a loop. Rows are the example they are named after; they serve any axis."""
+"""Index of a loop -> indices of an axis. These classes are named after rows, but serve any axis."""
 
 IN_STEP = SAME_ROW
-"""Each index needs the same index."""
+"""Index i needs index i."""
 
 
 class Relation(Enum):
     """How an axis of an output and an axis of an operand are related."""
 
     IDENTITY = "identity"
-    """Index i needs index i, and both have as many."""
+    """Index i needs index i, and both axes have the same size."""
     WINDOW = "window"
-    """Index i needs some indices, of which neighbours may share some: `Follows.halo`."""
+    """Index i needs some indices, and neighbours may share some of them: the halo."""
     REDUCTION = "reduction"
     """Each element of the output needs every index."""
     BROADCAST = "broadcast"
-    """Of an output's axis: each index needs the same of the operand."""
+    """Of an output's axis: all its indices need the same elements of the operand."""
     NONE = "none"
-    """Nothing is known, or nothing that a cut could use."""
+    """Nothing is known that a cut could use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +50,12 @@ class Follows:
     reach: Reach = IN_STEP
 
     def indices(self, i: int) -> range:
-        """In increasing order."""
+        """The indices that index i of the loop needs, in increasing order."""
         return self.reach.rows(i, self.size)
 
     @property
     def halo(self) -> int:
-        """How many indices two neighbouring parts of the loop both need, where it is cut well."""
+        """How many indices of the axis two neighbouring parts of the loop both need, at best."""
         match self.reach:
             case Window(kernel, stride, dilation):
                 return max((kernel - 1) * dilation + 1 - stride, 0)
@@ -63,15 +68,16 @@ class Follows:
 
 
 Axes = tuple[Follows | None, ...]
-"""By axis of an operand; None: no index of it belongs to an index of a loop."""
+"""Per axis of an operand: what it follows; None when it follows no loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loops:
-    """How one output with `rank` axes is computed: the loops' sizes, its own axes first, and what its operands follow.
+    """How one output with `rank` axes is computed.
 
-    `operands` by position among the operator's inputs; of one that is missing there nothing is known. `torn` are axes of
-    the output whose indices follow several axes, or one that another axis of the output follows, too.
+    `sizes` are the sizes of the loops, those of the output's own axes first. `operands`: position among the operator's
+    inputs -> what its axes follow; nothing is known of a missing one. `torn`: axes of the output that follow several axes
+    of an operand, or share one with another axis of the output.
     """
 
     rank: int
@@ -80,7 +86,7 @@ class Loops:
     torn: frozenset[int] = frozenset()
 
     def of_input(self, position: int, axis: int) -> Relation:
-        """What an operand's axis is to the output: never BROADCAST."""
+        """How the axis of an operand is related to the output; never BROADCAST."""
         follows = self.followed(position, axis)
         if follows is None:
             return Relation.NONE
@@ -90,7 +96,7 @@ class Loops:
         return Relation.IDENTITY if in_step else Relation.WINDOW
 
     def of_output(self, position: int, axis: int) -> Relation:
-        """What an axis of the output is to an operand."""
+        """How an axis of the output is related to an operand."""
         if position not in self.operands:
             return Relation.NONE
         follower = self.follower(position, axis)
@@ -99,12 +105,12 @@ class Loops:
         return Relation.NONE if axis in self.torn else Relation.BROADCAST
 
     def followed(self, position: int, axis: int) -> Follows | None:
-        """What is known of an operand's axis."""
+        """What an operand's axis follows; None when that is unknown, or nothing."""
         axes = self.operands.get(position, ())
         return axes[axis] if 0 <= axis < len(axes) else None
 
     def follower(self, position: int, loop: int) -> int | None:
-        """The axis of an operand that follows a loop."""
+        """The axis of an operand that follows a loop; None when there is none."""
         axes = self.operands.get(position, ())
         return next((a for a, follows in enumerate(axes) if follows is not None and follows.loop == loop), None)
 
@@ -117,15 +123,15 @@ class Loops:
 
 
 def unknown(rank: int) -> Loops:
-    """The loops of an operator of which nothing is known."""
+    """The loops of an output with `rank` axes whose operator is unknown."""
     return Loops(rank, (), {}, frozenset(range(rank)))
 
 
 def in_blocks(outputs: int, inputs: int) -> Reach:
-    """Each `outputs` indices need the same `inputs` indices, block by block."""
+    """Blocks: each block of `outputs` indices needs the block of `inputs` indices at the same place."""
     return IN_STEP if outputs == inputs == 1 else BatchRows(outputs, inputs)
 
 
 def whole(size: int, loop_size: int) -> Reach:
-    """Each index needs all."""
+    """Each of the loop's `loop_size` indices needs all `size` indices."""
     return BatchRows(loop_size, size)

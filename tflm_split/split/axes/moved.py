@@ -1,4 +1,4 @@
-"""Operators that only move elements: reshapes, transpositions, parts of tensors and tensors of parts."""
+"""Operators that only move elements: reshapes, transpositions, slices, concatenations, padding, look-ups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tflm_split.split.rows import MappedRow, Window
 
 
 def reshape(graph: Graph, op: Operator, output: int) -> Loops:
-    """Elements keep their order."""
+    """RESHAPE and its kin: elements keep their order, so axes of the same product belong together."""
     source, target = operand(graph, op, 0), graph.tensors[op.outputs[output]]
     need(0 < source.elements == target.elements, "geometry", "its input and output differ in size")
     axes, torn = reshaped(source.shape, target.shape)
@@ -22,7 +22,7 @@ def reshape(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def transpose(graph: Graph, op: Operator, output: int) -> Loops:
-    """Output axis o is the input's axis that the permutation, operand 1, has at o."""
+    """TRANSPOSE: output axis o is input axis `permutation[o]`; the permutation is operand 1."""
     source, target = operand(graph, op, 0).shape, graph.tensors[op.outputs[output]].shape
     rank = len(source)
     given = np.frombuffer(constant(graph, op, 1, "INT32").data or b"", "<i4").tolist()
@@ -33,7 +33,7 @@ def transpose(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def concatenation(graph: Graph, op: Operator, output: int) -> Loops:
-    """Along its axis, each input is there for some indices only."""
+    """CONCATENATION: along its axis, an index of the output needs one input only."""
     target = graph.tensors[op.outputs[output]].shape
     axis = _axis(option_int(op, "axis"), len(target))
     operands: dict[int, Axes] = {}
@@ -50,7 +50,7 @@ def concatenation(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def pack(graph: Graph, op: Operator, output: int) -> Loops:
-    """One index of the new axis needs one input, and nothing of the others."""
+    """PACK: an index of the new axis needs one input, and nothing of the others."""
     target = graph.tensors[op.outputs[output]].shape
     axis = _axis(option_int(op, "axis", 0), len(target))
     inner = [a for a in range(len(target)) if a != axis]
@@ -63,7 +63,7 @@ def pack(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def sliced(graph: Graph, op: Operator, output: int) -> Loops:
-    """STRIDED_SLICE, SLICE, SPLIT, SPLIT_V and UNPACK; an axis of which one index is taken, and then left out, is lost."""
+    """STRIDED_SLICE, SLICE, SPLIT, SPLIT_V and UNPACK. An axis that the output lacks follows nothing."""
     taken = slices_taken(graph, op)[output]
     source, target = graph.tensors[sliced_input(op)].shape, graph.tensors[op.outputs[output]].shape
     left_out = 0
@@ -88,7 +88,7 @@ def _picked(taken: range, size: int) -> Reach:
 
 
 def pad(graph: Graph, op: Operator, output: int) -> Loops:
-    """Shifted by what is put before it."""
+    """PAD and PADV2: each axis is shifted by the padding before it."""
     source, target = operand(graph, op, 0).shape, graph.tensors[op.outputs[output]].shape
     amounts = pad_amounts(graph, op)
     need(len(source) == len(target) == len(amounts), "rank", "its padding does not fit its input")
@@ -102,12 +102,12 @@ def pad(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def space_to_depth(graph: Graph, op: Operator, output: int) -> Loops:
-    """A row or column needs a block of them; channels are torn."""
+    """SPACE_TO_DEPTH: a row (or column) needs a block of rows; channels are torn."""
     return _blocks(graph, op, output, shrinks=True)
 
 
 def depth_to_space(graph: Graph, op: Operator, output: int) -> Loops:
-    """A block of rows or columns needs one; channels are torn."""
+    """DEPTH_TO_SPACE: a block of rows (or columns) needs one row; channels are torn."""
     return _blocks(graph, op, output, shrinks=False)
 
 
@@ -124,7 +124,10 @@ def _blocks(graph: Graph, op: Operator, output: int, shrinks: bool) -> Loops:
 
 
 def gather(graph: Graph, op: Operator, output: int) -> Loops:
-    """The axes of the indices take the place of the axis gathered along, whose own indices depend on their values."""
+    """GATHER: the axes of the indices replace the axis gathered along.
+
+    Which entries an output needs is known at run time only, so the table's own axis follows nothing.
+    """
     table, indices = operand(graph, op, 0).shape, operand(graph, op, 1).shape
     target = graph.tensors[op.outputs[output]].shape
     axis = _axis(option_int(op, "axis", 0), len(table))

@@ -1,4 +1,4 @@
-"""Which axes stay together when a tensor's elements, in their order, get another shape?"""
+"""Which axes stay together when a tensor is reshaped, its elements keeping their order?"""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ Shape = tuple[int, ...]
 
 
 def reshaped(source: Shape, target: Shape) -> tuple[Axes, frozenset[int]]:
-    """What the source's axes follow of the target's, and which of the target's axes are torn.
+    """(which axis of the target each axis of the source follows, which axes of the target are torn).
 
-    Axes are matched by runs of equal product. In a run of several axes the outermost of each side belong
-    together, if one's elements are whole blocks of the other's; those within are lost.
+    Axes are matched in the shortest runs of equal product:
+
+        source  [ 4 ][ 6   2 ][ 5 ]        4 follows 4, 5 follows 5,
+        target  [ 4 ][ 3   4 ][ 5 ]        and in the run 6 x 2 = 3 x 4 only the outermost may: 6 in blocks of 2 per 3
+
+    In a run of several axes the outermost axis of each side belong together if one's elements are whole blocks of the
+    other's. The inner axes of the run are lost.
     """
     axes: list[Follows | None] = [None] * len(source)
     torn: set[int] = set()
@@ -32,7 +37,7 @@ def reshaped(source: Shape, target: Shape) -> tuple[Axes, frozenset[int]]:
 
 
 def _outermost(source_block: int, target_block: int) -> Reach | None:
-    """Elements of one index of either outermost axis -> how they meet."""
+    """How the outermost axes of a run meet, by the elements that one index of each spans; None when they do not."""
     if source_block == target_block:
         return IN_STEP
     if source_block % target_block == 0:
@@ -43,7 +48,7 @@ def _outermost(source_block: int, target_block: int) -> Reach | None:
 
 
 def _runs(source: Shape, target: Shape) -> Iterator[tuple[list[int], list[int]]]:
-    """The shortest runs of axes of both sides that hold the same elements; axes of one element are left out."""
+    """The shortest runs of axes (source, target) of equal product. Axes of one element are left out."""
     sides = [[a for a, size in enumerate(shape) if size > 1] for shape in (source, target)]
     while sides[0] or sides[1]:
         inner, outer = [sides[0].pop(0)], [sides[1].pop(0)]

@@ -1,6 +1,7 @@
-"""Which tensors grow with the square of an axis? Those with two axes that both follow, however far back, one and the same.
+"""Which tensors grow with the square of an axis?
 
-The scores of attention are such: a row per query and a column per key, and both follow the tokens.
+Those with two axes that both go back to the same axis of some tensor. The scores of attention are an example: they have a
+row per query and a column per key, and both follow the tokens.
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ from tflm_split.ir.graph import ABSENT, Graph
 from tflm_split.split.axes.table import loops_of
 
 Origins = frozenset[tuple[int, int]]
-"""(tensor, axis) pairs that follow no other."""
+"""(tensor, axis) pairs that an axis goes back to, and that follow no other axis themselves."""
 
 
 def squares(graph: Graph) -> frozenset[int]:
-    """Tensors that operators make, two of whose axes (of more than one index) have an origin in common."""
+    """Tensors with two axes, of more than one index each, that have an origin in common."""
     origins: dict[tuple[int, int], Origins] = {}
 
     def of(tensor: int, axis: int) -> Origins:
         return origins.get((tensor, axis), frozenset({(tensor, axis)}))
 
-    found = set()
+    square = set()
     for op in graph.operators:
         for k, t in enumerate(op.outputs):
             loops, shape = loops_of(graph, op, k), graph.tensors[t].shape
@@ -30,6 +31,6 @@ def squares(graph: Graph) -> frozenset[int]:
                 if followed and size > 1:
                     origins[t, axis] = frozenset[tuple[int, int]]().union(*followed)
                     if seen & origins[t, axis]:
-                        found.add(t)
+                        square.add(t)
                     seen |= origins[t, axis]
-    return frozenset(found)
+    return frozenset(square)

@@ -1,4 +1,4 @@
-"""Products of matrices, and reductions: what is summed away, and what stays."""
+"""Products of matrices, and reductions: which axes are summed away, and which stay?"""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tflm_split.split.operators.common import constant, need, operand
 
 
 def fully_connected(graph: Graph, op: Operator, output: int) -> Loops:
-    """The input's last elements, as many as the weights [units, depth] are deep, are summed; what is before them stays.
+    """FULLY_CONNECTED, weights [units, depth]: the last `depth` elements of the input are summed, the axes before stay.
 
-    Where they are several axes of the input, the outermost follows the sum in blocks.
+    When these elements span several axes of the input, the outermost of them follows the sum in blocks.
     """
     source, weights, target = operand(graph, op, 0), operand(graph, op, 1), graph.tensors[op.outputs[output]]
     need(len(weights.shape) == 2 and len(target.shape) > 0, "geometry", "its weights are not 2-dimensional")
@@ -34,7 +34,7 @@ def fully_connected(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def matrix_product(graph: Graph, op: Operator, output: int) -> Loops:
-    """Matrices [.., rows, sum] and [.., sum, columns], either one transposed if the options say so; batches broadcast."""
+    """BATCH_MATMUL of [.., rows, sum] and [.., sum, columns]; options may transpose either. Batches are broadcast."""
     target, rank = graph.tensors[op.outputs[output]].shape, len(graph.tensors[op.outputs[output]].shape)
     need(rank >= 2, "rank", "its output is no matrix")
     row, column, summed = rank - 2, rank - 1, rank
@@ -60,7 +60,7 @@ def matrix_product(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def reduced(graph: Graph, op: Operator, output: int) -> Loops:
-    """The axes that operand 1 names are gone, or of one element; the others stay."""
+    """MEAN and its kin: the axes that operand 1 names are summed away (or kept with one element); the others stay."""
     source, target = operand(graph, op, 0).shape, graph.tensors[op.outputs[output]].shape
     given = np.frombuffer(constant(graph, op, 1, "INT32").data or b"", "<i4").tolist()
     rank = len(source)

@@ -1,7 +1,7 @@
-"""Operator kind -> which axis of its output follows which axis of its operands. One entry per kind; the others: unknown.
+"""Operator kind -> which axis of its output follows which axis of its operands? Kinds without an entry are unknown.
 
 To add a kind, write a function `(Graph, Operator, position of the output) -> Loops` that raises Refusal where it does not
-know, enter it here, and an example of it in `tests/test_axes.py`.
+know. Enter it here, and enter an example of it in `tests/test_axes.py`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ AXES: Mapping[str, Rule] = MappingProxyType(
 
 
 def loops_of(graph: Graph, op: Operator, output: int = 0) -> Loops:
-    """How the axes of one output of `op` follow its operands'; of what the table does not know, nothing."""
+    """How the axes of output `output` of `op` follow those of its operands; `unknown` where the table has no answer."""
     rule = AXES.get(op.kind)
     target = graph.tensors[op.outputs[output]]
     if rule is None:

@@ -1,4 +1,4 @@
-"""Convolutions, pools and resizing: rows and columns follow rows and columns by windows, channels by what the kind is."""
+"""Convolutions, pools and resizing: rows and columns follow by windows, channels as each kind needs them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUMMED = 4
 
 
 def convolution(graph: Graph, op: Operator, output: int) -> Loops:
-    """Each output channel of a group is a sum over the group's input channels; weights [out, height, width, in / groups]."""
+    """CONV_2D, weights [out, height, width, in / groups]: an output channel sums over its group's input channels."""
     source, weights, target = (
         _map(operand(graph, op, 0)),
         operand(graph, op, 1),
@@ -38,7 +38,7 @@ def convolution(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def depthwise(graph: Graph, op: Operator, output: int) -> Loops:
-    """Output channel c is made of input channel c // multiplier; weights [1, height, width, out]."""
+    """DEPTHWISE_CONV_2D, weights [1, height, width, out]: output channel c needs input channel c // multiplier."""
     source, weights, target = (
         _map(operand(graph, op, 0)),
         operand(graph, op, 1),
@@ -54,7 +54,7 @@ def depthwise(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def transposed_convolution(graph: Graph, op: Operator, output: int) -> Loops:
-    """Operands: shape, weights [out, height, width, in], input, bias. An input pixel reaches a kernel of output pixels."""
+    """TRANSPOSE_CONV of (shape, weights [out, height, width, in], input, bias): an input pixel reaches a kernel of outputs."""
     weights, source, target = (
         operand(graph, op, 1),
         _map(operand(graph, op, 2)),
@@ -73,7 +73,7 @@ def transposed_convolution(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def pool(graph: Graph, op: Operator, output: int) -> Loops:
-    """Channel by channel; rows or columns that one window takes in whole are reduced."""
+    """Pools work channel by channel. Rows or columns that one window takes in whole are a reduction."""
     source, target = _map(operand(graph, op, 0)), _map(graph.tensors[op.outputs[output]])
     kernel = (option_int(op, "filter_height"), option_int(op, "filter_width"))
     by_window = _channel_by_channel(source, target, _windows(op, source, target, kernel, dilated=False))
@@ -88,7 +88,7 @@ def pool(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def resize(graph: Graph, op: Operator, output: int) -> Loops:
-    """Channel by channel; a row or column is picked from one, or mixed of two."""
+    """RESIZE works channel by channel. A row (or column) is a copy of one, or a mix of two."""
     source, target = _map(operand(graph, op, 0)), _map(graph.tensors[op.outputs[output]])
     return _channel_by_channel(source, target, resize_reaches(op, source, target))
 
@@ -111,7 +111,7 @@ def _windows(op: Operator, source: Tensor, target: Tensor, kernel: tuple[int, in
 
 
 def _pixels(source: Tensor, target: Tensor, reaches: Sequence[Reach], channels: Follows) -> Axes:
-    """What the axes of a map follow: the batch in step, rows and columns by `reaches`."""
+    """What the axes of a map follow: the batch index by index, rows and columns by `reaches`, channels as given."""
     need(source.shape[0] == target.shape[0], "batch", "its input and output differ in batch")
     batch, height, width, _ = source.shape
     return Follows(0, batch), Follows(1, height, reaches[0]), Follows(2, width, reaches[1]), channels
