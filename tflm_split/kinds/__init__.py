@@ -1,6 +1,7 @@
-"""The kinds of op that a program is made of: one value for each, `Kind`, and everything that asks about a kind asks it.
+"""The kinds of op that a program is made of. Each is one value of type `Kind`, the owner of all facts about it.
 
-`OpKind` numbers them; `of(op_kind)` is the value. See `kind.py` for what there is to know of a kind, `table.py` for the list.
+`OpKind` numbers the kinds, and `of(op_kind)` gives the value. `kind.py` says what there is to know of a kind, `table.py`
+lists them all.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""Two operands, element by element, either of them broadcast: ADD, SUB, MUL, MINIMUM, MAXIMUM, SQUARED_DIFFERENCE, PRELU,
-and of int16 and float32 the first three at once.
+"""Element-wise kinds of two operands, either of which may be broadcast.
+
+int8 has ADD, SUB, MUL, MINIMUM, MAXIMUM, SQUARED_DIFFERENCE and PRELU. For int16 and for float32, one kind does ADD, SUB
+and MUL.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CONV_SUM and CONV_SUM_LAST: a convolution that takes its input channels group by group."""
+"""CONV_SUM and CONV_SUM_LAST: a convolution that takes in its input channels group by group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tflm_split.kinds.window import window_fault
 
 
 def _sums_fault(case: Case) -> str | None:
-    """The sums of an output row are a row of their own; the last op alone has another output."""
+    """What is wrong with the accumulator: it must have one int32 per output element, without gaps."""
     assert case.accumulator is not None
     if case.params["groups"] != 1:
         return f"it has {case.params['groups']} groups, needs 1"

@@ -91,7 +91,7 @@ def _depthwise_weights(case: Case) -> int:
 
 
 def groups_fault(case: Case) -> str | None:
-    """Groups that do not divide the channels of both sides."""
+    """Refuse groups that do not divide the channels of input and output."""
     groups, inputs, outputs = case.number("groups"), case.source.channel_count, case.output.channel_count
     if inputs % groups or outputs % groups:
         return f"{groups} groups do not divide {inputs} and {outputs} channels"

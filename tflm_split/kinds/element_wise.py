@@ -67,7 +67,7 @@ _CONVERTED_BYTES = {
     UnaryMode.FROM_FLOAT: ((4,), (2,)),
     UnaryMode.TO_FLOAT: ((2,), (4,)),
 }
-"""Bytes per element of input and output."""
+"""Mode -> (element sizes of the input, of the output), in bytes."""
 
 
 def _scale_fault(case: Case) -> str | None:

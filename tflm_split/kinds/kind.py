@@ -1,8 +1,8 @@
-"""What is there to know about a kind of op? One value per kind: everything else asks it, the C runtime included.
+"""What is there to know about a kind of op? One value of `Kind` per kind, for the compiler and for the C runtime.
 
-`Kind` says how the kind's parameters lie in the program, which constants they name and how long these are, which views an
-op of the kind has, which rows a step reads, which values are refused, and what the output row may lie on. `generate.py`
-makes the C side's structs, limits and tables of it.
+A `Kind` says how its parameters lie in the program, which constants they name and how long these are. It says which views
+an op has, which rows a step reads, which values are refused, and whether the output row may be made in place.
+`generate.py` makes the structs, limits and tables of the C side from it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ ANY = (1, 2, 4)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One op as its kind's rules look at it. `second` and `accumulator` are None where the kind has none.
+    """One op, in the form that its kind's rules check. `second` and `accumulator` are None where the kind has none.
 
-    `constants` are the bytes that parameters name, by field; empty until their lengths are known to be right.
+    `constants`: field -> the bytes it names. It is empty until their lengths have been checked.
     """
 
     params: Params
@@ -50,17 +50,17 @@ class Case:
 
     @property
     def scalings(self) -> int:
-        """How many multipliers and shifts there are."""
+        """How many multipliers and shifts there are: one per output channel, or one."""
         per_channel = int(self.params.get("flags", 0)) & WeightFlags.PER_CHANNEL
         return self.output.channel_count if per_channel else 1
 
 
 Check = Callable[[Case], str | None]
-"""What is wrong with an op, as words that follow the op's name; None when nothing is."""
+"""Says what is wrong with an op, as words that follow the op's name; None when nothing is."""
 
 
 class Row(NamedTuple):
-    """A row that a step reads: of operand 0 or 1, counted within the operand's view."""
+    """A row that a step reads: row `row` of the view of operand 0 or 1."""
 
     operand: int
     row: int
@@ -68,7 +68,11 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Which rows the step of row `row` reads; `c_name` is the C function that looks whether they have addresses."""
+    """Which rows a step reads.
+
+    `rows(case, row)` gives those of the step that makes row `row`. The C function `split_reads_<c_name>` checks that they
+    have addresses.
+    """
 
     c_name: str
     rows: Callable[[Case, int], Iterable[Row]]
@@ -76,9 +80,9 @@ class Reads:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A parameter that names bytes of the blob: `field` holds their offset there, their index in `Program.constants` here.
+    """A parameter that names constant bytes. `field` holds their blob offset, or in Python their index in the program.
 
-    The length is never stored: `length_bytes` works it out.
+    Their length is never stored: `length_bytes` computes it.
     """
 
     field: str
@@ -87,46 +91,46 @@ class Constant:
 
 
 class Accumulator(Enum):
-    """What an op of the kind adds up in."""
+    """Where an op of the kind adds up."""
 
     NONE = 0
     FEED = 1
-    """One row, into which the rows of the input are taken one by one; the last one makes the output."""
+    """In one row. Input rows are added one by one, and the last one makes the output."""
     SUMS = 2
-    """A row per output row, shared with other ops, each of which adds its part."""
+    """In one row per output row, shared with other ops that each add their part."""
 
 
 class InPlace(Enum):
-    """What the output row may lie on of the rows its step reads (the kernels' promise in `split_nn.h`)."""
+    """May the output row be made in place, on rows that its step reads? (The kernels' promise in `split_nn.h`.)"""
 
     APART = 0
-    """On none."""
+    """No: it must lie apart from all of them."""
     SAME_ROW = 1
-    """On exactly the row it reads (rule 2)."""
+    """Yes, at the very address of the row it reads (rule 2)."""
     IN_ORDER = 2
-    """On what only earlier pixels have read: pixels are made in increasing order (rule 1)."""
+    """Yes, on bytes that only earlier pixels read: pixels are made in increasing order (rule 1)."""
     CHANNEL_WISE = 3
-    """As IN_ORDER; and where the window is one column, on exactly one of the rows it reads (rule 3)."""
+    """As IN_ORDER. Where the window is one column, also at the very address of one of the rows it reads (rule 3)."""
 
 
 class Channels(Enum):
-    """What a cut along the output's channels does to an op of the kind."""
+    """What does an op need when its output is cut along channels?"""
 
     NONE = 0
-    """There is no such cut."""
+    """Its output cannot be cut along channels."""
     FILTERS = 1
-    """A group of output channels has filters of its own and reads all of the input."""
+    """A group of output channels needs its own filters and the whole input."""
     SAME = 2
-    """Channel c of the output is made of channel c of each operand."""
+    """Channel c of the output needs channel c of each operand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """All that is known of a kind; its number is its place in the list of all (`table.py`).
+    """All that is known of a kind. Its number is its place in the list of kinds (`table.py`).
 
     `c_check` and `c_run` name the C functions `split_check_<c_check>` and `split_run_<c_run>`. `input_bytes` and
-    `output_bytes` are the sizes an element may have. `check` looks at shapes and numbers after each field has been found
-    within its range, `check_constants` at what the named constants hold.
+    `output_bytes` are the element sizes it accepts. `check` checks shapes and numbers, once each field is known to be in
+    its range. `check_constants` checks what the named constants hold.
     """
 
     name: str
@@ -148,10 +152,12 @@ class Kind:
 
     @property
     def feeds(self) -> bool:
+        """Whether a step takes in one input row, instead of making one output row."""
         return self.accumulator is Accumulator.FEED
 
     @property
     def sums(self) -> bool:
+        """Whether a step adds to sums that several ops share."""
         return self.accumulator is Accumulator.SUMS
 
     @property
@@ -160,43 +166,43 @@ class Kind:
         return tuple(constant.field for constant in self.constants)
 
     def constant_bytes(self, name: str, case: Case) -> int:
-        """How long the constant named by `name` is; raises ProgramError when the parameters make no sense of it."""
+        """Length in bytes of the constant that field `name` names. Raises ProgramError when there are no groups."""
         if "groups" in case.params and case.params["groups"] < 1:
             raise ProgramError("a convolution has no groups")
         return next(c.length_bytes(case) for c in self.constants if c.field == name)
 
 
 def first_fault(*faults: str | None) -> str | None:
-    """The first that is one."""
+    """The first of `faults` that is not None."""
     return next((fault for fault in faults if fault), None)
 
 
 def range_fault(what: str, value: float, low: float, high: float) -> str | None:
-    """A value outside [low, high]; NaN lies outside of every range."""
+    """Refuse a value outside [low, high]. NaN lies outside of every range."""
     return None if low <= value <= high else f"its {what} is {value}"
 
 
 def output_range_fault(
     case: Case, low: float, high: float, names: tuple[str, str] = ("output_min", "output_max")
 ) -> str | None:
-    """Limits that do not lie in order within [low, high]."""
+    """Refuse limits that are not in order, or not within [low, high]."""
     least, most = (case.params[name] for name in names)
     return None if low <= least <= most <= high else f"its output range is {least} to {most}"
 
 
 def same_shape_fault(case: Case) -> str | None:
-    """An element-wise op whose operand is not shaped like its output."""
+    """Refuse an element-wise op whose input and output differ in shape."""
     if case.output.shape == case.source.shape:
         return None
     return f"its input of shape {list(case.source.shape)} is not {list(case.output.shape)} like its output"
 
 
 def mode_fault(case: Case, known: Iterable[int]) -> str | None:
-    """A mode that the kind does not have."""
+    """Refuse a mode that is not in `known`."""
     return None if case.params["mode"] in set(known) else f"its mode is {case.params['mode']}"
 
 
 def flags_fault(case: Case, known: int) -> str | None:
-    """Flags other than `known`."""
+    """Refuse flags with other bits than those of `known`."""
     flags = case.number("flags")
     return f"its flags are {flags:#x}" if flags & ~known else None

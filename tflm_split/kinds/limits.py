@@ -1,51 +1,51 @@
-"""Every number that a program may not pass, here and on the device.
+"""The limits of programs, for the compiler and for the device.
 
-`generate.py` writes each of them into the C header as `SPLIT_<NAME>`, with the sentence below it.
+`generate.py` writes each limit into the C header as `SPLIT_<NAME>`, with the text below it.
 """
 
 from __future__ import annotations
 
 MAX_BYTES = 2**31 - 1
-"""Of the program and of the workspace: the executor computes addresses in int32."""
+"""The most bytes of a program, and of a workspace: the executor computes addresses in int32."""
 CONSTANTS_ALIGNMENT = 16
-"""The constants start at a multiple of this many bytes, and so do weights: vectors are loaded from there."""
+"""Constants and weights start at a multiple of this many bytes: kernels load vectors from there."""
 STORAGE_ALIGNMENT = 4
 """Row 0 of a CONSTANT storage lies at a multiple of this many bytes: it may hold int32 or float elements."""
 MAX_WINDOW_ROWS = 32
-"""Input rows one step may read through a window: the executor keeps that many row pointers on its stack."""
+"""The most input rows that a step reads through a window: the executor keeps a pointer to each on its stack."""
 MAX_REACH = 2**29
-"""A window's last row, column and byte lie before this, strides and dilation counted: kernels compute positions in int32."""
+"""A window's last row, column and byte, strides and dilation counted, lie below this: kernels count in int32."""
 MAX_MOVES = 2**16 - 1
-"""Moves of a program: their order is given in u16."""
+"""The most moves of a program: their order is stored in u16."""
 MOVE_ALIGN = 4
-"""A move goes by a multiple of this many bytes, so that elements stay aligned."""
+"""A row moves by a multiple of this many bytes, so that its elements stay aligned."""
 TABLE16_UNIT = 4
-"""Bytes per unit of a TABLE16 address."""
+"""TABLE16 addresses count units of this many bytes."""
 POSITIONS_PER_PIXEL = 1024
-"""Units of a RESIZE_BILINEAR position."""
+"""RESIZE_BILINEAR positions count this many units per pixel."""
 MIN_SHIFT = -31
-"""The farthest MultiplyByQuantizedMultiplier shifts an int32 to the right."""
+"""The largest right shift of MultiplyByQuantizedMultiplier, as a negative number."""
 MAX_SHIFT = 30
-"""The farthest it shifts to the left."""
+"""The largest left shift of MultiplyByQuantizedMultiplier."""
 MAX_WIDE_SHIFT = 7
-"""The farthest an int64 sum is shifted to the left, in TFLM as here."""
+"""The largest left shift of an int64 sum, in TFLM and here."""
 MAX_LEFT_SHIFT = 20
-"""Of the operands of ADD and its kin, before they are scaled."""
+"""The largest left shift of the operands of ADD and its kin, before they are scaled."""
 MAX_LEFT_SHIFT_INT16 = 15
-"""The same, of int16 operands."""
+"""The same for int16 operands."""
 MAX_SUMMED = 2**23
-"""int8 values that may be added up: more could overflow an int32."""
+"""The most int8 values that are summed up: more could overflow an int32."""
 MAX_SUMMED_INT16 = 2**15
-"""int16 values that may be added up: more could overflow an int32."""
+"""The most int16 values that are summed up: more could overflow an int32."""
 MAX_SOFTMAX_CHANNELS = 4095
-"""Of int8: more exponentials could overflow the 12 integer bits of their sum."""
+"""The most channels of an int8 SOFTMAX: more exponentials could overflow the 12 integer bits of their sum."""
 MAX_SOFTMAX_CHANNELS_INT16 = 32767
-"""Of int16: more exponentials could overflow their sum."""
+"""The most channels of an int16 SOFTMAX: more exponentials could overflow their sum."""
 MAX_EXPONENTIALS = 256
-"""Differences of two int8."""
+"""The most entries of an int8 SOFTMAX's table: two int8 values have that many different distances."""
 MIN_FIRST_EXPONENTIAL = 2**30
-"""The exponential of 0 is 1, about 2^31; what is far below would overflow the reciprocal."""
+"""The smallest first entry of an int8 SOFTMAX's table. exp(0) is about 2^31; far less would overflow the reciprocal."""
 INTERPOLATED_ENTRIES = 513
-"""Of an int16 table that is interpolated: 512 steps, and where the last one leads."""
+"""Entries of an interpolated int16 table: the start of each of 512 steps, and the end of the last one."""
 MAX_BLOCK = 2**16 - 1
-"""Of DEPTH_TO_SPACE, along rows and columns."""
+"""The largest block of DEPTH_TO_SPACE, along rows and along columns."""

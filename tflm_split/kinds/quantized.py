@@ -1,4 +1,4 @@
-"""From quantised inputs through int8 weights to quantised outputs: what the records of such kinds have in common."""
+"""What do the records of kinds with int8 weights and quantised inputs and outputs have in common?"""
 
 from __future__ import annotations
 
@@ -68,12 +68,15 @@ def _scaling_constants(channels: Callable[[Case], int], bias_bytes: int) -> tupl
 def quantized_constants(
     weights: Callable[[Case], int], channels: Callable[[Case], int], bias_bytes: int = 4
 ) -> tuple[Constant, ...]:
-    """The constants of QUANTIZED (bias_bytes=4) or QUANTIZED_INT16 (8), for so many weights and output channels."""
+    """The constants of QUANTIZED (`bias_bytes` 4) or QUANTIZED_INT16 (8).
+
+    `weights` and `channels` count weights and output channels.
+    """
     return (*_scaling_constants(channels, bias_bytes), Constant("weights_offset", CONSTANTS_ALIGNMENT, weights))
 
 
 def float_constants(weights: Callable[[Case], int], channels: Callable[[Case], int]) -> tuple[Constant, ...]:
-    """Bias and weights in float32."""
+    """The constants of a float32 kind: bias and weights. `weights` and `channels` count weights and output channels."""
     return (
         Constant("bias_offset", 4, lambda case: 4 * channels(case)),
         Constant("weights_offset", CONSTANTS_ALIGNMENT, lambda case: 4 * weights(case)),
@@ -85,22 +88,22 @@ def output_channels(case: Case) -> int:
 
 
 def quantized_fault(case: Case, flags: int = int(WeightFlags.PER_CHANNEL)) -> str | None:
-    """Of a record with QUANTIZED: limits out of order, unknown flags."""
+    """Refuse a record with QUANTIZED whose limits are out of order or whose flags are unknown."""
     return first_fault(output_range_fault(case, *INT8_VALUES), flags_fault(case, flags))
 
 
 def quantized_int16_fault(case: Case) -> str | None:
-    """The same of QUANTIZED_INT16."""
+    """Refuse a record with QUANTIZED_INT16 whose limits are out of order or whose flags are unknown."""
     return first_fault(output_range_fault(case, *INT16_VALUES), flags_fault(case, INT16_FLAGS))
 
 
 def shifts_fault(case: Case) -> str | None:
-    """A shift that MultiplyByQuantizedMultiplier cannot do."""
+    """Refuse a shift that MultiplyByQuantizedMultiplier cannot do."""
     return _shift_beyond(case, MAX_SHIFT)
 
 
 def wide_shifts_fault(case: Case) -> str | None:
-    """A shift of an int64 sum that TFLM cannot do; with SUMS_32 sums are int32."""
+    """Refuse a left shift of an int64 sum that TFLM cannot do. With SUMS_32, sums are int32."""
     if case.number("flags") & WeightFlags.SUMS_32:
         return shifts_fault(case)
     constant = case.constants["shifts_offset"]

@@ -25,8 +25,8 @@ def _window(case: Case, row: int) -> Iterator[Row]:
 
 
 SAME = Reads("same", _same)
-"""The row of the same number: element by element, and feeds."""
+"""Step r reads row r: element-wise kinds and feeds."""
 OPERANDS = Reads("operands", _operands)
-"""The row of the same number of each operand, row 0 of one that is broadcast along rows."""
+"""Step r reads row r of each operand, or row 0 of one that is broadcast along rows."""
 WINDOW = Reads("window", _window)
-"""The rows that a window touches, those outside the input being padding."""
+"""Step r reads the rows that its window touches; rows outside the input are padding."""

@@ -1,7 +1,7 @@
 """How does a fixed-size record lie in a program's bytes?
 
-A record is a little-endian struct whose fields are naturally aligned; it has no hidden padding and its size is a multiple
-of 4. `generate.py` writes the same struct for C.
+A record is a little-endian struct of naturally aligned fields, without hidden padding. Its size is a multiple of 4.
+`generate.py` writes the same struct for C.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _CODES = {"uint8_t": "B", "int8_t": "b", "uint16_t": "H", "int16_t": "h", "uint3
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One scalar of a record: its C type, what it means, and the values it may have (both included; None: all of its type)."""
+    """One scalar of a record: name, C type and meaning. `range` is (smallest, largest); None allows all of its type."""
 
     name: str
     ctype: str
@@ -24,7 +24,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Fields that several records have in common: in C a struct of its own, member `name` of each of them."""
+    """Fields that several records have in common. In C they are a struct of their own, and member `name` of each record."""
 
     name: str
     record: Record
@@ -40,7 +40,7 @@ class Record:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """Its scalars in order, those of its blocks among them; no two have the same name."""
+        """Its scalars in order, including those of its blocks. All names differ."""
         return tuple(f for m in self.members for f in (m.record.fields if isinstance(m, Block) else (m,)))
 
     @property
@@ -52,12 +52,12 @@ class Record:
         return self.layout.size
 
     def pack(self, **values: int | float) -> bytes:
-        """The record's bytes. Every field must be named, once; raises struct.error when a value does not fit."""
+        """The record's bytes. Raises KeyError unless every field is given, struct.error when a value does not fit."""
         if values.keys() != {f.name for f in self.fields}:
             raise KeyError(f"{self.name}: {sorted(values.keys() ^ {f.name for f in self.fields})}")
         return self.layout.pack(*(values[f.name] for f in self.fields))
 
     def unpack(self, blob: bytes, offset: int) -> dict[str, int | float]:
-        """The record at `offset` as a dict; raises struct.error when it does not lie inside `blob`."""
+        """The record at `offset`: field -> value. Raises struct.error when it does not lie inside `blob`."""
         values = self.layout.unpack_from(blob, offset)
         return {f.name: v for f, v in zip(self.fields, values, strict=True)}

@@ -1,4 +1,4 @@
-"""RESIZE_NEAREST and RESIZE_BILINEAR: each output pixel comes from a place of the input that a map names."""
+"""RESIZE_NEAREST and RESIZE_BILINEAR: a map says from which place of the input each output pixel comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""All kinds, in the order of their numbers. A new file of kinds is entered in `FAMILIES`, a new kind in its file's `KINDS`."""
+"""All kinds, in the order of their numbers.
+
+A new kind goes into the `KINDS` of its file, a new file into `FAMILIES`.
+"""
 
 from __future__ import annotations
 

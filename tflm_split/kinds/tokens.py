@@ -1,4 +1,4 @@
-"""What works between tokens: BATCH_MATMUL and TRANSPOSE."""
+"""Kinds that combine tokens: BATCH_MATMUL and TRANSPOSE."""
 
 from __future__ import annotations
 

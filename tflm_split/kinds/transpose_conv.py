@@ -1,4 +1,4 @@
-"""TRANSPOSE_CONV, of int8 and int16."""
+"""TRANSPOSE_CONV of int8 and of int16."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ TRANSPOSED_ROWS = Reads("transposed_window", _rows)
 
 
 def transposed_weights(case: Case) -> int:
-    """[out][kernel_rows][kernel_columns][in]."""
+    """How many weights there are: [out][kernel_rows][kernel_columns][in]."""
     positions = case.number("kernel_rows") * case.number("kernel_columns")
     return case.output.channel_count * positions * case.source.channel_count
 

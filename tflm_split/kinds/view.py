@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Rows [first_row, first_row + row_count) of a storage; in each row `column_count` pixels of `channel_count` elements."""
+    """Rows [first_row, first_row + row_count) of a storage, each of `column_count` pixels of `channel_count` elements."""
 
     storage: int
     first_row: int
@@ -29,5 +29,5 @@ class View:
 
     @property
     def elements(self) -> int:
-        """Of all rows together."""
+        """Elements of all rows together."""
         return self.pixels * self.channel_count

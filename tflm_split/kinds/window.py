@@ -1,4 +1,4 @@
-"""What convolutions and pooling slide over their input, and which windows are refused."""
+"""The window that convolutions and pools slide over their input, and which windows are refused."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ WINDOW_BLOCK = Block("window", WINDOW)
 
 
 def window_fault(case: Case) -> str | None:
-    """A window too tall for the executor's stack, or one whose positions or bytes could overflow an int32."""
+    """Refuse a window that is too tall for the executor's stack, or whose positions or bytes could overflow an int32."""
     return first_fault(
         height_fault(case), _reach_fault(case, "rows"), _reach_fault(case, "columns"), _bytes_fault(case)
     )
 
 
 def height_fault(case: Case) -> str | None:
-    """More rows than a step has pointers for."""
+    """Refuse a window of more rows than a step has pointers for."""
     rows = case.number("kernel_rows")
     return f"its window has {rows} rows, and {MAX_WINDOW_ROWS} is the most" if rows > MAX_WINDOW_ROWS else None
 
@@ -58,7 +58,7 @@ def _bytes_fault(case: Case) -> str | None:
 
 
 def empty_window_fault(case: Case) -> str | None:
-    """A pooling window without a single tap inside its input: it has no average and no maximum."""
+    """Refuse a pooling window with no tap inside its input: it has no average and no maximum."""
     return first_fault(
         _empty_along(case, "rows", case.output.row_count, case.source.row_count),
         _empty_along(case, "columns", case.output.column_count, case.source.column_count),

@@ -1,9 +1,8 @@
 """Is this program well-formed: can an executor follow it without reading or writing outside its bounds?
 
-`check_program` raises ProgramError with the first fault as one sentence. It looks at every record on its own and at
-what records say about each other (views inside storages, shapes that fit together, constants of the right length); it
-does not ask whether a step finds the data it expects: that is `verify.replay`. The C executor's `prepare` holds the
-same rules.
+`check_program` raises ProgramError with the first fault as one sentence. It checks every record on its own, and records
+against each other: views lie inside storages, shapes fit together, constants have the right length. It does not check
+whether a step finds the data it expects; `verify.replay` does. The C executor's `prepare` holds the same rules.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from tflm_split.program.types import Op, Program, Storage, View
 
 
 def check_program(program: Program) -> None:
-    """Nothing, if the program is well-formed; raises ProgramError with the first fault otherwise."""
+    """Return if the program is well-formed; else raise ProgramError with the first fault."""
     for what, count in (("storages", len(program.storages)), ("views", len(program.views)), ("ops", len(program.ops))):
         if count >= NONE:
             raise ProgramError(f"the program has {count} {what}, and {NONE - 1} is the most")
@@ -51,18 +50,18 @@ def check_program(program: Program) -> None:
 
 
 def step_rows(program: Program, op: Op) -> int:
-    """How many steps the op takes: the rows of its output view, or of its input view when it takes its input in by rows."""
+    """How many steps the op takes: the rows of its output view, or for a feed, of its input view."""
     return program.views[op.input if kinds.of(op.kind).feeds else op.output].row_count
 
 
 def case_of(program: Program, op: Op) -> Case:
-    """The op as its kind's rules look at it; its views and constants must exist."""
+    """The op in the form that its kind's rules check. Its views and constants must exist."""
     constants = {c.field: program.constants[int(op.params[c.field])] for c in kinds.of(op.kind).constants}
     return replace(_bare_case(program, op), constants=constants)
 
 
 def _check_addresses(program: Program, index: int, case: Case, row: int) -> None:
-    """Every row that the step touches must have an address."""
+    """Refuse a step that touches a row without an address."""
     op = program.ops[index]
     kind = kinds.of(op.kind)
     operands = (op.input, op.input2)
@@ -166,7 +165,7 @@ def _check_view(program: Program, name: str, view: View) -> None:
 
 
 def _check_op(program: Program, index: int, op: Op) -> None:
-    """The rules that hold for every kind, by what the kind says of itself, and then its own."""
+    """Refuse an op that breaks a rule: first those that hold for every kind, then the kind's own."""
     fault = _op_fault(program, op, kinds.of(op.kind))
     if fault:
         raise ProgramError(f"op {index} {op.kind.name}: {fault}")
@@ -187,7 +186,7 @@ def _op_fault(program: Program, op: Op, kind: Kind) -> str | None:
 
 
 def _bare_case(program: Program, op: Op) -> Case:
-    """As `case_of`, for an op whose constants are not known to be there."""
+    """As `case_of`, without constants: these may not exist yet."""
     return Case(
         op.params,
         program.views[op.output],
@@ -198,7 +197,7 @@ def _bare_case(program: Program, op: Op) -> Case:
 
 
 def _names_fault(program: Program, op: Op, kind: Kind) -> str | None:
-    """Parameters and views that the kind does not have, or that are not there."""
+    """What is wrong with the op's parameters and views: missing, unknown, or not in the program; None if nothing."""
     names = {f.name for f in kind.record.fields}
     if set(op.params) != names:
         return f"its parameters differ from {kind.record.name}'s in {sorted(set(op.params) ^ names)}"
@@ -233,7 +232,7 @@ def _elements_fault(case: Case, kind: Kind) -> str | None:
 
 
 def _ranges_fault(case: Case, kind: Kind) -> str | None:
-    """A field outside of what its record, or its C type, lets it be."""
+    """What is wrong with the op's numbers: one outside the range of its field or C type; None if nothing."""
     for field in kind.record.fields:
         low, high = field.range or _TYPE_RANGES.get(field.ctype, (float("-inf"), float("inf")))
         value = case.params[field.name]

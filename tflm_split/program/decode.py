@@ -1,8 +1,10 @@
 """Which program do these bytes hold?
 
-`decode(encode(p)) == p` up to what bytes do not carry: `Op.source` is empty, equal constants are one constant,
-constants are numbered by first use (storages first, then ops) and unused ones are gone, and rows without an address in
-a storage that was encoded as `AFFINE` have the address their neighbours imply.
+`decode(encode(p)) == p`, but for what bytes do not carry:
+
+* `Op.source` is empty.
+* Equal constants become one. Constants are numbered by first use (storages first, then ops), and unused ones are gone.
+* In a storage encoded as `AFFINE`, a row without an address gets the address that its neighbours imply.
 """
 
 from __future__ import annotations
@@ -42,17 +44,17 @@ T = TypeVar("T")
 
 
 def decode(blob: bytes) -> Program:
-    """The well-formed program in `blob`; raises ProgramError with one sentence for any other bytes."""
+    """The program in `blob`. Raises ProgramError, with one sentence, for bytes that are no well-formed program."""
     return _Decoder(bytes(blob)).program()
 
 
 @dataclass(slots=True)
 class _Constants:
-    """The constants met so far; two references to the same bytes of the blob are the same constant."""
+    """The constants referred to so far: bytes -> index. Two references to equal bytes are the same constant."""
 
     blob: bytes
     start: int
-    found: dict[bytes, int] = field(default_factory=dict)
+    indices: dict[bytes, int] = field(default_factory=dict)
 
     def take(self, what: str, offset: int, length: int, alignment: int) -> int:
         if offset % alignment:
@@ -62,7 +64,7 @@ class _Constants:
                 f"{what} covers bytes {offset} to {offset + length}, outside the constants at {self.start} "
                 f"to {len(self.blob)}"
             )
-        return self.found.setdefault(self.blob[offset : offset + length], len(self.found))
+        return self.indices.setdefault(self.blob[offset : offset + length], len(self.indices))
 
 
 class _Decoder:
@@ -74,7 +76,7 @@ class _Decoder:
         self._check_header()
         self.constants = _Constants(self.blob, self.header["constants_offset"])
         self.first_moves: dict[int, tuple[int, ...]] = {}
-        """By storage whose flags say that its rows move: what it says of where those moves are."""
+        """Index of a storage whose flags say that its rows move -> its table of first moves."""
 
     def _check_header(self) -> None:
         header = self.header
@@ -133,7 +135,7 @@ class _Decoder:
             views=views,
             ops=ops,
             steps=self._steps(),
-            constants=tuple(self.constants.found),
+            constants=tuple(self.constants.indices),
             moves=self._moves(storages),
         )
         check_program(program)
@@ -142,15 +144,15 @@ class _Decoder:
     def _records(
         self, record: Record, offset: int, count: int, make: Callable[[int, dict[str, int]], T]
     ) -> tuple[T, ...]:
-        found = []
+        records = []
         for i in range(count):
             values = {
                 name: int(value) for name, value in record.unpack(self.blob, offset + i * record.size_bytes).items()
             }
             if values.get("reserved", 0):
                 raise ProgramError(f"the reserved field of {record.name} {i} is {values['reserved']}")
-            found.append(make(i, values))
-        return tuple(found)
+            records.append(make(i, values))
+        return tuple(records)
 
     def _storage(self, index: int, record: dict[str, int]) -> Storage:
         where, row_bytes, row_count = record["where"], record["row_bytes"], record["row_count"]
@@ -188,7 +190,7 @@ class _Decoder:
         return layout.unpack_from(self.blob, offset)
 
     def _check_behind_header(self, what: str, offset: int, length: int, alignment: int = 4) -> None:
-        """Parameters and address tables lie anywhere behind the header."""
+        """Refuse parameters or an address table that do not lie between the header and the end."""
         start, end = HEADER.size_bytes, len(self.blob)
         if offset % alignment:
             raise ProgramError(f"{what} lies at byte {offset}, which is not a multiple of {alignment}")
@@ -230,7 +232,7 @@ class _Decoder:
         )
 
     def _moves(self, storages: Sequence[Storage]) -> tuple[Move, ...]:
-        """In order of execution; records that are not in order of rows could not be found by them."""
+        """The moves in order of execution. Their records must be sorted by row, because the executor searches by row."""
         count, offset = self.header["move_count"], self.header["moves_offset"]
         records = self._records(MOVE, offset, count, lambda _, r: Move(r["step"], r["storage"], r["row"], r["address"]))
         keys = [(m.storage, m.row, m.step) for m in records]

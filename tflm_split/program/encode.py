@@ -1,7 +1,8 @@
 """What bytes does a program become?
 
-`encode` lays the records out in the order `format.py` describes, with nothing between them but zero padding to each
-part's alignment. Equal constants, parameter records and address tables are stored once. Same program, same bytes.
+`encode` lays the records out in the order that `format.py` describes. Between them lies only zero padding, up to each
+part's alignment. Equal constants, parameter records and address tables are stored once. The same program always gives the
+same bytes.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ from tflm_split.program.types import Move, Op, Program, Storage, first_moves
 
 
 def encode(program: Program) -> bytes:
-    """The blob of a well-formed program, at most 2 GiB; raises InternalError when `check_program` finds a fault in it.
+    """The bytes of a well-formed program, at most 2 GiB. Raises InternalError when `check_program` refuses it.
 
-    Parameters must carry exactly the fields of their record, under the record's names; a field that names a constant
-    holds its index into `program.constants`.
+    An op's parameters must be exactly the fields of its record. A field that names a constant holds the constant's index
+    in `program.constants`.
     """
     try:
         check_program(program)
@@ -48,8 +49,9 @@ def encode(program: Program) -> bytes:
 
 
 def storage_kind(program: Program, index: int) -> StorageKind:
-    """The storage's own cheapest encoding; no `AFFINE` where that would put a row no step uses outside the workspace, or
-    where rows move.
+    """The smallest encoding of a storage's addresses.
+
+    It is not `AFFINE` where rows move, nor where that would put an unused row outside of the workspace.
     """
     storage = program.storages[index]
     kind = storage.kind
@@ -63,26 +65,26 @@ def storage_kind(program: Program, index: int) -> StorageKind:
 
 
 def wide_steps(program: Program) -> bool:
-    """Whether a step needs two u16: some op or row number is above 255."""
+    """Whether a step takes two u16 instead of two u8: an op or row number is above 255."""
     return len(program.ops) > 256 or any(step.row > 255 for step in program.steps)
 
 
 @dataclass(slots=True)
 class _Pool:
-    """Byte strings laid out one after the other from `start`, equal ones once."""
+    """Byte strings laid out one after the other from blob offset `start`. Equal ones are stored once."""
 
     start: int
     content: bytearray = field(default_factory=bytearray)
-    found: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    offsets: dict[tuple[str, bytes], int] = field(default_factory=dict)
 
     def add(self, data: bytes, alignment: int, what: str) -> int:
-        """The blob offset at which `data` lies; only parts of the same sort, `what`, share bytes."""
+        """The blob offset of `data`, which is added if need be. Only data of the same sort, `what`, share bytes."""
         key = (what, data)
-        if key not in self.found:
+        if key not in self.offsets:
             self.content.extend(bytes(-(self.start + len(self.content)) % alignment))
-            self.found[key] = self.start + len(self.content)
+            self.offsets[key] = self.start + len(self.content)
             self.content.extend(data)
-        return self.found[key]
+        return self.offsets[key]
 
     @property
     def end(self) -> int:
@@ -90,8 +92,8 @@ class _Pool:
 
 
 def _encode(program: Program) -> bytes:
-    # Offsets of fixed-size records come first, then what they point at; constants need their place before the
-    # parameter records that name them can be packed, and parameter records have known sizes.
+    # Records of fixed size come first, then what they point at. Parameter records name offsets of constants, so constants
+    # must be placed before these records can be packed.
     io_offset = HEADER.size_bytes
     storages_offset = io_offset + IO.size_bytes * (len(program.inputs) + len(program.outputs))
     views_offset = storages_offset + STORAGE.size_bytes * len(program.storages)
@@ -102,8 +104,8 @@ def _encode(program: Program) -> bytes:
     moves, steps = _moves(program), _steps(program)
     constants = _ordered_constants(program)
 
-    # Records are equal when they name the same constants, wherever these lie: a layout with the constants area at 0
-    # has the size of the final one.
+    # The draft puts the constants area at 0. It has the size of the final layout, because two parameter records are equal
+    # when they name the same constants, wherever these lie.
     draft = _place(program, middle_offset, tables, _place_constants(constants, 0)[0])
     moves_offset = draft.pool.end
     steps_offset = moves_offset + len(moves)
@@ -147,7 +149,7 @@ def _encode(program: Program) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Middle:
-    """Parameter records and address tables, placed: the offset of each op's parameters and each storage's table."""
+    """Where parameter records and address tables lie: offsets per op and per storage (None: it has no table)."""
 
     pool: _Pool
     params: tuple[int, ...]
@@ -203,7 +205,10 @@ def _params(op: Op, constant_offsets: dict[int, int]) -> bytes:
 
 
 def _address_table(program: Program, index: int) -> bytes | None:
-    """Addresses and, of a storage whose rows move, each row's first move and where those of the last row end."""
+    """The address table of a storage; None if it has none.
+
+    If rows move, the table of first moves follows (`first_moves`).
+    """
     storage = program.storages[index]
     match storage_kind(program, index):
         case StorageKind.TABLE16:
@@ -227,7 +232,7 @@ def _where(storage: Storage, table: int | None, constant_offsets: dict[int, int]
 
 
 def _origin(storage: Storage) -> int:
-    """The address row 0 of an `AFFINE` storage has or would have; 0 when no row has one."""
+    """The address that row 0 of an `AFFINE` storage has, or would have; 0 when no row has an address."""
     for row, address in enumerate(storage.addresses):
         if address is not None:
             return address - row * storage.row_bytes
@@ -235,7 +240,7 @@ def _origin(storage: Storage) -> int:
 
 
 def _moves(program: Program) -> bytes:
-    """The records in the order in which rows are looked up, then the chain in which they are carried out; 4-aligned."""
+    """The move records sorted by row, then the chain of their order of execution; padded to a multiple of 4 bytes."""
     by_row = sorted(range(len(program.moves)), key=lambda k: _key(program.moves[k]))
     records = b"".join(
         MOVE.pack(storage=m.storage, row=m.row, step=m.step, address=m.address)
@@ -260,9 +265,10 @@ def _steps(program: Program) -> bytes:
 
 
 def _ordered_constants(program: Program) -> list[tuple[bytes, int, list[int]]]:
-    """Every constant that is referred to: its bytes, the strictest alignment asked of it, its indices.
+    """Every constant that is used: its bytes, the strictest alignment it needs, its indices.
 
-    In order of first use within each alignment, strictest first, so that padding is spent on weights alone.
+    The strictest alignment comes first, so that little padding is needed; within one alignment the order is that of first
+    use.
     """
     wanted: dict[bytes, tuple[int, list[int]]] = {}
 
@@ -281,7 +287,7 @@ def _ordered_constants(program: Program) -> list[tuple[bytes, int, list[int]]]:
 
 
 def _place_constants(constants: list[tuple[bytes, int, list[int]]], start: int) -> tuple[dict[int, int], bytes]:
-    """Each constant index's blob offset, and the bytes of the constants area, a multiple of 4 long."""
+    """(constant index -> blob offset, the bytes of the constants area, padded to a multiple of 4)."""
     pool = _Pool(start)
     offsets = {index: pool.add(data, a, "constant") for data, a, indices in constants for index in indices}
     return offsets, bytes(pool.content) + bytes(-len(pool.content) % 4)

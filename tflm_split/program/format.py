@@ -1,27 +1,36 @@
-"""The one owner of the program's byte format: what lies where in a `TFLM_SPLIT` program.
+"""What lies where in a `TFLM_SPLIT` program? This file owns the byte format.
 
-A program is one blob, little-endian, position-independent, read in place from flash. It starts with `HEADER`; every
-`*_offset` is a byte offset from the blob's first byte, 4-aligned unless its comment says otherwise. The C header
-`split_nn/generated/split_nn_format.h` is generated from this file and from `kinds/`, whose records hold what is special to a
-kind of op (`python -m tflm_split.program.generate`); a test keeps it fresh.
+A program is one blob: little-endian, position-independent, read in place from flash. Every `*_offset` is a byte offset
+from its first byte, 4-aligned unless its comment says otherwise. The parts, in order:
 
-    header | io records | storage records | view records | op records | parameter records | address tables | moves |
-    the order of the moves | steps | constants (weights, biases, multipliers, shifts, tables)
+    header              `HEADER`
+    io records          one `IO` per input, then per output
+    storage records     `STORAGE`
+    view records        `VIEW`
+    op records          `OP`
+    parameter records   one per op, equal ones shared; the records are in `kinds/`
+    address tables      u16 or u32 per row, and u16[row_count + 1] behind them where rows move
+    moves               `MOVE`, sorted by storage, row and step
+    order of the moves  u16[move_count + 1]: the first move to carry out, then the next one after each move
+    steps               (op, row): two u8 each, or two u16
+    constants           weights, biases, multipliers, shifts, tables
 
-How it is executed (`split_nn/core/run.c`): for each step `(op, row)` in order, the op computes row `row` of its
-output view, or, for an accumulating op (`SUM_FEED`, `DENSE_FEED`), takes in row `row` of its input view: row 0 clears
-the accumulator first, the last row writes the output. `CONV_SUM` adds to row `row` of sums that several ops share.
-Before a step, the rows that `MOVE` records name for it are copied to other addresses, where later steps find them.
+The C header `split_nn/generated/split_nn_format.h` is generated from this file and from `kinds/`, by
+`python -m tflm_split.program.generate`. A test says when it is stale.
 
-* A *storage* is what is cut into pieces: `row_count` rows of `row_bytes` bytes. Each row has an address of its own, a
-  byte offset into the workspace: `AFFINE` rows follow each other (model inputs and outputs), `TABLE16` looks a row up
-  in a u16 table in units of 4 bytes, `TABLE32` in a u32 table in bytes, `CONSTANT` rows follow each other in the blob.
-  A row that moves is where the last of its moves up to the present step has put it, and at the address above before.
-  A storage with such rows has a table, and behind it u16[row_count + 1]: the number of each row's first move, and one more
-  than that of the last row's last.
-* A *view* is how an op sees a storage: rows `[first_row, first_row + row_count)`, in each row `column_count` pixels of
-  `channel_count` elements, `pixel_stride_bytes` apart, starting `offset_bytes` into the row. RESHAPE, CONCATENATION
-  and channel slices are views, not steps. A 1-D map (H = 1) is viewed with its W as rows.
+The executor (`split_nn/core/run.c`) takes the steps in order. Step `(op, row)` computes row `row` of the op's output view.
+A feed (`SUM_FEED`, `DENSE_FEED`) takes in row `row` of its input view instead: row 0 clears the accumulator first, and the
+last row writes the output. `CONV_SUM` adds to row `row` of sums that several ops share. Before a step, the executor copies
+the rows that `MOVE` records name for it to other addresses, where later steps find them.
+
+* A *storage* is cut into pieces: `row_count` rows of `row_bytes` bytes. Each row has an address of its own, a byte offset
+  into the workspace. `AFFINE` rows follow each other (inputs and outputs of the model). `TABLE16` looks a row up in a table
+  of u16, in units of 4 bytes; `TABLE32` in a table of u32, in bytes. `CONSTANT` rows follow each other in the blob. A row
+  that moves lies at this address until its first move, and from then on where the latest move has put it. A storage with
+  such rows has a table and, behind it, u16[row_count + 1]: row r's moves are those from entry r up to entry r + 1.
+* A *view* is how an op sees a storage: rows `[first_row, first_row + row_count)`, and in each row `column_count` pixels of
+  `channel_count` elements. Pixels lie `pixel_stride_bytes` apart and start `offset_bytes` into the row. RESHAPE,
+  CONCATENATION and channel slices are views, not steps. A map of height 1 is viewed with its columns as rows.
 """
 
 from __future__ import annotations
@@ -33,15 +42,17 @@ from tflm_split.kinds.record import Field, Record
 MAGIC = int.from_bytes(b"TSPL", "little")
 VERSION = 4
 NONE = 0xFFFF
-"""Where a record names no view or storage."""
+"""In place of an index: there is no such view or storage."""
 MOVES_BIT = 63
-"""Of `SPLIT_NN_KINDS`: the build can move rows."""
+"""The bit of `SPLIT_NN_KINDS` that says that the build can move rows."""
 NO_ADDRESS16 = 0xFFFF
 NO_ADDRESS32 = 0xFFFFFFFF
-"""Table entries of a row that has no address: no step may read or write it."""
+"""The table entry of a row without an address: no step may read or write it."""
 
 
 class StorageKind(IntEnum):
+    """How a storage gives the addresses of its rows (see the top of this file)."""
+
     AFFINE = 0
     TABLE16 = 1
     TABLE32 = 2
@@ -126,11 +137,11 @@ MOVE = Record(
 )
 
 MOVE_BYTES = MOVE.size_bytes + 2
-"""What a move takes in a program, its place in the order included."""
+"""Bytes that a move takes in a program: its record, and its place in the order of execution."""
 
 
 def bytes_of_moves(count: int) -> int:
-    """What all moves take: records, and behind them u16[count + 1], the first to be carried out and the next after each."""
+    """Bytes that all moves take: their records, and behind these the order of execution, u16[count + 1]."""
     return count * MOVE_BYTES + 2 if count else 0
 
 

@@ -1,11 +1,11 @@
 """What do the program's records and kinds look like in C, and which numbers do the kinds have?
 
-`python -m tflm_split.program.generate` writes the files that nobody edits by hand, from the owners of the kinds (`kinds/`)
-and the container records of `format.py`; with `--check` it only says whether they are fresh (exit code 1 if not).
+`python -m tflm_split.program.generate` writes the files that nobody edits by hand. They come from the kinds (`kinds/`) and
+from the records in `format.py`. With `--check` it writes nothing, and says which files are stale (exit code 1 if any is).
 
-* `kinds/op_kind.py`: the numbers, for Python,
-* `split_nn_format.h`: records, enums and limits,
-* `split_nn_kinds.h`: the table that the C side's checks and its executor walk.
+* `kinds/op_kind.py`: the numbers of the kinds, for Python.
+* `split_nn_format.h`: records, enums and limits.
+* `split_nn_kinds.h`: the table that the C checks and the executor walk.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _comment(text: str) -> str:
 
 
 def documented_limits() -> Iterator[tuple[str, int, str]]:
-    """(name, value, meaning) of every limit: the string that follows its line in `kinds/limits.py` is its meaning."""
+    """(name, value, meaning) of every limit. The meaning is the string below the limit in `kinds/limits.py`."""
     body = ast.parse(inspect.getsource(limits)).body
     for statement, after in pairwise(body):
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):

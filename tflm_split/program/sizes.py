@@ -9,7 +9,10 @@ from tflm_split.program.format import HEADER, MAGIC
 
 
 def program_bytes_without_constants(blob: bytes) -> int:
-    """Bytes before the constants area: header, records, address tables, steps. Raises ProgramError for other bytes."""
+    """Bytes of the program before its constants: header, records, address tables, steps.
+
+    Raises ProgramError when `blob` is no program.
+    """
     try:
         header = HEADER.unpack(blob, 0)
     except struct.error:

@@ -20,7 +20,7 @@ _ELEMENTS = {1: "int8", 2: "int16", 4: "32-bit"}
 
 
 def format_program(program: Program) -> str:
-    """The program as text, ending in a newline; it need not be well-formed."""
+    """The program as text that ends in a newline. The program need not be well-formed."""
     sections = (
         ("inputs", [_io(f"in{i}", io) for i, io in enumerate(program.inputs)]),
         ("outputs", [_io(f"out{i}", io) for i, io in enumerate(program.outputs)]),
@@ -42,7 +42,7 @@ def format_program(program: Program) -> str:
 
 
 def address_runs(storage: Storage) -> list[str]:
-    """The addresses of a storage's rows, rows that follow each other at one distance as one piece of text."""
+    """The addresses of a storage's rows, as texts. Rows at equal distances share one: `rows 0..4 from 96 every 32`."""
     runs: list[str] = []
     row = 0
     while row < len(storage.addresses):
@@ -67,13 +67,13 @@ def address_runs(storage: Storage) -> list[str]:
 
 
 def _difference(addresses: Sequence[int | None], row: int) -> int | None:
-    """How far row + 1 lies behind `row`; None unless both have an address."""
+    """How many bytes row + 1 lies behind `row`; None unless both have an address."""
     here, after = addresses[row], addresses[row + 1] if row + 1 < len(addresses) else None
     return None if here is None or after is None else after - here
 
 
 def _aligned(rows: list[list[str]]) -> Iterator[str]:
-    """Each row's cells, padded so that the columns of all rows line up; the last cell is free."""
+    """The rows as lines whose columns line up. The last cell of a row is not padded."""
     widths = [0] * max((len(row) for row in rows), default=0)
     for row in rows:
         for i, cell in enumerate(row[:-1]):
@@ -112,7 +112,7 @@ def _op(program: Program, index: int, op: Op) -> list[str]:
 
 
 def _params(program: Program, op: Op) -> Iterator[str]:
-    """The parameters in their record's order, windows as `kernel=3x3`, constants as `weights=c0[36 B]`."""
+    """The parameters in the order of their record: windows as `kernel=3x3`, constants as `weights=c0[36 B]`."""
     constants = kinds.of(op.kind).constant_fields
     for name, value in op.params.items():
         stem, _, axis = name.rpartition("_")
@@ -131,7 +131,7 @@ def _move(move: Move) -> list[str]:
 
 
 def _steps(program: Program) -> Iterator[list[str]]:
-    """Runs of steps of one op whose rows follow each other: number of the first, op, rows."""
+    """One line per run of steps of one op whose rows follow each other: number of the first step, op, rows."""
     start = 0
     for i in range(1, len(program.steps) + 1):
         if i < len(program.steps) and _follows(program.steps[i - 1], program.steps[i]):

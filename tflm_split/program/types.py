@@ -1,7 +1,7 @@
-"""A program as a value: what `encode` turns into bytes and `decode` gives back.
+"""A program as a value: `encode` turns it into bytes, and `decode` gives it back.
 
-Same names and units as `format.py`. `constants` are raw bytes; a parameter that is a blob offset in the bytes
-(`weights_offset`) is the constant's index in `Program.constants` here.
+Names and units are those of `format.py`, with one exception. A parameter that is a blob offset in the bytes
+(`weights_offset`) is an index into `Program.constants` here; these are raw bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Io:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """`addresses[r]` is row r's byte offset into the workspace, or None if no step ever writes or reads that row.
+    """`addresses[r]` is the byte offset of row r into the workspace, or None if no step uses that row.
 
     A constant storage has `constant`, the index of its bytes, and no addresses.
     """
@@ -39,7 +39,7 @@ class Storage:
 
     @property
     def kind(self) -> StorageKind:
-        """The cheapest encoding that holds these addresses."""
+        """The smallest encoding that holds these addresses."""
         if self.constant is not None:
             return StorageKind.CONSTANT
         known = [(r, a) for r, a in enumerate(self.addresses) if a is not None]
@@ -56,9 +56,10 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """`params` holds the record's fields by name; `*_offset` fields are indices into `Program.constants` instead.
+    """One op: views by index, and `params`, its record's fields by name.
 
-    `source` names the model operator it came from, for printing; it is not encoded.
+    A field that names a constant holds an index into `Program.constants`. `source` names the operator of the model that
+    the op was made of, for printing; it is not encoded.
     """
 
     kind: OpKind
@@ -72,7 +73,7 @@ class Op:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Compute row `row` of the op's output view; for `SUM_FEED` and `DENSE_FEED`: take in row `row` of its input view."""
+    """Compute row `row` of the op's output view; of a feed: take in row `row` of its input view."""
 
     op: int
     row: int
@@ -80,7 +81,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Before step `step`, row `row` of storage `storage` is copied to `address`, where it is from then on."""
+    """Before step `step`, copy row `row` of storage `storage` to `address`. From then on the row lies there."""
 
     step: int
     storage: int
@@ -89,7 +90,11 @@ class Move:
 
 
 def first_moves(moves: Sequence[Move], storage: int, rows: int) -> list[int]:
-    """By row of a storage: how many of all moves come before its first, in the order of storages and rows; one row more."""
+    """The table of a storage's first moves, rows + 1 entries.
+
+    Moves are sorted by storage and row. Entry r says how many come before those of row r; the last entry counts the
+    storage's last move, too.
+    """
     before = sum(m.storage < storage for m in moves)
     of_row = Counter(m.row for m in moves if m.storage == storage)
     return list(accumulate((of_row[row] for row in range(rows)), initial=before))
@@ -97,7 +102,7 @@ def first_moves(moves: Sequence[Move], storage: int, rows: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`moves` in the order in which they are carried out, so by step."""
+    """The program of one region. `moves` are in order of execution, so sorted by step."""
 
     workspace_bytes: int
     inputs: tuple[Io, ...]
@@ -111,11 +116,11 @@ class Program:
 
     @property
     def moved_storages(self) -> frozenset[int]:
-        """Storages with rows that move."""
+        """Indices of the storages with rows that move."""
         return frozenset(move.storage for move in self.moves)
 
     def addresses_by_step(self) -> Iterator[list[list[int | None]]]:
-        """Where the rows of all storages are in each step; one value, changed from step to step."""
+        """Per step: where the rows of all storages lie. It is one and the same list, changed from step to step."""
         now = [list(storage.addresses) for storage in self.storages]
         moves = iter(self.moves)
         move = next(moves, None)
@@ -127,5 +132,5 @@ class Program:
 
     @property
     def kinds_mask(self) -> int:
-        """`SPLIT_NN_KINDS` of a build that runs nothing but this program: bit k is op kind k."""
+        """`SPLIT_NN_KINDS` of a build that runs this program only: bit k stands for op kind k."""
         return sum({1 << op.kind for op in self.ops}) + (1 << MOVES_BIT if self.moves else 0)

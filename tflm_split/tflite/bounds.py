@@ -1,7 +1,7 @@
-"""Does every table, vector and string of this file lie inside it, and is there a sane number of them?
+"""Does every table, vector and string of this file lie inside it, and is their number reasonable?
 
-Asked before the object API expands anything: the Python bindings follow offsets blindly (a negative one even wraps
-around), cut strings off silently, and would happily build millions of objects from a few hostile kilobytes.
+This is checked before the object API expands anything. The Python bindings follow offsets blindly (a negative one even
+wraps around), cut strings off silently, and would build millions of objects from a few hostile kilobytes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tflm_split.errors import ModelError
 from tflm_split.tflite import schema
 
 MAX_TABLES = 200_000
-"""Tables visited before a file is called hostile; the largest models known to us have a few thousand."""
+"""The most tables of a file; one with more is refused as damaged. The largest models we know have a few thousand."""
 
 BINDINGS_ERRORS = (struct.error, LookupError, ValueError, TypeError, ArithmeticError, AttributeError, MemoryError)
-"""What the generated bindings raise on damaged bytes."""
+"""The exceptions that the generated bindings raise for damaged bytes."""
 
 _UNIONS = {
     "BuiltinOptions": "BuiltinOptions",
@@ -32,10 +32,10 @@ _UNIONS = {
 
 
 def used_bytes(data: bytes) -> int:
-    """One past the last byte of any table, string or number vector in `data` (an appended zip archive lies behind it).
+    """How many bytes of `data` the flatbuffer takes. An appended zip archive lies behind them.
 
-    Raises ModelError if any table, vector or string leaves the file, if a union holds a member the schema does not
-    know (it would be lost on writing), or if shared offsets would expand to far more than the file's own size.
+    Raises ModelError in three cases: a table, vector or string leaves the file; a union holds a member that the schema
+    does not know (it would be lost on writing); shared offsets would expand to far more than the file's own size.
     """
     try:
         return _Walk(data).run()
@@ -44,7 +44,7 @@ def used_bytes(data: bytes) -> int:
 
 
 class _Strict(bytes):
-    """Bytes whose slices may not be cut off and that know how far they reached: the bindings slice to read strings."""
+    """Bytes that refuse slices beyond their end and remember how far slices reached. The bindings slice to read strings."""
 
     reached = 0
 
@@ -57,7 +57,7 @@ class _Strict(bytes):
 
 
 class _Walk:
-    """A walk over the lazy accessors, on an explicit stack, with a budget."""
+    """A walk over the lazy accessors, with an explicit stack and a budget of tables and bytes."""
 
     def __init__(self, data: bytes) -> None:
         self.data = _Strict(data)
@@ -76,7 +76,7 @@ class _Walk:
         return max(self.end, self.data.reached)
 
     def _check_table(self, position: int) -> None:
-        """A table needs its vtable before it can be trusted: both inside the file, every field inside the table."""
+        """Refuse a table that, like its vtable, does not lie inside the file, or whose fields do not lie inside it."""
         (distance,) = struct.unpack_from("<i", self.data, position)
         vtable = position - distance
         if not 0 <= vtable <= len(self.data) - 4:
@@ -101,16 +101,16 @@ class _Walk:
             raise ModelError("is damaged: its vectors and strings overlap far more than its size allows")
 
     def numbers(self, array: Any) -> None:
-        """A vector of numbers, which the bindings hand out as a view into the file (an absent one as the integer 0)."""
+        """Check a vector of numbers. The bindings give a view into the file, or the integer 0 for an absent vector."""
         if isinstance(array, int):
             return
         self._charge(array.nbytes)
         if array.size:
             self._mark(_address(array) - self.address + array.nbytes)
 
-    def values(self, found: Iterable[Any]) -> Iterator[Any]:
-        """Charge for strings, pass tables on, each paid for before it waits on the stack."""
-        for value in found:
+    def values(self, values: Iterable[Any]) -> Iterator[Any]:
+        """The tables among `values`. Each table and each string is charged to the budget."""
+        for value in values:
             if isinstance(value, bytes):
                 self._charge(len(value))
             elif value is not None:
@@ -129,9 +129,9 @@ _Visit = Callable[[_Walk, Any], Iterator[Any]]
 
 @cache
 def _visits(table: str) -> tuple[_Visit, ...]:
-    """How to reach everything behind an offset in this kind of table.
+    """One visit per field of this kind of table that lies behind an offset.
 
-    The object API tells which fields those are: their default is None. Names follow the generator's one rule.
+    The object API tells which fields these are: their default is None. The generator names all accessors by one rule.
     """
     accessor = getattr(schema.bindings(), table)
     fields = vars(schema.new(f"{table}T"))
@@ -163,7 +163,7 @@ def _visit(accessor: type, name: str) -> _Visit:
 
 
 def _member(union: str, kind: int, table: Any) -> Iterator[Any]:
-    """The table of a union as the accessor its type says."""
+    """The table of a union, as the accessor of its type. Raises ModelError for an unknown type."""
     if table is None:
         return
     name = schema.enum_name(union, kind)

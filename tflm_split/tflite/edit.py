@@ -1,6 +1,6 @@
-"""What should change in a file's main graph? A value that says it; `writer.write_model` carries it out.
+"""What should change in a file's main graph? An `Edit` says it, and `writer.write_model` carries it out.
 
-Tensor indices count the original tensors first, then `Edit.new_tensors`; the writer renumbers at the very end, so
+Tensor indices count the original tensors first, then `Edit.new_tensors`. The writer renumbers them at the very end, so
 nobody else has to.
 """
 
@@ -14,7 +14,7 @@ from tflm_split.ir.graph import Quantization
 
 @dataclass(frozen=True, slots=True)
 class KeptOperator:
-    """Operator `position` of the original main graph, on other tensors where `inputs` or `outputs` say so."""
+    """Operator `position` of the original main graph. `inputs` and `outputs`, where given, replace its tensors."""
 
     position: int
     inputs: tuple[int, ...] | None = None
@@ -23,7 +23,7 @@ class KeptOperator:
 
 @dataclass(frozen=True, slots=True)
 class CustomOperator:
-    """A new custom operator; `custom_options` are handed to its `init` in place, 16-byte aligned."""
+    """A new custom operator. TFLM hands `custom_options` to its `init` in place, 16-byte aligned."""
 
     custom_code: str
     inputs: tuple[int, ...]
@@ -47,7 +47,7 @@ class NewTensor:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """The graph's new inputs and outputs, one for each old one, in the old order; signatures follow."""
+    """The graph's new inputs and outputs, one for each old one, in the old order. Signatures change with them."""
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -55,13 +55,13 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The main graph as it should be written. A field left at its default changes nothing, with one exception:
+    """The main graph as it should be written. A field at its default changes nothing, but for `drop_unused_tensors`.
 
-    `drop_unused_tensors` removes every tensor that no operator, interface or signature names any more (each costs
-    12 bytes of arena on Arm, one without data its whole size), and with them unused buffers and operator codes.
+    `drop_unused_tensors` removes every tensor that no operator, interface or signature names any more, and with them
+    unused buffers and operator codes. (An unused tensor costs 12 bytes of arena on Arm; one without data its whole size.)
 
-    `offsets` maps tensors to their byte offset in the arena's head; tensors it leaves out are placed by TFLM. It
-    replaces the file's offline plan. With None a plan the file came with stays only if operators and tensors do.
+    `offsets`: tensor -> byte offset in the arena's head, in place of the file's offline plan. TFLM places the tensors that
+    are left out. With None the file's plan stays, if operators and tensors do.
     """
 
     operators: tuple[NewOperator, ...] | None = None

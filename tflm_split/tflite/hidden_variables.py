@@ -1,9 +1,9 @@
-"""Variables of subgraphs that TFLM would forget to allocate, moved to where it does not.
+"""Some variables of subgraphs would get no memory from TFLM. Here they get another number, and with it memory.
 
-TFLM asks the offline plan whether it has to allocate a variable, but looks the tensor up by its number in its own
-subgraph (AllocateVariables in micro_allocator.cc): with a plan, tensor 5 of the second subgraph counts as placed when
-tensor 5 of the main graph is. It then has no memory at all. Such a variable gets another number here, one whose entry in
-the plan says that TFLM places it.
+TFLM asks the offline plan whether it has to allocate a variable. It looks the variable up by its number in its own
+subgraph (AllocateVariables in micro_allocator.cc). So tensor 5 of the second subgraph counts as placed when the plan places
+tensor 5 of the main graph, and then it has no memory at all. Here such a variable gets a number whose entry in the plan
+says that TFLM places it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tflm_split.tflite import schema
 
 
 def move_hidden_variables(tree: Any, offsets: Mapping[int, int]) -> None:
-    """Renumber, in every subgraph but the main one, each variable whose number has an offset in `offsets`."""
+    """In every subgraph but the main one, renumber each variable whose number is in `offsets`. Changes `tree`."""
     for index, graph in enumerate(tree.subgraphs[1:], start=1):
         hidden = [t for t, tensor in enumerate(graph.tensors or []) if tensor.isVariable and t in offsets]
         for old in hidden:
@@ -25,7 +25,7 @@ def move_hidden_variables(tree: Any, offsets: Mapping[int, int]) -> None:
 
 
 def _free_number(graph: Any, offsets: Mapping[int, int]) -> int:
-    """A new tensor number that the plan does not place; numbers before it are taken by tensors of no bytes."""
+    """A new tensor number that the plan does not place. Empty tensors are added to take the numbers before it."""
     while len(graph.tensors) in offsets:
         graph.tensors.append(_nothing())
     graph.tensors.append(_nothing())
@@ -33,7 +33,7 @@ def _free_number(graph: Any, offsets: Mapping[int, int]) -> int:
 
 
 def _nothing() -> Any:
-    """A tensor TFLM gives no memory to."""
+    """A tensor that gets no memory from TFLM."""
     return schema.new("TensorT", name=b"", shape=np.zeros(1, np.int32), type=9, buffer=0)
 
 

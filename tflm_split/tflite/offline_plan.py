@@ -1,9 +1,11 @@
-"""Which bytes tell TFLM where each tensor lies? The one place that knows the `OfflineMemoryAllocation` metadata.
+"""Which bytes tell TFLM where each tensor lies? Only this file knows the `OfflineMemoryAllocation` metadata.
 
-Payload (`GetOfflinePlannedOffsets` in TFLM's micro_allocation_info.cc): little-endian int32[3 + n] = version, number of
-subgraphs, n, then per tensor its byte offset from the start of the arena's head, or -1 to let TFLM place it when it
-starts. n counts ALL tensors, constants too, of ALL subgraphs in order. TFLM checks n and nothing else: overlap,
-alignment and range are the plan's own business.
+The payload is little-endian int32[3 + n] (`GetOfflinePlannedOffsets` in TFLM's micro_allocation_info.cc):
+
+    version | number of subgraphs | n | offset of tensor 0 | ... | offset of tensor n - 1
+
+An offset counts bytes from the start of the arena's head; -1 lets TFLM place the tensor. n counts ALL tensors, constants
+too, of ALL subgraphs in order. TFLM checks n and nothing else: the plan itself must see to overlap, alignment and range.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ _MAX_OFFSET_BYTES = 2**31 - 1
 
 
 def pack(offsets_bytes: Sequence[int], subgraphs: int = 1) -> bytes:
-    """The payload for these offsets, one per tensor of the file, `ONLINE` where there is none."""
+    """The payload for one offset per tensor of the file; `ONLINE` lets TFLM place it.
+
+    Raises InternalError for an offset that is negative or does not fit 31 bits.
+    """
     wrong = [o for o in offsets_bytes if o != ONLINE and not 0 <= o <= _MAX_OFFSET_BYTES]
     if wrong:
         raise InternalError(f"an offline plan cannot hold the offset {wrong[0]}")

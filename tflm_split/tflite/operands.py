@@ -1,7 +1,8 @@
-"""Does every operator have the operands its kind cannot do without?
+"""Does every operator have the operands that its kind needs?
 
-What TFLM's kernels insist on while they prepare (NumInputs, NumOutputs, ranks), for the kinds TFLM runs: whatever looks
-at an operator afterwards may index these without asking. Optional operands, such as a bias, are not counted.
+For the kinds that TFLM runs, these are the checks of its kernels' Prepare: numbers of inputs and outputs, and ranks.
+Whoever looks at an operator afterwards may index these operands without asking. Optional operands, such as a bias, are not
+counted.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _LEAST_INPUTS: Mapping[str, int] = MappingProxyType(
     }
 )
 _NO_OUTPUT = frozenset({"ASSIGN_VARIABLE", "CALL_ONCE", "IF", "WHILE"})
-"""Kinds that may do without an output; of all others in the table the kernel writes output 0."""
+"""Kinds that may have no output. The kernels of all others in the table write output 0."""
 _RANKS: Mapping[str, Mapping[int, int]] = MappingProxyType(
     {
         "CONV_2D": {0: 4, 1: 4},
@@ -52,7 +53,7 @@ _RANKS: Mapping[str, Mapping[int, int]] = MappingProxyType(
         "MAX_POOL_2D": {0: 4},
     }
 )
-"""Dimensions an operand must have, by its position."""
+"""Kind -> position of an operand -> how many dimensions it must have."""
 _SAME_SIZE = frozenset(
     {
         "ABS", "CAST", "CEIL", "COS", "DEQUANTIZE", "ELU", "EXP", "EXPAND_DIMS", "FLOOR", "GELU", "HARD_SWISH",
@@ -60,22 +61,21 @@ _SAME_SIZE = frozenset(
         "RELU6", "RELU_N1_TO_1", "RESHAPE", "ROUND", "RSQRT", "SIN", "SOFTMAX", "SQRT", "SQUARE", "SQUEEZE", "TANH",
     }
 )  # fmt: skip
-"""Kinds that make one element of each; their kernels do not ask, and read or leave unwritten what is beyond."""
+"""Kinds that make one element of each. Their kernels do not check that: they would read or write too much or too little."""
 _BROADCASTING = frozenset(
     {
         "ADD", "DIV", "EQUAL", "FLOOR_DIV", "FLOOR_MOD", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "LOGICAL_AND",
         "LOGICAL_OR", "MAXIMUM", "MINIMUM", "MUL", "NOT_EQUAL", "PRELU", "SQUARED_DIFFERENCE", "SUB",
     }
 )  # fmt: skip
-"""Kinds that make one element of each pair."""
+"""Kinds that make one element of each pair of elements, broadcast."""
 
 
 def check_operands(graph: Graph) -> None:
-    """Raise ModelError for the first operator that lacks an operand, an output or dimensions its kernel needs.
+    """Raise ModelError for the first operator whose operands do not fit its kind.
 
-    And for one whose output cannot have the size it has, where the kernel takes it without asking.
-
-    Kinds not in the table, custom operators among them, may have any.
+    It lacks an operand, an output or dimensions that its kernel needs, or its output has a wrong size that its kernel
+    does not check. Kinds that are not in the table, such as custom operators, may have any operands.
     """
     for op in graph.operators:
         least = _LEAST_INPUTS.get(op.kind)
@@ -102,7 +102,7 @@ def _check(graph: Graph, op: Operator, least: int) -> None:
 
 
 def _broadcast_elements(shapes: Sequence[tuple[int, ...]]) -> int | None:
-    """Elements of tensors of these shapes broadcast to one another; None when they cannot be."""
+    """How many elements these shapes have when they are broadcast to each other; None when they cannot be."""
     elements = 1
     for sizes in zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1):
         wanted = {d for d in sizes if d != 1} or {1}

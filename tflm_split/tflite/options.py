@@ -1,4 +1,4 @@
-"""What does an operator's options table say, in the words of the schema?"""
+"""What does an operator's options table say? Names and values are those of the schema."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _ENUMS: Mapping[str, str] = MappingProxyType(
         "reduce_function": "ReduceWindowFunction",
     }
 )
-"""Option fields that hold an enum, and which."""
+"""Option field -> the enum that it holds."""
 
 
 def read_options(operator: Any) -> Mapping[str, Option]:
-    """Every number, flag, enum and string of the operator's options (`OperatorT`), by its snake_case schema name.
+    """snake_case name in the schema -> value, for every number, flag, enum and string of an `OperatorT`'s options.
 
-    Enums by name, an unknown one as the string of its number. Vectors (`new_shape`, `squeeze_dims`, ...) are left out:
-    TFLM takes shapes from the tensors. Empty if the file has no options table for the operator.
+    An enum is given by its name, an unknown one as the string of its number. Vectors (`new_shape`, `squeeze_dims`, ...)
+    are left out: TFLM takes shapes from the tensors. Empty when the operator has no options table.
     """
-    found: dict[str, Option] = {}
+    options: dict[str, Option] = {}
     for table in (operator.builtinOptions, operator.builtinOptions2):
         if table is None:
             continue
         for name, value in vars(table).items():
             option = _option(_snake_case(name), value)
             if option is not None:
-                found[_snake_case(name)] = option
-    return found
+                options[_snake_case(name)] = option
+    return options
 
 
 def _snake_case(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Which tensors, buffers and operator codes does nobody name any more? Remove them and renumber what names the rest."""
+"""Remove tensors, buffers and operator codes that nobody names any more, and renumber the rest."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tflm_split.ir.graph import ABSENT
 
 
 def drop_unused_tensors(tree: Any) -> dict[int, int]:
-    """Remove the main graph's unused tensors from `tree`; returns old index -> new index of those that stay.
+    """Remove the main graph's unused tensors from `tree`; return old index -> new index of those that stay.
 
-    Used: named by an operator (intermediates too), by the graph's interface or by one of its signatures.
+    A tensor is used when an operator (intermediates included), the graph's interface or one of its signatures names it.
     """
     main = tree.subgraphs[0]
     used: set[int] = set()

@@ -1,4 +1,4 @@
-"""Which network does this file hold? Bytes -> `Model`, or one sentence saying why not."""
+"""Which network does this file hold? Bytes -> `Model`, or one sentence that says why not."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ from tflm_split.tflite.operands import check_operands
 from tflm_split.tflite.options import read_options
 
 MAX_FILE_BYTES = 2**31 - 1
-"""Flatbuffers cannot be larger."""
+"""The largest size of a flatbuffer."""
 MAX_SUBGRAPHS = 256
-"""Models known to us have up to ten."""
+"""The most subgraphs that are read. Models we know have up to ten."""
 _COMPRESSION_METADATA = "COMPRESSION_METADATA"
 
 
 def read_model(source: bytes | os.PathLike[str] | str) -> Model:
     """The model in this file, or in these bytes.
 
-    `Model.graph` is subgraph 0, the one TFLM runs; what is not modelled stays in `Model.original`. Raises InputError if
-    the file cannot be read, ModelError if its bytes are not a model TFLM could run: not TFL3, damaged, dynamic shapes,
-    operators out of order, constants of the wrong length, data outside the flatbuffer, sparse or compressed weights.
+    `Model.graph` is subgraph 0, which TFLM runs. What is not modelled stays in `Model.original`.
+
+    Raises InputError if the file cannot be read. Raises ModelError if its bytes are no model that TFLM could run: not
+    TFL3, damaged, dynamic shapes, operators out of order, constants of the wrong length, data outside the flatbuffer,
+    sparse or compressed weights.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _read(bytes(source), "model", "the model")
@@ -49,7 +51,7 @@ def offline_offsets(model: Model) -> tuple[int, ...] | None:
 
 
 def all_offsets(model: Model) -> tuple[int, ...] | None:
-    """The same for the tensors of all subgraphs, one subgraph after the other."""
+    """As `offline_offsets`, for the tensors of all subgraphs, one subgraph after the other."""
     if model.offline_plan is None:
         return None
     offsets = offline_plan.unpack(model.offline_plan)
@@ -60,7 +62,7 @@ def all_offsets(model: Model) -> tuple[int, ...] | None:
 
 
 def _file_bytes(path: Path) -> bytes:
-    """The bytes of a regular file; every way this fails is an InputError with one sentence."""
+    """The bytes of a regular file. Raises InputError, with one sentence, whatever goes wrong."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -95,7 +97,7 @@ def _read(data: bytes, name: str, label: str) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """The unpacked tree together with its buffers as bytes, each made once."""
+    """The unpacked tree, and its buffers as bytes, so that each is copied only once."""
 
     tree: Any
     buffers: tuple[bytes, ...]
@@ -145,14 +147,14 @@ def _custom_options(subgraph: Any) -> dict[int, bytes]:
 
 
 def _offline_plan(tree: Any) -> bytes | None:
-    """Of several plans TFLM takes the last."""
+    """The payload of the offline plan, or None. TFLM takes the last of several plans."""
     name = offline_plan.METADATA_NAME.encode()
     plans = [entry.buffer for entry in tree.metadata or [] if entry.name == name]
     return _data(tree.buffers, plans[-1]) if plans else None
 
 
 def _check_tree(tree: Any) -> None:
-    """Does every index in the file name something that exists, and is everything inside the flatbuffer?"""
+    """Refuse a file with an index of something that does not exist, or with data outside the flatbuffer."""
     if tree.version != schema.SCHEMA_VERSION:
         raise ModelError(f"has schema version {tree.version}; TFLM runs version {schema.SCHEMA_VERSION}")
     if not tree.subgraphs:
@@ -239,10 +241,10 @@ def _tensor(file: _File, index: int, tensor: Any) -> Tensor:
 
 
 def _quantization(label: str, quantization: Any) -> Quantization | None:
-    """What TFLM makes of it (InitializeTfLiteTensorFromFlatbuffer in micro_allocator.cc).
+    """The quantisation that TFLM uses (InitializeTfLiteTensorFromFlatbuffer in micro_allocator.cc).
 
-    Scales as the float32 values they are. Without scales or without zero points there is no quantisation; zero points
-    that are not as many as the scales stand for the first one, repeated.
+    Without scales or without zero points there is none. When there are not as many zero points as scales, the first one
+    counts for all. Scales are float32 values.
     """
     if quantization is None:
         return None
@@ -286,5 +288,5 @@ def _indices(vector: Any) -> tuple[int, ...]:
 
 
 def _text(value: bytes | None) -> str:
-    """Text of the file as it may be shown to people: this is where all of it enters the program."""
+    """A text of the file, escaped so that it can be shown to people. All texts of a file come in through here."""
     return "" if value is None else printable(value.decode("utf-8", "replace"))

@@ -26,15 +26,15 @@ class NewFile:
 def save(data: bytes, path: AnyPath, *, force: bool = False, input_path: AnyPath | None = None) -> None:
     """Write `data` to `path` in one step: a temporary file beside it, flushed to disk, then renamed.
 
-    Without `force` an existing file is refused, and so is `input_path` itself under any name. A directory, a missing
-    parent, missing rights and a full disk are refused with one sentence each. Whatever fails, the old file survives and
-    no temporary file is left. A symbolic link is followed: its target is replaced, not the link. Raises InputError.
+    Without `force` it refuses to replace an existing file, or `input_path` under whatever name. It also refuses a
+    directory, a missing parent, missing rights and a full disk. Each refusal is an InputError of one sentence. Whatever
+    fails, the old file survives and no temporary file is left. A symbolic link is followed: its target is replaced.
     """
     save_together([NewFile(Path(path), data, force)], input_path=input_path)
 
 
 def save_together(files: Sequence[NewFile], *, input_path: AnyPath | None = None) -> None:
-    """`save` for several files: all are complete on disk before the first old one is replaced. Raises InputError."""
+    """`save` for several files: all are complete on disk before the first old file is replaced. Raises InputError."""
     written: list[tuple[str, Path, Path]] = []
     targets: set[str] = set()
     try:
@@ -59,7 +59,7 @@ def save_together(files: Sequence[NewFile], *, input_path: AnyPath | None = None
 
 
 def check_writable(path: AnyPath, *, force: bool = False, input_path: AnyPath | None = None) -> None:
-    """Would `save` refuse this path now? Asked before long work; raises the InputError that `save` would raise."""
+    """Raise the InputError that `save` would raise for this path now. Called before long work."""
     target = Path(path)
     with _refusing(target):
         _check_target(target, force, None if input_path is None else Path(input_path))
@@ -69,7 +69,7 @@ def check_writable(path: AnyPath, *, force: bool = False, input_path: AnyPath | 
 
 @contextlib.contextmanager
 def _refusing(path: Path) -> Iterator[None]:
-    """What the system says against writing `path`, as one sentence."""
+    """Turn the system's errors in writing `path` into an InputError of one sentence."""
     try:
         yield
     except (OSError, ValueError) as error:
@@ -94,7 +94,7 @@ def _check_target(target: Path, force: bool, input_path: Path | None) -> None:
 
 
 def _write_beside(target: Path, data: bytes) -> str:
-    """A complete temporary file next to `target`, with its rights; gone again if this fails."""
+    """The path of a complete temporary file next to `target`, with the same rights. Removed again if this fails."""
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent)
     try:
@@ -111,7 +111,7 @@ def _write_beside(target: Path, data: bytes) -> str:
 
 
 def _flush_directory(directory: Path) -> None:
-    """Make the rename itself durable, where the system can; the file is complete either way."""
+    """Flush the rename to disk, where the system can. The file is complete either way."""
     with contextlib.suppress(OSError):
         handle = os.open(directory, os.O_RDONLY)
         try:
@@ -121,7 +121,7 @@ def _flush_directory(directory: Path) -> None:
 
 
 def _umask() -> int:
-    """The process's umask; it can only be read by setting it."""
+    """The process's umask. It can only be read by setting it."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

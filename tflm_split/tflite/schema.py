@@ -1,7 +1,7 @@
-"""The one door to the flatbuffers bindings of the TFLite schema: nothing else in the package imports them.
+"""The flatbuffers bindings of the TFLite schema: nothing else in the package imports them.
 
-The bindings are those inside the pinned `tflite-micro` wheel: its object API knows every field of the schema TFLM was
-built with, so what this package does not model still survives a read and a write. They are imported on first use.
+The bindings come with the pinned `tflite-micro` wheel. Their object API knows every field of the schema that TFLM was built
+with, so what this package does not model survives reading and writing. They are imported on first use.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from tflm_split.errors import ModelError, ToolError
 
 FILE_IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
-"""`Model.version` of every file TFLM runs (TFLITE_SCHEMA_VERSION)."""
+"""`Model.version` of every file that TFLM runs (TFLITE_SCHEMA_VERSION)."""
 BUFFER_ALIGNMENT_BYTES = 16
-"""`force_align` of `Buffer.data` in the schema; kernels may rely on it."""
+"""The alignment of `Buffer.data` in a file (`force_align` in the schema). Kernels rely on it."""
 CUSTOM = "CUSTOM"
 
 _BINDINGS = "tflite_micro.tensorflow.lite.micro.python.schema_py_generated"
@@ -27,7 +27,7 @@ _NEEDED = ("Model", "ModelT", "BufferT", "BuiltinOperator", "BuiltinOptions2", "
 
 @cache
 def bindings() -> ModuleType:
-    """The generated bindings. Raises ToolError if the wheel is missing, does not import, or is not the one we know."""
+    """The generated bindings. Raises ToolError if the wheel is missing, does not import, or has another schema."""
     try:
         module = importlib.import_module(_BINDINGS)
         importlib.import_module("flatbuffers")
@@ -43,35 +43,35 @@ def bindings() -> ModuleType:
 
 
 def root(data: bytes) -> Any:
-    """The lazy accessor of the file's root table; nothing is checked or expanded."""
+    """The lazy accessor of the file's root table. Nothing is checked or expanded."""
     return bindings().Model.GetRootAs(data, 0)
 
 
 def unpack(data: bytes) -> Any:
-    """The whole file as a tree of mutable objects (`ModelT`); vectors are numpy views into `data`.
+    """The whole file as a tree of mutable objects (`ModelT`). Vectors are numpy views into `data`.
 
-    Trusts `data`: call `bounds.used_bytes` on it first.
+    This trusts `data`: call `bounds.used_bytes` on it first.
     """
     return bindings().ModelT.InitFromObj(root(data))
 
 
 def copied(tree: Any) -> Any:
-    """A tree to edit while `tree` stays as it is; the vectors, which nobody changes in place, are shared."""
+    """A copy of `tree` that can be edited. Vectors are shared, because nobody changes them in place."""
     if isinstance(tree, list):
         return [copied(part) for part in tree]
     if not hasattr(tree, "__dict__"):
         return tree
-    made = copy(tree)
+    twin = copy(tree)
     for name, part in vars(tree).items():
         if isinstance(part, list) or hasattr(part, "__dict__"):
-            setattr(made, name, copied(part))
-    return made
+            setattr(twin, name, copied(part))
+    return twin
 
 
 def pack(tree: Any, size_hint_bytes: int = 1024) -> bytes:
     """The tree as a TFL3 file in which every `Buffer.data` and every `custom_options` is 16-byte aligned.
 
-    Same tree, same bytes.
+    The same tree always gives the same bytes.
     """
     builder = _aligned_builder(size_hint_bytes)
     builder.Finish(tree.Pack(builder), FILE_IDENTIFIER)
@@ -94,7 +94,7 @@ def _names(enum: str) -> dict[int, str]:
 
 
 def enum_name(enum: str, value: int) -> str | None:
-    """The member of `enum` that has this value, or None: the caller decides what unknown means."""
+    """The name of the member of `enum` with this value; None when there is none."""
     return _names(enum).get(value)
 
 
@@ -109,8 +109,8 @@ def enum_value(enum: str, name: str) -> int:
 def _aligned_builder(size_hint_bytes: int) -> Any:
     """A flatbuffers builder that gives every byte vector the schema's 16-byte alignment.
 
-    The generated Python code ignores `force_align`; byte vectors (`Buffer.data`, `Operator.custom_options`, a few tiny
-    ones) all pass through `CreateNumpyVector`, so one override is enough.
+    The generated Python code ignores `force_align`. All byte vectors (`Buffer.data`, `Operator.custom_options`, a few tiny
+    ones) pass through `CreateNumpyVector`, so one override is enough.
     """
     base = importlib.import_module("flatbuffers").Builder
 

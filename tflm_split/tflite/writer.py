@@ -1,7 +1,7 @@
 """How does an edited model become a file again, with everything this package does not model still in it?
 
-A copy of the tree of mutable objects that the reader unpacked is edited and packed; it never leaves this file and
-`prune.py`. What comes out is read back and checked before anyone sees it.
+The writer edits and packs a copy of the tree that the reader unpacked. The copy never leaves this file, `prune.py` and
+`hidden_variables.py`. The result is read back and checked before anyone sees it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from tflm_split.tflite.hidden_variables import move_hidden_variables
 from tflm_split.tflite.reader import read_model
 
 MAX_ARCHIVE_BYTES = 64 * 1024 * 1024
-"""Of the members of an appended archive, unpacked; label maps are a few kilobytes."""
+"""The most bytes that an appended archive may unpack to. Label maps have a few kilobytes."""
 
 
 def write_model(model: Model, edit: Edit) -> Model:
-    """`model` with `edit` applied to its main graph, as it is read back from the bytes made; same arguments, same bytes.
+    """`model` with `edit` applied to its main graph, as read back from the written bytes.
 
-    Other subgraphs, metadata, signatures, names, quantisation details and an appended zip archive survive. Raises
-    InternalError if the edit names what does not exist or the result is not a sound model: both are our mistakes.
+    Other subgraphs, metadata, signatures, names, quantisation details and an appended zip archive survive. The same
+    arguments always give the same bytes. Raises InternalError if the edit names something that does not exist, or if the
+    result is not a sound model: both are mistakes of this package.
     """
     tree = schema.copied(model.tree)
     main = tree.subgraphs[0]
@@ -47,7 +48,7 @@ def write_model(model: Model, edit: Edit) -> Model:
 
 
 def _place(tree: Any, edit: Edit, tensors_before: int) -> None:
-    """Drop what nobody names, then settle the offline plan, which counts what is left."""
+    """Drop what nobody names, then set the offline plan: it has one entry per tensor that is left."""
     main = tree.subgraphs[0]
     kept = {t: t for t in range(len(main.tensors or []))}
     if edit.drop_unused_tensors:
@@ -66,7 +67,7 @@ def _place(tree: Any, edit: Edit, tensors_before: int) -> None:
 
 
 def unaligned_vectors(model: Model) -> list[str]:
-    """The buffers and custom options of this file whose first byte is not 16-byte aligned in it, by name."""
+    """Names of the buffers and custom options of this file whose first byte is not 16-byte aligned."""
     tree = model.tree
     base = _address(np.frombuffer(model.original, np.uint8))
     vectors = {f"buffer {i}": buffer.data for i, buffer in enumerate(tree.buffers or [])}
@@ -85,10 +86,9 @@ def _address(array: Any) -> int:
 
 
 def _read_back(name: str, data: bytes) -> Model:
-    """The written file as the reader sees it: the one time it is unpacked.
+    """The written file, read again. Raises InternalError when it cannot be read, or when its data is not aligned.
 
-    The writer's checker, for which reading it again is worth its time: the result can be read, and its data are where
-    kernels need them. What is said of the file from here on is said of what the bytes hold, not of what was meant.
+    This checks the writer. Whatever is reported of the file from here on describes its bytes, not what the edit meant.
     """
     try:
         model = replace(read_model(data), name=name)
@@ -127,11 +127,11 @@ def _add_buffer(tree: Any, data: bytes) -> int:
 def _set_operators(tree: Any, operators: tuple[NewOperator, ...]) -> None:
     main = tree.subgraphs[0]
     originals = main.operators or []
-    made = [_operator(tree, originals, operator) for operator in operators]
-    for k, operator in enumerate(made):
+    written = [_operator(tree, originals, operator) for operator in operators]
+    for k, operator in enumerate(written):
         for vector in (operator.inputs, operator.outputs):
             _check_tensors(main, vector, f"operator {k} of the edit", absent_allowed=vector is operator.inputs)
-    main.operators = made
+    main.operators = written
 
 
 def _operator(tree: Any, originals: list[Any], operator: NewOperator) -> Any:
@@ -145,16 +145,16 @@ def _operator(tree: Any, originals: list[Any], operator: NewOperator) -> Any:
         )
     if not 0 <= operator.position < len(originals):
         raise InternalError(f"the edit keeps operator {operator.position} of {len(originals)}")
-    made = copy.copy(originals[operator.position])
+    kept = copy.copy(originals[operator.position])
     if operator.inputs is not None:
-        made.inputs = np.array(operator.inputs, np.int32)
+        kept.inputs = np.array(operator.inputs, np.int32)
     if operator.outputs is not None:
-        made.outputs = np.array(operator.outputs, np.int32)
-    return made
+        kept.outputs = np.array(operator.outputs, np.int32)
+    return kept
 
 
 def _custom_code(tree: Any, custom_code: bytes) -> int:
-    """The index of this custom operator's code, added if the file has none yet."""
+    """The index of this custom operator's code, which is added if the file does not have it yet."""
     custom = schema.enum_value("BuiltinOperator", schema.CUSTOM)
     tree.operatorCodes = tree.operatorCodes or []
     for index, code in enumerate(tree.operatorCodes):
@@ -174,7 +174,7 @@ def _check_tensors(main: Any, vector: Any, where: str, *, absent_allowed: bool =
 
 
 def _set_interface(tree: Any, interface: Interface) -> None:
-    """Exchange the graph's inputs and outputs one for one, in the main graph's signatures too."""
+    """Replace the main graph's inputs and outputs one for one, also in its signatures."""
     main = tree.subgraphs[0]
     signatures = [signature for signature in tree.signatureDefs or [] if signature.subgraphIndex == 0]
     for side, new in (("inputs", interface.inputs), ("outputs", interface.outputs)):
@@ -192,7 +192,7 @@ def _set_interface(tree: Any, interface: Interface) -> None:
 
 
 def _set_offline_plan(tree: Any, offsets: Mapping[int, int]) -> None:
-    """One metadata entry with the offsets of the main graph's tensors, in place of whatever plan there was."""
+    """Replace any offline plan by one with these offsets of the main graph's tensors."""
     move_hidden_variables(tree, offsets)
     counts = [len(graph.tensors or []) for graph in tree.subgraphs]
     all_offsets = [offsets.get(t, offline_plan.ONLINE) for t in range(counts[0])]
@@ -213,10 +213,9 @@ def _remove_offline_plan(tree: Any) -> None:
 
 
 def _with_archive_of(original: bytes, data: bytes) -> bytes:
-    """`data` followed by the zip archive `original` carries behind its flatbuffer, if any (labels of TFLite Metadata).
+    """`data`, followed by the zip archive behind the flatbuffer of `original`, if there is one (TFLite Metadata's labels).
 
-    Its members are added anew because an archive stores offsets from the start of the file. Raises ModelError if the
-    archive is damaged.
+    The archive is built again, because it stores offsets from the start of the file. Raises ModelError if it is damaged.
     """
     try:
         archive = zipfile.ZipFile(BytesIO(original))

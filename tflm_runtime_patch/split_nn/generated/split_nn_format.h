@@ -20,28 +20,28 @@ extern "C" {
 #define SPLIT_NO_ADDRESS16 0xFFFFu /* TABLE16: this row has no address */
 #define SPLIT_NO_ADDRESS32 0xFFFFFFFFu /* TABLE32: this row has no address */
 #define SPLIT_MOVES_BIT 63 /* of SPLIT_NN_KINDS: this build can move rows */
-#define SPLIT_MAX_BYTES 2147483647 /* Of the program and of the workspace: the executor computes addresses in int32. */
-#define SPLIT_CONSTANTS_ALIGNMENT 16 /* The constants start at a multiple of this many bytes, and so do weights: vectors are loaded from there. */
+#define SPLIT_MAX_BYTES 2147483647 /* The most bytes of a program, and of a workspace: the executor computes addresses in int32. */
+#define SPLIT_CONSTANTS_ALIGNMENT 16 /* Constants and weights start at a multiple of this many bytes: kernels load vectors from there. */
 #define SPLIT_STORAGE_ALIGNMENT 4 /* Row 0 of a CONSTANT storage lies at a multiple of this many bytes: it may hold int32 or float elements. */
-#define SPLIT_MAX_WINDOW_ROWS 32 /* Input rows one step may read through a window: the executor keeps that many row pointers on its stack. */
-#define SPLIT_MAX_REACH 536870912 /* A window's last row, column and byte lie before this, strides and dilation counted: kernels compute positions in int32. */
-#define SPLIT_MAX_MOVES 65535 /* Moves of a program: their order is given in u16. */
-#define SPLIT_MOVE_ALIGN 4 /* A move goes by a multiple of this many bytes, so that elements stay aligned. */
-#define SPLIT_TABLE16_UNIT 4 /* Bytes per unit of a TABLE16 address. */
-#define SPLIT_POSITIONS_PER_PIXEL 1024 /* Units of a RESIZE_BILINEAR position. */
-#define SPLIT_MIN_SHIFT (-31) /* The farthest MultiplyByQuantizedMultiplier shifts an int32 to the right. */
-#define SPLIT_MAX_SHIFT 30 /* The farthest it shifts to the left. */
-#define SPLIT_MAX_WIDE_SHIFT 7 /* The farthest an int64 sum is shifted to the left, in TFLM as here. */
-#define SPLIT_MAX_LEFT_SHIFT 20 /* Of the operands of ADD and its kin, before they are scaled. */
-#define SPLIT_MAX_LEFT_SHIFT_INT16 15 /* The same, of int16 operands. */
-#define SPLIT_MAX_SUMMED 8388608 /* int8 values that may be added up: more could overflow an int32. */
-#define SPLIT_MAX_SUMMED_INT16 32768 /* int16 values that may be added up: more could overflow an int32. */
-#define SPLIT_MAX_SOFTMAX_CHANNELS 4095 /* Of int8: more exponentials could overflow the 12 integer bits of their sum. */
-#define SPLIT_MAX_SOFTMAX_CHANNELS_INT16 32767 /* Of int16: more exponentials could overflow their sum. */
-#define SPLIT_MAX_EXPONENTIALS 256 /* Differences of two int8. */
-#define SPLIT_MIN_FIRST_EXPONENTIAL 1073741824 /* The exponential of 0 is 1, about 2^31; what is far below would overflow the reciprocal. */
-#define SPLIT_INTERPOLATED_ENTRIES 513 /* Of an int16 table that is interpolated: 512 steps, and where the last one leads. */
-#define SPLIT_MAX_BLOCK 65535 /* Of DEPTH_TO_SPACE, along rows and columns. */
+#define SPLIT_MAX_WINDOW_ROWS 32 /* The most input rows that a step reads through a window: the executor keeps a pointer to each on its stack. */
+#define SPLIT_MAX_REACH 536870912 /* A window's last row, column and byte, strides and dilation counted, lie below this: kernels count in int32. */
+#define SPLIT_MAX_MOVES 65535 /* The most moves of a program: their order is stored in u16. */
+#define SPLIT_MOVE_ALIGN 4 /* A row moves by a multiple of this many bytes, so that its elements stay aligned. */
+#define SPLIT_TABLE16_UNIT 4 /* TABLE16 addresses count units of this many bytes. */
+#define SPLIT_POSITIONS_PER_PIXEL 1024 /* RESIZE_BILINEAR positions count this many units per pixel. */
+#define SPLIT_MIN_SHIFT (-31) /* The largest right shift of MultiplyByQuantizedMultiplier, as a negative number. */
+#define SPLIT_MAX_SHIFT 30 /* The largest left shift of MultiplyByQuantizedMultiplier. */
+#define SPLIT_MAX_WIDE_SHIFT 7 /* The largest left shift of an int64 sum, in TFLM and here. */
+#define SPLIT_MAX_LEFT_SHIFT 20 /* The largest left shift of the operands of ADD and its kin, before they are scaled. */
+#define SPLIT_MAX_LEFT_SHIFT_INT16 15 /* The same for int16 operands. */
+#define SPLIT_MAX_SUMMED 8388608 /* The most int8 values that are summed up: more could overflow an int32. */
+#define SPLIT_MAX_SUMMED_INT16 32768 /* The most int16 values that are summed up: more could overflow an int32. */
+#define SPLIT_MAX_SOFTMAX_CHANNELS 4095 /* The most channels of an int8 SOFTMAX: more exponentials could overflow the 12 integer bits of their sum. */
+#define SPLIT_MAX_SOFTMAX_CHANNELS_INT16 32767 /* The most channels of an int16 SOFTMAX: more exponentials could overflow their sum. */
+#define SPLIT_MAX_EXPONENTIALS 256 /* The most entries of an int8 SOFTMAX's table: two int8 values have that many different distances. */
+#define SPLIT_MIN_FIRST_EXPONENTIAL 1073741824 /* The smallest first entry of an int8 SOFTMAX's table. exp(0) is about 2^31; far less would overflow the reciprocal. */
+#define SPLIT_INTERPOLATED_ENTRIES 513 /* Entries of an interpolated int16 table: the start of each of 512 steps, and the end of the last one. */
+#define SPLIT_MAX_BLOCK 65535 /* The largest block of DEPTH_TO_SPACE, along rows and along columns. */
 
 /* What a step computes. */
 enum {
@@ -91,6 +91,7 @@ enum {
     SPLIT_OP_TRANSPOSE = 43,
 };
 
+/* How a storage gives the addresses of its rows (see the top of this file). */
 enum {
     SPLIT_STORAGE_AFFINE = 0,
     SPLIT_STORAGE_TABLE16 = 1,
