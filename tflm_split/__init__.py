@@ -1,11 +1,11 @@
-"""Int8 `.tflite` models that need a fraction of the memory in TensorFlow Lite Micro, and give the same bytes.
+"""Make `.tflite` models need a fraction of the memory in TensorFlow Lite Micro, with the same output bytes.
 
     import tflm_split
     result = tflm_split.optimize("model.tflite")
     result.save("model_split.tflite")
     print(result)
 
-The compiler is imported when it is first used: the package's build and its TFLM worker need only parts of it.
+The compiler is imported on first use, because the package's build and its TFLM worker need only parts of it.
 """
 
 from __future__ import annotations
@@ -57,15 +57,14 @@ def optimize(
     progress: Progress | None = None,
     **options: Any,
 ) -> Result | tuple[Result, ...]:
-    """The model at `source` (a path, or its bytes), split for least arena; nothing is written.
+    """The model at `source` (a path, or its bytes), split for the smallest arena. Nothing is written.
 
-    `report["goal"]` says whether `max_arena` is met, which is an answer, not an error; `report["interface_changes"]` how
-    `int8_io` changed the interface. `progress` is called with (stage, done, total, best head in bytes), of which the
-    last two are None while they are not known. With `pareto` you get all results that are worth having instead: what the
-    function `pareto` gives.
+    `report["goal"]` says whether `max_arena` is met; missing it is an answer, not an error. `report["interface_changes"]`
+    says how `int8_io` changed the interface. `progress` is called with (stage, done, total, best head in bytes); the last
+    two are None while they are unknown. With `pareto` you get what the function `pareto` gives instead.
 
-    Raises subclasses of `errors.TflmSplitError`: InputError for what cannot be used, VerificationError when the result
-    would not be the same.
+    Raises subclasses of `errors.TflmSplitError`: InputError for a file or option that cannot be used, VerificationError
+    when the result would not be the same.
     """
     from tflm_split import pipeline
 
@@ -80,7 +79,7 @@ def optimize(
 def pareto(
     source: os.PathLike[str] | str | bytes, *, progress: Progress | None = None, **options: Unpack[FrontWords]
 ) -> tuple[Result, ...]:
-    """What less memory costs in time: results none of which another beats in both, fastest first.
+    """The Pareto front of memory against time: no result is beaten in both by another one. The fastest comes first.
 
     Each is verified like the result of `optimize`, with the same errors. Empty when nothing of the model can be split.
     """

@@ -1,4 +1,4 @@
-"""The commands of `tflm-split`: they parse, call, print and choose an exit code; everything else is decided elsewhere.
+"""The commands of `tflm-split`. They parse, call, print and choose an exit code; all else is decided elsewhere.
 
 Exit codes: 0 done and limits met; 1 done, limit not met; 2 bad input or option; 3 verification failed or a bug of ours.
 Results go to stdout, messages and the progress bar to stderr; the bar is shown on a terminal only.
@@ -101,7 +101,7 @@ def pareto(
     force: bool,
     **options: Any,
 ) -> int:
-    """What less memory of MODEL costs in time: the results none of which another beats in both."""
+    """What less memory of MODEL costs in time: the results that no other beats in both memory and time."""
     from tflm_split.report.front import front_record, front_text
     from tflm_split.tflite.save import NewFile, check_writable, save_together
 
@@ -169,10 +169,10 @@ def program(model: Path) -> int:
     from tflm_split.report.programs import programs_of
     from tflm_split.tflite.reader import read_model
 
-    found = programs_of(read_model(model))
-    if not found:
+    programs = programs_of(read_model(model))
+    if not programs:
         raise InputError(f"{model}: holds no TFLM_SPLIT operator; `{_PROGRAM} optimize` writes models that do")
-    for label, blob in found.items():
+    for label, blob in programs.items():
         say(f"{label}\n{format_program(decode(blob))}")
     return 0
 
@@ -195,12 +195,12 @@ def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force:
         check_writable(path, force=force, input_path=model)
     if len({os.path.realpath(path) for path in outputs}) < len(outputs):
         raise InputError("two outputs are asked to go to the same file")
-    found = read_model(model)
-    arrays = load_inputs(found.graph, inputs)
-    if len(outputs) != len(found.graph.outputs):
-        raise InputError(f"the model has {len(found.graph.outputs)} outputs, but {len(outputs)} files are given")
-    done = run_in_tflm(found.original, [arrays])
-    results = output_arrays(found.graph, done.outputs[0])
+    loaded = read_model(model)
+    arrays = load_inputs(loaded.graph, inputs)
+    if len(outputs) != len(loaded.graph.outputs):
+        raise InputError(f"the model has {len(loaded.graph.outputs)} outputs, but {len(outputs)} files are given")
+    done = run_in_tflm(loaded.original, [arrays])
+    results = output_arrays(loaded.graph, done.outputs[0])
     save_together([NewFile(p, array_bytes(a), force) for p, a in zip(outputs, results, strict=True)], input_path=model)
     for path, array in zip(outputs, results, strict=True):
         say(f"{path}: {array.dtype} {list(array.shape)}")
@@ -212,10 +212,10 @@ cli.add_command(export)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and leave with its exit code; whatever goes wrong is one line on stderr."""
+    """Run the command line and leave with its exit code. Whatever goes wrong is one line on stderr."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a path need not be text that the terminal can show
+            stream.reconfigure(errors="backslashreplace")  # the terminal may be unable to show a path
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` cleans up like Ctrl-C
     sys.exit(_exit_code(arguments))
@@ -227,7 +227,7 @@ def _exit_code(arguments: list[str] | None) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not try to flush it again at exit.
+        # The reader of our output has gone. The interpreter must not try to flush it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _CLOSED_PIPE
     except click.exceptions.NoArgsIsHelpError as error:

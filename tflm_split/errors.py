@@ -1,60 +1,60 @@
 """Which sentence does the user see, and which exit code goes with it?
 
-One exception tree. The message of every exception is one sentence meant for the person at the keyboard; the command
+There is one exception tree. The message of every exception is one sentence for the person at the keyboard, and the command
 line prints it without a traceback. "Limit not met" is not here: it is an answer (`Result.report["goal"]`), not an error.
 """
 
 
 class TflmSplitError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of all exceptions that this package raises on purpose."""
 
     exit_code = 3
 
 
 class InputError(TflmSplitError):
-    """The file, option or path the user gave cannot be used; nothing was written."""
+    """A file, option or path of the user cannot be used. Nothing was written."""
 
     exit_code = 2
 
 
 class ModelError(InputError):
-    """The bytes are not a model this package can carry (not TFL3, truncated, inconsistent, dynamic shapes, ...)."""
+    """The bytes are no model that this package can read (not TFL3, cut off, inconsistent, dynamic shapes, ...)."""
 
 
 class ProgramError(InputError):
-    """A program blob is malformed: bad magic, version, offset or count."""
+    """A program's bytes are malformed: bad magic, version, offset or count."""
 
 
 class ToolError(InputError):
-    """Something the machine lacks: a shared library, an emulator, a compiler, a supported `tflite-micro` wheel."""
+    """The machine lacks something: a shared library, an emulator, a compiler, a supported `tflite-micro` wheel."""
 
 
 class TflmError(TflmSplitError):
-    """TFLM itself refused, crashed or ran out of time on a model."""
+    """TFLM itself refused a model, crashed on it, or ran out of time."""
 
 
 class UnrunnableError(TflmError):
-    """TFLM cannot run the model the user gave, as it was given; nothing was written."""
+    """TFLM cannot run the user's model as it is. Nothing was written."""
 
     exit_code = 2
 
 
 class VerificationError(TflmSplitError):
-    """The optimised model does not do what the original does; nothing was written."""
+    """The optimised model gives other outputs than the original. Nothing was written."""
 
 
 class InternalError(TflmSplitError):
-    """A checker caught a mistake of this package (a plan that fails its replay, a layout that overlaps)."""
+    """A checker caught a mistake of this package: a plan that fails its replay, a layout that overlaps."""
 
 
 class Refusal(Exception):
-    """Why one operator stays a stock operator. Caught inside the compiler and reported, never shown as a failure.
+    """Why one operator stays stock. The compiler catches and reports it; it is never shown as a failure.
 
-    `kind` is a stable short word for tools (`dtype`, `batch`, `operator`, `geometry`, ...), `reason` the sentence.
+    `kind` is a short, stable word for tools (`dtype`, `batch`, `operator`, `geometry`, ...). `reason` is for people.
     """
 
     def __init__(self, kind: str, reason: str) -> None:
-        super().__init__(kind, reason)  # both: a result that holds refusals can be pickled
+        super().__init__(kind, reason)  # with both, a result that holds refusals can be pickled
         self.kind = kind
         self.reason = reason
 

@@ -1,9 +1,9 @@
 """What may a user ask for? Every option is declared here, once: its type, default, range, unit and help.
 
-From `Options` come the options of the commands (`terminal/options.py`), the parameters of `tflm_split.optimize` and
-`tflm_split.pareto` with their checks, the record's part about options, and the table in the README
-(`scripts/write_docs.py`). `FrontWords` and `Words` repeat the names for type checkers, which cannot derive them; a test
-holds them to `Options`.
+Four things are made from `Options`: the options of the commands (`terminal/options.py`), the parameters of
+`tflm_split.optimize` and `tflm_split.pareto` with their checks, the record's part about options, and the table in the
+README (`scripts/write_docs.py`). `FrontWords` and `Words` repeat the names for type checkers, which cannot derive them. A
+test compares them with `Options`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ from tflm_split.sizes import SIZE_HELP, parse_bytes
 from tflm_split.split.axes.allowed import ALL_AXES, AXES, AXES_HELP, parse_axes
 
 DEFAULT_SLOWDOWN = 1.05
-"""How much slower than rows alone a plan may be, predicted; only above it are multiply-accumulates done twice."""
+"""How much slower than rows alone a plan may be, by predicted instructions.
+
+Only above this default may multiply-accumulates be done twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The values an option takes. `parse` checks the value given for the option of a name, and raises InputError.
+    """The values that an option takes.
 
-    `from_text` is what a word on the command line becomes first; it raises ValueError for what `parse` shall refuse.
+    `parse(name, value)` gives the checked value of the option called `name`, or raises InputError. `from_text` converts a
+    word on the command line first. Where it raises ValueError, `parse` gets the word itself, and refuses it.
     """
 
     range: str
@@ -91,10 +94,11 @@ SOME_AXES = Kind(AXES_HELP, lambda _, value: parse_axes(value), metavar="AXES")
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What is declared of an option. `word` is its name in Python where that is not the field's, `flag` its name in the
-    commands where that is not the word's, and `default_text` its default where the value says little to a reader. A
-    front of memory against time begins with `front_default` in place of the default; `in_front` says whether it takes
-    the option at all.
+    """What is declared of an option.
+
+    `word` is its name in Python, where that differs from the field's. `flag` is its name in the commands, where that
+    differs from the word. `default_text` is its default for readers, where the value says little. `front_default` replaces
+    the default for a Pareto front; `in_front` says whether a front takes the option at all.
     """
 
     kind: Kind
@@ -113,9 +117,9 @@ def _option(default: Any, about: About) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asks for. A field takes whatever its kind parses (`effort="high"`), and holds the value of its type.
+    """What the user asks for. A field accepts whatever its kind parses (`effort="high"`), and holds the parsed value.
 
-    Raises InputError for any other value, in one sentence.
+    Raises InputError, with one sentence, for any other value.
     """
 
     int8_io: bool = _option(
@@ -173,7 +177,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One option: the field of `Options` that holds it, its default, and what is said about it."""
+    """One option: its field of `Options`, its default, and what is declared about it."""
 
     field: str
     default: Any
@@ -195,27 +199,27 @@ class Declared:
         return self.about.default_text or ("no" if self.default is False else str(self.default))
 
     def default_of(self, *, front: bool) -> Any:
-        """Its default, or that in a front."""
+        """Its default, for one result or for a Pareto front."""
         return self.about.front_default if front and self.about.front_default is not None else self.default
 
 
 @cache
 def declared() -> tuple[Declared, ...]:
-    """Every option, in the order in which people read them."""
+    """All options, in the order in which people read them."""
     return tuple(Declared(f.name, f.default, f.metadata["about"]) for f in dataclasses.fields(Options))
 
 
 def taken(*, front: bool) -> tuple[Declared, ...]:
-    """The options that one result takes, or a front."""
+    """The options of one result, or of a Pareto front."""
     return tuple(option for option in declared() if option.about.in_front or not front)
 
 
 DEFAULTS = Options()
-"""What is asked for when nothing is said."""
+"""The options when the user gives none."""
 
 
 class FrontWords(TypedDict, total=False):
-    """What `tflm_split.pareto` takes by name; None is the same as leaving it out."""
+    """The named parameters of `tflm_split.pareto`. None is the same as leaving one out."""
 
     int8_io: bool
     verify: bool
@@ -228,13 +232,13 @@ class FrontWords(TypedDict, total=False):
 
 
 class Words(FrontWords, total=False):
-    """What `tflm_split.optimize` takes by name; None is the same as leaving it out."""
+    """The named parameters of `tflm_split.optimize`. None is the same as leaving one out."""
 
     max_arena: int | str | None
 
 
 def options_from(words: Mapping[str, Any], *, front: bool = False) -> Options:
-    """The options that these words ask for; what is None or missing is at its default, in a `front` at that of fronts.
+    """The options with these values, by word. One that is None or missing has its default (with `front`, that of fronts).
 
     Raises InputError for a value that an option cannot take, TypeError for a word that is no option.
     """
@@ -248,7 +252,7 @@ def options_from(words: Mapping[str, Any], *, front: bool = False) -> Options:
 
 
 def documented(function: Callable[..., Any], *, front: bool = False) -> None:
-    """Give a function that takes `**options` the signature and the help that `Options` declares."""
+    """Give a function that takes `**options` the signature and the help texts that `Options` declares."""
     signature = inspect.signature(function)
     fixed = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     hints = {**FrontWords.__annotations__, **Words.__annotations__}

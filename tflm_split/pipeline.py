@@ -1,6 +1,8 @@
-"""The whole compiler on one page: a `.tflite` in, a smaller-memory `.tflite` and its record out.
+"""The whole compiler on one page: a `.tflite` goes in, a `.tflite` that needs less memory and its record come out.
 
-read -> rewrite -> split -> search -> lower -> verify -> report, each a call below and a folder of its own.
+    read -> rewrite -> split -> search -> lower -> verify -> report
+
+Each stage is a call below, and has a folder of its own.
 """
 
 from __future__ import annotations
@@ -30,11 +32,11 @@ Source = os.PathLike[str] | str | bytes
 
 
 def optimize(source: Source, options: Options = DEFAULTS, progress: Progress = quiet) -> Result:
-    """Split `source` for least arena; writes nothing.
+    """Split `source` for the smallest arena. Nothing is written.
 
-    A plan that does not lower the arena is dropped: the result is then the original, byte for byte. Raises InputError
-    for what cannot be read, UnrunnableError when TFLM does not run the original, VerificationError when the result does
-    not do what the original does.
+    A plan that does not lower the arena is dropped; the result is then the original, byte for byte. Raises InputError for
+    a file that cannot be read, UnrunnableError when TFLM does not run the original, VerificationError when the result
+    gives other outputs than the original.
     """
     job = _begin(source, options, progress)
     lowered: Lowered | None
@@ -48,9 +50,9 @@ def optimize(source: Source, options: Options = DEFAULTS, progress: Progress = q
 
 
 def pareto(source: Source, options: Options = DEFAULTS, progress: Progress = quiet) -> tuple[Result, ...]:
-    """What memory costs in time: results none of which another beats in both, fastest first; empty if nothing splits.
+    """The Pareto front of memory against time, fastest result first. Empty when nothing can be split.
 
-    Each is verified like the result of `optimize`. Raises what that raises.
+    Each result is verified like that of `optimize`, with the same errors.
     """
     job = _begin(source, options, progress)
     plans = pareto_plans(job.splits, options, job.teller)
@@ -60,7 +62,7 @@ def pareto(source: Source, options: Options = DEFAULTS, progress: Progress = qui
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is known before the search: the model, and its graph split in every way that is worth trying."""
+    """What is known before the search: the model, and its graph split in each way that is worth trying."""
 
     model: Model
     path: Path | None
@@ -81,12 +83,12 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
 
 
 def _rewritten(graph: Graph, options: Options) -> tuple[Graph, tuple[InterfaceChange, ...]]:
-    """The graph as the user wants its interface; whatever else is rewritten depends on the split (`splits_to_try`)."""
+    """The graph with the interface that the user wants. All other rewrites depend on the split (`splits_to_try`)."""
     return strip_float_interface(graph) if options.int8_io else (graph, ())
 
 
 def _fastest_that_fits(model: Model, plans: Sequence[Plan], max_arena_bytes: int) -> Lowered | None:
-    """The first of `plans`, fastest first, that the device has memory for; the one that comes nearest if none fits."""
+    """The first of `plans` (fastest first) that fits the device's memory. If none fits, the last, which comes nearest."""
     lowered = None
     for plan in plans:
         lowered = lower(model, plan)
@@ -96,7 +98,7 @@ def _fastest_that_fits(model: Model, plans: Sequence[Plan], max_arena_bytes: int
 
 
 def _finish(job: _Job, lowered: Lowered | None) -> Result:
-    """What was lowered, verified and reported; the original where that gains nothing, or nothing could be split."""
+    """The lowered model, verified and reported. The original where splitting gains nothing, or nothing can be split."""
     optimized = lowered.model if lowered else job.model
     comparison = _verified(job, optimized) if job.options.verify else None
     before = footprint(job.model, comparison.original_run if comparison else None)

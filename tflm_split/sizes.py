@@ -1,4 +1,4 @@
-"""How is a memory size written by people, and how is it shown to them?"""
+"""How do people write a memory size, and how is one shown to them?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIZE_HELP = "65536, 64K, 64KB and 64KiB are the same (K = 1024)"
 
 
 def parse_bytes(text: str | int) -> int:
-    """The bytes a size stands for: `65536`, `64K`, `64KB`, `64KiB`; K is 1024, M 1024 of those, case does not matter.
+    """The bytes of a size: `65536`, `64K`, `64KB`, `64KiB`. K is 1024 and M is 1024 K; case does not matter.
 
     Raises InputError for anything else, zero included.
     """

@@ -1,1 +1,1 @@
-"""Emulated boards: firmware of a split model built, run, counted and measured. Needs a cross compiler and QEMU."""
+"""Emulated boards: build the firmware of a split model, run it, count and measure. Needs a cross compiler and QEMU."""

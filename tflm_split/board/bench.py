@@ -1,4 +1,4 @@
-"""What does splitting cost, and what does it save, on a board? Layer-wise against split, same executor, same kernels."""
+"""What does splitting cost and save on a board? Layer-wise against split, on the same executor and kernels."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One model. A side is what the board measured, or the sentence that says why it does not run there."""
+    """One model. Each of `layer_wise` and `split` is what the board measured, or a sentence that says why it does not run."""
 
     model: str
     layer_wise: BoardRun | str
     split: BoardRun | str
     prediction: Prediction | None = None
-    """For the split model; None where it did not run, and with portable kernels on a board that has its own."""
+    """The prediction for the split model. None where the model did not run, or where portable kernels were asked for."""
 
     @property
     def instruction_ratio(self) -> float | None:
-        """Split over layer-wise; None unless both ran."""
+        """Instructions of split over layer-wise; None unless both ran."""
         if isinstance(self.split, str) or isinstance(self.layer_wise, str):
             return None
         return self.split.instructions / self.layer_wise.instructions
 
     @property
     def prediction_error(self) -> float | None:
-        """Predicted over measured instructions of the split model, less 1; None unless there are both."""
+        """Predicted over measured instructions of the split model, minus 1; None unless both are known."""
         if isinstance(self.split, str) or self.prediction is None:
             return None
         return self.prediction.instructions / self.split.instructions - 1
@@ -51,24 +51,26 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
+    """All models on one board."""
+
     board: str
     compiler: str
     rows: tuple[Row, ...]
 
     @property
     def geometric_mean_ratio(self) -> float | None:
-        """Of the models that ran both ways; None when none did."""
+        """The geometric mean of instruction ratios, over the models that ran both ways; None when none did."""
         ratios = [r.instruction_ratio for r in self.rows if r.instruction_ratio is not None]
         return exp(sum(map(log, ratios)) / len(ratios)) if ratios else None
 
     @property
     def largest_prediction_error(self) -> float | None:
-        """The largest in magnitude; None when nothing was predicted."""
+        """The prediction error of largest magnitude; None when nothing was predicted."""
         errors = [r.prediction_error for r in self.rows if r.prediction_error is not None]
         return max(errors, key=abs) if errors else None
 
     def record(self) -> dict[str, Any]:
-        """The JSON of `board bench`."""
+        """The JSON record of `board bench`."""
         return {
             "board": self.board,
             "compiler": self.compiler,
@@ -89,7 +91,7 @@ class Bench:
         }
 
     def table(self) -> str:
-        """One line per model, bytes and instructions as numbers."""
+        """A table with one line per model. RAM, stack, flash and executor are in bytes."""
         head = (
             "model",
             "layer-wise instr",
@@ -142,10 +144,11 @@ def bench(
     portable: bool = False,
     inputs: int = 2,
 ) -> Bench:
-    """Run every model, layer-wise and split, on `board`, on the same `inputs` inputs.
+    """Run every model on `board`, layer-wise and split, on the same `inputs` inputs.
 
-    Raises ToolError when a tool is missing or fails and VerificationError when the two give different outputs. A model that cannot
-    run on the board is a row that says why; when that is all of them, the first reason is raised as InputError.
+    A model that cannot run on the board becomes a row that says why. Raises InputError with the first of these reasons
+    when no model runs, ToolError when a tool is missing or fails, VerificationError when the two sides give different
+    outputs.
     """
     target = board_named(board)
     require_tools()

@@ -1,6 +1,6 @@
 """Which boards can a model be tried on, and how is firmware compiled for each?
 
-Sources, linker scripts and what is known of each board's timer lie in `tflm_runtime_patch/boards/`.
+Their sources, linker scripts and timers are in `tflm_runtime_patch/boards/`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from tflm_split.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """`machine` is QEMU's name, `folder` holds `board.h` and `memory.ld`, `target_flags` go to compiler and linker."""
+    """One board. `machine` is its name in QEMU.
+
+    `folder`, in `tflm_runtime_patch/boards/`, holds `board.h` and `memory.ld`. `target_flags` go to compiler and linker.
+    """
 
     name: str
     core: str
@@ -40,7 +43,7 @@ BOARDS: Mapping[str, Board] = MappingProxyType({board.name: board for board in _
 
 
 def board_named(name: str) -> Board:
-    """The board of this name, or of this QEMU machine; raises InputError with the names there are."""
+    """The board with this name or this QEMU machine. Raises InputError, which lists all names, when there is none."""
     for board in _ALL:
         if name in (board.name, board.machine):
             return board

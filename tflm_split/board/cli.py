@@ -1,4 +1,4 @@
-"""`tflm-split board ...`: run, size and bench. The commands parse, call and print; `tflm_split/cli.py` registers them."""
+"""`tflm-split board ...`: run, size and bench. The commands parse, call and print. `tflm_split/cli.py` registers them."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def run(
     for path in (json_file, elf_path):
         if path is not None:
             check_writable(path, force=force, input_path=model)
-    found = read_model(model)
-    one_region(found)
-    arrays = load_inputs(found.graph, inputs) if inputs else test_inputs(found.graph, 1, 0)[0]
-    done = run_on_board(found.original, board_name, [arrays], portable=portable)
+    split = read_model(model)
+    one_region(split)
+    arrays = load_inputs(split.graph, inputs) if inputs else test_inputs(split.graph, 1, 0)[0]
+    done = run_on_board(split.original, board_name, [arrays], portable=portable)
     record = _json(done.record())
     contents = ((json_file, record.encode()), (elf_path, done.elf))
     files = [NewFile(path, data, force) for path, data in contents if path is not None]
     save_together(files, input_path=model)
-    say(record if to_stdout else _run_text(done, found.graph), nl=False)
+    say(record if to_stdout else _run_text(done, split.graph), nl=False)
     return 0
 
 

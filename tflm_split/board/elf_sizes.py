@@ -1,4 +1,4 @@
-"""What does a firmware image take of flash and RAM, by section and by symbol? Read from the ELF file."""
+"""How much flash and RAM does a firmware image take, by section and by symbol? The ELF file says it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STACK_SECTION = ".stack"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """`in_flash`: its bytes are stored in flash. `in_ram`: it takes RAM. `.data` does both."""
+    """A section of the image. `in_flash`: its bytes are stored in flash. `in_ram`: it takes RAM. `.data` does both."""
 
     name: str
     bytes: int
@@ -26,6 +26,8 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
+    """A named function or variable: its section, and its size in bytes."""
+
     name: str
     section: str
     bytes: int
@@ -33,9 +35,9 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class ElfSizes:
-    """Sections as they lie in memory; symbols of more than 0 bytes, largest first.
+    """Sections in the order of memory, and symbols of more than 0 bytes, largest first.
 
-    The stack's reserve is a section, but not counted as RAM here: what of it is used is measured on the board.
+    The stack's reserve is a section, but is not counted as RAM here: how much of it is used is measured on the board.
     """
 
     sections: tuple[Section, ...]
@@ -43,36 +45,42 @@ class ElfSizes:
 
     @property
     def flash_bytes(self) -> int:
+        """All that is stored in flash."""
         return sum(s.bytes for s in self.sections if s.in_flash)
 
     @property
     def data_bytes(self) -> int:
+        """RAM of initialised variables, which take as much flash, too."""
         return sum(s.bytes for s in self.sections if s.in_ram and s.in_flash)
 
     @property
     def bss_bytes(self) -> int:
+        """RAM of zero-initialised variables, the workspace included, the stack left out."""
         return sum(s.bytes for s in self.sections if s.in_ram and not s.in_flash and s.name != _STACK_SECTION)
 
     @property
     def stack_reserve_bytes(self) -> int:
+        """RAM reserved for the stack."""
         return sum(s.bytes for s in self.sections if s.name == _STACK_SECTION)
 
     @property
     def executor_bytes(self) -> int:
-        """Code and constants of split_nn: the executor and the kernels that are linked."""
+        """Flash of split_nn: code and constants of the executor and of the linked kernels."""
         return sum(s.bytes for s in self.sections if s.name == EXECUTOR_SECTION)
 
     @property
     def program_bytes(self) -> int:
+        """Flash of the program, constants included."""
         return sum(s.bytes for s in self.symbols if s.name == PROGRAM_SYMBOL)
 
     @property
     def workspace_bytes(self) -> int:
+        """RAM of the workspace."""
         return sum(s.bytes for s in self.symbols if s.name == WORKSPACE_SYMBOL)
 
 
 def elf_sizes(path: Path) -> ElfSizes:
-    """The sizes in the ELF file at `path`; raises InputError when it is not one, ToolError without pyelftools."""
+    """The sizes in the ELF file at `path`. Raises InputError when it is no ELF file, ToolError without pyelftools."""
     try:
         from elftools.common.exceptions import ELFError
         from elftools.elf.elffile import ELFFile

@@ -1,7 +1,7 @@
-"""How does a program become a firmware image? Compiled, linked with the kernels it uses and with nothing else.
+"""How does a program become a firmware image? It is linked with the executor and with the kernels it uses.
 
-What it uses is `SPLIT_NN_KINDS`: the sources that name kinds of step are compiled for each set of kinds, kernels once; the
-linker leaves out those that nobody calls.
+`SPLIT_NN_KINDS` says which kinds of step it uses. Sources that depend on it are compiled for each set of kinds, kernels
+only once. The linker leaves out kernels that nobody calls.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from tflm_split.native.build import executor_headers, executor_sources, executor
 from tflm_split.program.types import Program
 
 OPTIMIZATION = "-O2"
-"""For everything: -O3 saves less than 1 % of the portable kernels' instructions for 30 % more code (measured)."""
+"""The compiler's level for all code. -O3 saves less than 1 % of the portable kernels' instructions for 30 % more code."""
 STACK_BYTES = 2048
-"""Room for the stack; an overflow faults. What a run takes of it is measured."""
+"""Bytes reserved for the stack. An overflow faults. How much a run uses is measured."""
 
 _COMMON_FLAGS = ("-mthumb", OPTIMIZATION, "-g0", "-ffunction-sections", "-fdata-sections", "-fno-common", "-std=c99")
 _LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,--no-warn-rwx-segments")
 
 
 def describe_compiler(board: Board) -> str:
-    """Compiler, version and the flags that make a difference."""
+    """The compiler, its version, and the flags that change instruction counts, as one text."""
     return " ".join((compiler_version(), OPTIMIZATION, *board.target_flags))
 
 
 def build_firmware(board: Board, blob: bytes, program: Program, folder: Path, *, portable: bool = False) -> Path:
-    """The firmware image of `program` (encoded: `blob`), an ELF file in `folder`.
+    """The path of the firmware image of `program` (encoded: `blob`), an ELF file in `folder`.
 
-    `portable` leaves the processor's own kernels out. Raises ToolError when a tool is missing or fails, InputError when
+    `portable` leaves out the kernels written for the processor. Raises ToolError when a tool is missing or fails, InputError when
     the firmware does not fit the board's memories.
     """
     (folder / "program.bin").write_bytes(blob)
@@ -60,7 +60,9 @@ def build_image(
     kinds_mask: int,
     portable: bool = False,
 ) -> Path:
-    """`sources`, compiled with `defines`, linked with an executor of the kinds of step in `kinds_mask` (bit k: kind k).
+    """The path of an ELF file in `folder`: `sources`, compiled with `defines` and linked with the executor.
+
+    The executor knows the kinds of step in `kinds_mask` (bit k: kind k).
 
     Raises as `build_firmware` does.
     """
@@ -103,12 +105,12 @@ def _include_flags(board: Board) -> tuple[str, ...]:
 
 
 def _names_kinds(unit: Path) -> bool:
-    """Whether a source of the executor is another one for each set of kinds of step: all but the kernels are."""
+    """Whether a source of the executor depends on `SPLIT_NN_KINDS`. All but the kernels do."""
     return unit.stem.startswith(("split_nn_core_", "split_nn_ops_"))
 
 
 def _objects(board: Board, portable: bool, kinds_mask: int) -> tuple[Path, ...]:
-    """What all firmware of a board shares, ready to be linked."""
+    """The compiled executor, kernels and board code, ready to be linked."""
     executor = executor_units()
     if not executor:
         raise ToolError("the executor's C sources are not in this installation: run from a checkout of tflm_split")
@@ -122,7 +124,7 @@ def _objects(board: Board, portable: bool, kinds_mask: int) -> tuple[Path, ...]:
 
 
 def _digest(files: Sequence[Path], board: Board) -> str:
-    """Of all that is compiled: `files` and the board's headers."""
+    """A hash of all that is compiled: `files` and the board's headers."""
     folders = (runtime_folder() / "boards" / "common", runtime_folder() / "boards" / board.folder)
     headers = [path for folder in folders for path in sorted(folder.glob("*.h"))]
     digest = hashlib.sha256()
@@ -133,7 +135,7 @@ def _digest(files: Sequence[Path], board: Board) -> str:
 
 @cache
 def _compiled(board: Board, defines: tuple[str, ...], sources: tuple[Path, ...], digest: str) -> Path:
-    """The folder with the sources' objects, compiled once per process and state of the sources."""
+    """The folder with the objects of `sources`. They are compiled once per process and per state of the sources."""
     compiler = find_tool(COMPILER)
     folder = Path(tempfile.mkdtemp(prefix="tflm_split_board_"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

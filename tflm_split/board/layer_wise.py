@@ -1,6 +1,6 @@
-"""What would the same model cost without row splitting? Every operator runs whole, on the same executor and kernels.
+"""What would the same model cost without splitting into rows? Each operator runs whole, on the same executor and kernels.
 
-Against this the price of splitting is measured: the row-by-row order's instructions over the layer-wise ones'.
+The price of splitting is measured against this: instructions of the row-by-row order over those of the layer-wise order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EFFORT = 5
 
 
 def layer_wise_model(source: os.PathLike[str] | str | bytes, *, int8_io: bool = False) -> bytes:
-    """The model at `source` (a path, or its bytes) as programs in which each operator's rows all run before the next's.
+    """The model at `source` (a path, or its bytes), split so that each operator makes all its rows before the next starts.
 
     `int8_io` strips float conversions from its interface. Raises InputError when nothing of it can be a program.
     """
@@ -39,14 +39,14 @@ def layer_wise_model(source: os.PathLike[str] | str | bytes, *, int8_io: bool = 
 
 
 def layer_wise_schedule(split: Split, step_graph: StepGraph) -> Schedule:
-    """The file's own order, cut before every operator."""
+    """The schedule of `split` in the file's own order of operators, each of them whole."""
     nodes = tuck_aliases(split, [op.index for op in split.graph.operators])
     steps = tuple(s for n in nodes for s in streaming_order(step_graph, [n]))
     return Schedule(nodes, tuple(range(len(nodes))), steps, _live_peak_bytes(step_graph, steps))
 
 
 def _live_peak_bytes(step_graph: StepGraph, steps: tuple[int, ...]) -> int:
-    """Most bytes of pieces alive at any step, no byte shared between a step's input and output."""
+    """The most bytes of pieces that are live at any step, when no step works in place."""
     change = [0] * (len(steps) + 1)
     for piece, (start, stop) in lives(step_graph, steps).items():
         change[start] += step_graph.pieces[piece].bytes

@@ -14,7 +14,11 @@ from tflm_split.report.programs import programs_of
 
 @dataclass(frozen=True, slots=True)
 class OneRegion:
-    """The program, and for each of its inputs and outputs which input or output of the model it is."""
+    """A model that is one program.
+
+    `model_inputs[k]` is the model input that is the program's input k. `model_outputs[j]` is the program output that is the
+    model's output j.
+    """
 
     graph: Graph
     blob: bytes = field(repr=False)
@@ -24,12 +28,15 @@ class OneRegion:
 
 
 def one_region(model: Model) -> OneRegion:
-    """The region that is all of `model`; raises InputError with what else is in it, ProgramError for a bad program."""
+    """The region that is all of `model`.
+
+    Raises InputError, which says what else is in the model, and ProgramError for a damaged program.
+    """
     graph = model.graph
     kinds = [op.kind for op in graph.operators]
     if kinds.count(f"CUSTOM:{CUSTOM_CODE}") != 1:
-        found = f"{kinds.count(f'CUSTOM:{CUSTOM_CODE}')} TFLM_SPLIT operators"
-        raise InputError(f"{model.name}: has {found}, but a board without TFLM runs a model that is exactly one")
+        regions = f"{kinds.count(f'CUSTOM:{CUSTOM_CODE}')} TFLM_SPLIT operators"
+        raise InputError(f"{model.name}: has {regions}, but a board without TFLM runs a model that is exactly one")
     if len(kinds) > 1:
         stock = next(op for op in graph.operators if op.kind != f"CUSTOM:{CUSTOM_CODE}")
         raise InputError(

@@ -1,4 +1,4 @@
-"""What does a split model compute on a board, and what does it take: instructions, RAM, stack, flash?"""
+"""What does a split model compute on a board, and how many instructions, RAM, stack and flash does it take?"""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from tflm_split.tflite.reader import read_model
 DEFAULT_TIMEOUT_S = 300.0
 
 Inputs = Sequence["np.ndarray[Any, Any] | bytes"]
-"""One array, or its bytes, per model input, in the model's order."""
+"""One array (or its bytes) per input of the model, in the model's order."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoardRun:
-    """`outputs[k][j]` are the bytes of model output j after inference k.
+    """What a board measured. `outputs[k][j]` are the bytes of model output j after inference k.
 
-    `instructions` are those of the longest inference, `split_nn_run()` alone; they are counted, not cycles. `stack_bytes`
-    is the deepest of preparing and running. RAM is `data_bytes + bss_bytes + stack_bytes`, flash everything stored.
+    `instructions` counts those of the longest inference, in `split_nn_run()` only; they are not cycles. `stack_bytes` is
+    the deepest stack of preparing and running. RAM is `data_bytes + bss_bytes + stack_bytes`. Flash is all that is stored.
     """
 
     outputs: tuple[tuple[bytes, ...], ...] = field(repr=False)
@@ -52,7 +52,7 @@ class BoardRun:
     elf: bytes = field(repr=False)
     """The firmware image."""
     program: Program = field(repr=False)
-    """What ran."""
+    """The program that ran."""
 
     @property
     def ram_bytes(self) -> int:
@@ -61,11 +61,11 @@ class BoardRun:
 
     @property
     def executor_bytes(self) -> int:
-        """Flash of split_nn: the executor and the kernels the program uses. What is left is the measuring firmware."""
+        """Flash of split_nn: the executor and the kernels that the program uses. The rest is the measuring firmware."""
         return self.sizes.executor_bytes
 
     def record(self) -> dict[str, Any]:
-        """The JSON of `board run`; the outputs themselves are left out."""
+        """The JSON record of `board run`. It has the outputs' hash instead of the outputs."""
         return {
             "board": self.board,
             "compiler": self.compiler,
@@ -92,11 +92,11 @@ def run_on_board(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     name: str = "model",
 ) -> BoardRun:
-    """Run every entry of `inputs` on `board` (a name of `boards.BOARDS`), one after the other on one firmware.
+    """Run `model` on `board` (a name in `boards.BOARDS`) on each entry of `inputs`, one after the other.
 
-    `portable` leaves out the kernels written for the processor. `name` is what errors call the model.
-    Raises InputError when the model is not one region, does not fit the board or the inputs are not its own, ToolError
-    when a tool is missing or fails, or the emulator takes longer than `timeout_s` seconds.
+    `portable` leaves out the kernels written for the processor. `name` is what errors call the model. Raises InputError
+    when the model is not one region, when it does not fit the board, or when an input does not fit the model. Raises
+    ToolError when a tool is missing or fails, or when the emulator takes longer than `timeout_s` seconds.
     """
     target = board_named(board)
     region = one_region(replace(read_model(model), name=name))
@@ -135,7 +135,7 @@ def run_on_board(
 
 
 def _packed(region: OneRegion, entry: Inputs) -> bytes:
-    """One inference's inputs in the program's order."""
+    """The bytes of one inference's inputs, in the program's order."""
     if len(entry) != len(region.graph.inputs):
         raise InputError(f"the model has {len(region.graph.inputs)} inputs, but {len(entry)} are given for them")
     data = [value if isinstance(value, bytes) else np.ascontiguousarray(value).tobytes() for value in entry]
@@ -148,25 +148,28 @@ def _packed(region: OneRegion, entry: Inputs) -> bytes:
 
 
 def _unpacked(board: Board, region: OneRegion, raw: bytes, count: int) -> tuple[tuple[bytes, ...], ...]:
-    """Per inference, the outputs in the model's order."""
+    """Per inference: the bytes of each output, in the model's order."""
     lengths = [io.bytes for io in region.program.outputs]
     if len(raw) != count * sum(lengths):
         raise ToolError(
             f"the firmware on {board.name} wrote {len(raw)} bytes of output instead of {count * sum(lengths)}"
         )
-    found = []
+    inferences = []
     position = 0
     for _ in range(count):
         parts = []
         for length in lengths:
             parts.append(raw[position : position + length])
             position += length
-        found.append(tuple(parts[k] for k in region.model_outputs))
-    return tuple(found)
+        inferences.append(tuple(parts[k] for k in region.model_outputs))
+    return tuple(inferences)
 
 
 def emulate(board: Board, image: Path, folder: Path, timeout_s: float) -> str:
-    """What the firmware printed. One instruction is one nanosecond of the board's time (`-icount shift=0`)."""
+    """What the firmware prints when it runs. Raises ToolError when it fails or takes longer than `timeout_s` seconds.
+
+    One instruction takes one nanosecond of the board's time (`-icount shift=0`).
+    """
     command = [
         find_tool(EMULATOR), "-M", board.machine, "-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none",
         "-icount", "shift=0", "-chardev", "file,id=console,path=console.txt",
@@ -192,14 +195,14 @@ def emulate(board: Board, image: Path, folder: Path, timeout_s: float) -> str:
 
 
 def _counters(board: Board, console: str, count: int) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
+    counters: dict[str, list[int]] = {}
     for line in console.splitlines():
         name, _, value = line.partition(" ")
         if value.isdecimal():
-            found.setdefault(name, []).append(int(value))
+            counters.setdefault(name, []).append(int(value))
     for name, wanted in (
         ("prepare_instructions", 1), ("prepare_stack_bytes", 1), ("run_instructions", count), ("run_stack_bytes", count)
     ):  # fmt: skip
-        if len(found.get(name, ())) != wanted:
+        if len(counters.get(name, ())) != wanted:
             raise ToolError(f"the firmware on {board.name} did not print {name} {wanted} times")
-    return found
+    return counters

@@ -1,4 +1,7 @@
-"""Where are the cross compiler, the emulator and the firmware's sources on this machine? Each absence is a sentence."""
+"""Where are the cross compiler, the emulator and the firmware's sources on this machine?
+
+Whatever is missing is a ToolError of one sentence.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _COMPILE_TIMEOUT_S = 300
 
 
 def find_tool(name: str) -> str:
-    """The path of a tool; raises ToolError with the Debian packages that hold all of them."""
+    """The path of a tool. Raises ToolError, which names the Debian packages to install, when it is missing."""
     path = shutil.which(name)
     if path is None:
         raise ToolError(f"{name} is not on this machine; on Debian: apt install {DEBIAN_PACKAGES}")
@@ -27,26 +30,29 @@ def find_tool(name: str) -> str:
 
 
 def require_tools() -> None:
-    """Raises ToolError for the first tool that is missing."""
+    """Raise ToolError for the first tool that is missing."""
     for name in (COMPILER, EMULATOR):
         find_tool(name)
 
 
 def runtime_folder() -> Path:
-    """`tflm_runtime_patch/` of the checkout this package runs from; raises ToolError in a plain installation."""
+    """`tflm_runtime_patch/` of the checkout that this package runs from. Raises ToolError in a plain installation."""
     if not (_RUNTIME / "boards").is_dir() or not (_RUNTIME / "split_nn").is_dir():
         raise ToolError("the firmware's C sources are not in this installation: run from a checkout of tflm_split")
     return _RUNTIME
 
 
 def compiler_version() -> str:
-    """`arm-none-eabi-gcc 12.2.1`."""
+    """Name and version of the cross compiler: `arm-none-eabi-gcc 12.2.1`."""
     text = run_tool([find_tool(COMPILER), "-dumpfullversion"], Path.cwd(), "the cross compiler does not run")
     return f"{COMPILER} {text.strip()}"
 
 
 def run_tool(command: Sequence[str], folder: Path, failure: str) -> str:
-    """The standard output of a build command run in `folder`; raises ToolError with its first complaint."""
+    """The standard output of a command run in `folder`.
+
+    Raises ToolError when it fails: `failure`, then the most telling line of its output.
+    """
     try:
         done = subprocess.run(
             command,
@@ -65,7 +71,7 @@ def run_tool(command: Sequence[str], folder: Path, failure: str) -> str:
 
 
 def _first_complaint(stderr: str) -> str:
-    """The line that says most: newlib's absence in Debian's packages by name, an overflow, an error, or the first one."""
+    """The line that says most: an overflow, an error, or else the first. If newlib is missing, it names the package."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     for pattern in (r"overflowed by", r"will not fit", r"undefined reference", r"\berror\b"):
         for line in lines:

@@ -1,4 +1,4 @@
-"""C sources of a model, for firmware: the file as an array, and, without TFLM, the program with its executor's calls."""
+"""C sources of a model for firmware: the file as an array, or, without TFLM, the program with calls of its executor."""
 
 FORMATS = ("c", "xxd")
-"""How the array may be written: a .c and a .h file, or one file like that of `xxd -i`."""
+"""The forms of the array: `c` is a .c and a .h file, `xxd` one file like that of `xxd -i`."""

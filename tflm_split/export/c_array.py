@@ -1,4 +1,4 @@
-"""The model file as a C array: aligned as TFLM needs it, in flash, with what the firmware around it must say."""
+"""The model file as a C array: aligned as TFLM needs it, in flash, with notes for the firmware around it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tflm_split.ir.graph import Model
 from tflm_split.lower.assemble import CUSTOM_CODE
 
 MODEL_ALIGNMENT_BYTES = 16
-"""What the buffers inside a .tflite file assume of the file's own start."""
+"""The alignment of a .tflite file's first byte that the buffers inside it rely on."""
 
 RESOLVER_LINE = 'resolver.AddCustom("TFLM_SPLIT", tflm_split::Register_TFLM_SPLIT());  // #include "tflm_split.h"'
 _SPLIT_KIND = f"CUSTOM:{CUSTOM_CODE}"
 
 
 def array_source(model: Model, name: str, header: str) -> str:
-    """A file in C11 or C++11: `alignas(16) const unsigned char name[]` and `name_len`, declared in the file `header`."""
+    """A file in C11 or C++11 that defines `alignas(16) const unsigned char name[]` and `name_len`; `header` declares them."""
     return (
         f"/* {_title(model)}. Valid C11 and C++11. */\n"
         f'#include "{header}"\n\n'
@@ -30,7 +30,7 @@ def array_source(model: Model, name: str, header: str) -> str:
 
 
 def array_header(model: Model, name: str) -> str:
-    """Declares what `array_source` defines, and says what the firmware needs for the model."""
+    """The header that declares what `array_source` defines. Its comment says what the firmware needs."""
     guard = f"{name.upper()}_H_"
     return (
         f"/* {_title(model)}.\n *\n"
@@ -43,7 +43,7 @@ def array_header(model: Model, name: str) -> str:
 
 
 def xxd_source(model: Model, name: str) -> str:
-    """One file as `xxd -i` makes it, but in flash and aligned: replaces such a file where one is included today."""
+    """One file as from `xxd -i`, but in flash and aligned. It can replace such a file where one is included."""
     return (
         f"/* {_title(model)}, as from `xxd -i`, but const and aligned.\n"
         " * Include it in one source file only.\n *\n"
@@ -55,7 +55,7 @@ def xxd_source(model: Model, name: str) -> str:
 
 
 def firmware_notes(model: Model) -> Iterator[str]:
-    """Lines for the person who writes the firmware: the arena to set aside and what the op resolver must know."""
+    """Lines for whoever writes the firmware: the arena to set aside, and the operators for the op resolver."""
     prediction = predicted_arm32_arena(model, predicted_head_bytes(model))
     unknown = sorted({*prediction.unknown, *unknown_scratch(model)})
     minimum = prediction.minimum_arena_bytes

@@ -27,14 +27,14 @@ def export(model: Path, output: Path, array_format: str, name: str, force: bool)
     from tflm_split.tflite.reader import read_model
 
     read = read_model(model)
-    found = exported(read, model.name, array_format, name)
-    for path in write_export(found, output, force=force, input_path=model):
+    sources = exported(read, model.name, array_format, name)
+    for path in write_export(sources, output, force=force, input_path=model):
         say(f"{path}: {path.stat().st_size:,} bytes")
     mask = 0
     for blob in programs_of(read).values():
         mask |= decode(blob).kinds_mask
     if mask:
         say(f"Kinds of steps used, for a build that leaves out the others: -DSPLIT_NN_KINDS=UINT64_C({mask:#x})")
-    if found.no_standalone is not None:
-        say(f"No sources without TFLM: {found.no_standalone}.")
+    if sources.no_standalone is not None:
+        say(f"No sources without TFLM: {sources.no_standalone}.")
     return 0

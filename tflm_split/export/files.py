@@ -1,4 +1,4 @@
-"""Which files does an export consist of, and how do they reach a folder?"""
+"""Which files does an export consist of, and how are they written to a folder?"""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ from tflm_split.tflite.save import AnyPath, NewFile, save_together
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Texts by file name, in the order they are told about, and why there is no TFLM-free model, if there is none."""
+    """(file name, text) of each file, in the order of the report.
+
+    `no_standalone` says why there are no sources without TFLM; None when there are.
+    """
 
     files: tuple[tuple[str, str], ...]
     no_standalone: str | None
 
 
 def exported(model: Model, file_name: str, array_format: str, name: str = "model") -> Export:
-    """The model as C.
+    """The model as C sources.
 
-    The array is `NAME_data` in `NAME_data.c` and `.h` (format `c`), or what `xxd -i file_name` calls it in `NAME_data.h`
-    (format `xxd`). A model that is one `TFLM_SPLIT` operator also becomes `NAME.c` and `NAME.h`, which need no TFLM.
-    Raises InputError for a name that is not a C identifier or an unknown format, ProgramError for a damaged program.
+    With format `c`, the array is called `NAME_data`, in `NAME_data.c` and `NAME_data.h`. With `xxd` it is in `NAME_data.h`,
+    called as `xxd -i file_name` calls it. A model that is one `TFLM_SPLIT` operator also becomes `NAME.c` and `NAME.h`,
+    which need no TFLM. Raises InputError for a name that is not a C identifier or an unknown format, ProgramError for a damaged program.
     """
     array = f"{checked_name(name)}_data"
     if array_format == "c":
@@ -54,9 +57,9 @@ def exported(model: Model, file_name: str, array_format: str, name: str = "model
 def write_export(
     export: Export, folder: AnyPath, *, force: bool = False, input_path: AnyPath | None = None
 ) -> list[Path]:
-    """Writes all files, or none; the folder is made if only it is missing. The paths written.
+    """Write all files, or none, and return their paths. The folder is made if its parent exists.
 
-    Without `force` files that exist are refused. Raises InputError.
+    Raises InputError when a file cannot be written, or exists already and `force` is not given.
     """
     target = Path(folder)
     made = False

@@ -1,7 +1,7 @@
-"""Firmware without TFLM: a model that is one `TFLM_SPLIT` operator, as C on the executor alone.
+"""Firmware without TFLM: a model that is one `TFLM_SPLIT` operator, as C sources that need the executor only.
 
-`NAME_init()` checks the program once, `NAME_invoke()` runs it. Inputs and outputs are pointers into one static workspace;
-the header says their shapes, types and quantisation as macros.
+`NAME_init()` checks the program once, and `NAME_invoke()` runs it. Inputs and outputs are pointers into one static
+workspace. The header has macros for their shapes, types and quantisation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _C_TYPES = {"INT8": "int8_t", "INT16": "int16_t", "UINT8": "uint8_t", "INT32": "
 
 @dataclass(frozen=True, slots=True)
 class _Port:
-    """One input or output of the model: `name` is `input0`, `address` a byte offset into the workspace."""
+    """One input or output of the model. `name` is like `input0`; `address` is a byte offset into the workspace."""
 
     name: str
     tensor: Tensor
@@ -36,7 +36,7 @@ class _Port:
 
 
 def standalone_header(region: OneRegion, name: str) -> str:
-    """`name.h`: C99 and C++. All symbols begin with `name_`, all macros with `NAME_`."""
+    """The text of `name.h`, valid C99 and C++. Its symbols begin with `name_`, its macros with `NAME_`."""
     guard = f"{name.upper()}_H_"
     ports = _ports(region)
     inputs = sum(not port.is_output for port in ports)
@@ -80,7 +80,7 @@ int {name}_invoke(void);
 
 
 def standalone_source(region: OneRegion, name: str) -> str:
-    """`name.c`: C11 and C++11, the program in flash and the workspace in RAM."""
+    """The text of `name.c`, valid C11 and C++11: the program in flash, the workspace in RAM."""
     accessors = "".join(
         f"\n{_signature(name, port)} {{\n    return ({port.c_type}*)(void*)(workspace + {port.address});\n}}\n"
         for port in _ports(region)

@@ -1,4 +1,4 @@
-"""How are names, numbers and bytes written in C, so that the same model always gives the same text?"""
+"""How are names, numbers and bytes written in C? The same model always gives the same text."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ALIGNAS = """\
 #include <stdalign.h>
 #endif
 """
-"""`alignas` for C11 and later; C++11 has it of its own."""
+"""The include that gives C11 `alignas`. C++11 has it built in."""
 
 
 def checked_name(name: str) -> str:
-    """`name`, if files and C symbols can begin with it; raises InputError otherwise."""
+    """`name`, if files and C symbols can begin with it. Raises InputError otherwise."""
     if not _IDENTIFIER.fullmatch(name):
         raise InputError(f"{name!r} is not a C identifier: letters, digits and underscores, no digit first")
     if name.startswith(_RUNTIME):
@@ -31,19 +31,19 @@ def checked_name(name: str) -> str:
 
 
 def xxd_name(file_name: str) -> str:
-    """The array name that `xxd -i file_name` gives: every other character an underscore, two before a leading digit."""
+    """The array name of `xxd -i file_name`: `_` for all but letters and digits, and `__` before a leading digit."""
     name = re.sub(r"[^A-Za-z0-9]", "_", file_name)
     return f"__{name}" if name[:1].isdigit() else name
 
 
 def byte_lines(data: bytes) -> str:
-    """The members of an array initialiser, 16 on a line, each line ended."""
+    """The members of an array initialiser: lines of 16 bytes, each ending in a newline."""
     rows = (data[k : k + _PER_LINE] for k in range(0, len(data), _PER_LINE))
     return "".join("    " + " ".join(_MEMBERS[value] for value in row) + "\n" for row in rows)
 
 
 def float_literal(value: float) -> str:
-    """The shortest C literal that is exactly this float32."""
+    """The shortest C literal with exactly this float32 value."""
     text = repr(float(str(np.float32(value))))
     return f"{text}f"
 

@@ -1,1 +1,1 @@
-"""What came of it: the JSON record, and what people read, all drawn from that record."""
+"""Results: the JSON record, and the texts for people, which are all made from that record."""

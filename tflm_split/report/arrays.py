@@ -1,4 +1,4 @@
-"""The arrays people keep in `.npy` files, as a model's inputs and outputs."""
+"""A model's inputs and outputs as arrays in `.npy` files."""
 
 from __future__ import annotations
 
@@ -18,25 +18,31 @@ Array = NDArray[Any]
 
 
 def load_inputs(graph: Graph, paths: Sequence[Path]) -> tuple[Array, ...]:
-    """An array per model input, of exactly its shape and type. Raises InputError."""
+    """One array per input of the model, read from `.npy` files in order.
+
+    Raises InputError when a file cannot be read, or when its array does not have exactly the input's shape and type.
+    """
     if len(paths) != len(graph.inputs):
         raise InputError(f"the model has {len(graph.inputs)} inputs, but {len(paths)} files are given")
     return tuple(_load(graph, k, path) for k, path in enumerate(paths))
 
 
 def output_arrays(graph: Graph, outputs: Sequence[bytes]) -> tuple[Array, ...]:
-    """The bytes TFLM gave for each output, as arrays of the outputs' shapes and types."""
-    found: list[Array] = []
+    """TFLM's bytes for each output, as arrays of the outputs' shapes and types.
+
+    Raises InputError for an output whose type numpy does not have.
+    """
+    arrays: list[Array] = []
     for t, data in zip(graph.outputs, outputs, strict=True):
         tensor = graph.tensors[t]
         if tensor.dtype not in NUMPY_DTYPES:
             raise InputError(f"output {tensor.name!r} is {tensor.dtype}, which a .npy file cannot hold")
-        found.append(np.frombuffer(data, NUMPY_DTYPES[tensor.dtype]).reshape(tensor.shape))
-    return tuple(found)
+        arrays.append(np.frombuffer(data, NUMPY_DTYPES[tensor.dtype]).reshape(tensor.shape))
+    return tuple(arrays)
 
 
 def array_bytes(array: Array) -> bytes:
-    """The array as a `.npy` file."""
+    """The bytes of a `.npy` file with this array."""
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
     return file.getvalue()

@@ -1,4 +1,7 @@
-"""Along which axes can a tensor be cut, together with which others, and where does that end? For people and for scripts."""
+"""Along which axes can a tensor be cut, which tensors are cut with it, and where does the stretch end?
+
+The answer is a record for scripts and a text for people.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,14 @@ from tflm_split.split.axes.connected import Link, Stretch, connected
 from tflm_split.split.axes.loops import Relation
 
 WIDTH = 120
-"""Columns of text."""
+"""How many characters a line of the text may have."""
 
 
 def axes_record(graph: Graph, name: str | None = None) -> dict[str, Any] | None:
-    """The stretches of a tensor's axes of more than one index; without a name, of the largest where memory is tightest.
+    """The stretch of each axis, of more than one index, of the tensor called `name`.
 
-    None for a graph without operators. Raises InputError when no activation is called `name`.
+    Without a name, the tensor is the largest one at the operator where memory is tightest. None for a graph without
+    operators. Raises InputError when no activation is called `name`.
     """
     tensor = bottleneck_tensor(graph) if name is None else _named(graph, name)
     if tensor is None:
@@ -37,12 +41,12 @@ def axes_record(graph: Graph, name: str | None = None) -> dict[str, Any] | None:
 
 def _named(graph: Graph, name: str) -> Tensor:
     used = {*graph.inputs, *(t for op in graph.operators for t in op.outputs)}
-    found = [graph.tensors[t] for t in sorted(used) if graph.tensors[t].name == name]
-    if not found:
+    called = [graph.tensors[t] for t in sorted(used) if graph.tensors[t].name == name]
+    if not called:
         raise InputError(
             f"no activation is called {name!r}; `tflm-split inspect` without --tensor shows the largest one"
         )
-    return found[0]
+    return called[0]
 
 
 def _axis(graph: Graph, tensor: Tensor, axis: int) -> dict[str, Any]:
@@ -71,7 +75,7 @@ def _made_at(graph: Graph, tensor: int) -> tuple[int, int]:
 
 
 def _maker(graph: Graph, tensor: int) -> str:
-    """The operator that makes a tensor, or what it is to the model."""
+    """The operator that makes a tensor, as `7 CONV_2D`, or `the model's input`."""
     maker = graph.producers().get(tensor)
     return "the model's input" if maker is None else _number(graph, maker)
 
@@ -81,13 +85,13 @@ def _label(graph: Graph, link: Link) -> str:
 
 
 def _number(graph: Graph, operator: int) -> str:
-    """As the table of operators has them: `7 CONV_2D`."""
+    """An operator as in the table of operators: `7 CONV_2D`."""
     op = graph.operators[operator]
     return f"{'+'.join(map(str, op.source or (op.index,)))} {op.kind}"
 
 
 def _starts(graph: Graph, stretch: Stretch) -> Iterator[str]:
-    """Why what the stretch is made of is not cut likewise."""
+    """Why the tensors before the stretch are not part of it, one reason each."""
     for t in stretch.axes:
         if t in graph.inputs:
             yield f"model input {graph.tensors[t].name!r}"
@@ -109,7 +113,7 @@ def _made_by(graph: Graph, tensor: int) -> str:
 
 
 def _ends(graph: Graph, stretch: Stretch) -> Iterator[str]:
-    """Why what is made of the stretch is not cut likewise."""
+    """Why the tensors after the stretch are not part of it, one reason each."""
     for link in stretch.ends:
         if link.relation is Relation.REDUCTION:
             how = "takes its parts in one after the other" if link.summed else "needs all parts at once"
@@ -123,10 +127,10 @@ def _ends(graph: Graph, stretch: Stretch) -> Iterator[str]:
             yield f"model output {graph.tensors[t].name!r}"
 
 
-def axes_text(found: Mapping[str, Any]) -> str:
-    """A paragraph per axis; ends in a newline."""
-    lines = [f"{found['tensor']!r}: {found['dtype'].lower()} {found['shape']}, {format_bytes(found['bytes'])}"]
-    for axis in found["axes"]:
+def axes_text(record: Mapping[str, Any]) -> str:
+    """The record of `axes_record` as text, one paragraph per axis. Ends in a newline."""
+    lines = [f"{record['tensor']!r}: {record['dtype'].lower()} {record['shape']}, {format_bytes(record['bytes'])}"]
+    for axis in record["axes"]:
         tensors = axis["tensors"]
         count = "it alone" if len(tensors) == 1 else f"{len(tensors)} tensors, {format_bytes(axis['bytes'])} in all"
         lines += ["", f"Along axis {axis['axis']} (of {axis['size']}) one cut goes through {count}:"]
@@ -138,7 +142,7 @@ def axes_text(found: Mapping[str, Any]) -> str:
 
 
 def _listed(what: str, entries: Iterable[str]) -> list[str]:
-    """The entries as lines of a paragraph, none torn; no line without entries."""
+    """The entries as lines of a paragraph; no entry is broken between lines. No entries give no lines."""
     joined = ", ".join(entry.replace(" ", "\0") for entry in entries)
     if not joined:
         return []

@@ -1,6 +1,7 @@
 """Where is memory tightest, and what fills it there?
 
-Of a plan: the step with most bytes live, whatever the layout; of a model that stays as it is: the operator.
+In a plan, memory is tightest at the step with the most live bytes, whatever the layout. In a model that is not split, it
+is an operator.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from tflm_split.schedule.lives import live_bytes_in_place, lives
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """`live` maps what is alive (a tensor, an accumulator, kernel scratch) to (pieces, bytes), most bytes first.
+    """The step with the most live bytes.
 
-    A stock operator, and every operator of a model that is not split, is one step of row 0; its pieces are tensors.
+    `live`: what is live (a tensor, an accumulator, kernel scratch) -> (pieces, bytes), most bytes first. A stock operator
+    is one step of row 0, and its pieces are tensors. So is every operator of a model that is not split.
     """
 
     step: int
@@ -33,40 +35,41 @@ class Bottleneck:
 
 
 def live_bytes_per_step(plan: Plan) -> tuple[int, ...]:
-    """Bytes live during each step of the plan's schedule, in order.
+    """How many bytes are live during each step of the plan's schedule, in order.
 
-    Bytes on which one row may run over another count once. The largest is a floor for the head.
+    Bytes that two rows may share, because one is made in place of the other, count once. The largest number is a lower
+    bound of the head.
     """
     return tuple(int(n) for n in live_bytes_in_place(plan.step_graph, plan.schedule.steps))
 
 
 def plan_bottleneck(plan: Plan) -> Bottleneck:
-    """The first of the plan's tightest steps. Rows that run over one another are listed with all their bytes."""
+    """The first of the plan's tightest steps. Rows that share bytes are listed with all their bytes."""
     step_graph, graph = plan.step_graph, plan.split.graph
     live = live_bytes_per_step(plan)
     at = live.index(max(live))
     step = step_graph.steps[plan.schedule.steps[at]]
-    found: dict[str, tuple[int, int]] = {}
+    held: dict[str, tuple[int, int]] = {}
     for p, (start, stop) in lives(step_graph, plan.schedule.steps).items():
         if start <= at < stop:
             name = _holder(plan, p)
-            pieces, nbytes = found.get(name, (0, 0))
-            found[name] = pieces + 1, nbytes + step_graph.pieces[p].bytes
-    return Bottleneck(at, graph.label(graph.operators[step.node]), step.row, live[at], _largest_first(found))
+            pieces, nbytes = held.get(name, (0, 0))
+            held[name] = pieces + 1, nbytes + step_graph.pieces[p].bytes
+    return Bottleneck(at, graph.label(graph.operators[step.node]), step.row, live[at], _largest_first(held))
 
 
 def model_bottleneck(graph: Graph) -> Bottleneck | None:
-    """The first of the tightest operators of a model that runs layer by layer; None without operators."""
+    """The first of the tightest operators of a model that runs layer by layer. None without operators."""
     if not graph.operators:
         return None
     live = live_bytes_per_operator(graph)
     at = live.index(max(live))
-    found = {t.name: (1, activation_bytes(t)) for t in _alive_at(graph, at) if activation_bytes(t)}
-    return Bottleneck(at, graph.label(graph.operators[at]), 0, live[at], _largest_first(found))
+    held = {t.name: (1, activation_bytes(t)) for t in _alive_at(graph, at) if activation_bytes(t)}
+    return Bottleneck(at, graph.label(graph.operators[at]), 0, live[at], _largest_first(held))
 
 
 def bottleneck_tensor(graph: Graph) -> Tensor | None:
-    """The largest tensor that is there while the first of the tightest operators runs; None without operators."""
+    """The largest tensor that is live while the first of the tightest operators runs. None without operators."""
     if not graph.operators:
         return None
     live = live_bytes_per_operator(graph)
@@ -74,14 +77,14 @@ def bottleneck_tensor(graph: Graph) -> Tensor | None:
 
 
 def _alive_at(graph: Graph, at: int) -> list[Tensor]:
-    """What is there while operator `at` runs, layer by layer."""
+    """The tensors that are live while operator `at` runs, layer by layer."""
     alive = set(graph.inputs) | {t for op in graph.operators[: at + 1] for t in op.outputs}
     needed = set(graph.outputs) | {t for op in graph.operators[at:] for t in (*op.inputs, *op.outputs) if t != ABSENT}
     return [graph.tensors[t] for t in sorted(alive & needed)]
 
 
 def _holder(plan: Plan, piece: int) -> str:
-    """The tensor a piece is a row of; the widest, where several share the row."""
+    """The name of the tensor that a piece is a row of: of the largest one, where several share the row."""
     split, storage = plan.split, plan.step_graph.pieces[piece].storage
     graph, storages = split.graph, split.storages.storages
     if storage < len(storages):
@@ -92,5 +95,5 @@ def _holder(plan: Plan, piece: int) -> str:
     return f"accumulator of {graph.tensors[op.output].name}"
 
 
-def _largest_first(found: Mapping[str, tuple[int, int]]) -> Mapping[str, tuple[int, int]]:
-    return dict(sorted(found.items(), key=lambda item: -item[1][1]))
+def _largest_first(held: Mapping[str, tuple[int, int]]) -> Mapping[str, tuple[int, int]]:
+    return dict(sorted(held.items(), key=lambda item: -item[1][1]))

@@ -1,4 +1,4 @@
-"""What memory does one model file take: planned, predicted for a 32-bit Arm and, if TFLM ran it, measured?"""
+"""How much memory does one model file take: planned, predicted for a 32-bit Arm and, if TFLM ran it, measured?"""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from tflm_split.verify.tflm import TflmRun
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """One file's memory. `planned_head_bytes` is what TFLM's own planner makes of the file's offline plan, its online
-    tensors and its kernels' scratch; `measured` is None when TFLM did not run it.
+    """The memory of one file.
+
+    `planned_head_bytes` is the head that TFLM's own planner makes of the file's offline plan, its online tensors and its
+    kernels' scratch. `measured` is None when TFLM did not run the file.
     """
 
     planned_head_bytes: int
@@ -24,7 +26,7 @@ class Footprint:
 
     @property
     def arena_needs(self) -> tuple[int, int]:
-        """What to compare files by, on a 32-bit Arm: bytes of arena to set aside, then those that are used in the end."""
+        """(bytes of arena to set aside, bytes used in the end) on a 32-bit Arm. Files are compared by this pair."""
         return self.predicted_arm32.minimum_arena_bytes, self.predicted_arm32.arena_bytes
 
 
@@ -36,7 +38,10 @@ def footprint(model: Model, measured: TflmRun | None) -> Footprint:
 
 
 def reason_to_keep_original(before: Footprint, after: Footprint | None) -> str | None:
-    """Why the original is the better result, as the end of a sentence; None: it is not. Without `after` nothing split."""
+    """Why the original is the better result, as the end of a sentence; None when it is not.
+
+    `after` is None when nothing could be split.
+    """
     if after is None:
         return "no operator of it can be split"
     if after.arena_needs >= before.arena_needs:
@@ -45,8 +50,11 @@ def reason_to_keep_original(before: Footprint, after: Footprint | None) -> str |
     return None
 
 
-def check_planned_head(model: Model, found: Footprint) -> None:
-    """Raises InternalError unless TFLM measured the head that was planned; kernels of unknown scratch are excused."""
-    measured = found.measured
-    if measured and measured.head_bytes != found.planned_head_bytes and not unknown_scratch(model):
-        raise InternalError(f"planned a head of {found.planned_head_bytes} bytes, measured {measured.head_bytes}")
+def check_planned_head(model: Model, memory: Footprint) -> None:
+    """Raise InternalError if TFLM measured another head than was planned.
+
+    A model with kernels of unknown scratch is not checked, nor one that TFLM did not run.
+    """
+    measured = memory.measured
+    if measured and measured.head_bytes != memory.planned_head_bytes and not unknown_scratch(model):
+        raise InternalError(f"planned a head of {memory.planned_head_bytes} bytes, measured {measured.head_bytes}")

@@ -1,4 +1,4 @@
-"""The front of memory against time as a record and as a table, from the records of its results."""
+"""The Pareto front of memory against time, as a record and as a table. Both are made from the records of its results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ FRONT_SCHEMA = 1
 
 
 def front_record(name: str, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """JSON values only; `slowdown` is against the fastest result of the front, in predicted instructions."""
+    """The front of the model called `name`, as JSON values.
+
+    `slowdown` compares predicted instructions with the fastest result of the front.
+    """
     points = [_point(record) for record in records]
     fastest = points[0]["predicted_instructions"] if points else 0
     for point in points:
@@ -27,7 +30,7 @@ def front_record(name: str, records: Sequence[Mapping[str, Any]]) -> dict[str, A
 
 
 def front_text(record: Mapping[str, Any]) -> str:
-    """The front as a table that ends with a newline."""
+    """The record of a front as a table. Ends in a newline."""
     if not record["points"]:
         return f"{record['model']}: no operator of it can be split, so there is nothing to choose from.\n"
     rows = [

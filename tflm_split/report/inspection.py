@@ -1,4 +1,4 @@
-"""What is in this file: operators, the memory that is live while each runs, what can be split and, if not, why?"""
+"""What is in this file? Its operators, the bytes live while each runs, and whether it can be split (if not, why)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tflm_split.tflite.reader import read_model
 def inspect_model(
     path: os.PathLike[str] | str, *, axes: bool = False, tensor: str | None = None
 ) -> tuple[dict[str, Any], tuple[OperatorRow, ...]]:
-    """The file at `path` as a record and as its table of operators; TFLM does not run. Raises InputError.
+    """(record, table of operators) of the file at `path`. TFLM does not run. Raises InputError for a file that is no model.
 
     With `axes`, the record also says along which axes the largest tensor, or the one called `tensor`, can be cut.
     """
@@ -53,22 +53,22 @@ def _interface(graph: Graph, tensor: int) -> dict[str, Any]:
     return {"name": value.name, "dtype": value.dtype, "shape": list(value.shape), "bytes": activation_bytes(value)}
 
 
-def inspection_text(found: Mapping[str, Any], operators: Sequence[OperatorRow]) -> str:
-    """The memory first, then a line per operator, the tightest marked, then axes if asked for; ends in a newline."""
+def inspection_text(record: Mapping[str, Any], operators: Sequence[OperatorRow]) -> str:
+    """The memory, then a line per operator with the tightest marked, then the axes if asked for. Ends in a newline."""
     stock = sum(1 for row in operators if row.treatment == "stock")
     lines = [
-        f"{found['model']['name']}: {format_bytes(found['model']['file_bytes'])}, {found['model']['ops']} operators, "
-        f"{found['model']['macs']:,} MACs",
-        *(f"{side} {_line(tensor)}" for side in ("input", "output") for tensor in found[f"{side}s"]),
-        f"In stock TFLM: a head of {format_bytes(found['predicted_head_bytes'])}, of which "
-        f"{format_bytes(found['live_peak_bytes'])} are live at the worst operator; on a Cortex-M an arena of "
-        f"{format_bytes(found[BUDGET_KEY])} must be set aside (predicted).",
+        f"{record['model']['name']}: {format_bytes(record['model']['file_bytes'])}, {record['model']['ops']} operators, "
+        f"{record['model']['macs']:,} MACs",
+        *(f"{side} {_line(tensor)}" for side in ("input", "output") for tensor in record[f"{side}s"]),
+        f"In stock TFLM: a head of {format_bytes(record['predicted_head_bytes'])}, of which "
+        f"{format_bytes(record['live_peak_bytes'])} are live at the worst operator; on a Cortex-M an arena of "
+        f"{format_bytes(record[BUDGET_KEY])} must be set aside (predicted).",
         f"{len(operators) - stock} of {len(operators)} operators can be split, {stock} stay stock.",
         "",
         format_table(operators),
     ]
-    if found.get("axes"):
-        lines += ["", axes_text(found["axes"]).rstrip("\n")]
+    if record.get("axes"):
+        lines += ["", axes_text(record["axes"]).rstrip("\n")]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A JSON schema (draft 2020-12) of the record, made from its types and from the options as they are declared."""
+"""The JSON schema (draft 2020-12) of the record. It is made from the record's types and from the declared options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean", type(
 
 
 def record_schema() -> dict[str, Any]:
-    """The schema of a whole record."""
+    """The schema of a whole record, as JSON values."""
     schema = _of(Record)
     schema["properties"]["options"] |= _options()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "tflm-split record", **schema}
@@ -33,7 +33,7 @@ def _options() -> dict[str, Any]:
 
 
 def _of(hint: Any) -> dict[str, Any]:
-    """The schema of one type; raises TypeError for a type that no record has."""
+    """The schema of one type. Raises TypeError for a type that no record has."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint in _PLAIN:
         return {"type": _PLAIN[hint]}
@@ -58,7 +58,10 @@ def _union(arguments: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def _object(hint: Any) -> dict[str, Any]:
-    """A TypedDict: every field is there, documented, and no other."""
+    """The schema of a TypedDict. All its fields are required, and no others are allowed.
+
+    Raises TypeError for a field that does not say what it means.
+    """
     properties = {}
     for name, annotated in typing.get_type_hints(hint, include_extras=True).items():
         inner, says = typing.get_args(annotated)

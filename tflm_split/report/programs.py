@@ -8,16 +8,16 @@ from tflm_split.lower.assemble import CUSTOM_CODE
 
 
 def programs_of(model: Model) -> dict[str, bytes]:
-    """The encoded program of every TFLM_SPLIT operator, by the operator's label, in the file's order.
+    """Label of a TFLM_SPLIT operator -> its encoded program, in the file's order.
 
     The program is the operator's last input. Raises ModelError for an operator that does not have one.
     """
     graph = model.graph
-    found = {}
+    programs = {}
     for op in graph.operators:
         if op.kind == f"CUSTOM:{CUSTOM_CODE}":
             blob = graph.tensors[op.inputs[-1]].data if op.inputs and op.inputs[-1] != ABSENT else None
             if blob is None:
                 raise ModelError(f"{graph.label(op)}: its last input is not a program")
-            found[graph.label(op)] = blob
-    return found
+            programs[graph.label(op)] = blob
+    return programs

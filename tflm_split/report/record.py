@@ -1,6 +1,7 @@
-"""The JSON record of one optimisation, schema 1: every number a table, a plot or a budget check is made from.
+"""The JSON record of one optimisation, schema 1: all numbers that tables, plots and budget checks need.
 
-Same model, same options, same record: no clock, no machine in it. `record_types.py` says what every field means.
+The same model and options always give the same record: it depends on no clock and no machine. `record_types.py` says what
+every field means.
 """
 
 from __future__ import annotations
@@ -51,8 +52,11 @@ WHAT_IS_COUNTED = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the pipeline decided. `lowered` is None when the result is the original, and `kept_original` says why;
-    `first_split` then says what could have been split."""
+    """What the pipeline decided.
+
+    `lowered` is None when the result is the original. Then `kept_original` says why, and `first_split` what could have
+    been split.
+    """
 
     model: Model
     lowered: Lowered | None
@@ -78,7 +82,7 @@ class Outcome:
 
 
 def make_record(outcome: Outcome) -> Record:
-    """The record of `outcome`: only values JSON has, keys in the order people read them."""
+    """The record of `outcome`, as JSON values. Keys stand in the order in which people read them."""
     model, graph = outcome.model, outcome.model.graph
     before, after = _sizes(outcome.before), _sizes(outcome.after)
     tightest = plan_bottleneck(outcome.plan) if outcome.plan else model_bottleneck(graph)
@@ -103,7 +107,7 @@ def make_record(outcome: Outcome) -> Record:
 
 
 def model_identity(model: Model) -> ModelIdentity:
-    """Which model a record is about."""
+    """The part of a record that says which model it is about."""
     return {
         "name": model.name,
         "sha256": hashlib.sha256(model.original).hexdigest(),
@@ -113,21 +117,21 @@ def model_identity(model: Model) -> ModelIdentity:
     }
 
 
-def _sizes(found: Footprint) -> Memory:
-    measured = found.measured
+def _sizes(memory: Footprint) -> Memory:
+    measured = memory.measured
     return {
-        "planned_head_bytes": found.planned_head_bytes,
+        "planned_head_bytes": memory.planned_head_bytes,
         "measured_head_bytes": measured.head_bytes if measured else None,
         "measured_tail_bytes": measured.tail_bytes if measured else None,
         "measured_arena_bytes": measured.arena_bytes if measured else None,
-        "predicted_arm32_arena_bytes": found.predicted_arm32.arena_bytes,
-        "predicted_arm32_minimum_arena_bytes": found.predicted_arm32.minimum_arena_bytes,
-        "prediction_unknown": list(found.predicted_arm32.unknown),
+        "predicted_arm32_arena_bytes": memory.predicted_arm32.arena_bytes,
+        "predicted_arm32_minimum_arena_bytes": memory.predicted_arm32.minimum_arena_bytes,
+        "prediction_unknown": list(memory.predicted_arm32.unknown),
     }
 
 
 def _optimized(outcome: Outcome, memory: Memory) -> Optimized:
-    """What the optimised file is made of; of a file that was kept, nothing is split."""
+    """What the optimised file is made of. In an original that was kept, nothing is split."""
     plan, model = outcome.plan, outcome.model
     if plan is None:
         return {
@@ -163,7 +167,7 @@ def _optimized(outcome: Outcome, memory: Memory) -> Optimized:
 
 
 def _original_operators(split: Split, *, stock: bool = False) -> frozenset[int]:
-    """Positions in the original file of the operators that `split` is about, or of its stock ones alone.
+    """Positions in the original file of the operators of `split`, or of its stock operators only.
 
     An operator that is computed several times, or was fused with others, counts once.
     """
@@ -172,8 +176,11 @@ def _original_operators(split: Split, *, stock: bool = False) -> frozenset[int]:
 
 
 def _packing(plan: Plan) -> Packing:
-    """How good the addresses are, given the order: the bytes alive at its worst step, what is known to be impossible to
-    go below, and whether the head is there. The gap is the one to the live bytes. `moves` are rows that change places."""
+    """How good the layout is, given the order of steps.
+
+    It compares the head with two lower bounds: the bytes live at the worst step, and the largest bound that is proven. The
+    gap is the one to the live bytes. `moves` counts rows that are copied to another address on the way.
+    """
     live, bound = plan.lower_bound_bytes, plan.layout.lower_bound_bytes
     copied = [r.program.storages[m.storage].row_bytes for r in plan.regions for m in r.program.moves]
     return {
@@ -189,35 +196,35 @@ def _packing(plan: Plan) -> Packing:
 
 
 def _latency(outcome: Outcome) -> Latency:
-    """Instructions of one inference on the board asked for: of the split operators, and only where something is split.
+    """Predicted instructions of one inference on the chosen board, for the split operators only.
 
-    `layer_wise` is what the same operators would take whole, on the same kernels.
+    They are None where nothing is split. `layer_wise` is what the same operators would take whole, on the same kernels.
     """
     costs = board_costs(outcome.options.board)
-    found = [
+    predicted = [
         predict(region.program, outcome.options.board) for region in (outcome.plan.regions if outcome.plan else ())
     ]
     return {
         "board": outcome.options.board,
         "compiler": costs.compiler,
-        "predicted_instructions": sum(p.instructions for p in found) if found else None,
-        "predicted_layer_wise_instructions": sum(p.layer_wise_instructions for p in found) if found else None,
-        "unmeasured_kinds": sorted({kind for p in found for kind in p.unmeasured_kinds}),
+        "predicted_instructions": sum(p.instructions for p in predicted) if predicted else None,
+        "predicted_layer_wise_instructions": sum(p.layer_wise_instructions for p in predicted) if predicted else None,
+        "unmeasured_kinds": sorted({kind for p in predicted for kind in p.unmeasured_kinds}),
         "stock_ops_not_counted": len(outcome.plan.split.stock) if outcome.plan else len(outcome.model.graph.operators),
     }
 
 
 def plan_macs(plan: Plan) -> int:
-    """Multiply-accumulates of one inference of the plan; a row that a stride skips is never computed nor counted."""
+    """Multiply-accumulates of one inference of the plan. A row that a stride skips is not computed, and not counted."""
     step_graph, split = plan.step_graph, plan.split
-    found = 0
+    total = 0
     for s in plan.schedule.steps:
         step = step_graph.steps[s]
         if step.row_op is None:
-            found += macs(split.graph, split.graph.operators[step.node])
+            total += macs(split.graph, split.graph.operators[step.node])
         else:
-            found += split.row_ops[step.row_op].macs_per_step
-    return found
+            total += split.row_ops[step.row_op].macs_per_step
+    return total
 
 
 def _verified(comparison: Comparison | None) -> Verified | None:
@@ -240,11 +247,11 @@ def _goal(max_arena_bytes: int | None, needed_bytes: int) -> Goal:
 
 
 def _refusals(split: Split) -> list[RefusalRecord]:
-    """Operators that stay stock, by their position in the file; `kind` is the refusal's, a stable word for tools."""
-    found: list[RefusalRecord] = []
+    """The operators that stay stock, in the graph's order. `kind` is the refusal's: a stable word for tools."""
+    refusals: list[RefusalRecord] = []
     for k, refusal in sorted(split.refusals.items()):
         op = split.graph.operators[k]
-        found.append(
+        refusals.append(
             {
                 "op": op.source[0] if op.source else k,
                 "kind": refusal.kind,
@@ -253,19 +260,19 @@ def _refusals(split: Split) -> list[RefusalRecord]:
                 "label": split.graph.label(op),
             }
         )
-    return found
+    return refusals
 
 
-def _bottleneck(found: Bottleneck | None) -> BottleneckRecord | None:
-    if found is None:
+def _bottleneck(tightest: Bottleneck | None) -> BottleneckRecord | None:
+    if tightest is None:
         return None
     return {
-        "step": found.step,
-        "operator": found.operator,
-        "row": found.row,
-        "live_bytes": found.live_bytes,
-        "live_pieces": found.live_pieces,
-        "live": [{"tensor": name, "pieces": n, "bytes": nbytes} for name, (n, nbytes) in found.live.items()],
+        "step": tightest.step,
+        "operator": tightest.operator,
+        "row": tightest.row,
+        "live_bytes": tightest.live_bytes,
+        "live_pieces": tightest.live_pieces,
+        "live": [{"tensor": name, "pieces": n, "bytes": nbytes} for name, (n, nbytes) in tightest.live.items()],
     }
 
 

@@ -1,8 +1,11 @@
 """What does each field of the JSON record mean, and in which unit is it?
 
-`docs/record.schema.json` is made from these types (`report/json_schema.py`). Names that end in `_bytes` are in bytes.
-`measured_` ran in the pinned wheel on x86-64 and is null without verification, `planned_` is our layout as TFLM's planner
-will see it, `predicted_arm32_` a model of TFLM on a 32-bit Arm with reference kernels.
+`docs/record.schema.json` is made from these types (`report/json_schema.py`). Names that end in `_bytes` are in bytes. A
+prefix says where a number comes from:
+
+* `measured_`: TFLM ran, in the pinned wheel on x86-64. Null without verification.
+* `planned_`: our layout, as TFLM's planner will see it.
+* `predicted_arm32_`: a model of TFLM on a 32-bit Arm, with reference kernels.
 """
 
 from __future__ import annotations
@@ -11,12 +14,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypedDict
 
 BUDGET_KEY: Final = "predicted_arm32_minimum_arena_bytes"
-"""What a memory limit is compared with: the array firmware must set aside, what planning needs at start included."""
+"""The field that a memory limit is compared with: the array that firmware must set aside, planning at start included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """What a field means; its unit, where it has one that its name does not say."""
+    """What a field means, and its unit where the name does not say it."""
 
     text: str
     unit: str = ""
@@ -33,7 +36,7 @@ class ModelIdentity(TypedDict):
 
 
 class Memory(TypedDict):
-    """What one file takes."""
+    """The memory of one file."""
 
     planned_head_bytes: Annotated[int, Says("Head of the arena: inputs, outputs, activations, scratch.")]
     measured_head_bytes: Annotated[int | None, Says("The head as TFLM reported it.")]
@@ -62,13 +65,13 @@ class Packing(TypedDict):
     planned_bytes: Annotated[int, Says("The head that was planned.")]
     proven_optimal: Annotated[bool, Says("Whether the head is at its proven bound.")]
     gap_percent: Annotated[float, Says("How far the head is above the live bytes.", "per cent")]
-    solver: Annotated[str, Says("What found the layout.")]
+    solver: Annotated[str, Says("The solver of the layout.")]
     moves: Annotated[int, Says("Rows that change places on the way.", "rows")]
     moved_bytes: Annotated[int, Says("Bytes of those rows together.")]
 
 
 class Optimized(Memory):
-    """The file that was made; where the original is kept, that."""
+    """The optimised file, or the original where that is kept."""
 
     lower_bound_bytes: Annotated[int, Says("Bytes alive at the worst step: no layout of the order is smaller.")]
     macs: Annotated[int, Says("Multiply-accumulates of one inference.", "multiply-accumulates")]
@@ -84,10 +87,10 @@ class Optimized(Memory):
 
 
 class Latency(TypedDict):
-    """Instructions of one inference on the board asked for: of the split operators alone."""
+    """Instructions of one inference on the chosen board, for the split operators only."""
 
     board: Annotated[str, Says("The board.")]
-    compiler: Annotated[str, Says("With what the kernels were compiled when their instructions were counted.")]
+    compiler: Annotated[str, Says("The compiler of the kernels whose instructions were counted.")]
     predicted_instructions: Annotated[int | None, Says("Null where nothing is split.", "instructions")]
     predicted_layer_wise_instructions: Annotated[
         int | None, Says("What the same operators take whole, on the same kernels.", "instructions")
@@ -97,7 +100,7 @@ class Latency(TypedDict):
 
 
 class Verified(TypedDict):
-    """What came of running both files in TFLM."""
+    """The result of running both files in TFLM."""
 
     inputs: Annotated[int, Says("How many inputs both ran on.", "inputs")]
     bit_exact: Annotated[bool, Says("Whether every output byte was equal.")]
@@ -132,7 +135,7 @@ class Held(TypedDict):
 
 
 class BottleneckRecord(TypedDict):
-    """The step with most bytes alive; of a file that is not split, the operator."""
+    """The step with the most live bytes; in a file that is not split, the operator."""
 
     step: Annotated[int, Says("Its position, from 0.")]
     operator: Annotated[str, Says("Which operator it is a step of.")]
@@ -168,7 +171,7 @@ class RegionRecord(TypedDict):
 
 
 class Record(TypedDict):
-    """The record of one optimisation: same model, same options, same record; no clock, no machine in it."""
+    """The record of one optimisation. The same model and options always give the same record."""
 
     schema: Annotated[int, Says("Version of this format.")]
     tool_version: Annotated[str, Says("Version of tflm-split.")]
@@ -179,7 +182,7 @@ class Record(TypedDict):
     optimized: Annotated[Optimized, Says("The file that was made.")]
     latency: Annotated[Latency, Says("Predicted instructions.")]
     verified: Annotated[
-        Verified | None, Says("What came of running both files in TFLM; null if that was not asked for.")
+        Verified | None, Says("The result of running both files in TFLM; null if that was not asked for.")
     ]
     goal: Annotated[Goal, Says("The memory limit.")]
     refusals: Annotated[list[RefusalRecord], Says("Operators that stay stock.")]

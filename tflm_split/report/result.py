@@ -1,4 +1,4 @@
-"""What a user gets: the optimised model, its record, and the plan behind it."""
+"""What does a user get? The optimised model, its record, and the plan behind it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from tflm_split.tflite.save import save
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The optimised model, its JSON record (`report/record.py`), and the plan behind it (None: nothing gained)."""
+    """The optimised model, its JSON record (`report/record.py`), and the plan behind it.
+
+    `plan` is None where splitting gains nothing; the model is the original then.
+    """
 
     model: bytes = field(repr=False)
     report: Record = field(repr=False)
@@ -26,19 +29,22 @@ class Result:
     input_path: Path | None = None
 
     def save(self, path: os.PathLike[str] | str, *, force: bool = False) -> None:
-        """Write the model to `path` in one step; an existing file, and above all the input, only with `force`."""
+        """Write the model to `path` in one step. Raises InputError when that fails.
+
+        An existing file, and the input above all, is replaced only with `force`.
+        """
         save(self.model, path, force=force, input_path=self.input_path)
 
     def __str__(self) -> str:
         return summary(self.report)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """The summary, as HTML for notebooks."""
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def front(results: Sequence[Result]) -> tuple[Result, ...]:
-    """Those of `results` that no other beats in both, by the instructions predicted for their programs; fastest first."""
+    """The Pareto front of `results`: memory (planned head) against time (predicted instructions), fastest first."""
 
     def price(result: Result) -> tuple[int, int]:
         report = result.report

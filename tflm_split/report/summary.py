@@ -1,4 +1,4 @@
-"""What does a person want to know first? The record as a dozen lines, the arena to set aside on top."""
+"""What does a person want to know first? A dozen lines from the record, the arena to set aside on top."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REASONS_SHOWN = 5
 
 
 def summary(record: Record) -> str:
-    """The record in words; ends without a newline."""
+    """The record in words. Ends without a newline."""
     return "\n".join(_lines(record))
 
 
@@ -71,7 +71,7 @@ def _lines(record: Record) -> Iterator[str]:
 
 
 def _headline(record: Record) -> str:
-    """Budget first."""
+    """The arena to set aside, and whether it fits the limit."""
     original, optimized, goal = record["original"][BUDGET_KEY], record["optimized"][BUDGET_KEY], record["goal"]
     name = record["model"]["name"]
     takes = f"{name}: {format_bytes(optimized)} of arena on a Cortex-M"
@@ -104,7 +104,7 @@ def _refusals(record: Record) -> Iterator[str]:
 
 
 def packing_sentence(packing: Mapping[str, Any]) -> str:
-    """How far the head is from the least that this order of steps allows."""
+    """How far is the head above the lower bound of this order of steps?"""
     how = f"{packing['gap_percent']:.1f} % above the {packing['live_lower_bound_bytes']:,} bytes live at that step"
     if packing["proven_optimal"]:
         how += ", and no layout of this order is smaller"
@@ -115,7 +115,7 @@ def packing_sentence(packing: Mapping[str, Any]) -> str:
 
 
 def bottleneck_sentence(bottleneck: Mapping[str, Any]) -> str:
-    """Which step blocks, and with what in memory."""
+    """At which step is memory tightest, and what fills it?"""
     largest = bottleneck["live"][:2]
     what = " and ".join(
         f"{_count(r['pieces'], 'piece')} of {_short(r['tensor'])} ({format_bytes(r['bytes'])})" for r in largest
@@ -129,7 +129,7 @@ def bottleneck_sentence(bottleneck: Mapping[str, Any]) -> str:
 
 
 def latency_sentence(latency: Mapping[str, Any]) -> str:
-    """How many instructions the split operators will take, and how far that can be trusted."""
+    """How many instructions do the split operators take, and how far can that be trusted?"""
     predicted, whole = latency["predicted_instructions"], latency["predicted_layer_wise_instructions"]
     stock = latency["stock_ops_not_counted"]
     text = (
@@ -143,7 +143,7 @@ def latency_sentence(latency: Mapping[str, Any]) -> str:
 
 
 def next_steps(record: Record, output: Path | None) -> str:
-    """What to do with the file in firmware; without a file, how to get one."""
+    """What to do with the file in firmware, or how to get a file if none was written."""
     if output is None:
         return "Nothing was written; -o FILE writes the model."
     if not record["optimized"]["regions"]:
@@ -157,7 +157,7 @@ def next_steps(record: Record, output: Path | None) -> str:
 
 
 def _short(name: str) -> str:
-    """A tensor's name at a length a sentence can bear; converters join dozens of names with semicolons."""
+    """A tensor's name, shortened for a sentence. Converters join dozens of names with semicolons."""
     last = name.rsplit(";", 1)[-1]
     return repr(last if len(last) <= _NAME_WIDTH else "..." + last[-_NAME_WIDTH:])
 

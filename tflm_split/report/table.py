@@ -8,7 +8,7 @@ Rows = Sequence[Sequence[str]]
 
 
 def text_table(header: Sequence[str], rows: Rows) -> str:
-    """Columns lined up, numbers to the right; the last column is free. Ends in a newline."""
+    """A table for a terminal: columns line up, numbers to the right. Ends in a newline."""
     right = [_is_numeric(column) for column in zip(*rows, strict=True)] if rows else [False] * len(header)
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     lines = []
@@ -27,6 +27,6 @@ def markdown_table(header: Sequence[str], rows: Rows) -> str:
 
 
 def _is_numeric(column: Sequence[str]) -> bool:
-    """Whether every cell that says something is a number (digits, separators, a sign, %, x)."""
+    """Whether every cell that is not empty is a number (digits, separators, a sign, %, x)."""
     said = [cell for cell in column if cell not in ("", "-")]
     return bool(said) and all(cell[:1] in "-+0123456789" and set(cell) <= set("-+0123456789,. %x") for cell in said)

@@ -1,4 +1,4 @@
-"""What came of running two files side by side, as a record and as text."""
+"""The result of running two files in TFLM on the same inputs, as a record and as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROWS = (
 
 
 def verdict_record(original: Model, optimized: Model, comparison: Comparison, seed: int) -> dict[str, Any]:
-    """Both files, what TFLM measured of each, and the verdict; bytes throughout."""
+    """Both files, the memory that TFLM measured of each in bytes, and the verdict, as JSON values."""
     return {
         "schema": SCHEMA,
         "tflm_version": comparison.original_run.version,
@@ -46,7 +46,7 @@ def _side(model: Model, run: TflmRun) -> dict[str, Any]:
 
 
 def verdict_text(record: Mapping[str, Any]) -> str:
-    """The verdict first, then the memory of both; ends in a newline."""
+    """The verdict, then the memory of both files. Ends in a newline."""
     verified = record["verified"]
     tested = f"{verified['inputs']} inputs, {verified['distinct_outputs']} different outputs"
     if verified["bit_exact"]:

@@ -1,1 +1,1 @@
-"""What the commands share: options made from `Options`."""
+"""What the commands share: their options, the progress bar, and printing."""

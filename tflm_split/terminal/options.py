@@ -1,4 +1,4 @@
-"""The commands' options, made from what `tflm_split/options.py` declares."""
+"""The options of the commands, made from those declared in `tflm_split/options.py`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def takes_options(*words: str, front: bool = False, **defaults: Any) -> Callable[[Command], Command]:
-    """Give a command the options of these words, or all of them; what the user does not say reaches it as None.
+    """Give a command the options called `words`, or all options. An option that the user leaves out is None for it.
 
-    `defaults` replace those declared, by word, and do reach it. With `front`, options and defaults are those of a front
-    of memory against time.
+    `defaults` replace declared defaults, by word; these are passed to the command. With `front`, options and defaults are
+    those of a Pareto front.
     """
     chosen = [option for option in declared() if option.word in words] if words else taken(front=front)
 
@@ -52,7 +52,7 @@ def _click_option(option: Declared, default: Any, shown: Any) -> Callable[[Comma
 
 
 def _flag_help(option: Declared) -> str:
-    """What the flag does: where it switches off what is on by default, the opposite of what the option says."""
+    """The help of a flag: negated, where the flag switches off what is on by default."""
     text = option.about.help
     return f"Do not {text[:1].lower()}{text[1:]}" if option.default else text
 
@@ -60,7 +60,7 @@ def _flag_help(option: Declared) -> str:
 def _parsed(
     option: Declared, context: click.Context, parameter: click.Parameter, text: str | None, default: Any
 ) -> Any:
-    """The value of what the user wrote; a wrong one is a usage error."""
+    """The value of the text that the user gave. A wrong one is a usage error."""
     if text is None:
         return default
     kind = option.about.kind

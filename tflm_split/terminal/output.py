@@ -1,4 +1,4 @@
-"""The one way in which commands print: nothing that they print makes the terminal do anything but show it."""
+"""All commands print through `say`: the terminal shows the text, and never acts on characters in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from tflm_split.ir.printable import printable
 
 LAYOUT = "\n\t"
-"""What our own texts are laid out with. Names from files have none of it by then: the reader escapes them."""
+"""The control characters that our own texts use. Names from files have none of them: the reader escapes them."""
 
 
 def say(text: str = "", *, nl: bool = True, err: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The bar on a terminal: what the compiler does, how far it is, and the smallest head so far."""
+"""The progress bar: what the compiler is doing, how far it is, and the smallest head so far."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tflm_split.plan.progress import Progress
 from tflm_split.sizes import format_bytes
 
 REDRAW_S = 0.1
-"""Calls that come sooner change what the next drawing shows."""
+"""The bar is drawn again after this many seconds at the earliest."""
 HEARTBEAT_S = 0.5
-"""The clock on the bar goes on even while a solver says nothing."""
+"""The bar's clock is drawn again this often, even while a solver reports nothing."""
 
 
 def described(stage: str, done: int, total: int | None, best_head_bytes: int | None) -> str:
-    """`place 3 of 24, best head 3,696 B`."""
+    """The text beside the bar: `place 3 of 24, best head 3,696 B`."""
     count = f" {done} of {total}" if total and total > 1 else ""
     best = f", best head {format_bytes(best_head_bytes)}" if best_head_bytes is not None else ""
     return f"{stage}{count}{best}"
@@ -29,7 +29,7 @@ def described(stage: str, done: int, total: int | None, best_head_bytes: int | N
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A `Progress` that draws on stderr if that is a terminal."""
+    """A `Progress` that draws a bar on stderr, if that is a terminal."""
     with tqdm(disable=None, file=sys.stderr, leave=False, bar_format="{desc} |{bar}| {elapsed}", total=1) as bar:
         drawn_at = 0.0
 
@@ -48,7 +48,7 @@ def progress_bar() -> Iterator[Progress]:
 
 @contextmanager
 def _heartbeat(bar: tqdm[Any]) -> Iterator[None]:
-    """Redraw the bar now and then."""
+    """Redraw the bar every `HEARTBEAT_S` seconds, in a thread of its own."""
     over = threading.Event()
 
     def beat() -> None:
