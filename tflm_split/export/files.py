@@ -34,7 +34,9 @@ def exported(model: Model, file_name: str, array_format: str, name: str = "model
 
     With format `c`, the array is called `NAME_data`, in `NAME_data.c` and `NAME_data.h`. With `xxd` it is in `NAME_data.h`,
     called as `xxd -i file_name` calls it. A model that is one `TFLM_SPLIT` operator also becomes `NAME.c` and `NAME.h`,
-    which need no TFLM. Raises InputError for a name that is not a C identifier or an unknown format, ProgramError for a damaged program.
+    which need no TFLM.
+
+    Raises InputError for a name that is not a C identifier or an unknown format, ProgramError for a damaged program.
     """
     array = f"{checked_name(name)}_data"
     if array_format == "c":

@@ -248,7 +248,10 @@ class _Decoder:
         return tuple(records[k] for k in order)
 
     def _order_of_moves(self, count: int, offset: int) -> list[int]:
-        """The records in the order in which they are carried out: the first, and behind each the next, `count` the end."""
+        """The numbers of the move records in order of execution.
+
+        They are stored as a chain: the first record, and for each record the one after it; `count` ends the chain.
+        """
         first, *after = struct.unpack_from(f"<{1 + count}H", self.blob, offset)
         order: list[int] = []
         following = first

@@ -82,7 +82,7 @@ class Optimized(Memory):
     regions: Annotated[int, Says("TFLM_SPLIT operators in the file.", "regions")]
     split_ops: Annotated[int, Says("Operators of the original model that are in a region, each once.", "operators")]
     stock_ops: Annotated[int, Says("Operators that TFLM still runs itself.", "operators")]
-    layout: Annotated[str | None, Says("How the addresses were found; null where nothing is split.")]
+    layout: Annotated[str | None, Says("The technique that gave the addresses; null where nothing is split.")]
     packing: Annotated[Packing | None, Says("How good they are; null where nothing is split.")]
 
 
