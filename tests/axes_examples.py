@@ -1,4 +1,4 @@
-"""One random operator of each kind, small enough to ask for every element of its operands which outputs it reaches."""
+"""One random operator of each kind. It is so small that a test can try which outputs each operand element reaches."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def activation(draw: Draw) -> str:
 
 
 def window(draw: Draw, dilated: bool = True) -> tuple[Shape, Shape, Shape, dict[str, Any]]:
-    """Sizes of a map, its kernel, the output, and the options."""
+    """(sizes of a map, of its kernel and of the output, options) of a random window."""
     padding = draw(st.sampled_from(["SAME", "VALID"]))
     strides = size(draw, 1, 3), size(draw, 1, 3)
     dilations = (size(draw, 1, 2), size(draw, 1, 2)) if dilated else (1, 1)
@@ -164,7 +164,7 @@ def quantize(draw: Draw, kind: str) -> Example:
 
 
 def softmax(draw: Draw, kind: str) -> Example:
-    """Of one channel it is 1, whatever that is."""
+    """A SOFTMAX. Of one channel it would always be 1, so there are at least two."""
     made = (*shape(draw, 0, 3), size(draw, 2, 4))
     return Example(kind, [floats(*made)], [floats(*made)], {"beta": 1.0})
 

@@ -18,8 +18,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Builds the C runtime again when its sources are newer; stops with one sentence where that cannot be done."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells start what runs in the background
+    """Build the C runtime again when its sources are newer. Stop with one sentence where that is impossible."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells start background processes like this
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist: the one that started it has seen to this
         return
@@ -44,13 +44,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fails a run in CI that skipped what CI has the tools for."""
+    """Fail a run in CI that skipped a test for which CI has the tools."""
     if any(skips.unexpected(session.config)) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says which those are."""
+    """List the tests that CI should not have skipped."""
     found = list(skips.unexpected(terminalreporter.config))
     if found:
         terminalreporter.section("skipped in CI for a reason that tests/skips.py does not allow", red=True)
@@ -59,10 +59,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _every_record_is_valid() -> Iterator[None]:
-    """Whatever record a test makes in this process is held against the schema."""
+    """Check every record that a test makes in this process against the schema."""
     try:
         from jsonschema import Draft202012Validator
-    except ImportError:  # the tests of the schema itself then skip, and say so
+    except ImportError:  # the tests of the schema skip then, with the reason
         yield
         return
     from tflm_split import pipeline

@@ -1,9 +1,9 @@
-"""Which live peak is no order of the steps below?
+"""A lower bound of the live peak: no order of the steps is below it.
 
-A step runs when all it depends on has run and nothing that depends on it has. Of all sets of steps that could have run by
-then, the one that leaves fewest bytes alive is a cheapest cut; those bytes, and what the step itself makes, are there in
-every order (the wavefront bound of Elango et al., "On characterizing the data movement complexity of computational DAGs
-for parallel execution", SPAA 2014, here in bytes). The bound holds for the split as it is: other pieces, other bounds.
+When a step runs, all steps that it depends on have run, and none that depends on it. Many sets of steps can have run by
+then. The set that leaves the fewest bytes live is a minimum cut. These bytes, and those that the step makes, are live in
+every order. This is the wavefront bound of Elango et al., "On characterizing the data movement complexity of computational
+DAGs for parallel execution", SPAA 2014, here in bytes. It holds for the split as it is: with other pieces the bound differs.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ DEFAULT_STEPS = 48
 
 
 def order_lower_bound(step_graph: StepGraph, schedule: Schedule, asked_steps: int = DEFAULT_STEPS) -> int:
-    """Bytes that every order of the needed steps has alive at some moment; at most the best live peak there is.
+    """How many bytes are live at some moment in every order of the needed steps. At most the least live peak.
 
-    Only `asked_steps` steps are asked about: those most crowded in `schedule`, at most one per quarter of an operator's
-    rows. A row that may be run over counts with what cannot be shared.
+    Only `asked_steps` steps are tried: those with the most live bytes in `schedule`, at most one per quarter of an
+    operator's rows. Of a row that may be overwritten in place, only bytes that cannot be shared count.
     """
     polish = Polish(step_graph, schedule, frozenset())
     crowded = sorted(range(len(polish.order)), key=lambda k: (-polish.live[k], k))
@@ -42,7 +42,7 @@ def order_lower_bound(step_graph: StepGraph, schedule: Schedule, asked_steps: in
 
 
 def least_before(polish: Polish, at: int) -> int:
-    """Bytes alive before the step at `at` in any order of all steps, if no stock operator had a place of its own."""
+    """The fewest bytes live before the step at `at`, in any order of all steps. Stock operators may run anywhere."""
     everything = polish._window(0, len(polish.order))
     network, _ = polish._network(everything, polish.order, at)
     return everything.base_bytes + network.minimum_cut(_SOURCE, _SINK)[0]

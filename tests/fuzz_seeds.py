@@ -1,4 +1,4 @@
-"""What do the fuzzers start from? Small files of every kind: random networks, control flow, state, what is already split."""
+"""What do the fuzzers start from? Small files of every kind: random networks, control flow, state, split models."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ MAX_SEED_BYTES = 40_000
 """Larger files cost more time per mutation and hold nothing else."""
 NETWORKS = 24
 MOVING = 24
-"""Programs that are there a second time, with moves."""
+"""How many programs come a second time, with moves."""
 MOVES = 8
-"""Moves of such a program."""
+"""How many moves such a program has."""
 
 
 class _Drawn(Network):
@@ -71,7 +71,7 @@ def model_seeds() -> tuple[bytes, ...]:
 
 
 def _split(model: bytes) -> bytes:
-    """The model as the tool would write it, or as it is when there is nothing to gain."""
+    """The model as the tool writes it: split, or unchanged when splitting gains nothing."""
     try:
         return tflm_split.optimize(model, verify=False, effort=0).model
     except TflmSplitError:
@@ -109,7 +109,7 @@ def tall_program() -> Program:
 
 
 def moving(program: Program, random: Random) -> Program:
-    """The program with moves of any of its rows to anywhere. It computes something else, in the same memory."""
+    """The program with random moves of random rows. It computes something else, in the same memory."""
     rows = [(s, r, a) for s, x in enumerate(program.storages) for r, a in enumerate(x.addresses) if a is not None]
     moves = {}
     for _ in range(MOVES):

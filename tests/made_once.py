@@ -1,4 +1,4 @@
-"""What takes long to make and many tests need is made once a session, by whichever worker comes first."""
+"""Files that take long to make and that many tests need are made once per session, by the first worker that asks."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 VARIABLE = "TFLM_SPLIT_TESTS_MADE"
-"""Names the session's folder in the environment: workers inherit it."""
+"""The environment variable that names the session's folder. Workers inherit it."""
 
 
 def begin() -> None:
-    """Makes the folder of this session."""
+    """Make the folder of this session."""
     os.environ[VARIABLE] = tempfile.mkdtemp(prefix="tflm_split_tests_")
 
 
 def end() -> None:
-    """Removes it."""
+    """Remove the folder of this session."""
     folder = os.environ.pop(VARIABLE, None)
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def made_once(name: str, make: Callable[[Path], object]) -> Path:
-    """The file or folder `name` of this session. `make(path)` makes it where no test has asked for it yet.
+    """The file or folder `name` of this session. If no test has asked for it yet, `make(path)` makes it.
 
-    Where there is no session (in a script), the process is one.
+    Without a session (in a script), the process counts as one.
     """
     if VARIABLE not in os.environ:
         begin()

@@ -18,7 +18,7 @@ from tflm_split.tflite.reader import read_model
 
 NO_PAD = {"stride_h": 1, "stride_w": 1, "padding": "VALID"}
 Refused = tuple[str, Callable[[], "bytes | Graph"], str, str]
-"""A name, a model, and the kind of refusal and the reason that its last operator must get."""
+"""(name, model, kind of refusal, reason): what the model's last operator must be refused with."""
 
 
 def split(model: bytes, op: int = -1) -> tuple[RowOp, ...]:
@@ -55,7 +55,7 @@ def weights(*shape: int, scale: float | list[float] = 0.01, zero_point: int = 0,
 
 
 def changed(model: bytes, **fields: Any) -> Graph:
-    """The model's graph, fields of its last operator replaced; `options` are added to the old ones."""
+    """The model's graph with some fields of its last operator replaced; `options` are added to its options."""
     graph = read_model(model).graph
     op: Operator = graph.operators[-1]
     options = dict(op.options) | fields.pop("options", {})

@@ -1,4 +1,4 @@
-"""Small random networks, drawn by hypothesis: any covered operator on any tensor made so far, in any sensible geometry.
+"""Small random networks, drawn by hypothesis: any operator that can be split, on any earlier tensor, in any geometry.
 
 `networks()` draws (model bytes, what it consists of). Shapes stay tiny; what varies is the geometry.
 """
@@ -20,7 +20,7 @@ UNARY = ("RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "QUANT
 
 
 class Network(Builder):
-    """Operators the plain builder has no need of, and the random choice among all of them."""
+    """A builder with more operators, and with a random choice among all of them."""
 
     def __init__(self, shape: tuple[int, ...], draw: st.DrawFn | None = None, seed: int = 0) -> None:
         super().__init__(shape, seed=seed)
@@ -31,7 +31,7 @@ class Network(Builder):
     # Operators beyond the plain builder's.
 
     def float_input(self, shape: tuple[int, ...]) -> int:
-        """A float model input and the QUANTIZE that reads it; gives the quantised tensor."""
+        """Add a float model input and the QUANTIZE that reads it. Returns the quantised tensor."""
         index = self._append(T(shape, "FLOAT32"))
         self.inputs.append(index)
         self._values[index] = self.rng.normal(0, 2, (3, *shape))
@@ -46,7 +46,7 @@ class Network(Builder):
         return self._op("QUANTIZE", [other], self._output(self._values[source]))
 
     def dequantized(self, source: int) -> int:
-        """A float tensor nobody here reads on: a model output."""
+        """A float tensor for a model output: no operator reads it."""
         output = self._append(T(self.shape(source), "FLOAT32"))
         return self._op("DEQUANTIZE", [source], output)
 
@@ -72,7 +72,7 @@ class Network(Builder):
         return self._op("EXPAND_DIMS", [middle, axis], self._output(self._values[middle][:, :, None], like=source))
 
     def joined(self, sources: list[int], axis: int) -> int:
-        """CONCATENATION of tensors that are quantised alike, as TFLM wants; the same one may come twice."""
+        """CONCATENATION of tensors that are quantised alike, as TFLM needs. A tensor may come twice."""
         values = np.concatenate([self._values[s] for s in sources], axis + 1)
         return self._op("CONCATENATION", sources, self._output(values, like=sources[0]), axis=axis)
 
@@ -110,12 +110,12 @@ class Network(Builder):
         return self._draw(st.integers(low, high))
 
     def source(self, rank: int | None = None) -> int | None:
-        """A tensor to read, likelier a late one; None when there is none of that rank."""
+        """A random tensor of that rank to read, more likely a late one. None when there is none."""
         fit = [t for t in self.live if rank is None or len(self.shape(t)) == rank]
         return fit[max(len(fit) - 1 - self.number(0, 3), 0)] if fit else None
 
     def grow(self) -> str | None:
-        """Add one random operator; its name, or None when the one drawn has nothing to read."""
+        """Add one random operator. Returns its name, or None when no tensor suits it."""
         kind = str(self.choose(*_GROWERS))
         made = _GROWERS[kind](self)
         if made is None:
@@ -125,7 +125,7 @@ class Network(Builder):
         return kind
 
     def window(self, source: int) -> tuple[int, int, tuple[int, int], str, tuple[int, int]] | None:
-        """(kernel height and width, stride, padding, dilation) of a window that fits; 10x4 and 1xK among them."""
+        """(kernel height and width, stride, padding, dilation) of a random window that fits, such as 10x4 or 1xK."""
         _, h, w, _ = self.shape(source)
         kh, kw = self.choose((1, 1), (3, 3), (2, 2), (5, 3), (10, 4), (1, 3), (3, 1), (1, 8), (h, w), (2, 3))
         stride = (self.number(1, 3), self.number(1, 3))
@@ -343,7 +343,7 @@ _GROWERS: dict[str, Callable[[Network], int | None]] = {
 
 @st.composite
 def networks(draw: st.DrawFn, max_operators: int = 9) -> bytes:
-    """A network of 1 to `max_operators` draws; its outputs are what nobody reads, and perhaps one more."""
+    """A network of 1 to `max_operators` draws. Its outputs are the tensors that nobody reads, and perhaps one more."""
     height = draw(st.sampled_from((1, 5, 8, 11, 12)))
     shape = (1, height, draw(st.integers(1, 9)), draw(st.sampled_from((1, 2, 3, 4, 6))))
     network = Network(shape, draw, seed=draw(st.integers(0, 2**16)))

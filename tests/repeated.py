@@ -1,4 +1,4 @@
-"""Did a model give the same bytes again?"""
+"""Does a model give the same bytes for the same inputs again?"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Lays out one op by hand, runs it in the C executor and looks at the workspace afterwards.
 
-A `Scene` gives every image (rows of pixels) addresses of its own in a workspace filled with noise, so that a kernel
-that writes one byte beside its output is found out: `run` compares all that is no output with what was there.
+A `Scene` gives every image (rows of pixels) addresses of its own in a workspace filled with noise. `run` checks that all
+bytes outside the output are unchanged, so a kernel that writes one byte too many is noticed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def aligned(data: bytes, offset: int = 0) -> Array:
 
 
 def prepare(blob: bytes, offset: int = 0) -> str:
-    """What the executor says to a blob: "ok", or why it refuses it."""
+    """The executor's answer to a blob: "ok", or why it refuses it."""
     program = aligned(blob, offset)
     status = library().split_nn_prepare(program.ctypes.data, len(blob))
     return str(library().split_nn_status_text(status).decode())
@@ -79,7 +79,7 @@ def execute(blob: bytes, workspace: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """`view` and the bytes of the workspace each of its elements has, [rows, columns, channels * element_bytes]."""
+    """`view`, and the workspace offsets of its bytes, [rows, columns, channels * element_bytes]."""
 
     view: int
     places: Array
@@ -104,7 +104,7 @@ class Scene:
         layout: str = "affine",
         first_row: int = 0,
     ) -> Image:
-        """Rows of pixels `gap` elements apart, `margin` elements into their rows, after `first_row` rows of others."""
+        """An image whose pixels have gaps of `gap` elements, start `margin` elements into each row, and begin at row `first_row`."""
         rows, columns, channels = shape
         element_bytes = np.dtype(dtype).itemsize
         stride, offset = (channels + gap) * element_bytes, margin * element_bytes
@@ -176,7 +176,7 @@ class Scene:
         input2: Image | None = None,
         accumulator: Image | None = None,
     ) -> Array:
-        """The output after one op has taken all its steps; asserts that nothing else in the workspace has changed."""
+        """The output after one op has taken all its steps. Asserts that no other byte of the workspace has changed."""
         op = Op(
             kind,
             output.view,
@@ -199,7 +199,7 @@ class Scene:
 
 
 def requantize(value: Array, multiplier: Array | int, shift: Array | int) -> Array:
-    """TFLM's MultiplyByQuantizedMultiplier in the words of its definition: two roundings, halves away from zero."""
+    """TFLM's MultiplyByQuantizedMultiplier, straight from its definition: it rounds twice, halves away from zero."""
     multiplier, shift = np.asarray(multiplier, np.int64), np.asarray(shift, np.int64)
     value = wrap(np.asarray(value, np.int64) << np.maximum(shift, 0))
     product = value * multiplier

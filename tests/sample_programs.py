@@ -23,10 +23,10 @@ from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 ROWS, COLUMNS, CHANNELS = 8, 4, 2
 
 INPUT, MIDDLE, ACTIVATED, DOWN, ACCUMULATOR, OUTPUT = range(6)
-"""Storages of `small_network`, and the views of the same numbers that show them whole."""
+"""The storages of `small_network`. The view with the same number shows a storage whole."""
 
 CONV1, LUT, CONV2, SUM = range(4)
-"""Ops of `small_network`."""
+"""The ops of `small_network`."""
 
 
 def int32s(*values: int) -> bytes:
@@ -53,7 +53,7 @@ def requantize(zero_point: int = 0, low: int = -128, high: int = 127, **offsets:
 
 
 def small_network(ring: int = 3) -> Program:
-    """The network above; `ring` rows of conv 1 are kept, and fewer than 3 are too few."""
+    """The network above, keeping `ring` rows of conv 1. Fewer than 3 are too few."""
     rng = np.random.default_rng(7)
     weights = [rng.integers(-127, 128, CHANNELS * 9 * CHANNELS, dtype=np.int8).tobytes() for _ in range(2)]
     constants = (
@@ -122,7 +122,7 @@ def small_network(ring: int = 3) -> Program:
 
 
 def with_addresses(program: Program, storage: int, addresses: Mapping[int, int]) -> Program:
-    """The program with some rows of one storage moved."""
+    """The program with other addresses for some rows of one storage."""
     changed = program.storages[storage]
     moved = tuple(addresses.get(row, address) for row, address in enumerate(changed.addresses))
     storages = list(program.storages)
@@ -131,7 +131,7 @@ def with_addresses(program: Program, storage: int, addresses: Mapping[int, int])
 
 
 def with_moves(program: Program) -> Program:
-    """The network with 8 bytes more, and rows of the LUT that change places."""
+    """The network with 8 bytes more of workspace, and with rows of the LUT that move."""
     moves = (
         Move(3, ACTIVATED, 0, 104),
         Move(4, ACTIVATED, 1, 80),  # where row 0 was
@@ -152,7 +152,7 @@ def swapped(program: Program, first: Step, second: Step) -> Program:
 
 
 def one_op(op: Op, views: tuple[View, ...], storages: tuple[Storage, ...], **rest: object) -> Program:
-    """A program of one op; `rest` are the other fields of Program. Every row is computed, in order."""
+    """A program of one op that computes every row in order. `rest` are the other fields of Program."""
     feeds = op.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED)
     rows = views[op.input if feeds else op.output].row_count
     program = Program(0, (), (), storages, views, (op,), tuple(Step(0, row) for row in range(rows)))

@@ -1,4 +1,4 @@
-"""What lives when, counted step by step: shares no code with the schedulers it checks."""
+"""Which pieces are live when? Counted step by step, with no code of the schedulers that it checks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from tflm_split.schedule.step_graph import StepGraph
 
 
 def simulated_peak_bytes(step_graph: StepGraph, order: Sequence[int]) -> int:
-    """Most bytes there are at any step: a piece is there from the first step that writes it, or the start, to the last
-    that reads or writes it, or the end. A written row that may run over a dying one takes their common bytes once.
+    """The most bytes that are live at any step.
+
+    A piece is live from the first step that writes it (or the start) to the last that reads or writes it (or the end). A
+    row that is written in place of a dying one shares its bytes, which count once.
     """
     last: dict[int, int] = {}
     first: dict[int, int] = {}

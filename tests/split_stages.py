@@ -1,4 +1,4 @@
-"""The compiler's stages strung together for tests: from a model's bytes to every optimised model it may become."""
+"""The compiler's stages, for tests: from a model's bytes to every optimised model that can be made of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tflm_split.tflite.reader import read_model
 
 @dataclass(frozen=True)
 class Compiled:
-    """One optimised model, and what led to it."""
+    """One optimised model, and the results of the stages before it."""
 
     in_place: bool
     plan: Plan
@@ -48,9 +48,9 @@ def planned(graph: Graph, options: SplitOptions | None = None, effort: int = 5) 
 
 
 def every_compilation(model_bytes: bytes, effort: int = 5) -> Iterator[Compiled]:
-    """Concatenations copied and written in place, every candidate order, attention streamed or not.
+    """Every configuration: concatenations copied or in place, every candidate order, attention streamed or not.
 
-    A refused configuration is left out.
+    Configurations that are refused are left out.
     """
     model = read_model(model_bytes)
     for in_place in (False, True):

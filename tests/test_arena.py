@@ -38,7 +38,7 @@ def test_arena_is_the_measured_one(name: str) -> None:
 
 
 def split_model(io_bytes: int = 64, workspace_bytes: int = 256) -> bytes:
-    """What is left of a wholly covered model: one operator, its program, input, output and workspace."""
+    """A model that is one region: one operator, its program, input, output and workspace."""
     quantized = {"scale": 0.1, "zero_point": 0}
     tensors = [
         T((1, io_bytes), **quantized),

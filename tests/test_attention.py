@@ -1,4 +1,4 @@
-"""Attention streams: scores and hidden layers are never whole in memory, which the program itself shows."""
+"""Attention streams: scores and hidden layers are never whole in memory. The tests look at the programs themselves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 
 ROW_BY_ROW = (OpKind.CONV, OpKind.LUT, OpKind.MUL, OpKind.SOFTMAX, OpKind.BATCH_MATMUL)
-"""Kinds that may stand on the way of a token's scores or hidden layer; each reads its token's row and no other's."""
+"""Kinds that may stand between: each reads the row of its own token only."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def head(b: Builder, x: int, width: int, *, fused: bool = False) -> int:
 
 
 def transformer(tokens: int, width: int, heads: int, hidden: int, seed: int = 0) -> bytes:
-    """A layer: attention, its projection, and a feed-forward network, each added to what it came from."""
+    """A transformer layer: attention with its projection, then a feed-forward network, each added to its input."""
     b = Builder((tokens, width), seed=seed)
     x = b.dense(b.input, width)
     parts = [head(b, x, max(width // heads, 1)) for _ in range(heads)]
@@ -53,14 +53,14 @@ def transformer(tokens: int, width: int, heads: int, hidden: int, seed: int = 0)
 
 
 def programs(model: bytes) -> list[Program]:
-    """What the file's TFLM_SPLIT operators run."""
+    """The programs of the file's TFLM_SPLIT operators."""
     graph = read_model(model).graph
     split = [op for op in graph.operators if op.kind == f"CUSTOM:{CUSTOM_CODE}"]
     return [decode(graph.tensors[op.inputs[-1]].data or b"") for op in split]
 
 
 def most_rows_alive(program: Program, storage: int) -> int:
-    """How many rows of a storage, written and still to be read, there ever are at once."""
+    """The most rows of a storage that are live at once: written, and still to be read."""
     written: dict[int, int] = {}
     last_read: dict[int, int] = {}
     for at, step in enumerate(program.steps):
@@ -78,7 +78,7 @@ def most_rows_alive(program: Program, storage: int) -> int:
 
 
 def scores_of(program: Program) -> dict[int, int]:
-    """Storage -> rows, of what lies between one BATCH_MATMUL and the left operand of another."""
+    """Storage -> its rows, for all storages between one BATCH_MATMUL and the left operand of another."""
     readers = {program.views[op.input].storage: op for op in program.ops}
     found: dict[int, int] = {}
     for op in program.ops:
@@ -94,7 +94,7 @@ def scores_of(program: Program) -> dict[int, int]:
 
 
 def hidden_of(program: Program, units: int) -> dict[int, int]:
-    """Storage -> rows, of the outputs of fully connected layers with `units` units."""
+    """Storage -> its rows, for outputs of fully connected layers with `units` units."""
     views = [program.views[op.output] for op in program.ops if op.kind is OpKind.CONV]
     return {view.storage: view.row_count for view in views if view.channel_count == units}
 

@@ -1,7 +1,7 @@
-"""The table of connected axes is true: TFLM is asked, element by element, which outputs an element of an operand reaches.
+"""The table of connected axes is true: TFLM shows, element by element, which outputs an element of an operand reaches.
 
 Random operators of every kind are run on an input, and on the same input with one element changed. What changes in the
-output must lie where the table allows it; and where the table follows every axis, nothing that it allows stays as it was.
+output must lie where the table allows it. Where the table follows every axis, all that it allows must change.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Mask = NDArray[np.bool_]
 SETTINGS = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 APPROXIMATE = {("RESIZE_BILINEAR", 0), ("TRANSPOSE_CONV", 1)}
-"""(kind, operand): an element may count too little to be seen in eight bits; a kernel may leave pixels out."""
+"""(kind, operand) with effects too small for eight bits, or with pixels that the kernel leaves out."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def is_complete(loops: Loops, position: int, operand: tuple[int, ...]) -> bool:
 
 
 def values(rng: np.random.Generator, t: T, example: Example) -> list[NDArray[Any]]:
-    """Two inputs; each number has both signs in them, if it may."""
+    """Two inputs. Each number is positive in one and negative in the other, where it may be negative."""
     if t.dtype == "INT32":
         size = example.operands[0].shape[example.options["axis"]]
         return [np.asarray(rng.integers(0, size, t.shape), np.int32) for _ in range(2)]
@@ -68,7 +68,7 @@ def values(rng: np.random.Generator, t: T, example: Example) -> list[NDArray[Any
 
 
 def others(t: T, value: Any, example: Example) -> list[Any]:
-    """What an element is changed to."""
+    """The values that an element is changed to."""
     if t.dtype == "INT32":
         return [k for k in range(example.operands[0].shape[example.options["axis"]]) if k != value]
     if t.dtype == "INT8":
@@ -122,7 +122,7 @@ def check_example(tflm: TflmServer, example: Example, seed: int) -> None:
 
 
 def is_exact(example: Example, loops: Loops, position: int) -> bool:
-    """Whether the table is expected to name nothing but what really is reached."""
+    """Whether the table is expected to name only what is really reached."""
     operand = example.operands[position]
     known = (example.kind, position) not in APPROXIMATE and operand.dtype != "INT32"
     return known and is_complete(loops, position, tuple(operand.shape))
@@ -172,7 +172,7 @@ def test_operators_made_by_rewriting(graph: Graph) -> None:
 
 
 def relations(graph: Graph, position: int = 0) -> tuple[str, str]:
-    """What the axes of an operand are, and what the output's axes are to it, by name."""
+    """(relations of an operand's axes to the output, relations of the output's axes to the operand), by name."""
     (op,) = graph.operators
     loops = loops_of(graph, op)
     of_input = [loops.of_input(position, a) for a in range(len(graph.tensors[op.inputs[position]].shape))]

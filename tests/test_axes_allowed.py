@@ -20,14 +20,14 @@ from tflm_split.split.axes.allowed import ALL_AXES, parse_axes
 
 
 def block(stride: int = 2) -> bytes:
-    """An inverted residual; with a stride both axes pay."""
+    """An inverted residual. With a stride, both axes pay off."""
     net = Builder((1, 12, 12, 8))
     wide = net.conv(net.input, 48, 1, 1)
     return net.finish(net.conv(net.depthwise(wide, 3, 3, stride), 8, 1, 1))
 
 
 def two_wide_branches() -> bytes:
-    """A concatenation that need not exist where its reader takes groups of channels."""
+    """A concatenation. It need not exist where its reader takes groups of channels."""
     net = Builder((1, 8, 8, 4))
     joined = net.concat([net.conv(net.input, 24, 3, 3), net.conv(net.input, 40, 3, 3)])
     return net.finish(net.conv(joined, 4, 1, 1))

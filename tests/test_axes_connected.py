@@ -86,14 +86,14 @@ def test_tokens_of_the_values_are_those_of_queries_and_keys() -> None:
 
 
 def test_queries_stay_with_their_scores_rather_than_with_the_keys() -> None:
-    """Scores need all keys: one of both has to leave what queries are cut with, and keys are further away."""
+    """Scores need all keys, so scores or keys must leave the stretch of the queries. Keys are further away."""
     b = Builder((6, 8))
     t = attention(b, b.dense(b.input, 8))
     assert stretch(b, t["q"], 0).axes == {t[name]: 0 for name in ("q", "scores", "weights", "attended")}
 
 
 def test_a_mask_stays_with_the_scores_it_is_added_to() -> None:
-    """Neither scores nor keys are made of the mask: the nearer ones stay."""
+    """Neither scores nor keys are made of the mask, so the nearer ones stay: the scores."""
     b = Builder((6, 8))
     mask = b.unary("LOGISTIC", b.add_input((6, 6)))
     x = b.dense(b.input, 8)
@@ -104,7 +104,7 @@ def test_a_mask_stays_with_the_scores_it_is_added_to() -> None:
 
 
 def test_a_gate_of_the_whole_map_ends_its_rows() -> None:
-    """Squeeze and excite: what is multiplied by the gate is after it, though its rows follow the same rows."""
+    """Squeeze and excite: the product with the gate comes after the stretch, although its rows follow the same rows."""
     b = Builder((1, 6, 6, 4))
     x = b.conv(b.input, 4, 1, 1)
     gate = b.unary("LOGISTIC", b.mean(x, keep_dims=True))
@@ -129,7 +129,7 @@ def test_heads_are_groups_of_channels() -> None:
 
 
 def is_cuttable(graph: Graph, axes: Mapping[int, int]) -> bool:
-    """No way leads from a tensor of the stretch out of it and back: parts of it could not be made one after the other."""
+    """Whether no path leads from a tensor of the stretch out of it and back. Its parts could not be made in turn then."""
     after: set[int] = set()
     for op in graph.operators:
         reads = set(op.inputs)

@@ -1,4 +1,4 @@
-"""Rows are read as the table of connected axes says: splitters and table agree on which input rows an output row needs."""
+"""Splitters and the table of connected axes agree on which input rows an output row needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tflm_split.tflite.reader import read_model
 
 
 def row_axis(tensor: Tensor) -> int | None:
-    """The only axis that rows are cut along; None when they are several axes, or none."""
+    """The axis that rows are cut along. None when there are several, or none."""
     if len(tensor.shape) == 4:
         return 2 if rows_run_along_width(tensor) else 1
     outer = [a for a, size in enumerate(tensor.shape[:-1]) if size > 1]
@@ -25,7 +25,7 @@ def row_axis(tensor: Tensor) -> int | None:
 
 
 def compared(split: Split, op: RowOp) -> int:
-    """How many rows of `op` were held against the table."""
+    """Compare the rows that `op` reads with the table. Returns how many were compared."""
     graph, operator = split.graph, split.graph.operators[op.source]
     if op.accumulates:
         return 0

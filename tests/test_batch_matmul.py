@@ -77,7 +77,7 @@ def test_products_of_any_shape(
     computed: str,
     seed: int,
 ) -> None:
-    """`computed` at run time are both operands, or one; the other is a constant."""
+    """Both operands are `computed` at run time, or one is and the other is a constant."""
     m, depth, n = sizes
     left, right = (*batch, m, depth), (*batch, n, depth) if transposed else (*batch, depth, n)
     b = Builder(right if computed == "right" else left, seed=seed)
@@ -103,7 +103,7 @@ def test_one_right_operand_for_all_batches(
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_multiplier_is_a_double(tflm: TflmServer, seed: int) -> None:
-    """Scales at which a multiplier rounded to float32 would give other bytes; see test_rounding_ties.py."""
+    """With these scales a multiplier rounded to float32 would give other bytes; see test_rounding_ties.py."""
     rng = np.random.default_rng(seed)
     output, right = (float(np.float32(rng.uniform(0.003, 0.05))) for _ in range(2))
     odd, value = 2 * int(rng.integers(1, 300)) + 1, int(rng.integers(20, 127))
@@ -170,7 +170,7 @@ def test_refusal(case: str) -> None:
 
 
 def attention_program() -> Program:
-    """One region: scores of 6 queries and 6 keys, spent on 6 values."""
+    """One region: the scores of 6 queries and 6 keys, multiplied with 6 values."""
     b = Builder((1, 6, 4), seed=1)
     scores = b.softmax(b.matmul(b.input, b.add_input((1, 6, 4)), transposed=True))
     plan = planned(read_model(b.finish(b.matmul(scores, b.add_input((1, 6, 4))))).graph)

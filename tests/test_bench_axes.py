@@ -1,4 +1,4 @@
-"""Each axis of splitting, switched off: what is left of the heads of three networks that are hard to cut into rows.
+"""Heads of three networks that are hard to cut into rows, with each axis of splitting switched off.
 
 To update README.md: `python scripts/bench_axes.py --update`.
 """
@@ -35,7 +35,7 @@ def measured(name: str, max_slowdown: float) -> dict[str, Any]:
 
 
 def head(name: str, axes: str, max_slowdown: float = 1.05) -> int:
-    """As TFLM measures it; with verification on, the model does what the original does."""
+    """The head that TFLM measures. Verification is on, so the outputs are those of the original."""
     record = measured(name, max_slowdown)[axes]
     assert record["verified"]["bit_exact"]
     assert record["options"]["axes"] == axes.split(",")
@@ -76,9 +76,9 @@ def test_only_channels_lower_the_head_of_a_wide_fully_connected_network() -> Non
 
 
 def test_only_channels_take_an_inverted_residual_at_7x7_below_what_rows_alone_need() -> None:
-    """No layout of the best order of rows is as small as what was found with groups of channels.
+    """No layout of the best order of rows is as small as the plan with groups of channels.
 
-    Tiles of columns, too, lower it only by doing multiply-accumulates twice, and less.
+    Tiles of columns lower the head less, and only by doing multiply-accumulates twice.
     """
     graph = read_model(ROOT / "models" / f"{TAIL}.tflite").graph
     assert [graph.tensors[op.outputs[0]].shape[-1] for op in graph.operators[:3]] == [960, 960, 160]

@@ -1,4 +1,4 @@
-"""How the time of `optimize` grows: what is fitted, what the table says, and that the figure is the same bytes each time."""
+"""How does the time of `optimize` grow? The fit, the table, and a figure with the same bytes each time."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ BOARDS_FOLDER = Path(__file__).resolve().parents[1] / "tflm_runtime_patch" / "bo
 
 @dataclass(frozen=True)
 class Case:
-    """A model, the split model, two inputs and what TFLM makes of them."""
+    """A model, the split model, two inputs and TFLM's outputs."""
 
     original: bytes
     split: bytes
@@ -117,7 +117,7 @@ def test_counting_twice_counts_the_same(network: Case, board: str) -> None:
 
 @needs_boards
 def test_two_boards_with_other_timers_count_the_same_core_the_same(digits: Case, digits_on_m4: BoardRun) -> None:
-    """SysTick ticks every 40 instructions, the STM32's timer every one; the counts meet within what each may be off."""
+    """SysTick ticks every 40 instructions, the STM32's timer every one. The counts agree within their errors."""
     other = run_on_board(digits.split, "netduinoplus2", digits.inputs)
     for one, two in zip(digits_on_m4.instructions_of, other.instructions_of, strict=True):
         assert abs(one - two) <= 16

@@ -65,7 +65,7 @@ def check(
     in_place: bool = False,
     inputs: list[list[NDArray[Any]]] | None = None,
 ) -> Program:
-    """The program, once TFLM and the numpy oracle agree that it computes what the model does, on `inputs` or any bytes."""
+    """The program. TFLM and the numpy oracle must agree that it computes what the model does, on `inputs` or random bytes."""
     plan = grouped_plan(model, groups, in_place=in_place)
     assert not plan.split.stock
     (region,) = plan.regions
@@ -242,7 +242,7 @@ def doubled(b: Builder, source: int) -> int:
 
 
 def halved(b: Builder, source: int) -> int:
-    """A depthwise 3x3 window by steps of 2, without padding; with padding on a map that it does not fit into."""
+    """A depthwise 3x3 window with stride 2, padded only on a map that is smaller than the window."""
     return b.depthwise(source, 3, 3, 2, "VALID" if min(b.shape(source)[1:3]) >= 3 else "SAME")
 
 
@@ -360,7 +360,7 @@ def test_the_first_channels_of_a_tensor_are_no_groups_of_it() -> None:
     n = Network((1, 6, 6, 3))
     wide = n.conv(n.input, 8, 1, 1)
     first = n.sliced(wide, (0, 0, 0, 0), (1, 6, 6, 4), strided=False)
-    n.reversed(first)  # a stock operator sees it: it is copied
+    n.reversed(first)  # a stock operator reads it, so it is copied
     assert not groupable_in(n.finish(n.conv(first, 4, 3, 3)))
 
 
@@ -509,7 +509,7 @@ def test_replay_finds_a_missing_or_repeated_group(kind: OpKind) -> None:
         program.steps[: at + 1] + program.steps[at:],
     ):
         if kind is OpKind.CONV_SUM and len(steps) > len(program.steps):
-            continue  # the first group may begin its sums anew
+            continue  # the first group starts its sums at the bias
         with pytest.raises(InternalError, match="the memory plan is wrong"):
             replay(replace(program, steps=steps))
 

@@ -159,7 +159,7 @@ class TestOptimize:
         refused(run("optimize", model, "-o", tmp_path / "locked" / "out.tflite"), "cannot be written")
 
     def test_when_the_disk_is_full_the_old_files_survive(self, model, tmp_path):
-        """A limit on the size of files stands for the disk: the model is larger than it, so the record is not written either."""
+        """A limit on file sizes stands for the full disk. The model is larger, so the record is not written either."""
         (tmp_path / "out.tflite").write_bytes(b"old")
 
         def small_disk():
@@ -383,7 +383,7 @@ class TestOtherCommands:
 
 
 class TestProcess:
-    """What only shows from outside: the module, terminals, signals and pipes."""
+    """Tests that need a process of its own: the module, terminals, signals and pipes."""
 
     def test_the_module_is_the_program_and_prints_no_bar_into_a_pipe(self, model):
         done = subprocess.run([*MODULE, "optimize", str(model)], capture_output=True, text=True, check=False)

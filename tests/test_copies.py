@@ -38,9 +38,9 @@ def tflm() -> Iterator[TflmServer]:
 
 
 def excited(kind: str = "CONV") -> bytes:
-    """A map four times as large as the input, of which all is looked at before it is scaled (squeeze and excitation).
+    """A map four times as large as the input. It is summed up as a whole before it is scaled (squeeze and excitation).
 
-    Operators: 0 makes the map, 1 and 2 look at it, 3 scales it, 4 sums up.
+    Operators: 0 makes the map, 1 and 2 make the gate, 3 scales the map, 4 sums up.
     """
     b = Builder((1, 24, 24, 4))
     wide = b.conv(b.input, 16) if kind == "CONV" else b.pad(b.input, [(0, 0), (12, 12), (12, 12), (0, 0)])
@@ -125,7 +125,7 @@ def test_a_search_with_copies_gives_the_same_bytes(tflm: TflmServer, kind: str) 
 
 
 def test_copies_stay_inside_a_region() -> None:
-    """TFLM knows no tensor for what a copy makes: no stock operator may stand between it and its reader, or be it."""
+    """TFLM has no tensor for the result of a copy: its reader is no stock operator, and none stands between the two."""
     n = Network((1, 8, 8, 4))
     made = n.conv(n.input, 4)
     late = n.add(made, n.conv(made, 4))

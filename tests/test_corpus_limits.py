@@ -23,7 +23,7 @@ def test_a_model_with_little_to_gain_is_no_worse_and_says_why(name):
 )
 @pytest.mark.parametrize("verify", [True, False])
 def test_a_model_that_would_need_more_on_a_board_is_kept(name, verify):
-    """Its arena gets smaller on x86-64, whose tensors take more, but not on a Cortex-M."""
+    """Split, its arena would be smaller on x86-64, where a tensor takes more bytes, but not on a Cortex-M."""
     result = tflm_split.optimize(CORPUS / "odd" / f"{name}.tflite", verify=verify)
     needed = [result.report[part]["predicted_arm32_minimum_arena_bytes"] for part in ("original", "optimized")]
     assert needed[1] <= needed[0]

@@ -1,4 +1,4 @@
-"""The best cuts are the best: against all cuts there are, measured by a simulator that shares no code."""
+"""The best cuts are the best of all cuts. A simulator that shares no code measures them."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_schedule_says_what_it_is(model: bytes, in_place: bool) -> None:
 
 
 def test_a_wide_map_is_streamed_and_a_small_one_is_not() -> None:
-    """Early, large maps are worth streaming; where line buffers outweigh the maps, whole operators win."""
+    """Large early maps are worth streaming. Where line buffers are larger than the maps, whole operators win."""
     b = Builder((1, 32, 16, 2))
     wide = b.conv(b.conv(b.input, 8), 8, stride=2)
     small = b.conv(b.conv(b.conv(wide, 4, 5, 5, 4), 4, 5, 5), 4, 5, 5)

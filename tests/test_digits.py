@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 
 def _load() -> ModuleType:
-    """scripts/digits.py, which is no part of the package."""
+    """The module scripts/digits.py, which is not part of the package."""
     path = Path(__file__).resolve().parent.parent / "scripts" / "digits.py"
     spec = importlib.util.spec_from_file_location("digits", path)
     assert spec is not None and spec.loader is not None

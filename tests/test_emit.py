@@ -1,4 +1,4 @@
-"""Regions and their borders, and the programs that come out: what they contain, and that they compute the network."""
+"""Regions, their borders and their programs: what programs contain, and that they compute the network."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_ops_name_the_operator_they_came_from() -> None:
 
 
 def test_a_slice_of_a_concatenation_is_never_shown_to_tflm() -> None:
-    """Everything that could need it is checked before; this is the last line of defence."""
+    """Earlier checks exclude it; this is the last line of defence."""
     n = network()
     made = n.conv(n.input, 4)
     plan = plan_of(n.finish(n.conv(n.concat([made, n.depthwise(n.input)]), 2)), in_place=True)

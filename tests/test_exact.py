@@ -24,7 +24,7 @@ UNITS = 9
 
 @st.composite
 def problems(draw: st.DrawFn) -> Problem:
-    """At most four pieces of at most three words, some of which may lie on the one before."""
+    """Up to four pieces of up to three words. Some may lie on the piece before."""
     bodies: list[Body] = []
     leeways: list[Leeway] = []
     for b in range(draw(st.integers(1, 4))):
@@ -37,7 +37,7 @@ def problems(draw: st.DrawFn) -> Problem:
 
 
 def sound(bodies: list[Body], addresses: tuple[int, ...], leeways: list[Leeway]) -> bool:
-    """By the definition of a leeway; shares no code with planner or checker."""
+    """Whether addresses are sound, by the definition of a leeway, with no code of planner or checker."""
     for b, c in product(range(len(bodies)), repeat=2):
         first, second = bodies[b].spans[0], bodies[c].spans[0]
         apart_in_time = first.stop <= second.start or second.stop <= first.start
@@ -58,7 +58,7 @@ def sound(bodies: list[Body], addresses: tuple[int, ...], leeways: list[Leeway])
 
 
 def optimum_bytes(bodies: list[Body], leeways: list[Leeway]) -> int:
-    """Least head over all addresses there are."""
+    """The smallest head over all possible addresses."""
     top = sum(b.bytes for b in bodies)
     return min(
         head_bytes(bodies, addresses)
@@ -68,7 +68,7 @@ def optimum_bytes(bodies: list[Body], leeways: list[Leeway]) -> int:
 
 
 def stacked(bodies: list[Body]) -> Layout:
-    """Every body above the one before."""
+    """Each body above the one before."""
     addresses = tuple(sum(b.bytes for b in bodies[:k]) for k in range(len(bodies)))
     return Layout(addresses, head_bytes(bodies, addresses), "stacked")
 
@@ -87,7 +87,7 @@ def test_tiny_problems_are_solved_to_the_optimum_and_proved(problem: Problem) ->
 
 
 def hard() -> list[Body]:
-    """Six words live at most, and they fit into six: but placing does not find how."""
+    """At most six words are live, and six are enough, but placing bodies one by one does not reach that."""
     lives = ((1, 2, 1), (3, 4, 2), (3, 5, 2), (4, 7, 3), (2, 3, 1), (2, 4, 2))
     return [Body((Span(start, stop, 0, 4 * words),), 4) for start, stop, words in lives]
 

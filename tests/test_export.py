@@ -47,7 +47,7 @@ def two_inputs_two_outputs() -> bytes:
 
 
 def one_region_of(model: bytes) -> bytes:
-    """The first compilation of `model`, whether or not anything is gained by it."""
+    """The first compilation of `model`, even if it gains nothing."""
     return next(compiled.optimized for compiled in every_compilation(model) if len(compiled.blobs) == 1)
 
 
@@ -82,7 +82,7 @@ int main(void) {
 
 
 def answers(folder: Path, executor: Path, inputs: list[list[np.ndarray]], outputs: int) -> bytes:
-    """What the exported model in `folder` writes for these inputs, one after the other."""
+    """The outputs of the exported model in `folder` for these inputs, one after the other."""
     count = len(inputs[0])
     read = "\n".join(
         f"        if (fread(model_input{k}(), 1, MODEL_INPUT{k}_BYTES, stdin) != MODEL_INPUT{k}_BYTES) return 0;"
@@ -117,7 +117,7 @@ def test_the_model_without_tflm_gives_the_bytes_of_tflm(source: str, tmp_path: P
 
 
 def test_the_flag_that_is_printed_is_that_of_the_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a model with rows that move: a build without moves refuses it."""
+    """The model has rows that move, so a build without moves refuses it."""
     result = tflm_split.optimize(DSCNN, effort="low", verify=False)
     assert result.report["optimized"]["packing"]["moves"]
     result.save(tmp_path / "m.tflite")

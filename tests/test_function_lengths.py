@@ -12,7 +12,7 @@ PYTHON_LINES, C_LINES = 59, 79
 
 
 def python_functions(path: Path) -> Iterator[tuple[str, int]]:
-    """(name, lines from `def` to the last) of every function of a Python file."""
+    """(name, number of lines) of every function of a Python file."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
@@ -20,7 +20,7 @@ def python_functions(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def c_functions(path: Path) -> Iterator[tuple[str, int]]:
-    """(name, lines from its first to its closing brace) of every function of a C file laid out by clang-format.
+    """(name, number of lines up to the closing brace) of every function of a C file laid out by clang-format.
 
     There, a definition begins in the first column and goes on to the next brace in the first column.
     """
@@ -29,7 +29,7 @@ def c_functions(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def longer_than(found: list[tuple[str, int]], most: int) -> set[str]:
-    """The names with more lines; files in different folders may share a name, and so may their functions."""
+    """Files and functions that have more lines than allowed. Different folders may have files of the same name."""
     return {name for name, lines in found if lines > most}
 
 

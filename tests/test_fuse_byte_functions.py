@@ -41,7 +41,7 @@ FLOAT = T(SHAPE, "FLOAT32")
 
 
 def chain(kinds: Sequence[str], tensors: Sequence[T], outputs: Sequence[int] = (), **options: Any) -> bytes:
-    """kinds[k] takes tensors[k] to tensors[k + 1]; a kind `ADD` and the like adds a constant of one element."""
+    """A model: an operator of kinds[k] makes tensors[k + 1] of tensors[k]. `ADD` and its kin take a constant scalar."""
     found, operators = list(tensors), []
     for k, kind in enumerate(kinds):
         inputs = [k]
@@ -63,7 +63,7 @@ def table_of(graph: Graph) -> np.ndarray:
 
 
 def check_table(tflm: TflmServer, model: bytes) -> None:
-    """One table is left, and it is what TFLM computes; so is what the oracle and the compiled model make of it."""
+    """One table is left, with the values that TFLM computes. The oracle and the compiled model compute the same."""
     graph = fused(model)
     (expected,) = tflm.run(model, [[EVERY_BYTE]]).outputs[0]
     assert table_of(graph)[EVERY_BYTE.view(np.uint8)].tobytes() == expected
@@ -103,7 +103,7 @@ def test_through_several_float_operators(
     largest = max(127 - zero_point, 128 + zero_point) * scale
     for kind in kinds:
         largest = largest**2 if kind == "SQUARE" else min(largest, 6) if kind == "RELU6" else largest + 1
-    assume(largest / last_scale < 2**30)  # what no int32 holds has no defined result, and is not fused
+    assume(largest / last_scale < 2**30)  # C does not define the result beyond int32, so it is not fused
     first, last = (int8(*q) for q in quantization)
     model = chain(["DEQUANTIZE", *kinds, "QUANTIZE"], [first, *[FLOAT] * (len(kinds) + 1), last])
     check_table(tflm, model)
@@ -133,7 +133,7 @@ def test_the_sources_of_a_function_are_all_it_was_made_of() -> None:
 
 
 def test_a_chain_is_cut_where_it_leaves_bytes_for_good() -> None:
-    """The first two are a function of a byte; the library's EXP is not the same everywhere."""
+    """The first two operators are a function of a byte. EXP is the C library's, and differs from library to library."""
     graph = fused(chain(["RELU", "QUANTIZE", "DEQUANTIZE", "EXP"], [int8(), int8(), int8(0.1), FLOAT, FLOAT]))
     assert [op.kind for op in graph.operators] == ["BYTE_FUNCTION", "DEQUANTIZE", "EXP"]
 

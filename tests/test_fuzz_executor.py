@@ -58,7 +58,7 @@ def test_no_mutation_of_a_program_leaves_its_memory(fuzzer: Path, tmp_path: Path
 
 
 def test_a_softmax_laid_over_input_it_still_has_to_read_stays_inside_its_table(tmp_path: Path) -> None:
-    """Found by the fuzzer: its second element then is larger than the largest, a place before the table's first."""
+    """Found by the fuzzer: the second element is larger than the maximum then, which gives an index before the table."""
     exps = np.full(256, 1 << 30, np.int32)
     storages = (Storage(2, 1, (0,)), Storage(2, 1, (1,)))
     views = (View(0, 0, 1, 1, 2, 2), View(1, 0, 1, 1, 2, 2))

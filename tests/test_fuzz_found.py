@@ -29,7 +29,7 @@ def ints(*values: int) -> T:
 
 
 def test_a_fully_connected_that_flattens_a_batch() -> None:
-    """Its input has no rows of its own, whoever asks how it is cut along channels."""
+    """Its input has no rows of its own, and the question how to cut it along channels must not fail."""
     weights = T((2, 24), scale=0.1, data=np.ones((2, 24), np.int8))
     tensors = [T((3, 4, 2, 1), scale=0.1), weights, T((1, 2), scale=0.1), T((1, 2), "FLOAT32")]
     options = {"fused_activation_function": "NONE", "weights_format": "DEFAULT"}
@@ -51,7 +51,7 @@ def test_a_mean_whose_output_has_another_number_of_elements_or_whose_axis_does_n
 
 @pytest.mark.parametrize("axis", [4, -5, 99])
 def test_a_concatenation_along_an_axis_that_does_not_exist(axis: int) -> None:
-    """99 % 4 is an axis; the operator's is not."""
+    """The axis 99 does not exist, although 99 % 4 does."""
     tensors = [T((1, 4, 4, 2), scale=0.1), T((1, 4, 4, 2), scale=0.1), T((1, 4, 4, 4), scale=0.1)]
     options = {"axis": axis, "fused_activation_function": "NONE"}
     data = build_model(tensors, [Op("CONCATENATION", [0, 1], [2], options)], [0, 1], [2])
@@ -81,7 +81,7 @@ def test_a_zero_point_beyond_the_type(zero_point: int) -> None:
 
 
 def sliced(begin: int) -> bytes:
-    """The row `begin` columns into a map of which it is all, given out beside two maps that lie around it."""
+    """A SLICE that starts `begin` columns into a map and takes as many as it has, beside two maps around it in memory."""
     shape = (1, 5, 6, 1)
     tensors = [*(T(shape, scale=0.1) for _ in range(3)), T(shape, scale=0.2), ints(0, 0, begin, 0), ints(1, 5, 6, 1)]
     ops = [Op("RELU", [0], [1]), Op("SLICE", [1, 4, 5], [2]), Op("RELU", [1], [3])]
@@ -89,7 +89,7 @@ def sliced(begin: int) -> bytes:
 
 
 def test_a_model_that_reads_beyond_its_operands_has_no_results_to_be_equal_to() -> None:
-    """TFLM's SLICE believes its bounds, and gives out what happens to lie behind its input."""
+    """TFLM's SLICE does not check its bounds, and returns whatever lies behind its input."""
     check_own_memory(read_model(sliced(0)), 2, 0)
     with pytest.raises(UnrunnableError, match="depend on where TFLM puts its tensors"):
         check_own_memory(read_model(sliced(4)), 2, 0)

@@ -1,5 +1,6 @@
-"""Random programs on emulated cores, with the core's own kernels and with the portable ones: a short run of what
-`scripts/fuzz_kernels.py` does at length, and whether it would notice a mistake.
+"""Random programs on emulated cores, with the core's own kernels and with the portable ones.
+
+This is a short run of `scripts/fuzz_kernels.py`. Other tests plant mistakes, which the fuzzer must notice.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def programs(folder: Path) -> list[bytes]:
-    """What both cores run; also in the file `programs` of `folder`."""
+    """The programs that both cores run. They are also in the file `programs` of `folder`."""
     (folder / "seeds").mkdir()
     assert write_seeds(folder / "seeds") > 50
     fuzz_kernels.build_generator(folder / "program_generator")
@@ -63,7 +64,7 @@ def test_the_programs_are_different_and_of_every_kind_and_the_same_each_time(
 
 
 def decodable(blobs: list[bytes]):
-    """The programs among `blobs`: what the executor accepts is not always something this package would write."""
+    """The programs among `blobs` that this package can decode. The executor accepts more."""
     for blob in blobs:
         try:
             yield decode(blob)
@@ -111,7 +112,7 @@ MISTAKES = {
     "dense_feed": ("vldrwq_z_s32(sums + whole, p)", "vldrwq_s32(sums + whole)"),
     "lut": ("vctp8q((uint32_t)(channels - c))", "vctp8q((uint32_t)(channels - c - 1))"),
 }
-"""In a Helium kernel: the right text, and one that reads behind the sums, or leaves out a channel."""
+"""(right text, wrong text) in a Helium kernel. The wrong one reads behind the sums, or leaves out a channel."""
 
 
 def with_mistakes(folder: Path) -> tuple[Path, ...]:

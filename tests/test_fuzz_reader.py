@@ -1,4 +1,4 @@
-"""Broken files end in a result or in one sentence: a short run of what `scripts/fuzz_reader.py` does at length."""
+"""Broken files give a result or an error of one sentence: a short run of `scripts/fuzz_reader.py`."""
 
 from __future__ import annotations
 

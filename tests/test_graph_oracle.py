@@ -29,7 +29,7 @@ def random_input(rng: np.random.Generator, shape: Sequence[int], dtype: str) -> 
 
 
 def assert_equals_tflm(tensors: Sequence[T], op: Op, seed: int = 0) -> None:
-    """One operator; the inputs are its operands that are not constant. Full-range random input, three times."""
+    """TFLM and the oracle agree on a model of one operator, on three random inputs over the full range."""
     rng = np.random.default_rng(seed)
     inputs = [t for t in op.inputs if t >= 0 and tensors[t].data is None]
     model = build_model(tensors, [op], inputs, op.outputs)

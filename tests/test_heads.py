@@ -1,6 +1,6 @@
 """No head grows: every real model stays within the head reached so far, planned as TFLM measures it, and verified.
 
-`pytest tests/test_heads.py --all-heads` asks about every model (ten minutes); without the option, about the quick ones.
+`pytest tests/test_heads.py --all-heads` tests all models (ten minutes). Without the option, only the quick ones.
 The figures of models/ are in tests/heads.tsv, those of the corpus lie beside it.
 """
 
@@ -32,19 +32,19 @@ SLOW = {
     "sil_rock_paper_scissors",
     "vww_micronet_vww2",
 }
-"""Models whose optimisation takes about ten seconds or more, and those that are much like another."""
+"""Models left out without the option: they take about ten seconds or more, or are much like another one."""
 SAME_OUTPUT = {"gen_mbv3s_035_96", "keyword_scrambled_8bit"}
-"""Models that say the same of every random input."""
+"""Models whose outputs are the same for all random inputs."""
 
 MAX_TAIL_BYTES = 1_800
-"""Of a model that is one region as a whole."""
+"""The largest tail of a model that is one region."""
 MAX_PROGRAM_BYTES = 6 * 1024
-"""Without constants, for the models of MLPerf Tiny."""
+"""The largest programs of the models of MLPerf Tiny, without constants."""
 MLPERF = {"mlperf_kws_int8", "mlperf_resnet8_int8", "mlperf_vww96_int8", "mlperf_strww_int8"}
 
 
 def figures() -> Iterator[tuple[Path, bool, int]]:
-    """(model, whether its float interface is stripped, the head reached)."""
+    """(model, whether its float interface is stripped, the head in bytes) of each line of a table."""
     for folder, table in FIGURES.items():
         if not folder.is_dir() or not table.is_file():
             continue

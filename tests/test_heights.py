@@ -1,4 +1,4 @@
-"""Taller pieces: rows tied together run together, and nothing else changes."""
+"""Taller pieces: rows that are tied together run together, and nothing else changes."""
 
 from __future__ import annotations
 

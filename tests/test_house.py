@@ -51,7 +51,7 @@ def modules() -> list[str]:
 
 
 def names_of_tests(module: str) -> Iterator[str]:
-    """The names that its tests may have, the nearest first."""
+    """The names that the tests of a module may have, the best one first."""
     *folders, name = module.split("/")
     words = name.split("_")
     for first in range(len(words), 0, -1):
@@ -85,13 +85,13 @@ def functions() -> dict[str, list[tuple[Path, ast.FunctionDef]]]:
 
 
 def called(node: ast.AST) -> set[str]:
-    """The names that are called in it: the last of `a.b.c()`."""
+    """The names that a function calls: `c` for `a.b.c()`."""
     calls = [call.func for call in ast.walk(node) if isinstance(call, ast.Call)]
     return {f.attr if isinstance(f, ast.Attribute) else f.id for f in calls if isinstance(f, ast.Attribute | ast.Name)}
 
 
 def test_every_test_asserts_something() -> None:
-    """Itself, or through a function of the tests that does."""
+    """It asserts itself, or it calls a function of the tests that does."""
     found = functions()
     asserting = {
         name

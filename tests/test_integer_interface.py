@@ -1,4 +1,4 @@
-"""Stripping QUANTIZE and DEQUANTIZE at a model's border: what changes, what is said about it, and what stays."""
+"""Stripping QUANTIZE and DEQUANTIZE at a model's inputs and outputs: what changes, what is reported, what stays."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ GENERATIONS = {
     "2026_august": ("17", "POINTER_CONTEXT"),
     "2026_october": ("17", ""),
 }
-"""C++ standard, and what the caller in runtime_operator_main.cc has to know of the headers."""
+"""(C++ standard, defines) that the caller in runtime_operator_main.cc needs for each generation of headers."""
 
 needs_cmake = pytest.mark.skipif(shutil.which("cmake") is None, reason="cmake is not installed")
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -71,7 +71,7 @@ def test_cmake_alone_builds_the_executor_and_needs_no_tflm(tmp_path: Path) -> No
 
 
 def object_names(archive: Path) -> list[str]:
-    """The sources whose objects lie in an archive, each as often as it lies there."""
+    """The sources whose objects are in an archive, each as often as it is there."""
     return sorted(line.removesuffix(".o") for line in run("ar", "t", archive).splitlines())
 
 
@@ -107,7 +107,7 @@ def test_cmake_users_may_name_an_include_directory_instead(tmp_path: Path) -> No
 
 
 MAKEFILE = """\
-# Only what the hook sees: how the file is found, the variables it may add to, and what becomes of them.
+# A stand-in with only what the hook uses: how it is included, and the variables that it appends to.
 MICROLITE_CC_KERNEL_SRCS := kernel.cc
 MICROLITE_CC_HDRS :=
 INCLUDES := -I$(HEADERS)

@@ -1,4 +1,4 @@
-"""What the owners of the kinds say fits together: records, constants, ranges, numbers."""
+"""The facts about kinds are consistent: records, constants, ranges, numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_numbers_are_the_places_in_the_table() -> None:
 
 
 def test_a_mask_of_kinds_has_room_for_all_of_them() -> None:
-    """Bit 63 says that rows move."""
+    """Bit 63 is taken: it says that rows move."""
     assert len(KINDS) < 63
 
 

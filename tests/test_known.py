@@ -1,4 +1,4 @@
-"""What verification knows of the kinds: of every kind, on its own, and the same wherever it is said twice."""
+"""Verification knows every kind, on its own, and agrees with `kinds/` where both say the same."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OPS = {
 
 
 class RandomRows:
-    """A memory whose rows hold random numbers, which says what was read of it."""
+    """A memory of random rows that records which of them were read."""
 
     def __init__(self, program: Program) -> None:
         self.program = program

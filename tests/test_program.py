@@ -45,7 +45,7 @@ def normal_form(program: Program) -> Program:
 
 
 def _element_bytes(kind: OpKind) -> int:
-    """Of the output: 2 of the int16 kinds, 4 of those of float32."""
+    """Bytes of an output element: 2 for int16 kinds, 4 for float32 kinds, else 1."""
     return 1 if kind is OpKind.QUANTIZE_FLOAT else {"INT16": 2, "FLOAT": 4}.get(kind.name.rpartition("_")[2], 1)
 
 
