@@ -104,7 +104,7 @@ class Scene:
         layout: str = "affine",
         first_row: int = 0,
     ) -> Image:
-        """An image whose pixels have gaps of `gap` elements, start `margin` elements into each row, and begin at row `first_row`."""
+        """An image from row `first_row` on. Its pixels start `margin` elements into each row, with gaps of `gap` elements."""
         rows, columns, channels = shape
         element_bytes = np.dtype(dtype).itemsize
         stride, offset = (channels + gap) * element_bytes, margin * element_bytes

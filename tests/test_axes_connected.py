@@ -129,7 +129,7 @@ def test_heads_are_groups_of_channels() -> None:
 
 
 def is_cuttable(graph: Graph, axes: Mapping[int, int]) -> bool:
-    """Whether no path leads from a tensor of the stretch out of it and back. Its parts could not be made in turn then."""
+    """True unless a path leads from the stretch out of it and back. With one, parts could not be made in turn."""
     after: set[int] = set()
     for op in graph.operators:
         reads = set(op.inputs)

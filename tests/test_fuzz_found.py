@@ -81,7 +81,7 @@ def test_a_zero_point_beyond_the_type(zero_point: int) -> None:
 
 
 def sliced(begin: int) -> bytes:
-    """A SLICE that starts `begin` columns into a map and takes as many as it has, beside two maps around it in memory."""
+    """A SLICE that starts `begin` columns into a map and takes as many columns as the whole map has."""
     shape = (1, 5, 6, 1)
     tensors = [*(T(shape, scale=0.1) for _ in range(3)), T(shape, scale=0.2), ints(0, 0, begin, 0), ints(1, 5, 6, 1)]
     ops = [Op("RELU", [0], [1]), Op("SLICE", [1, 4, 5], [2]), Op("RELU", [1], [3])]

@@ -1,4 +1,4 @@
-"""Is the number of instructions predicted well, for programs that ran and for kinds nobody measured?"""
+"""Are instructions predicted well, for programs that ran and for kinds that nobody measured?"""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def a_window_op(
     pad: int = 1,
     rows: int = 8,
 ) -> Geometry:
-    """A square window over a map of `rows` rows, output channels that all have a shift to the right."""
+    """A square window over a map of `rows` rows. All output channels shift to the right."""
     out = (columns + 2 * pad - kernel) // stride + 1
     axes = ("rows", "columns")
     params: dict[str, int | float | bytes] = {f"kernel_{a}": kernel for a in axes}
@@ -237,8 +237,8 @@ def depthwise_over_its_input(script: Any, below_bytes: int | None, columns: int 
 
 
 def test_depthwise_pixels_that_may_be_written_together(script: Any) -> None:
-    """Two pixels below, the output row follows what the windows have left behind; whole pixels away no channel meets
-    another one, at other distances it takes as many pixels more as it lies below those two."""
+    """Two pixels below its input row, the output row stays behind the windows. At a distance of whole pixels no channel
+    meets another one. At other distances, each pixel more below allows one pixel more at a time."""
     together = {
         below: latency.sharing(*depthwise_over_its_input(script, below), 1) for below in (None, 128, 192, 144, 208, 272)
     }
@@ -260,8 +260,8 @@ def convolution_over_its_input(script: Any, below_bytes: int | None) -> Program:
 
 
 def test_convolution_pixels_that_may_be_written_together(script: Any) -> None:
-    """Directly below, the output row takes pixels one by one; from one pixel further down on two at a time. Whole pixels
-    do not help: every output channel reads all of the input's."""
+    """Directly below its input row, pixels are written one by one; from one pixel further down on, two at a time. A
+    distance of whole pixels does not help, because every output channel reads all input channels."""
     programs = {below: convolution_over_its_input(script, below) for below in (None, 68, 132, 136, 204, 340, 408)}
     assert {below: latency.sharing(p, p.ops[0], 0) for below, p in programs.items()} == {
         None: (True, 1), 68: (False, 1), 132: (False, 1), 136: (False, 2), 204: (False, 3), 340: (False, 5), 408: (True, 1),
@@ -281,7 +281,7 @@ def test_a_convolution_over_its_own_input_costs_nothing_one_pixel_further_down(s
 
 @needs_boards
 def test_a_depthwise_row_over_its_own_input_costs_hardly_more(script: Any) -> None:
-    """Whole pixels away nothing at all; otherwise the weights are widened for each two or three pixels."""
+    """At a distance of whole pixels it costs nothing. At others, weights are widened once per two or three pixels."""
     programs = [depthwise_over_its_input(script, below)[0] for below in (None, 128, 208, 272, 144)]
     empty = replace(programs[0], steps=())
     counted = script.run_programs(BOARDS["m7"], [(encode(p), False) for p in (empty, *programs)], False)
@@ -305,7 +305,7 @@ def test_row_ops_cost_before_there_is_a_program_what_their_steps_cost_in_it() ->
 
 
 def without_costs(monkeypatch: pytest.MonkeyPatch, kind: OpKind) -> None:
-    """Forgets what was measured of `kind`."""
+    """Forget what was measured of `kind`."""
     counters = {k: {x: f for x, f in of.items() if x != kind} for k, of in COUNTERS.items()}
     monkeypatch.setattr(latency, "COUNTERS", counters)
 
@@ -329,7 +329,7 @@ def test_elements_of_another_size_are_another_kernel() -> None:
 @pytest.mark.parametrize("board", BOARDS)
 @pytest.mark.parametrize("kind", OpKind)
 def test_no_kind_of_step_is_without_an_answer(kind: OpKind, board: str) -> None:
-    """An op kind of which the model knows nothing but its shapes, too."""
+    """A kind of which only shapes are known gets an estimate, too."""
     row = Row(6, 8, 8, rows=4)
     cost = OpCost(Geometry(kind, {}, row, row, row), board)
     assert cost.step(0) > 0 and cost.step(3) > 0

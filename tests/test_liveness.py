@@ -13,11 +13,11 @@ from tflm_split.ir.graph import ABSENT, Graph, Operator, Tensor
 from tflm_split.tflite.reader import read_model
 
 ROUNDED_ANCHORS = {"kws_micronet_l": 169_760}
-"""Rows of anchors.tsv that repeat TFLM's head, rounding to 16 bytes included, instead of the live peak."""
+"""Rows of anchors.tsv that give TFLM's head, rounded to 16 bytes, instead of the live peak."""
 
 
 def graph_of(sizes, operators, inputs, outputs, **fields):
-    """Tensors of these many bytes; operators as (inputs, outputs)."""
+    """A graph: bytes of each tensor, and (inputs, outputs) of each operator."""
     tensors = tuple(Tensor(i, f"t{i}", (n,), "INT8", **fields.get(f"t{i}", {})) for i, n in enumerate(sizes))
     ops = tuple(Operator(k, "ADD", tuple(i), tuple(o)) for k, (i, o) in enumerate(operators))
     return Graph("g", tensors, ops, tuple(inputs), tuple(outputs)).checked()

@@ -1,4 +1,4 @@
-"""How long every piece lives, and which pieces become one body for the planner."""
+"""How long is each piece live, and which pieces become one body for the planner?"""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def graph_of(
 
 
 def chain(overlaps: Sequence[Overlap], sizes: Sequence[int] = (8, 8, 8, 8), final: Sequence[int] = (3,)) -> StepGraph:
-    """Piece 0 is there, each step reads the last piece and writes the next."""
+    """Piece 0 is there from the start. Each step reads the piece before and writes the next."""
     return graph_of(
         [Piece(p, 0, size) for p, size in enumerate(sizes)],
         [((k,), (k + 1,), [o for o in overlaps if o.written == k + 1]) for k in range(len(sizes) - 1)],
@@ -91,7 +91,7 @@ def test_a_row_written_in_place_shares_its_inputs_body() -> None:
 
 
 def test_a_row_that_runs_over_another_starts_below_it() -> None:
-    """4 bytes below: in the step they share, 4 bytes of the dying row are still its own."""
+    """It starts 4 bytes below. In the step that they share, 4 bytes of the dying row are its own."""
     bodies = make_bodies(chain([Overlap(1, 2, 4, 4)]), [0, 1, 2], frozenset({0, 3}))
     read, written = bodies.placements[1], bodies.placements[2]
     assert read.body == written.body
@@ -118,7 +118,7 @@ def test_a_row_that_is_read_again_is_not_written_over() -> None:
 
 
 def test_a_row_is_written_over_once_only() -> None:
-    """Two operands die in one step, or one operand is both: one of the overlaps is used."""
+    """Two operands die in one step, or one tensor is both operands: only one of the overlaps is used."""
     both = graph_of(
         [Piece(p, 0, 8) for p in range(3)],
         [((), (0,), ()), ((), (1,), ()), ((0, 1), (2,), [Overlap(0, 2, 0, 8), Overlap(1, 2, 0, 8)])],
@@ -157,7 +157,7 @@ def test_the_rows_of_a_tensor_tflm_sees_keep_their_distance() -> None:
 
 
 def test_a_tensor_can_be_asked_to_be_whole_at_a_position() -> None:
-    """Not even the row nobody reads may be given away while other inputs are written."""
+    """Not even a row that nobody reads may be reused while other inputs are written."""
     rows = graph_of([Piece(0, r, 8) for r in range(3)], [((0,), (), ()), ((1,), (), ()), ((1,), (), ())], [0, 1, 2])
     bodies = make_bodies(rows, [0, 1, 2], frozenset({0}), whole_at={0: [0]})
     assert bodies.bodies[0].spans == (Span(0, 1, 0, 8), Span(0, 3, 8, 8), Span(0, 1, 16, 8))
@@ -180,7 +180,7 @@ def test_every_living_piece_has_a_place_and_its_bytes_are_covered(model: bytes, 
     for p, (start, stop) in lives(step_graph, order).items():
         place = bodies.placements[p]
         spans = bodies.bodies[place.body].spans
-        for t in range(start, stop - 1):  # in its last step a row may be run over
+        for t in range(start, stop - 1):  # a row may be overwritten in its last step
             covered = sorted((s.offset, s.offset + s.bytes) for s in spans if s.start <= t < s.stop)
             at = place.offset
             for low, high in covered:
@@ -199,7 +199,7 @@ def test_without_overlap_the_bodies_live_bytes_are_the_pieces(model: bytes, in_p
 
 
 def rows_written_in_two_groups() -> bytes:
-    """A concatenation in place: one part is there when a group begins, and others are written in it."""
+    """A concatenation in place. One part exists when a group of steps begins, the others are written in it."""
     n = Network((1, 5, 3, 3))
     first, second, third = n.split(n.input, 3, 3)
     convolved = n.conv(n.pad(third, [(0, 0), (1, 1), (2, 1), (0, 0)]), 3, 3, 3, (1, 2))
@@ -207,7 +207,7 @@ def rows_written_in_two_groups() -> bytes:
 
 
 def rows_written_in_parts_that_nobody_reads() -> bytes:
-    """The pooling leaves out every other row of a tensor that could cross a stock operator, and so is made whole."""
+    """A pool reads every other row of a tensor that could cross a stock operator, so the tensor is made whole."""
     n = Network((1, 1, 4, 1))
     doubled = n.joined([n.input, n.input], 3)
     stock = n.reshape(n.input, (1, 1, 4, 1))

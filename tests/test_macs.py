@@ -12,7 +12,7 @@ from tflm_split.tflite.reader import read_model
 
 
 def one_op(kind, inputs, output, **options):
-    """Macs of one operator with operands of these shapes."""
+    """Multiply-accumulates of one operator with operands of these shapes."""
     tensors = tuple(Tensor(i, "", shape, "INT8") for i, shape in enumerate([*inputs, output]))
     op = Operator(0, kind, tuple(range(len(inputs))), (len(inputs),), options)
     return macs(Graph("g", tensors, (op,), (0,), (len(inputs),)), op)

@@ -58,11 +58,11 @@ _VALUES = {
     "FLOAT32": (np.float32, (0, 1)),
     "INT32": (np.int32, (0, 4096)),
 }
-"""Number type and the range inputs are drawn from; 32-bit integers are token ids."""
+"""Type -> the range that inputs are drawn from. 32-bit integers are token ids."""
 
 
 def _dtypes(name: str) -> tuple[str, str]:
-    """What the name says about the types of input and output."""
+    """The types of input and output that the model's name says."""
     if name.endswith("_text"):
         return "INT32", "INT8"
     dtype = "INT16" if name.endswith("_16x8") else "FLOAT32" if name.endswith("_float") else "INT8"
@@ -81,7 +81,7 @@ def _macs(graph: Graph) -> int:
 
 
 def _measured(*arguments: str) -> dict[str, Any]:
-    """What scripts/measure_accuracy.py prints, run as a user would run it."""
+    """The output of scripts/measure_accuracy.py, run as a user runs it."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "measure_accuracy.py"), "--json", *arguments],
@@ -113,7 +113,7 @@ def test_model_is_small_and_as_the_table_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", TABLE)
 def test_tflm_plans_the_stated_head_and_different_inputs_give_different_outputs(name: str) -> None:
-    """Only if outputs differ does it mean something that a split model's are equal to its original's."""
+    """Equal outputs of a split model and its original mean something only if outputs depend on inputs."""
     random = np.random.default_rng(0)
     number, (low, high) = _VALUES[_dtypes(name)[0]]
     inputs = [[random.uniform(low, high, (1, *TABLE[name].input_shape)).astype(number)] for _ in range(16)]

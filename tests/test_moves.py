@@ -1,4 +1,4 @@
-"""Rows that change places: room is made without loss, layouts reach the live bound, and every fault in a move is caught."""
+"""Rows that move: room is made without loss, layouts reach the live bound, and every fault in a move is caught."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def piece(start: int, stop: int, size: int) -> Body:
 
 @st.composite
 def memories(draw: st.DrawFn) -> tuple[list[Occupant], int, dict[tuple[int, int], int], int]:
-    """Occupants with gaps between them, a newcomer's size, whom it may lie on, and the height."""
+    """Occupants with gaps between them, the size of a newcomer, the occupants it may lie on, and the height."""
     occupants, end = [], 0
     for k in range(draw(st.integers(0, 6))):
         low = end + 4 * draw(st.integers(0, 3))
@@ -119,7 +119,7 @@ def pieces_of(*lives: tuple[int, int, int]) -> list[Body]:
 
 @settings(deadline=None, max_examples=150)
 @given(pieces())
-# Where newcomers each take the cheapest room, the last finds its bytes in two places; what is there has to close ranks.
+# Each newcomer takes the cheapest room, so the last one has its bytes in two places. The others must close up.
 @example(pieces_of((1, 2, 12), (4, 5, 8), (1, 5, 16), (1, 2, 12), (0, 1, 4), (4, 5, 8), (0, 1, 4), (4, 5, 8)))
 @example(pieces_of((6, 7, 12), (4, 7, 16), (4, 5, 16), (6, 8, 12), (3, 9, 16)))
 @example(pieces_of((3, 7, 20), (5, 11, 12), (9, 15, 16), (3, 6, 8), (9, 15, 16), (0, 2, 20)))
@@ -163,7 +163,7 @@ def test_copies_that_cost_too_much_are_not_made() -> None:
 def test_a_row_is_written_over_another_further_down_where_that_costs_nothing(
     height: int, most_instructions: float, written_below: int | None
 ) -> None:
-    """Rows of 12 bytes: at 16 they can only lie 4 bytes apart, which costs 10 instructions, at 20 also 8 bytes."""
+    """Rows have 12 bytes. In a head of 16 they can lie 4 bytes apart only, which costs 10 instructions; in 20 also 8."""
     bodies, leeways = [piece(0, 3, 12), piece(2, 4, 12)], [Leeway(0, 1, 4, 10.0, 8)]
     terms = replace(ANY, most_instructions=most_instructions, movable=frozenset())
     layout, _ = place_with_moves(bodies, leeways, terms, Layout((12, 0), 24, ""), height, 10**6)
@@ -273,7 +273,7 @@ def blob_with(index: int, **fields: int) -> bytes:
     [
         {"step": 99},
         {"storage": 9},
-        {"storage": INPUT},  # a storage whose flags say that it does not move
+        {"storage": INPUT},  # the storage's flags say that it does not move
         {"row": 8},
         {"row": 2},  # out of order
         {"address": 108},
@@ -294,7 +294,7 @@ def test_python_and_c_refuse_the_same_moves(fields: dict[str, int]) -> None:
     "first", [(0,) * 9, (0, 1, 2, *(3,) * 6), (0, 1, *(4,) * 7), (3, *(0,) * 8), (0, 0, 1, *(3,) * 6)]
 )
 def test_python_and_c_refuse_tables_that_lead_to_other_moves(first: tuple[int, ...]) -> None:
-    """Of rows 0 and 1, which move once and twice: nothing is found, too little, too much, less and less, of another row."""
+    """Rows 0 and 1 move once and twice. The tables lead to no moves, too few, too many, a decreasing number, or another row's."""
     blob = bytearray(encode(with_moves(small_network())))
     storages = int(HEADER.unpack(bytes(blob), 0)["storages_offset"])
     where = int(STORAGE.unpack(bytes(blob), storages + ACTIVATED * STORAGE.size_bytes)["where"])

@@ -1,4 +1,4 @@
-"""What `inspect` tells about each operator."""
+"""The table of operators that `inspect` prints."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ def table_of(data):
 
 
 def network():
-    """conv, a NEG we cannot cut, conv, mean, reshape, dense."""
+    """Convolution, a NEG that cannot be cut, convolution, mean, reshape, dense layer."""
     b = Builder((1, 6, 6, 3))
     x = b.conv(b.unary("NEG", b.conv(b.input, 4)), 8, stride=2)
     return b.finish(b.dense(b.reshape(b.mean(x, keep_dims=True), (1, 8)), 5))

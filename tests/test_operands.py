@@ -1,4 +1,4 @@
-"""Operators without the operands their kernels need are refused before anything looks at them; absurd sizes stay stock."""
+"""Operators that lack operands are refused before anybody uses them. Operators of absurd sizes stay stock."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_an_element_wise_output_has_the_size_of_its_operands(
 
 
 def fault(graph: Graph) -> str | None:
-    """What is wrong with its operands, None if nothing is."""
+    """What is wrong with an operator's operands; None if nothing is."""
     try:
         check_operands(graph)
     except ModelError as error:
@@ -117,7 +117,7 @@ def test_a_tensor_of_more_bytes_than_any_device_has_is_not_cut() -> None:
 
 
 def relus(rows: Sequence[int]) -> bytes:
-    """One RELU per model input of so many rows."""
+    """A model with one RELU per input; inputs have these numbers of rows."""
     tensors = [T((1, r, 1, 1), scale=0.1) for r in rows for _ in range(2)]
     ops = [Op("RELU", [2 * k], [2 * k + 1]) for k in range(len(rows))]
     return build_model(tensors, ops, range(0, 2 * len(rows), 2), range(1, 2 * len(rows), 2))

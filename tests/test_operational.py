@@ -25,7 +25,7 @@ def die(*_): os.kill(os.getpid(), signal.{signal})
 os.{call} = die
 main(sys.argv[1:])
 """
-"""The command line in a process that gets a signal when it is about to flush, or to rename, what it has written."""
+"""Runs the command line. The process gets a signal just before it flushes, or renames, the written file."""
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ class TestSignals:
 
     @pytest.mark.parametrize("call", ["fsync", "replace"])
     def test_killed_while_it_writes_the_old_file_is_whole(self, model, call):
-        """Nobody can clean up after SIGKILL; what is left has a hidden name of its own."""
+        """Nobody can clean up after SIGKILL. The file that is left has a hidden name."""
         (model.parent / OUTPUT).write_bytes(b"old")
         code = DYING.format(signal="SIGKILL", call=call)
         command = ["optimize", str(model), "--no-verify", "--effort", "0", "--force", "-o", str(model.parent / OUTPUT)]

@@ -1,4 +1,4 @@
-"""Every kind of operator: what nobody splits stays stock, and what is malformed is refused."""
+"""Kinds without a splitter stay stock, and malformed operators are refused."""
 
 from __future__ import annotations
 

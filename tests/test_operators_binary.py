@@ -1,4 +1,4 @@
-"""ADD, SUB and MUL: what may be broadcast, what may be written over, what is a table."""
+"""ADD, SUB and MUL: which operands are broadcast, which may be overwritten, and when the operator is a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CONV_2D and DEPTHWISE_CONV_2D: their windows, their folded bias, how far a row may run over the one it reads."""
+"""CONV_2D and DEPTHWISE_CONV_2D: windows, the folded bias, and how far a row may overlap the row it reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators beyond the convolutional ones, cut into rows, give TFLM's bytes: over shapes and quantisations drawn at random.
+"""Operators beside convolutions, cut into rows, give TFLM's bytes for random shapes and quantisations.
 
 Each operator stands between two requantisations, so that its rows come from a region and go on in it. `check` compiles
 the network in every configuration and runs it in the real TFLM.
@@ -45,7 +45,7 @@ def int8s(shape: Shape, quantization: tuple[float, int], seed: int) -> T:
 
 
 def between_requantizations(kind: str, operands: Sequence[T], outputs: Sequence[T], **options: Any) -> bytes:
-    """`kind` of `operands`, where int8 activations come from a QUANTIZE each, as the outputs go through one each."""
+    """A model: `kind` of `operands`. Each int8 activation comes from a QUANTIZE, and each output goes through one."""
     tensors, operators = [*operands, *outputs], []
     inputs, ends = [], []
     for k, t in enumerate(operands):
@@ -78,7 +78,7 @@ def test_a_function_of_one_byte(
     tflm: TflmServer, kind: str, shape: Shape, before: tuple[float, int], after: tuple[float, int]
 ) -> None:
     if kind == "RSQRT":
-        before = (before[0], -128)  # else TFLM stops at an input below its zero point
+        before = (before[0], -128)  # otherwise TFLM fails at an input below its zero point
     check(
         tflm,
         between_requantizations(kind, [one_int8(shape, before)], [one_int8(shape, after)]),

@@ -1,4 +1,4 @@
-"""MEAN over a map takes its rows as they come; over its columns, it makes a row of each."""
+"""MEAN over a map takes in row after row. Over the columns of a map, it makes a row of each row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D and MAX_POOL_2D: windows that slide, and one over the whole map that takes rows as they come."""
+"""AVERAGE_POOL_2D and MAX_POOL_2D: sliding windows, and a window over the whole map, which takes in row after row."""
 
 from __future__ import annotations
 

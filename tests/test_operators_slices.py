@@ -1,4 +1,4 @@
-"""SLICE, STRIDED_SLICE and SPLIT are no steps but windows; what is no window is copied."""
+"""SLICE, STRIDED_SLICE and SPLIT are windows and need no step. A slice that is no window is copied."""
 
 from __future__ import annotations
 

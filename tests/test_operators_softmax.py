@@ -1,4 +1,4 @@
-"""SOFTMAX goes row by row."""
+"""SOFTMAX is computed row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders of tasks: the least peak there is, found by trying all of them; and what the search does when there are too many."""
+"""Orders of tasks: the least peak of all orders, tried one by one, and the search's answer when there are too many."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tflm_split.schedule.optimal_order import Order, OrderProblem, Task, least_l
 
 
 def simulated_peak_bytes(problem: OrderProblem, order: Sequence[int]) -> int:
-    """Most bytes there are while a task runs, or at the start; straight from the definition."""
+    """The most bytes that are live while a task runs, or at the start, straight from the definition."""
     here = set(problem.initial)
     peak = sum(problem.bytes[b] for b in here)
     for at, k in enumerate(order):
@@ -43,7 +43,7 @@ def can_run(problem: OrderProblem, order: Sequence[int]) -> bool:
 
 @st.composite
 def problems(draw: st.DrawFn, most_tasks: int = 7) -> OrderProblem:
-    """Task k makes buffer k + 1 and reads some of those before; buffer 0 is the input; now and then two write one buffer."""
+    """Task k makes buffer k + 1 and reads some earlier ones; buffer 0 is the input. Sometimes two tasks write one buffer."""
     count = draw(st.integers(1, most_tasks))
     sizes = [draw(st.integers(1, 9)) for _ in range(count + 1)]
     makes = [k + 1 if draw(st.integers(0, 9)) or k == 0 else k for k in range(count)]
@@ -79,7 +79,7 @@ def test_what_is_proven_holds_however_little_may_be_looked_at(problem: OrderProb
 
 
 def cell(branches: int, large: int, start: int = 0, first_buffer: int = 0) -> tuple[list[Task], list[int]]:
-    """Buffer `first_buffer` read by branches that widen and narrow, all of which the last task reads."""
+    """Branches that widen and narrow. All read buffer `first_buffer`, and the last task reads all of them."""
     tasks, sizes = [], []
     buffer = first_buffer
     for _ in range(branches):
@@ -102,7 +102,7 @@ def test_one_branch_after_the_other_keeps_one_wide_buffer() -> None:
 
 
 def test_cells_one_after_the_other_are_solved_one_by_one() -> None:
-    """Twelve cells of four branches: sets of executed tasks would be far more than may be looked at, were they not apart."""
+    """Twelve cells of four branches. All cells together have too many sets of executed tasks, each cell alone does not."""
     tasks: list[Task] = []
     sizes = [1]
     for _ in range(12):
@@ -117,7 +117,7 @@ def test_cells_one_after_the_other_are_solved_one_by_one() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 9), st.integers(0, 7)), min_size=2, max_size=7))
 def test_tasks_that_move_as_one_lose_nothing(drawn: list[tuple[bool, int, int]]) -> None:
-    """Long chains with a few branches, where most tasks wait for the lone one that needs them."""
+    """Long chains with a few branches. Most tasks wait for the one task that reads them."""
     tasks = []
     for k, (follows, _, other) in enumerate(drawn):
         reads = frozenset({k} if follows else {k, other % (k + 1)})
@@ -148,7 +148,7 @@ def test_the_same_problem_gives_the_same_order() -> None:
 
 
 def test_a_beam_that_is_off_is_corrected_by_budgets() -> None:
-    """Branches whose first steps look alike; a beam of one takes the wrong ones, a few hundred sets within a budget do not."""
+    """Branches whose first steps look alike. A beam of width 1 chooses the wrong ones, a search within a budget does not."""
     tasks, sizes = [], [8]
     for branch in range(6):
         first, second = len(sizes), len(sizes) + 1

@@ -1,4 +1,4 @@
-"""Every option is declared once, and commands, Python functions, record and README say the same of it."""
+"""Every option is declared once. Commands, Python functions, record and README agree on it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def flags(command: str) -> set[str]:
 
 
 def accepts(hint: Any, value: object) -> bool:
-    """Whether a value of this type may be given where `hint` is asked for."""
+    """Whether a value of this type fits the type hint `hint`."""
     kinds = [k for part in typing.get_args(hint) or (hint,) for k in [typing.get_origin(part) or part]]
     return isinstance(value, tuple(kinds))
 

@@ -1,6 +1,6 @@
-"""The program oracle: every op kind computes what the operator it stands for computes, wherever its rows lie.
+"""The program oracle: each kind of op computes the same as its operator, wherever its rows lie.
 
-And so does the C executor: each program of these tests runs in both.
+The C executor does, too: each program of these tests runs in both.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def run_op(
     params: Mapping[str, int | float | bytes],
     out_element_bytes: int = 1,
 ) -> bytes:
-    """The output of one op on operands [rows, columns, channels]; a parameter that is bytes becomes a constant.
+    """The output of one op on operands [rows, columns, channels]. A parameter given as bytes becomes a constant.
 
-    Storages follow each other, 4-aligned; what is not an operand starts as `UNWRITTEN`.
+    Storages follow each other, 4-aligned. All other bytes start as `UNWRITTEN`.
     """
     storages: list[Storage] = []
     views: list[View] = []
@@ -154,7 +154,7 @@ Window = Mapping[str, tuple[int, int]]
 
 @st.composite
 def windows(draw: st.DrawFn, dilated: bool = True) -> Window:
-    """(rows, columns) of a window and of maps it fits; every window has a tap inside its input."""
+    """(rows, columns) of a window and of maps that it fits. Each window has a tap inside its input."""
     axes: list[dict[str, int]] = []
     for _ in range(2):
         kernel, stride = draw(st.integers(1, 4)), draw(st.integers(1, 3))
@@ -190,7 +190,7 @@ def test_conv_and_depthwise_are_the_convolutions_they_stand_for(w: Window, data:
     rng = np.random.default_rng(data.draw(st.integers(0, 999)))
     depthwise = data.draw(st.booleans())
     groups = data.draw(st.integers(1, 3))
-    if depthwise:  # the multiplier goes by the name of groups
+    if depthwise:  # the field `groups` is the depth multiplier
         channels = data.draw(st.integers(1, 4))
         out_channels, filter_shape = channels * groups, (1, *w["kernel"], channels * groups)
     else:
@@ -341,7 +341,7 @@ def test_quantising_floats_rounds_halves_away_from_zero_and_saturates() -> None:
 
 
 def test_floats_without_an_integer_saturate_and_nan_is_zero() -> None:
-    """As the kernel has it (`test_runtime_kernels.py`); 3e38 / 0.5 is no float32 any more."""
+    """As in the kernel (`test_runtime_kernels.py`). 3e38 / 0.5 is too large for a float32."""
     x = np.array([np.inf, -np.inf, 3e38, -3e38, 2.0**31, -(2.0**31), np.nan, 0.0], np.float32).reshape(2, 2, 2)
     params = {"scale": 0.5, "zero_point": -3, "output_min": -128, "output_max": 127}
     result = np.frombuffer(run_op(OpKind.QUANTIZE_FLOAT, [x], (2, 2, 2), params), np.int8)

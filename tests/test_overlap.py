@@ -1,4 +1,4 @@
-"""An output row may run over a dying input row as far as the kernels' pixel order allows, and no further."""
+"""An output row may overlap a dying input row as far as the kernels' pixel order allows, and no further."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def distance(op: RowOp) -> int | None:
 
 
 def lies_only_on_finished_bytes(op: RowOp, below: int, stride: int, pad: int) -> bool:
-    """Rule 1 of the kernels' contract, byte by byte: output pixel x touches no input byte a window >= x still reads."""
+    """Rule 1 of the kernels' contract, byte by byte: output pixel x touches no byte that a window >= x still reads."""
     source, target = op.reads[0].shape, op.output_shape
     for x in range(target.columns):
         first_needed = max(x * stride - pad, 0) * source.pixel_bytes

@@ -1,4 +1,4 @@
-"""What is built, installed and promised: the wheel, the README's commands and its numbers, the figure."""
+"""The wheel is complete; the README's commands, numbers and figure are right."""
 
 import configparser
 import json
@@ -25,7 +25,7 @@ SOURCES = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "t
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built from a copy with what is installed here; nothing is fetched."""
+    """The wheel, built from a copy of the sources with installed tools only."""
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "sources"
     copy.mkdir()
@@ -96,7 +96,7 @@ def test_the_readmes_numbers_are_measured(name):
 
     report = optimized(ROOT / "models" / f"{name}.tflite").report
     record = {**report, "int8_io": False, "optimize_seconds": None}
-    cells = bench_memory.row(record)[:-1]  # without the seconds, which are this machine's
+    cells = bench_memory.row(record)[:-1]  # without the seconds, which depend on the machine
     assert "| " + " | ".join(cells) + " |" in README
 
 

@@ -13,7 +13,7 @@ from tflm_split.tflite import schema
 
 @pytest.fixture
 def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The bytes of every file that is unpacked from here on."""
+    """Collects the bytes of every file that is unpacked from here on."""
     seen: list[bytes] = []
     unpack = schema.unpack
 

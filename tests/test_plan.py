@@ -1,4 +1,4 @@
-"""Addresses: the checker finds every planted fault, and the planner is sound, bounded and close to the optimum."""
+"""The layout checker finds every planted fault. The planner is sound, bounded and close to the optimum."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def many_bodies(draw: st.DrawFn, count: int = 8, sizes: tuple[int, ...] = (4, 8,
 
 
 def overlaps(bodies: Sequence[Body], addresses: Sequence[int]) -> bool:
-    """Byte by byte, step by step."""
+    """Whether two live bodies share a byte, checked byte by byte and step by step."""
     taken: set[tuple[int, int]] = set()
     for body, address in zip(bodies, addresses, strict=True):
         for span in body.spans:
@@ -140,7 +140,7 @@ def test_every_technique_on_its_own_is_sound_and_none_beats_the_portfolio(bodies
 
 
 def optimum_bytes(bodies: Sequence[Body]) -> int:
-    """Least head over all orders of placing each body at every address where it touches the floor or another body."""
+    """The smallest head over all orders of placing bodies, each at all addresses where it touches the floor or a body."""
     best = sum(-(-b.bytes // 16) * 16 for b in bodies)
 
     def fits(placed: dict[int, int], b: int, address: int) -> bool:
@@ -168,7 +168,7 @@ def test_lives_like_a_chain_of_layers_reach_the_live_bytes() -> None:
 
 
 def test_an_inputs_dead_rows_are_used_at_once() -> None:
-    """Four rows die one after the other; rows made meanwhile take their place."""
+    """Four rows die one after the other. Rows that are made meanwhile take their place."""
     image = Body(tuple(Span(0, r + 1, 16 * r, 16) for r in range(4)), 16)
     made = [piece(r + 1, 6, 16) for r in range(3)]
     layout = plan([image, *made], 0)
@@ -227,7 +227,7 @@ def test_a_leeway_is_used_and_lowers_the_bound_by_what_can_be_shared() -> None:
 
 @st.composite
 def with_leeways(draw: st.DrawFn) -> tuple[list[Body], list[Leeway]]:
-    """Pieces, some of which die in the step in which another is born and may lie on it."""
+    """Pieces. Some may lie on a piece that dies in the step in which they are born."""
     bodies = draw(many_bodies(count=8))
     leeways = []
     for b, dying in enumerate(list(bodies)):
@@ -247,7 +247,7 @@ def test_a_plan_with_leeways_is_sound_and_bounded(problem: tuple[list[Body], lis
     assert layout.head_bytes >= layout.lower_bound_bytes == packing_lower_bound(bodies, leeways)
 
 
-# What is known to be impossible.
+# Lower bounds.
 
 
 def test_what_is_left_of_a_word_behind_a_row_is_of_no_use() -> None:

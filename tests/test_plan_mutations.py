@@ -1,6 +1,6 @@
 """Planted planner bugs: the memory replay stops every one that would change a byte.
 
-`replay` runs on what is about to be written out, so whatever makes the addresses, a mistake in them must end here.
+`replay` checks what is about to be written. So it must catch a wrong address, whoever made it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tflm_split.verify.replay import replay
 
 
 class Stages:
-    """A network of one region, and its stages to interfere with."""
+    """A network of one region, and its stages, so that tests can plant faults."""
 
     def __init__(self, model: bytes, in_place: bool = False) -> None:
         self.split: Split = rewritten_split(read_model(model).graph, SplitOptions(concatenate_in_place=in_place))
@@ -91,7 +91,7 @@ def test_the_unharmed_program_passes() -> None:
 
 
 def test_a_row_moved_onto_a_living_one_is_caught() -> None:
-    """Every row that is read later, moved to every address that a row living at the same time has."""
+    """Every row that is read later is put at the address of every row that is live at the same time."""
     stages = Stages(residual())
     bodies = stages.bodies()
     layout = plan(bodies.bodies, 5)
@@ -140,7 +140,7 @@ def test_an_address_shifted_by_one_row_is_caught_or_harmless() -> None:
 
 
 def test_a_piece_freed_one_step_too_early_is_caught() -> None:
-    """Each piece in turn loses the last step of its life; wherever the planner then uses the gap, replay sees it."""
+    """Each piece in turn loses the last step of its life. Where the planner uses the gap, replay sees it."""
     stages = Stages(residual())
     bodies = stages.bodies()
     caught = 0
@@ -181,7 +181,7 @@ def test_a_convolution_forced_in_place_is_caught() -> None:
 
 
 def test_rows_that_run_over_one_another_a_word_too_far_are_caught() -> None:
-    """Every overlap of the step graph taken one word closer than the kernels allow."""
+    """Each overlap of the step graph is made one word closer than the kernels allow."""
     b = Builder((1, 12, 6, 4), seed=1)
     stages = Stages(b.finish(b.mean(b.conv(b.conv(b.input, 4), 4, 1, 1))))
     assert any(o.distance_bytes for step in stages.step_graph.steps for o in step.overlaps)
@@ -208,7 +208,7 @@ def test_a_step_left_out_or_swapped_is_caught() -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(max_operators=6), st.booleans(), st.data())
 def test_what_replay_lets_pass_computes_the_same(model: bytes, in_place: bool, data: st.DataObject) -> None:
-    """Any row moved anywhere, any two steps exchanged: either replay objects, or no output byte changes."""
+    """A random row is put anywhere, or two steps are exchanged. Either replay objects, or no output byte changes."""
     stages = Stages(model, in_place)
     assume(stages.split.row_ops and not stages.split.stock and len(stages.runs) == 1)
     bodies = stages.bodies()
@@ -235,7 +235,7 @@ def test_what_replay_lets_pass_computes_the_same(model: bytes, in_place: bool, d
 
 
 def caught_or_harmless(region: Region, mutant: Region) -> bool:
-    """Whether replay objects to `mutant`; when it does not, no output byte may differ from the region's."""
+    """Whether replay objects to `mutant`. If not, all output bytes must be those of the region."""
     try:
         replay(mutant.program, mutant.output_storages)
     except InternalError:
@@ -254,7 +254,7 @@ def one_region(model: bytes, in_place: bool = False) -> Stages:
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(max_operators=6), st.booleans(), st.data())
 def test_in_any_network_a_piece_freed_too_early_is_caught(model: bytes, in_place: bool, data: st.DataObject) -> None:
-    """Some body's life ends some steps early, or starts late; whatever the planner makes of the gap, replay sees it."""
+    """The life of a body ends some steps early, or starts late. If the planner uses the gap, replay sees it."""
     stages = one_region(model, in_place)
     bodies = stages.bodies()
     b = data.draw(st.integers(0, len(bodies.bodies) - 1))
@@ -280,7 +280,7 @@ def test_in_any_network_a_piece_freed_too_early_is_caught(model: bytes, in_place
 def test_in_any_network_a_row_put_onto_one_its_step_reads_is_caught(
     model: bytes, in_place: bool, data: st.DataObject
 ) -> None:
-    """Any step writes at, a few bytes before, or behind any row that it reads: in place where it may not be."""
+    """A step writes at, just before or just behind a row that it reads, where it may not work in place."""
     stages = one_region(model, in_place)
     bodies = stages.bodies()
     layout = plan(bodies.bodies, 0)
@@ -301,7 +301,7 @@ def test_in_any_network_a_row_put_onto_one_its_step_reads_is_caught(
 
 
 def test_every_step_that_may_not_work_in_place_is_caught_when_it_does() -> None:
-    """In a network of 3x3 convolutions none may: each row that is written later, put onto each row its step reads."""
+    """In a network of 3x3 convolutions no step may. Each row that is written later is put onto each row its step reads."""
     b = Builder((1, 12, 6, 4), seed=1)
     stages = Stages(b.finish(b.mean(b.conv(b.conv(b.conv(b.input, 4), 4), 4))))
     apart = tuple(replace(step, overlaps=()) for step in stages.step_graph.steps)
@@ -324,7 +324,7 @@ def test_every_step_that_may_not_work_in_place_is_caught_when_it_does() -> None:
 
 
 def test_two_outputs_on_top_of_one_another_are_caught() -> None:
-    """The second is made from the first, in place: every read finds its data, but the first output is gone."""
+    """The second output is made from the first, in place. Every read finds its data, but the first output is lost."""
     b = Builder((1, 12, 6, 4), seed=1)
     first = b.conv(b.input, 4)
     stages = Stages(b.finish(first, b.unary("RELU", first)))

@@ -1,4 +1,4 @@
-"""Steps change places only where that lowers the crowd: against all orders there are, by a simulator that shares no code."""
+"""Steps are reordered only where that lowers the live peak. A simulator that shares no code compares all orders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "models"
 
 
 def polished(step_graph: StepGraph, schedule: Schedule, stock: frozenset[int], effort: int) -> Schedule:
-    """`schedule`, or one of lower live peak with its steps in another order; `effort` counts steps looked at."""
+    """`schedule`, or its steps in another order with a lower live peak. `effort` counts steps that are tried."""
     polish = Polish(step_graph, schedule, stock)
     polish.run(effort)
     return polish.schedule
@@ -41,7 +41,7 @@ def prepared(model: bytes, in_place: bool = False) -> tuple[Split, StepGraph]:
 def least_peak_bytes(step_graph: StepGraph, most_states: int) -> int | None:
     """The least live peak over all orders of steps, by sets of executed steps; None when there are too many sets.
 
-    Overlaps are left out: what they share depends on the order.
+    Overlaps are left out, because what they share depends on the order.
     """
     needed = sorted(step_graph.needed)
     bit = {s: 1 << k for k, s in enumerate(needed)}
@@ -54,7 +54,7 @@ def least_peak_bytes(step_graph: StepGraph, most_states: int) -> int | None:
             pieces.append((piece.bytes, writers, users, p in step_graph.initial, p in step_graph.final))
 
     def live(before: int, after: int) -> int:
-        """Bytes alive in the step that leads from one set to the other."""
+        """Bytes live in the step that leads from one set to the other."""
         return sum(
             b
             for b, writers, users, at_start, kept in pieces
@@ -134,7 +134,7 @@ def two_depths(rows: int) -> bytes:
 
 
 def test_rows_wait_in_their_smallest_form() -> None:
-    """Depth-first, the short branch is made when it is asked for, and wide rows wait. Polished, narrow rows wait."""
+    """Depth-first, the short branch is made when it is asked for, so wide rows wait. Polished, narrow rows wait."""
     split, step_graph = prepared(two_depths(12))
     _, before = scheduled(split)
     after = polished(step_graph, before, split.stock, 10_000)
@@ -143,7 +143,7 @@ def test_rows_wait_in_their_smallest_form() -> None:
 
 
 def test_the_bound_is_what_the_widest_step_cannot_do_without() -> None:
-    """The third convolution's first row needs two rows of the second, those three of the first: rows of 16, 8 and 4 bytes."""
+    """The first row of convolution 3 needs two rows of convolution 2, and these three of convolution 1 (4, 8, 16 bytes)."""
     b = Builder((1, 8, 4, 1))
     split, step_graph = prepared(b.finish(b.conv(b.conv(b.conv(b.input, 4), 2), 1)))
     _, found = scheduled(split)

@@ -1,4 +1,4 @@
-"""The bytes of a program: what encode lays down, decode gives back; everything else is refused with one sentence."""
+"""The bytes of a program: decode gives back what encode wrote, and refuses all other bytes with one sentence."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def test_no_two_fields_of_a_record_have_the_same_name(record: Record) -> None:
 
 
 def test_a_window_comes_first_in_its_record() -> None:
-    """So that rows are found through it without a look at the kind."""
+    """So that rows are looked up through it, whatever the kind."""
     for kind in kinds.KINDS:
         record = kind.record
         position = [k for k, m in enumerate(record.members) if isinstance(m, Block) and m.record is WINDOW]
@@ -533,7 +533,7 @@ def test_the_executor_accepts_every_well_formed_program(program: Program) -> Non
 @settings(deadline=None, max_examples=200)
 @given(programs(), st.data())
 def test_the_executor_accepts_whatever_is_decoded(program: Program, data: st.DataObject) -> None:
-    """A changed program that decode lets pass is one that the C executor's prepare lets pass too."""
+    """A changed program that decode accepts is accepted by the C executor's prepare, too."""
     blob = bytearray(encode(program))
     at = data.draw(st.integers(0, program_bytes_without_constants(bytes(blob)) - 4))
     blob[at] = data.draw(st.integers(0, 255))

@@ -26,7 +26,7 @@ _WIDTHS = {"uint8_t": (0, 8), "int16_t": (-1, 16), "uint16_t": (0, 16), "int32_t
 
 
 def verdicts(blob: bytes) -> tuple[str, str]:
-    """What each of the two says: an empty text is yes."""
+    """The verdicts of both. An empty text means that the program is accepted."""
     try:
         decode(blob)
         ours = ""
@@ -46,7 +46,7 @@ SEEDS = [blob for blob in program_seeds() if len(blob) < 6000]
 
 
 def values(field: Field, now: float) -> Iterator[float]:
-    """What is at and around the limits of a field, and around what it holds."""
+    """Values at and around the limits of a field, and around its present value."""
     if field.ctype == "float":
         yield from (0.0, -1.0, 1.0, 3.5, float("inf"), float("-inf"), float("nan"), 1e-45)
         return
@@ -77,7 +77,7 @@ def records_of(blob: bytes) -> Iterator[tuple[str, Record, int]]:
 
 
 def one_of_each() -> list[tuple[bytes, Record, int]]:
-    """Each sort of record, and those of each kind of op, where two of the seeds have it first."""
+    """Each sort of record and each kind of op, in the first two seeds that have it."""
     found: dict[str, list[tuple[bytes, Record, int]]] = {}
     for blob in SEEDS:
         for name, record, at in records_of(blob):
@@ -89,7 +89,7 @@ def one_of_each() -> list[tuple[bytes, Record, int]]:
 
 @pytest.mark.parametrize("part", range(8))
 def test_both_agree_around_every_limit(part: int) -> None:
-    """Each field of each record alone; some changes must be accepted, and most refused."""
+    """Each field of each record is changed alone. Some changes must be accepted, and most refused."""
     accepted = refused = 0
     for blob, record, at in one_of_each()[part::8]:
         now = record.unpack(blob, at)

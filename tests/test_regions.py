@@ -1,4 +1,4 @@
-"""What of a network is split, what stays stock and why, and which rewrites and reshapes come with it."""
+"""Which operators of a network are split, which stay stock and why, and which rewrites and reshapes come with it."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_an_operator_that_may_do_more_than_compute_is_kept_with_what_it_reads() 
     assert drop_dead(graph, SPLITTERS.keys()) is graph
 
 
-# What comes of it.
+# The result.
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

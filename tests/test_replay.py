@@ -197,7 +197,7 @@ def test_an_element_wise_op_may_write_the_row_it_reads(kind: OpKind) -> None:
 
 
 def _upsampling(kind: OpKind, out_address: int) -> Program:
-    """Two rows of two pixels at 0 and 2, three rows of two computed; the third reads row 1 alone. Output from row 2 on."""
+    """Two rows of two pixels, at 0 and 2, become three rows. The third reads row 1 only; output begins at row 2."""
     names = ("kernel_rows", "kernel_columns", "stride_rows", "stride_columns", "pad_rows", "pad_columns")
     params = dict(zip(names, (1, 1, 2, 1, 0, 0), strict=True))
     if kind is OpKind.RESIZE_NEAREST:
@@ -274,7 +274,7 @@ def test_a_one_by_one_convolution_may_not_write_the_pixel_it_reads() -> None:
 @settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_a_changed_program_that_passes_still_gives_the_right_answer(data: st.DataObject) -> None:
-    """Rows moved and steps exchanged at random: whenever the replay sees nothing wrong, the output is unchanged."""
+    """Rows are moved and steps exchanged at random. Whenever replay accepts the result, the output is unchanged."""
     program = small_network()
     for _ in range(data.draw(st.integers(1, 3))):
         if data.draw(st.booleans()):

@@ -1,4 +1,4 @@
-"""The JSON record holds what it promises, and its numbers hang together."""
+"""The JSON record has all its fields, and its numbers are consistent."""
 
 import copy
 import hashlib
@@ -30,7 +30,7 @@ SCHEMA_1 = {
     "verified": {"inputs", "bit_exact"},
     "goal": {"max_arena_bytes", "met"},
 }  # fmt: skip
-"""Keys that may never go away; others may come."""
+"""Keys that must stay. New ones may be added."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_every_field_of_the_schema_says_what_it_means():
 
 
 def test_an_operator_counts_once_however_often_it_is_computed():
-    """A map that is looked at as a whole before it is scaled: the operator that makes it is computed for both readers."""
+    """A map is summed up as a whole before it is scaled. The operator that makes it is computed for both readers."""
     b = Builder((1, 24, 24, 4))
     wide = b.conv(b.input, 16)
     scales = b.conv(b.mean(wide, keep_dims=True), b.shape(wide)[-1], 1, 1)

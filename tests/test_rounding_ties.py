@@ -1,4 +1,4 @@
-"""Ratios of scales are doubles in the pinned wheel, float32 in older TFLM sources: it shows where a result is a tie.
+"""Ratios of scales are doubles in the pinned wheel, float32 in other TFLM sources. The difference shows at ties.
 
 Each case is a pair of scales at which the two give different bytes for some input.
 """

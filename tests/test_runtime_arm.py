@@ -70,19 +70,19 @@ def compile_objects(
 
 
 def kernel_sources() -> tuple[list[Path], list[Path]]:
-    """Portable files that have variants, and the variants with what they share."""
+    """Portable files that have variants, and the variants with their shared files."""
     variants = [path for path in executor_units() if path.stem.startswith(tuple(map(kernels, ("dsp", "helium"))))]
     portable = {re.sub(r"_kernels_(dsp|helium)_", "_kernels_portable_", path.stem) for path in variants}
     return [path for path in executor_units() if path.stem in portable], variants
 
 
 def kernels(folder: str) -> str:
-    """How the names of all units of one folder of kernels begin."""
+    """The prefix of the names of all units of one folder of kernels."""
     return f"split_nn_kernels_{folder}_"
 
 
 RAM_ENDS = {"mps2": ["-DRAM_END=0x20400000u", "-DGUARD_BY_MPU"], "mps3_an547": ["-DRAM_END=0x20080000u"]}
-"""The first address behind the RAM. Every access there must fault; where QEMU has something there, the MPU sees to it."""
+"""The first address behind the RAM. Every access there must fault. Where QEMU has memory there, the MPU forbids it."""
 
 
 def image(board: Board, folder: Path, cases: int, seed: int, optimization: str, *more: str) -> Path:
@@ -135,7 +135,7 @@ def test_a_board_gets_its_own_variant_and_no_other(name: str, tmp_path: Path) ->
 
 
 def test_without_unaligned_loads_a_core_with_dsp_gets_the_portable_kernels(tmp_path: Path) -> None:
-    """The DSP kernels load words from any address, which code for strict alignment must not do."""
+    """DSP kernels load words from any address. Code for strict alignment must not do that."""
     portable, variants = kernel_sources()
     objects = compile_objects(board_named("m4"), tmp_path, [*portable, *variants], ["-mno-unaligned-access"])
     for out in objects:

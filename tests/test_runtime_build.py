@@ -150,11 +150,11 @@ KERNELS_OF = {
 
 
 SOURCES_OF_KINDS = [path for path in executor_sources() if not path.is_relative_to(EXECUTOR_FOLDER / "kernels")]
-"""What depends on the kinds that a build has."""
+"""The sources that depend on the kinds that a build has."""
 
 
 def build_portable_kernels(archive: Path) -> None:
-    """The kernels, which know nothing of the kinds that a build has."""
+    """The kernels. They do not depend on the kinds that a build has."""
     objects = archive.with_suffix(".objects")
     objects.mkdir()
     for source in executor_units():
@@ -165,7 +165,7 @@ def build_portable_kernels(archive: Path) -> None:
 
 
 def linked_kernels(mask: int, folder: Path) -> set[str]:
-    """The kernels in a program that prepares and runs programs with nothing but the kinds of step in `mask`."""
+    """The kernels that are linked into an executor of the kinds of step in `mask`."""
     flags = ["-O0", "-ffunction-sections", f"-DSPLIT_NN_KINDS=UINT64_C({mask:#x})", "-DSPLIT_NN_PORTABLE"]
     roots = ["-nostartfiles", "-Wl,--gc-sections,-e,split_nn_run,-u,split_nn_prepare"]
     kernels = made_once("portable_kernels.a", build_portable_kernels)
@@ -216,7 +216,7 @@ GENERATIONS = {
 
 
 def build_c_of_the_operator(archive: Path) -> None:
-    """What is C in the operator: the same for every generation."""
+    """The objects of the operator's C files, which are the same for every generation of TFLM."""
     objects = archive.with_suffix(".objects")
     objects.mkdir()
     for source in (*executor_units(), RUNTIME / "tflm" / "tflm_split_call.c"):

@@ -1,4 +1,4 @@
-"""What each portable C kernel computes, against a reference written from the definition, over all sorts of geometry."""
+"""Each portable C kernel computes the same as a reference written from the definition, for random geometries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def int8s(rng: np.random.Generator, *shape: int) -> Array:
 
 @st.composite
 def windows(draw: st.DrawFn, dilated: bool = True) -> dict[str, int]:
-    """Any window, padded or cropped on every side, that touches its input from somewhere."""
+    """A random window, padded or cropped on every side. Some output pixel touches the input."""
     values = {}
     for axis in ("rows", "columns"):
         values[f"kernel_{axis}"] = draw(st.integers(1, 4))
@@ -52,7 +52,7 @@ def taps(x: Array, window: dict[str, int], shape: tuple[int, int]) -> tuple[Arra
 def requantization(
     scene: Scene, rng: np.random.Generator, channels: int, per_channel: bool, low: int, high: int, taps: int
 ) -> tuple[Fields, Array, Array]:
-    """The fields and the arrays of multipliers and shifts that bring a sum of `taps` products into about 8 bits."""
+    """(fields, multipliers, shifts) that scale a sum of `taps` products to about 8 bits."""
     entries = channels if per_channel else 1
     multipliers = rng.integers(1 << 30, 1 << 31, entries, dtype=np.int64).astype(np.int32)
     shifts = (-rng.integers(4, 9, entries) - taps.bit_length() // 2).astype(np.int8)
@@ -68,13 +68,13 @@ def requantization(
 
 
 def window_of(**fields: int) -> dict[str, int]:
-    """The window of one pixel, but for `fields`."""
+    """A window of one pixel with other values for `fields`."""
     ones = {f"{name}_{axis}": 1 for name in ("kernel", "stride", "dilation") for axis in ("rows", "columns")}
     return {**ones, "pad_rows": 0, "pad_columns": 0, **fields}
 
 
 def weighted(scene: Scene, weights: Array, summed: int | tuple[int, ...], bias: Array | int, zero_point: int) -> Fields:
-    """The fields of weights whose axes `summed` are added up for one output, and of a bias with the zero point folded in."""
+    """The fields of weights and of a bias with the zero point folded in. An output sums over the axes `summed`."""
     folded = wrap(bias - zero_point * weights.astype(np.int64).sum(summed)).astype(np.int32)
     constants = {"weights_offset": scene.constant(weights), "bias_offset": scene.constant(folded)}
     return {**constants, "input_zero_point": zero_point}
@@ -232,7 +232,7 @@ def test_requantisation_over_all_magnitudes() -> None:
 
 
 def touches_everywhere(window: dict[str, int], in_shape: tuple[int, int], out_shape: tuple[int, int]) -> bool:
-    """Does every window have a tap inside?"""
+    """Whether every window has a tap inside its input."""
     _, inside = taps(np.zeros((*in_shape, 1), np.int8), window, out_shape)
     return bool(inside.any((2, 3)).all())
 
@@ -414,7 +414,7 @@ def test_floats_may_be_quantised_where_they_lie() -> None:
 
 
 def softmax_reference(exps: Array, x: Array) -> Array:
-    """The quotient that TFLM approaches with Newton's iterations, in floating point."""
+    """SOFTMAX in floating point. TFLM approximates the quotient with Newton's iterations."""
     below = x.max(-1, keepdims=True).astype(np.int64) - x
     counted = below < len(exps)
     e = np.where(counted, exps[np.minimum(below, len(exps) - 1)].astype(np.float64), 0)
@@ -615,7 +615,7 @@ def test_dense_fed_row_by_row(
 
 @pytest.mark.parametrize("kind", [OpKind.DEPTHWISE, OpKind.AVERAGE_POOL, OpKind.MAX_POOL])
 def test_a_channel_wise_window_of_one_column_may_write_a_row_it_reads(kind: OpKind) -> None:
-    """The last row of three takes the place of the oldest of its window."""
+    """The output row takes the place of the oldest of the three rows of its window."""
     rng = np.random.default_rng(int(kind))
     scene = Scene(rng)
     x, weights = int8s(rng, 3, 4, 40), int8s(rng, 3, 1, 40)

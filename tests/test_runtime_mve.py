@@ -51,7 +51,7 @@ def build(folder: Path, sources: list[Path], *flags: str) -> list[Path]:
 
 
 def image(folder: Path, mve: list[Path]) -> Path:
-    """The MVE kernels, the portable ones under the names portable_*, and what compares them."""
+    """An image with the MVE kernels, the portable ones as portable_*, and the code that compares them."""
     renamed = [f"-Dsplit_nn_{name}=portable_{name}" for name in FUNCTIONS]
     portable = [SPLIT_NN / "kernels" / "portable" / f"{name}.c" for name in PORTABLE_FILES]
     objects = build(folder / "portable", portable, "-std=c99", "-DSPLIT_NN_PORTABLE", *renamed)
@@ -76,7 +76,7 @@ def console(elf: Path) -> str:
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """Per suite, "agreed 800" or "differs_at_seed 17"; nothing for the suites after a fault."""
+    """Suite -> "agreed 800" or "differs_at_seed 17". Suites after a fault are missing."""
     said = console(image(tmp_path_factory.mktemp("variants") / "image", mve_sources()))
     return dict(line.split(" ", 1) for line in said.splitlines() if line.count(" ") == 2)
 

@@ -1,4 +1,4 @@
-"""A malformed program is refused by `split_nn_prepare`; whatever it accepts runs without touching a byte outside.
+"""`split_nn_prepare` refuses malformed programs. Programs that it accepts touch no byte outside of their memory.
 
 `every_op` is one program with an op of each kind. Fields of its bytes are set to what they must not be; hundreds of
 random mutations run under the address and undefined-behaviour sanitizers.
@@ -147,7 +147,7 @@ def every_op() -> Program:
 
 
 def moves_of(program: Program) -> tuple[Move, ...]:
-    """Two rows on a detour by the place of another, one of them later once more."""
+    """Rows 0 and 1 of storage 1 change places, and row 0 goes back later. A row of storage 2 moves to where it is."""
     first, second = program.storages[1].addresses[:2]
     assert first is not None and second is not None
     return (
@@ -162,7 +162,7 @@ KINDS = tuple(op.kind for op in every_op().ops)
 
 
 def place(blob: bytes, record: Record, index: int) -> int:
-    """Where record `index` of its table lies; parameters are found through op `index`, a number or the op's kind."""
+    """The offset of record `index` of its table. For parameters, `index` is the number or the kind of the op."""
     if isinstance(index, OpKind):
         index = KINDS.index(index)
     header = HEADER.unpack(blob, 0)
@@ -303,7 +303,7 @@ TOUCHED = [
 
 @pytest.mark.parametrize(("kind", "role"), TOUCHED)
 def test_each_kind_of_step_is_checked_for_rows_without_address(kind: OpKind, role: str) -> None:
-    """One op alone, its rows in a table of no addresses; the other views keep theirs."""
+    """One op alone. The rows of one view get a table without addresses, the other views keep theirs."""
     blob = bytearray(encode(every_op()))
     header = HEADER.unpack(bytes(blob), 0)
     view = int(OP.unpack(bytes(blob), place(bytes(blob), OP, KINDS.index(kind)))[role])
@@ -414,7 +414,7 @@ FLOATS, PIXEL = 4, 5
     ],
 )
 def test_views_of_the_wrong_type_or_shape(kind: OpKind, fields: dict[str, int], fault: str) -> None:
-    if kind is OpKind.LUT and fault == CONSTANT_FAULT:  # a table of 256 floats would reach beyond the constants
+    if kind is OpKind.LUT and fault == CONSTANT_FAULT:  # a table of 256 floats would end beyond the constants
         end = len(encode(every_op()))
         params = bytearray(changed(OP, KINDS.index(kind), **fields))
         at = place(bytes(params), kinds.of(kind).record, KINDS.index(kind))
@@ -425,7 +425,7 @@ def test_views_of_the_wrong_type_or_shape(kind: OpKind, fields: dict[str, int], 
 
 
 def test_a_table_has_entries_of_one_byte_or_of_four() -> None:
-    """Found by the fuzzer: entries of two were read and written as four, beyond the table and the workspace."""
+    """Found by the fuzzer: entries of two bytes were read and written as four, beyond the table and the workspace."""
     storages = (Storage(2, 1, (0,)), Storage(8, 1, (4,)))
     views = (View(0, 0, 1, 1, 2, 2), View(1, 0, 1, 1, 2, 8, 0, 4))
     table = Op(OpKind.LUT, 1, 0, {"table_offset": 0})
@@ -461,7 +461,7 @@ def test_windows(kind: OpKind, fields: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("name", ["stride_columns", "dilation_columns", "pad_columns"])
 def test_a_window_reaches_no_further_than_an_int32_counts_bytes(name: str) -> None:
-    """A single pixel may have any stride; kernels multiply with it all the same."""
+    """The stride of a row of one pixel may have any value, but kernels multiply with it."""
     storages = (Storage(1, 1, (0,)), Storage(1, 1, (4,)))
     views = (View(0, 0, 1, 1, 1, 1 << 24), View(1, 0, 1, 1, 1, 1))
     constants = (b"\x01", int32s(0), int32s(1 << 30), b"\xff")
@@ -692,7 +692,7 @@ def test_no_random_mutation_makes_the_executor_misbehave(tmp_path: Path) -> None
 
 
 def test_sums_that_overflow_wrap(tmp_path: Path) -> None:
-    """A program whose every constant is as large as it can be: no overflow of an int32 may be undefined behaviour."""
+    """All constants of the program are as large as possible. No overflow of an int32 may be undefined behaviour."""
     blob = bytearray(encode(every_op()))
     constants = int(HEADER.unpack(bytes(blob), 0)["constants_offset"])
     conv = kinds.of(OpKind.CONV).record.unpack(

@@ -1,4 +1,4 @@
-"""The operator in the unmodified `tflite-micro` wheel: it runs where its plan is honoured, and refuses elsewhere."""
+"""The operator in the unmodified `tflite-micro` wheel. It runs where TFLM follows its plan, and refuses elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
 schema = pytest.importorskip("tflite_micro.tensorflow.lite.micro.python.schema_py_generated")
 
 Tensor = tuple[tuple[int, ...], int, bytes | None, tuple[float, int] | None]
-"""Shape, schema type, constant bytes, (scale, zero point)."""
+"""(shape, schema type, constant bytes, (scale, zero point)) of a tensor."""
 INT8 = schema.TensorType.INT8
 FLOAT32 = schema.TensorType.FLOAT32
 
@@ -218,7 +218,7 @@ REGISTRATION_BYTES, CAPACITY = 56, 200
 
 
 def resolver(vtable: int, count: int, *, invoke: int = 1, code: int = 32) -> Any:
-    """Memory as a resolver would have it, `count` entries filled in."""
+    """The memory of an op resolver with `count` entries filled in."""
     memory = ctypes.create_string_buffer(8 + CAPACITY * REGISTRATION_BYTES + 8)
     ctypes.c_uint64.from_buffer(memory, 0).value = vtable
     for i in range(min(count, CAPACITY)):

@@ -1,4 +1,4 @@
-"""Which scratch do stock kernels ask for? Every size is checked against the head TFLM itself reports."""
+"""How much scratch do stock kernels ask for? Every size is compared with the head that TFLM reports."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from tflm_split.verify.tflm import run_in_tflm
 
 
 def scratch_in(data):
-    """Scratch of the only operator of this file, after TFLM agreed with the head that follows from it."""
+    """Scratch of the only operator of this file. TFLM must measure the head that follows from it."""
     model = read_model(data)
     assert len(model.graph.operators) == 1
     assert scratch_is_known(model.graph.operators[0].kind)

@@ -43,7 +43,7 @@ def tflm() -> Iterator[TflmServer]:
 
 
 def strided_block(height: int = 16, width: int = 16) -> bytes:
-    """A pointwise expansion to 32 channels, a depthwise convolution of stride 2, a projection: an inverted residual."""
+    """An inverted residual: pointwise expansion to 32 channels, depthwise convolution of stride 2, projection."""
     b = Builder((1, height, width, 8))
     x = b.conv(b.inputs[0], 32, 1, 1)
     x = b.depthwise(x, 3, 3, 2)
@@ -51,7 +51,7 @@ def strided_block(height: int = 16, width: int = 16) -> bytes:
 
 
 def start_of(model: bytes) -> Candidate:
-    """The schedule of rows alone."""
+    """The schedule without groups, copies or tiles: rows alone."""
     graph = read_model(model).graph
     split = rewritten_split(graph, SplitOptions())
     step_graph = build_step_graph(split)
@@ -97,14 +97,14 @@ def test_no_slowdown_is_allowed_at_1_0() -> None:
 
 
 def windows_around_a_pointwise_convolution() -> bytes:
-    """Its row may take the place of the one it reads; two 3x3 convolutions keep three rows on both sides."""
+    """The row of a pointwise convolution may replace the row it reads. The 3x3 convolutions around it keep three rows each."""
     b = Builder((1, 16, 8, 4))
     x = b.conv(b.conv(b.inputs[0], 16, 3, 1), 16, 1, 1)
     return b.finish(b.conv(b.conv(x, 16, 3, 1), 4, 1, 1))
 
 
 def rows_right_on_what_they_read(plan: Plan) -> int:
-    """Steps of convolutions that cannot take two pixels at a time because their row lies on one they read."""
+    """Steps of convolutions that cannot take two pixels at a time, because their output row overlaps a row they read."""
     return sum(
         sharing(r.program, op, step.row, addresses) == (False, 1)
         for r in plan.regions

@@ -1,4 +1,4 @@
-"""A memory size is written in one way by the whole project."""
+"""The whole project writes and reads memory sizes in one way."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A slice of step 1 is a window onto its input: nothing is copied, and rows nobody reads are never computed."""
+"""A slice of step 1 is a window onto its input. Nothing is copied, and rows that nobody reads are not computed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ints(*values: int) -> T:
 def network(
     shape: Sequence[int], cut: Op, extra: Sequence[T], parts: Sequence[Sequence[int]], seen: bool = False
 ) -> bytes:
-    """A 1x1 convolution, `cut` (inputs and outputs named from tensor 4 on) and a RELU of every part.
+    """A 1x1 convolution, the operator `cut` (its tensors count from 4), and a RELU of every part.
 
     With `seen` the first part is an output of the model as well.
     """

@@ -49,7 +49,7 @@ def inputs_of(model: bytes, count: int = 3) -> list[list[np.ndarray]]:
 def check(
     tflm: TflmServer, model: bytes, *, all_split: bool = False, inputs: list[list[np.ndarray]] | None = None
 ) -> None:
-    """`all_split`: nothing may be left to a stock operator. `inputs`: others than any bytes."""
+    """Every compilation gives TFLM's bytes, on `inputs` or random ones. `all_split`: no operator may stay stock."""
     inputs = inputs or inputs_of(model)
     original = tflm.run(model, inputs)
     compiled = list(every_compilation(model))
@@ -186,13 +186,13 @@ def test_several_regions_inputs_and_outputs(tflm: TflmServer) -> None:
 
 
 def corner_unread_input_rows(n: Network) -> tuple[int, ...]:
-    """Most rows of the first input are never read, yet the application writes all of them next to the second input."""
+    """Most rows of the first input are never read. The application writes all of them, next to the second input."""
     second = n.add_input((1, 1, 1, 16))
     return n.pool(n.input, 1, 1, (4, 4), "VALID", kind="MAX_POOL_2D"), n.unary("LOGISTIC", second)
 
 
 def corner_rows_skipped_beyond_a_stock_operator(n: Network) -> tuple[int, ...]:
-    """Another region reads every other row only; TFLM sees the tensor whole."""
+    """Another region reads every other row only, but TFLM sees the whole tensor."""
     made, turned = n.conv(n.input, 4), n.reversed(n.input)
     return n.conv(made, 4, 1, 1, 2, "VALID"), turned
 
@@ -263,7 +263,7 @@ def corner_reshape_of_a_slice(n: Network) -> tuple[int, ...]:
 
 
 def corner_row_slice_of_an_input_cut_finer(n: Network) -> tuple[int, ...]:
-    """Another reader wants pixels, so the slice starts many pieces, not two, into the input."""
+    """Another reader needs single pixels as pieces, so the slice starts many pieces into the input, not two."""
     pixels = n.unary("LOGISTIC", n.reshape(n.input, (1, 64, 4)))
     part = n.sliced(n.input, (0, 2, 0, 0), (1, 4, 8, 4), False)
     return pixels, n.unary("TANH", n.reshape(part, (1, 32, 4)))
@@ -294,7 +294,7 @@ def test_a_dense_layer_over_shapes_without_rows_stays_stock(tflm: TflmServer, sh
 
 @st.composite
 def transposed_convolutions(draw: st.DrawFn) -> bytes:
-    """A table, a TRANSPOSE_CONV of any geometry, and a convolution over it, so that rows come and go on both sides."""
+    """A table, a TRANSPOSE_CONV of any geometry, and a convolution, so that rows stream on both sides."""
     b = Builder((1, draw(st.integers(1, 9)), draw(st.integers(2, 7)), 3), seed=draw(st.integers(0, 999)))
     rng = b.rng
     size = b.shape(b.input)[1:3]
@@ -302,7 +302,7 @@ def transposed_convolutions(draw: st.DrawFn) -> bytes:
     stride = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     padding = draw(st.sampled_from(["SAME", "VALID"]))
     extra = draw(st.integers(0, 2)), draw(st.integers(0, 2))
-    if size[0] == 1:  # rows run along the width, and must go on doing so
+    if size[0] == 1:  # rows run along the width, and must stay so
         stride, padding, extra, kernel = (1, stride[1]), "SAME", (0, extra[1]), (draw(st.integers(1, 2)), kernel[1])
     out = tuple(
         n * s + e if padding == "SAME" else (n - 1) * s + k + e
@@ -337,7 +337,7 @@ def transposed_convolutions(draw: st.DrawFn) -> bytes:
 
 
 def table(b: Builder, source: int) -> int:
-    """A LOGISTIC of `source`, written without the builder's float run."""
+    """A LOGISTIC of `source`, added without the builder's float run."""
     b.tensors.append(T(b.shape(source), scale=1 / 256, zero_point=-128))
     b.operators.append(Op("LOGISTIC", [source], [len(b.tensors) - 1]))
     return len(b.tensors) - 1

@@ -44,7 +44,7 @@ def transposed(
     shape: T | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> RowOp:
-    """2 channels to 3, the bias 7, 8, 9, weights 0, 1, 2, ..."""
+    """A model: TRANSPOSE_CONV of 2 channels to 3, with bias 7, 8, 9 and weights 0, 1, 2, ..."""
     weights = np.arange(3 * kernel[0] * kernel[1] * channels).astype(np.int8).reshape(3, *kernel, channels)
     tensors = [
         shape or numbers(1, *out, 3),

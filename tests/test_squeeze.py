@@ -1,4 +1,4 @@
-"""The loops in C and their Python twins take the same decisions; squeezing finds what no order of placing finds."""
+"""The loops in C decide as their Python twins do. Squeezing finds layouts that no order of placing finds."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_two_bodies_must_keep_from_each_other_is_the_same_from_both_sides(p
 
 
 def staggered() -> list[Body]:
-    """Rows of two sizes that outlive each other in turns: whatever is placed first leaves holes that do not fit."""
+    """Rows of two sizes with staggered lifetimes. Whatever is placed first leaves holes that do not fit the others."""
     return [Body((Span(k, k + 4 + k % 3, 0, 60 if k % 2 else 100),), 4) for k in range(30)]
 
 

@@ -1,4 +1,4 @@
-"""What a model remembers, and what it runs in other subgraphs, comes through a split unharmed.
+"""State that a model keeps, and subgraphs that it runs, survive a split.
 
 Original and optimised model each run on one interpreter over a long sequence of inputs; every output of every step must
 be the same, byte for byte. The optimised models here really have a region: operators of the main graph are split around
@@ -29,7 +29,7 @@ needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of rea
 
 
 def inputs_over_time(graph: Graph, seed: int = 5) -> list[tuple[np.ndarray, ...]]:
-    """`STEPS` inputs: random and smooth in turn, one held for a while, as a stream has them."""
+    """A stream of `STEPS` inputs: random and smooth in turn, and one that is held for a while."""
     entries = comparing.test_inputs(graph, STEPS, seed)
     return [entries[k - k % 8] if k % 16 >= 8 else entry for k, entry in enumerate(entries)]
 
@@ -94,7 +94,7 @@ def conditional_network(state_at: int | None) -> bytes:
 
 @pytest.mark.parametrize("state_at", [None, 1, 3, 5])
 def test_regions_around_a_conditional_and_state_inside_it(state_at: int | None, tmp_path: Path) -> None:
-    """TFLM would not allocate the state when the main graph's tensor of the same number is planned offline."""
+    """TFLM does not allocate the state if the main graph's tensor of the same number is planned offline."""
     path = tmp_path / "conditional.tflite"
     path.write_bytes(conditional_network(state_at))
     result = splits_and_stays_equal(path)
@@ -154,7 +154,7 @@ ODD = (
 def test_an_odd_model_stays_equal_over_a_long_sequence(name: str) -> None:
     path = CORPUS / "odd" / f"{name}.tflite"
     result = splits_and_stays_equal(path)
-    if result.plan is None:  # its tiny arena gains nothing, but its split must be right
+    if result.plan is None:  # splitting gains nothing in its tiny arena, but must be right
         for compiled in every_compilation(path.read_bytes()):
             assert_stays_equal(path, compiled.optimized)
     before, after = read_model(path), read_model(result.model)

@@ -1,4 +1,4 @@
-"""Which tensors share bytes, into which rows a storage is cut, and how an op sees them."""
+"""Which tensors share bytes, into which rows is a storage cut, and how does an op see it?"""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_a_part_made_before_a_stock_operator_is_copied() -> None:
 
 
 def bytes_of(tensor: int, shapes: Mapping[int, Sequence[int]], aliases: Mapping[int, Alias]) -> np.ndarray:
-    """Root byte of every byte of `tensor`, alias by alias."""
+    """For each byte of `tensor`, the byte of its root, followed alias by alias."""
     if tensor not in aliases:
         return np.arange(int(np.prod(shapes[tensor])))
     alias = aliases[tensor]
@@ -209,7 +209,7 @@ def bytes_of(tensor: int, shapes: Mapping[int, Sequence[int]], aliases: Mapping[
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_chain_of_windows_is_one_window(data: st.DataObject) -> None:
-    """Slices of slices (a concatenation's part is one, too), each a box inside the last."""
+    """Slices of slices, each a box inside the one before. (A part of a concatenation is one, too.)"""
     shapes: dict[int, tuple[int, ...]] = {0: (1, 8, 6, 4)}
     aliases = {}
     for t in range(1, data.draw(st.integers(2, 4), label="length")):
@@ -235,7 +235,7 @@ def test_columns_of_a_map_that_becomes_channels_of_another_lie_further_apart() -
 
 
 def test_a_row_slice_is_counted_in_the_rows_of_its_storage() -> None:
-    """Somebody reads the input pixel by pixel, so row 2 of the map is piece 12 of its storage."""
+    """Another op reads the input pixel by pixel, so row 2 of the map is piece 12 of its storage."""
     n = network(1, 8, 6, 4)
     pixels = n.unary("LOGISTIC", n.reshape(n.input, (1, 48, 4)))
     part = n.sliced(n.input, (0, 2, 0, 0), (1, 3, 6, 4), False)

@@ -1,4 +1,4 @@
-"""The depth-first order: rows are made when asked for, in an order that can run, and never in vain."""
+"""The depth-first order can run. It makes rows when they are asked for, and none that nobody reads."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_needed_is_what_an_output_a_stock_operator_or_another_region_can_see(mod
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), st.booleans())
 def test_a_step_reads_only_what_an_earlier_step_it_depends_on_has_written(model: bytes, in_place: bool) -> None:
-    """Straight from the pieces: some writer of everything read, unless it was there from the start."""
+    """Checked on the pieces: each piece that is read has an earlier writer, unless it was there from the start."""
     split, step_graph, _ = prepared(model, in_place)
     for step in step_graph.steps:
         before = {p for d in step.depends for p in step_graph.steps[d].writes}

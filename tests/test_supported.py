@@ -1,4 +1,4 @@
-"""SUPPORTED.md says what the compiler does: it is generated, fresh, and leaves out no operator that real models have."""
+"""SUPPORTED.md is generated, fresh, and leaves out no operator of real models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="module")
 def rendered() -> tuple[str, Mapping[tuple[str, str], str]]:
-    """The text the script would write, and its answers by operator and type."""
+    """The text that the script writes, and its answers by operator and type."""
     sys.path.insert(0, str(ROOT / "scripts"))
     try:
         import write_supported

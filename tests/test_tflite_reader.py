@@ -282,7 +282,7 @@ def answer(data):
 
 
 def assert_some_refused(answers):
-    """Damage was noticed, and damage that does not matter was not."""
+    """Some damaged files were refused, and some with harmless damage were read."""
     refused = sum(isinstance(found, InputError) for found in answers)
     assert len(answers) // 20 < refused < len(answers)
 
@@ -329,7 +329,7 @@ class TestDamage:
         assert time.monotonic() - start < 1
 
     def test_a_file_that_unfolds_to_billions_of_tables_is_refused_in_bounded_time(self):
-        """1,000 subgraph entries that are all one subgraph, with 10,000 tensor entries that are all one tensor."""
+        """1,000 subgraph entries refer to one subgraph, which has 10,000 entries that refer to one tensor."""
         tree = schema.unpack(chain_bytes())
         tree.subgraphs[0].tensors *= 2000
         tree.subgraphs *= 1000

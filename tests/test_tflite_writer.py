@@ -37,7 +37,7 @@ def file_of(model, edit):
 
 
 def round_trip(model):
-    """The model's file written anew with nothing changed: same object tree, every buffer now 16-byte aligned."""
+    """Write the model's file again without changes: the same object tree, and every buffer 16-byte aligned."""
     return file_of(model, Edit(drop_unused_tensors=False))
 
 
@@ -73,7 +73,7 @@ class TestRoundTrip:
     @needs_corpus
     @pytest.mark.parametrize("path", corpus_files("models"))
     def test_tflm_computes_the_same_in_the_same_arena(self, path, tmp_path):
-        """Rewritten: the very same. Without tensors nobody names: same outputs in an arena that is no larger."""
+        """Written again, it has the same outputs and arena. Without unused tensors, its arena is no larger."""
         model = read_model(path)
         original, rewritten, pruned = run_in_tflm(
             model, tmp_path, model.original, round_trip(model), file_of(model, Edit())
@@ -291,7 +291,7 @@ class TestOfflinePlan:
 
     @needs_corpus
     def test_tflm_honours_the_plan_we_write(self, tmp_path):
-        """All activations side by side: same outputs in a head of exactly their sum."""
+        """All activations lie side by side: the outputs are the same, and the head is exactly their sum."""
         model = read_model(CORPUS / "models" / "mlperf_kws_int8.tflite")
         offsets, end = {}, 0
         for tensor in model.graph.tensors:

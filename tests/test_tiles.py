@@ -1,4 +1,4 @@
-"""Chains of windows made some columns at a time: exact, and no column twice unless that is allowed."""
+"""Chains of windows in tiles of columns: exact, and no column is computed twice unless that is allowed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tflm() -> Iterator[TflmServer]:
 
 
 def pooled(width: int = 32) -> bytes:
-    """A wide map of which a pool keeps a quarter, twice."""
+    """A wide map, pooled twice; each pool keeps a quarter."""
     b = Builder((1, 16, width, 1))
     x = b.pool(b.conv(b.input, 16), 2, 2, 2, kind="MAX_POOL_2D")
     return b.finish(b.mean(b.pool(b.conv(x, 8), 2, 2, 2, kind="MAX_POOL_2D")))

@@ -1,4 +1,4 @@
-"""TRANSPOSE by rows: row for row while the rows stay outermost; else each output row is gathered from all input rows."""
+"""TRANSPOSE by rows. Where rows stay rows, an output row reads one input row; else it gathers from all of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tflm() -> Iterator[TflmServer]:
 
 
 def between_tables(shape: tuple[int, ...], order: tuple[int, ...]) -> bytes:
-    """RELU, TRANSPOSE, RELU: what is transposed, and what comes of it, is cut into rows."""
+    """RELU, TRANSPOSE, RELU: input and output of the TRANSPOSE are cut into rows."""
     turned = tuple(shape[a] for a in order)
     quantized = {"scale": 0.1, "zero_point": -3}
     tensors = [T(shape, **quantized), T(shape, **quantized), T(turned, **quantized), T(turned, **quantized)]

@@ -126,7 +126,7 @@ def test_transposed_convolutions_of_any_geometry(
     bias: str | None,
     seed: int,
 ) -> None:
-    """Of int16; the convolution that reads the output makes rows come and go on both sides."""
+    """A convolution reads the int16 output, so rows stream on both sides."""
     b = TypedBuilder("INT16", (1, *size, 3), seed)
     made = b.transposed(b.conv(b.input, 4, (1, 1)), 3, kernel, stride, padding, bias=bias, per_channel=seed % 2 == 0)
     b.conv(made, 2, (1, 1))
@@ -134,7 +134,7 @@ def test_transposed_convolutions_of_any_geometry(
 
 
 def test_a_transposed_convolution_with_a_narrow_bias_stays_stock() -> None:
-    """TFLM reads the int32 bias of an int16 TRANSPOSE_CONV as int64: nothing to be equal to."""
+    """TFLM reads the int32 bias of an int16 TRANSPOSE_CONV as int64, beyond its end. Its result is not defined."""
     b = TypedBuilder("INT16", (1, 4, 4, 3), 0)
     b.conv(b.transposed(b.conv(b.input, 4), 3, bias="narrow"), 2)
     with pytest.raises(Refusal, match="is INT32, needs INT64"):
@@ -144,7 +144,7 @@ def test_a_transposed_convolution_with_a_narrow_bias_stays_stock() -> None:
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("depthwise", [False, True])
 def test_a_convolution_of_one_channel(tflm: TflmServer, dtype: str, depthwise: bool) -> None:
-    """Its one multiplier is the one of the whole tensor."""
+    """Its only multiplier counts as that of the whole tensor."""
     b = TypedBuilder(dtype, (1, 5, 4, 1), 0)
     b.conv(b.input, 1, depthwise=depthwise, bias="wide")
     check(tflm, b.finish())

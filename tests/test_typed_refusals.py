@@ -1,4 +1,4 @@
-"""int16 and float32: what stays a stock operator and why, what no executor runs, and what no compiler may fuse."""
+"""int16 and float32: what stays stock and why, what executors refuse, and what compilers must not fuse."""
 
 from __future__ import annotations
 

@@ -77,11 +77,11 @@ def test_a_split_cell_gives_the_same_bytes_in_less_memory(name: str) -> None:
 
 
 def test_a_concatenation_before_a_convolution_need_not_exist() -> None:
-    """Two halves of 800 bytes and their concatenation of 1,600 are 3,200; halves, one row of int32 sums and output are less."""
+    """Two halves of 800 bytes and their concatenation of 1,600 are 3,200 bytes. Without it, halves, sums and output are less."""
     net = Builder((1, 10, 10, 4), seed=3)
     halves = [net.conv(net.input, 8, 1), net.conv(net.input, 8, 1)]
     graph = read_model(net.finish(net.conv(net.concat(halves), 2, 1))).graph
-    # The second half is requantised to be like the first; then the input and what it was are gone.
+    # The second half is requantised like the first. Then the input and the old second half are dead.
     assert whole_operators(split_graph(graph)).order.peak_bytes == 800 + 800 + 1600
     sums = 10 * 2 * 4
     assert rewritten_order(graph).order.peak_bytes == max(800 + 800 + 400, 800 + 800 + sums + 200)
@@ -97,8 +97,8 @@ def test_an_addition_whose_operand_dies_is_written_over_it() -> None:
 
 
 def test_a_function_of_one_tensor_is_computed_within_the_addition_that_reads_it() -> None:
-    """Two sources that are needed later, a RELU of each, and the sum written over one of these: rewritten, the sum
-    and a row of each RELU."""
+    """Before: two sources that are needed later, a RELU of each, and the sum in place of one of these. After: the
+    sources, the sum and one row of each RELU."""
     net = Builder((1, 8, 8, 4), seed=6)
     first = net.conv(net.input, 4, 1)
     second = net.conv(net.input, 4, 1)
@@ -110,7 +110,7 @@ def test_a_function_of_one_tensor_is_computed_within_the_addition_that_reads_it(
 
 
 def test_a_window_runs_over_its_dying_input_some_rows_behind() -> None:
-    """Row k of a 3x3 depthwise convolution needs rows up to k + 1 of its input, which are there yet."""
+    """Row k of a 3x3 depthwise convolution needs input rows up to k + 1, which are not overwritten yet."""
     net = Builder((1, 8, 8, 4), seed=5)
     first = net.conv(net.input, 4, 1)
     graph = read_model(net.finish(net.conv(net.depthwise(first), 4, 1))).graph

@@ -36,7 +36,7 @@ def tree_of(data):
 
 
 def run_in_tflm(model, tmp_path, *files, timeout_s=60):
-    """What TFLM says to each of these byte strings: outputs (hash), head, tail, or an error."""
+    """TFLM's result for each of these files: a hash of the outputs, head and tail, or an error."""
     paths = []
     for k, data in enumerate(files):
         paths.append(tmp_path / f"{k}.tflite")
@@ -120,7 +120,7 @@ def chain_tree():
 
 
 def chain_bytes(change=lambda tree: None):
-    """`chain_tree` as a file, after `change` had its way with it."""
+    """`chain_tree` as a file, after `change` has changed it."""
     tree = chain_tree()
     change(tree)
     return schema.pack(tree)

@@ -28,7 +28,7 @@ Inputs = Sequence[NDArray[Any]]
 
 @dataclass(frozen=True)
 class Ran:
-    """What TFLM computed, by input and output, and the arena's measured head."""
+    """TFLM's outputs, per input and output, and the measured head of the arena."""
 
     outputs: tuple[tuple[bytes, ...], ...]
     measured_head_bytes: int
@@ -118,7 +118,7 @@ def _answer(model: bytes, inputs: Sequence[Inputs]) -> tuple[tuple[tuple[bytes, 
 
 
 def _serve() -> None:
-    """Answer questions from stdin until it ends; what TFLM prints must not get between the answers."""
+    """Answer questions from stdin until it ends. TFLM's own output must not mix with the answers."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     while True:

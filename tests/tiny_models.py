@@ -284,7 +284,7 @@ _UNARY = {
     "QUANTIZE": _ACTIVATIONS["NONE"],
 }
 _SAMPLES = 3
-"""Random inputs the float run looks at to choose scales."""
+"""How many random inputs the float run uses to choose scales."""
 
 
 class Builder:

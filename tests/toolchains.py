@@ -1,4 +1,4 @@
-"""What this machine's compilers can do: a test that needs more skips with the reason the tool itself gives."""
+"""What can this machine's compilers do? A test that needs more is skipped, with the tool's own reason."""
 
 from __future__ import annotations
 

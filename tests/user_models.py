@@ -1,4 +1,4 @@
-"""Models as a user has them, for the tests of the API, the command line and the record."""
+"""Models like those of users, for the tests of the API, the command line and the record."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def float_network() -> bytes:
 
 
 def float_logistic() -> bytes:
-    """A model of which nothing can be split: its function is the C library's."""
+    """A model that cannot be split: its operator calls the C library."""
     return single_op("LOGISTIC", [T((1, 4), "FLOAT32")], T((1, 4), "FLOAT32"))
