@@ -51,7 +51,7 @@ NO_ADDRESS32 = 0xFFFFFFFF
 
 
 class StorageKind(IntEnum):
-    """How a storage gives the addresses of its rows (see the top of this file)."""
+    """How a storage gives the addresses of its rows."""
 
     AFFINE = 0
     TABLE16 = 1

@@ -70,14 +70,17 @@ class Outcome:
 
     @property
     def plan(self) -> Plan | None:
+        """The plan behind the result; None when the result is the original."""
         return self.lowered.plan if self.lowered else None
 
     @property
     def blobs(self) -> tuple[bytes, ...]:
+        """The encoded program of each region."""
         return self.lowered.blobs if self.lowered else ()
 
     @property
     def optimized(self) -> bytes:
+        """The bytes of the resulting file."""
         return (self.lowered.model if self.lowered else self.model).original
 
 

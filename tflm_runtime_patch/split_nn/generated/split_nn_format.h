@@ -91,7 +91,7 @@ enum {
     SPLIT_OP_TRANSPOSE = 43,
 };
 
-/* How a storage gives the addresses of its rows (see the top of this file). */
+/* How a storage gives the addresses of its rows. */
 enum {
     SPLIT_STORAGE_AFFINE = 0,
     SPLIT_STORAGE_TABLE16 = 1,

@@ -30,7 +30,7 @@ def covers_input(window: SlidingWindow) -> bool:
 
 
 def split_pool(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """One row op of an int8 pool. Input and output are quantised alike: TFLM does not requantise a pool."""
+    """One row op of an int8 pool. TFLM does not requantise a pool, so neither does this."""
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     window = pool_window(op, source, target)
     scale, zero_point = per_tensor(target)
