@@ -40,7 +40,7 @@ MANY_PAIRS = 300_000
 """A problem with at least this many pairs of bodies is a large one."""
 
 EXACT_TIME = 5.0
-"""The solver's deterministic time at `EXACT_EFFORT`: a count of work that takes a few seconds. It is proportional to the effort."""
+"""The solver's deterministic time at `EXACT_EFFORT`, a count of work: a few seconds. It is proportional to the effort."""
 FIRST_FIT, SQUEEZE, CP_SAT, CP_SAT_MISSING = "first fit", "squeeze", "CP-SAT", "CP-SAT asked for, not installed"
 MOVES = "moves"
 """Values of `Layout.solver`."""
