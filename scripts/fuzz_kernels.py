@@ -157,7 +157,7 @@ class _Overlaps(replay._Replay):
 
     def __init__(self, program: Program) -> None:
         super().__init__(program, ())
-        self.sums_before = {k: k for k in self.accumulator_tags}
+        self.sums_before = {k: k for k, op in enumerate(program.ops) if op.accumulator is not None}
 
     def _check_read(self, read: object) -> None:
         pass

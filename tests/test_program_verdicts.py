@@ -42,7 +42,7 @@ def agree(blob: bytes) -> bool:
     return not ours
 
 
-SEEDS = [blob for blob in program_seeds() if len(blob) < 6000]
+SEEDS = [blob for blob in program_seeds() if len(blob) <= 8192]
 
 
 def values(field: Field, now: float) -> Iterator[float]:

@@ -126,7 +126,7 @@ def test_neither_may_run_over_its_dying_row(op: RowOp) -> None:
 @pytest.mark.parametrize(
     ("fields", "kind", "reason"),
     [
-        ({"dtype": "INT16"}, "dtype", "its input is INT16, needs INT8"),
+        ({"dtype": "FLOAT32"}, "dtype", "its input is FLOAT32, needs INT8 or INT16"),
         ({"shape": T((4,), "INT32")}, "constant", "its input 0 is computed at run time, needs a constant"),
         ({"channels": 3}, "geometry", "its weights and input disagree on channels"),
         ({"kernel": (33, 2)}, "geometry", "its window spans 33 rows, at most 32 can be read at once"),

@@ -163,7 +163,7 @@ def typed_program(dtype: str) -> Program:
     x = b.conv(b.conv(b.input, 4), 4, depthwise=True)
     y = b.binary("ADD", b.pool(x, (1, 1)), b.unary("LEAKY_RELU", x, alpha=0.1))
     if dtype == "INT16":
-        y = b.transposed(y, 4)
+        y = b.transposed(y, 4, stride=(1, 1))
     fed = b.dense(b.conv(y, 2), 5)
     mean = b.mean(y)
     outputs = (fed, b.softmax(mean)) if dtype == "INT16" else (fed, mean)
