@@ -16,6 +16,9 @@ from tflm_split.split.rows import SAME_ROW, BatchRows, Between, MappedRow, RowSh
 Params = dict[str, int | float | bytes]
 """Field of an op kind's parameter record -> value. A field named `x_offset` holds the constant's bytes here."""
 
+_FEEDS = frozenset(kind for kind in OpKind if kinds.of(kind).feeds)
+"""Asked of the owners once: the search asks row ops hundreds of thousands of times."""
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -64,7 +67,7 @@ class RowOp:
     @property
     def accumulates(self) -> bool:
         """Whether its steps take in one input row each, into an accumulator, instead of making one output row each."""
-        return kinds.of(self.kind).feeds
+        return self.kind in _FEEDS
 
     @property
     def steps(self) -> int:
