@@ -13,7 +13,6 @@ from enum import Enum
 from typing import NamedTuple
 
 from tflm_split.errors import ProgramError
-from tflm_split.kinds.modes import WeightFlags
 from tflm_split.kinds.record import Record
 from tflm_split.kinds.view import View
 
@@ -47,12 +46,6 @@ class Case:
     @property
     def operands(self) -> tuple[View, ...]:
         return (self.source,) if self.second is None else (self.source, self.second)
-
-    @property
-    def scalings(self) -> int:
-        """How many multipliers and shifts there are: one per output channel, or one."""
-        per_channel = int(self.params.get("flags", 0)) & WeightFlags.PER_CHANNEL
-        return self.output.channel_count if per_channel else 1
 
 
 Check = Callable[[Case], str | None]
