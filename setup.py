@@ -39,8 +39,9 @@ class AnyPython(bdist_wheel):
 
 
 def runtime_files() -> list[str]:
-    """Everything under `tflm_runtime_patch/`: the sdist carries it whole, for firmware as for this build."""
-    found = (path for path in (ROOT / "tflm_runtime_patch").rglob("*") if path.is_file())
+    """Everything under `tflm_runtime_patch/`: the sdist carries it whole, for firmware as for this build. And C headers."""
+    found = [path for path in (ROOT / "tflm_runtime_patch").rglob("*") if path.is_file()]
+    found += LIBRARY_PATH.parent.glob("*.h")
     return sorted(str(path.relative_to(ROOT)) for path in found)
 
 

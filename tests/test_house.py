@@ -17,6 +17,7 @@ ELSEWHERE = {
     "lower": ("test_emit", "a program is emitted, placed and assembled in one go"),
     "native/build": ("test_runtime_build", "it builds the runtime"),
     "native/loops": ("test_squeeze", "its loops are asked for the same answers as Python's"),
+    "plan/body_arrays": ("test_squeeze", "the loops in C read them, and list the pairs that Python lists"),
     "rewrite/copy_operators": ("test_copies", "it is one half of the copies that the search proposes"),
     "rewrite/drop_dead": ("test_regions", "it goes before the regions are found"),
     "rewrite/tile_columns": ("test_tiles", "it is one half of the tiles that the search proposes"),

@@ -13,6 +13,7 @@ import runtime_scene
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sample_programs import ACTIVATED, INPUT, small_network, with_moves
+from test_squeeze import Problem, problems
 
 from tflm_split.errors import InternalError, ProgramError
 from tflm_split.plan.check import check_layout
@@ -148,6 +149,20 @@ def test_without_native_code_the_layout_is_the_same() -> None:
     rng = np.random.default_rng(3)
     bodies = [piece(int(s), int(s + n), int(4 * b)) for s, n, b in zip(*rng.integers(1, 9, (3, 20)), strict=True)]
     assert plan(bodies, 20, move_terms=ANY) == plan(bodies, 20, move_terms=ANY, use_native=False)
+
+
+@settings(deadline=None, max_examples=25)
+@given(problems(), st.sets(st.integers(0, 19)), st.integers(0, 2))
+def test_epochs_in_c_and_in_python_are_the_same(problem: Problem, fixed: set[int], above: int) -> None:
+    bodies, leeways = problem
+    start = plan(bodies, 0, leeways=leeways)
+    at_once = {b for b, body in enumerate(bodies) if all(span.start == body.start for span in body.spans)}
+    terms = replace(ANY, movable=frozenset(at_once - fixed))
+    height = packing_lower_bound(bodies, leeways) + 4 * above
+    in_c, in_python = (
+        place_with_moves(bodies, leeways, terms, start, height, 100_000, use_native) for use_native in (True, False)
+    )
+    assert in_c == in_python
 
 
 def test_copies_that_cost_too_much_are_not_made() -> None:

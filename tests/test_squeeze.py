@@ -41,6 +41,14 @@ def test_the_host_library_has_the_planners_loops() -> None:
     assert native() is not None
 
 
+@settings(max_examples=100, deadline=None)
+@given(problems())
+def test_both_ways_of_listing_pairs_give_the_same_pairs(problem: Problem) -> None:
+    in_c, in_python = Distances(*problem), Distances(*problem, use_native=False)
+    for column in ("pair_first", "pair_body", "pair_low", "pair_high", "pair_twin"):
+        assert getattr(in_c, column).tolist() == getattr(in_python, column).tolist()
+
+
 @settings(max_examples=60, deadline=None)
 @given(problems(), st.booleans())
 def test_both_ways_of_placing_give_the_same_addresses(problem: Problem, best_fit: bool) -> None:

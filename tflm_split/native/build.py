@@ -40,7 +40,7 @@ def is_stale() -> bool:
     """Whether a C file of the checkout was changed after the host library was built; never without a checkout."""
     if not executor_sources():
         return False
-    files = (*host_sources(), *executor_headers(), *RUNTIME_FOLDER.glob("*/*.h"))
+    files = (*host_sources(), *executor_headers(), *RUNTIME_FOLDER.glob("*/*.h"), *_HERE.glob("*.h"))
     return LIBRARY_PATH.stat().st_mtime < max(path.stat().st_mtime for path in files)
 
 
@@ -74,7 +74,7 @@ def unit_name(source: Path) -> str:
 def host_sources() -> tuple[Path, ...]:
     """Every C file of the host library, including the inner loops of searches. Raises ToolError if one is missing."""
     shim = (RUNTIME_FOLDER / "tflm" / "tflm_split_call.c", RUNTIME_FOLDER / "host" / "pip_operator.c")
-    loops = (_HERE / "squeeze.c", _HERE / "min_cut.c")
+    loops = sorted(_HERE.glob("*.c"))
     sources = (*executor_sources(), *shim, *loops)
     if not executor_sources() or not all(path.is_file() for path in (*shim, *loops)):
         raise ToolError("the sources of the C runtime are not there: build from a checkout of tflm_split")

@@ -4,22 +4,11 @@
  * Pairs pair_first[b] .. pair_first[b + 1] - 1 say what body b must avoid. Pair k forbids b every address a with
  * address[pair_body[k]] + pair_low[k] < a < address[pair_body[k]] + pair_high[k]. pair_twin[k] is the same pair in the
  * other body's list. Plain C99. All memory is the caller's, except one block for scratch. */
-#include <stdint.h>
 #include <stdlib.h>
 
-#define UNPLACED INT64_MIN
-#define WORSE_MOVES 64 /* as in squeeze.py */
+#include "pairs.h"
 
-typedef struct problem {
-    int64_t bodies;
-    const int64_t* body_bytes;
-    const int64_t* align;
-    const int64_t* pair_first;
-    const int64_t* pair_body;
-    const int64_t* pair_low;
-    const int64_t* pair_high;
-    const int64_t* pair_twin;
-} problem;
+#define WORSE_MOVES 64 /* as in squeeze.py */
 
 static uint64_t next_random(uint64_t* state) {
     uint64_t x = *state;
@@ -131,6 +120,8 @@ typedef struct state {
     int64_t* candidate; /* addresses tried for one body, ascending */
     int64_t* constant;  /* cost = constant + slope * address; both as differences from one candidate to the next */
     int64_t* slope;
+    uint64_t* bits; /* the candidates once more, see mark() */
+    int64_t* before;
 } state;
 
 static int in_conflict(const problem* p, int64_t k, int64_t address, const int64_t* at) {
@@ -150,62 +141,78 @@ static void list_or_unlist(state* s, int64_t b) {
     }
 }
 
-static void sort(int64_t* values, int64_t n) {
-    static const int64_t gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};
-    for (size_t g = 0; g < sizeof gaps / sizeof *gaps; ++g) {
-        for (int64_t i = gaps[g]; i < n; ++i) {
-            const int64_t value = values[i];
-            int64_t j = i;
-            for (; j >= gaps[g] && values[j - gaps[g]] > value; j -= gaps[g]) {
-                values[j] = values[j - gaps[g]];
-            }
-            values[j] = value;
-        }
-    }
+/* `value` in whole units of `align`, rounded down. `shift` is the binary logarithm of `align`, or -1 if it has none. */
+static int64_t units(int64_t value, int64_t align, int shift) {
+    return shift >= 0 ? value >> shift : value / align;
 }
 
-/* The first of n ascending values that is above `value`. */
-static int64_t first_above(const int64_t* values, int64_t n, int64_t value) {
-    int64_t low = 0;
-    while (low < n) {
-        const int64_t middle = low + (n - low) / 2;
-        if (values[middle] > value) {
-            n = middle;
-        } else {
-            low = middle + 1;
-        }
+static int shift_of(int64_t align) {
+    int shift = 0;
+    while (((int64_t)1 << shift) < align) {
+        ++shift;
     }
-    return low;
+    return ((int64_t)1 << shift) == align ? shift : -1;
+}
+
+/* Addresses that are candidates for one body, as bits: bit u % 64 of word u / 64 stands for address u * align. `before`
+ * has the number of bits in all earlier words, so that the rank of an address is looked up, not searched for. */
+static void mark(state* s, int64_t unit) {
+    s->bits[unit / 64] |= UINT64_C(1) << (unit % 64);
+}
+
+static int64_t ones(uint64_t x) {
+    x -= x >> 1 & UINT64_C(0x5555555555555555);
+    x = (x & UINT64_C(0x3333333333333333)) + (x >> 2 & UINT64_C(0x3333333333333333));
+    x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (int64_t)((x * UINT64_C(0x0101010101010101)) >> 56);
+}
+
+/* How many candidates are at `value` or below, for 0 <= value. */
+static int64_t rank(const state* s, int64_t value, int64_t align, int shift, int64_t last_word) {
+    const int64_t unit = units(value, align, shift);
+    const int64_t word = unit / 64;
+    if (word > last_word) {
+        return s->before[last_word + 1];
+    }
+    return s->before[word] + ones(s->bits[word] & (~UINT64_C(0) >> (63 - unit % 64)));
+}
+
+static int lowest_bit(uint64_t word) {
+    return (int)ones((word & (~word + 1)) - 1);
 }
 
 /* Fills in the addresses where the cost of body b can be least, ascending, and returns their number. The cost is linear
  * between ends of forbidden intervals. So these are 0, `top`, every end in between rounded down and up, and `here`, its
- * current address. */
-static int64_t candidates(state* s, int64_t b, int64_t here, int64_t top) {
+ * current address. All of them are multiples of the body's alignment. */
+static int64_t candidates(state* s, int64_t b, int64_t here, int64_t top, int shift) {
     const problem* p = s->p;
     const int64_t align = p->align[b];
-    int64_t n = 0;
-    s->candidate[n++] = 0;
-    s->candidate[n++] = top;
-    s->candidate[n++] = here;
+    const int64_t last_word = units(top, align, shift) / 64;
+    for (int64_t w = 0; w <= last_word; ++w) {
+        s->bits[w] = 0;
+    }
+    mark(s, 0);
+    mark(s, units(top, align, shift));
+    mark(s, units(here, align, shift));
     for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
         const int64_t where = s->at[p->pair_body[k]];
         const int64_t ends[2] = {where + p->pair_low[k], where + p->pair_high[k]};
         for (int e = 0; e < 2; ++e) {
             if (ends[e] > 0 && ends[e] < top) {
-                s->candidate[n++] = ends[e] / align * align;
-                s->candidate[n++] = round_up(ends[e], align);
+                mark(s, units(ends[e], align, shift));
+                mark(s, units(ends[e] + align - 1, align, shift));
             }
         }
     }
-    sort(s->candidate, n);
-    int64_t kept = 1;
-    for (int64_t i = 1; i < n; ++i) {
-        if (s->candidate[i] != s->candidate[kept - 1]) {
-            s->candidate[kept++] = s->candidate[i];
+    int64_t n = 0;
+    for (int64_t w = 0; w <= last_word; ++w) {
+        s->before[w] = n;
+        for (uint64_t left = s->bits[w]; left != 0; left &= left - 1) {
+            s->candidate[n++] = (64 * w + lowest_bit(left)) * align;
         }
     }
-    return kept;
+    s->before[last_word + 1] = n;
+    return n;
 }
 
 static void add_to(state* s, int64_t from, int64_t to, int64_t constant, int64_t slope) {
@@ -220,7 +227,10 @@ static void add_to(state* s, int64_t from, int64_t to, int64_t constant, int64_t
 static int64_t cheapest(state* s, int64_t b, int64_t here, int64_t top, uint64_t* dice, int64_t* cost,
                         int64_t* cost_here) {
     const problem* p = s->p;
-    const int64_t n = candidates(s, b, here, top);
+    const int64_t align = p->align[b];
+    const int shift = shift_of(align);
+    const int64_t n = candidates(s, b, here, top, shift);
+    const int64_t last_word = units(top, align, shift) / 64;
     for (int64_t i = 0; i <= n; ++i) {
         s->constant[i] = s->slope[i] = 0;
     }
@@ -231,10 +241,10 @@ static int64_t cheapest(state* s, int64_t b, int64_t here, int64_t top, uint64_t
         if (low >= top || high <= 0) {
             continue;
         }
-        const int64_t from = first_above(s->candidate, n, low);
-        const int64_t to = first_above(s->candidate, n, high - 1);
-        const int64_t shift = top + p->body_bytes[b]; /* keeps the dividend from being negative: / rounds towards 0 */
-        const int64_t middle = first_above(s->candidate, n, (low + high + 2 * shift) / 2 - shift);
+        /* The cost rises from the first candidate above `low` on, falls from the middle on, and ends before `high`. */
+        const int64_t from = low < 0 ? 0 : rank(s, low, align, shift, last_word);
+        const int64_t to = rank(s, high - 1, align, shift, last_word);
+        const int64_t middle = low + high < 0 ? 0 : rank(s, (low + high) / 2, align, shift, last_word);
         const int64_t half = (high - low) / 2;
         add_to(s, from, middle < to ? middle : to, s->weight[k] * (half - low), s->weight[k]);
         add_to(s, middle < to ? middle : to, to, s->weight[k] * (half + high), -s->weight[k]);
@@ -273,9 +283,20 @@ static void move(state* s, int64_t b, int64_t to) {
     list_or_unlist(s, b);
 }
 
+/* Words of candidates for any body below `head_bytes`, and one more for the end of `before`. */
+static int64_t most_words(const problem* p, int64_t head_bytes) {
+    int64_t most = 0;
+    for (int64_t b = 0; b < p->bodies; ++b) {
+        const int64_t words = (head_bytes - p->body_bytes[b]) / p->align[b] / 64;
+        most = words > most ? words : most;
+    }
+    return most + 2;
+}
+
 /* How many numbers the `block` of tflm_split_squeeze() must hold. */
-int64_t tflm_split_squeeze_room(const problem* p) {
-    return p->pair_first[p->bodies] + 3 * p->bodies + 3 * (4 * most_pairs(p) + 4);
+int64_t tflm_split_squeeze_room(const problem* p, int64_t head_bytes) {
+    const int64_t words = most_words(p, head_bytes);
+    return p->pair_first[p->bodies] + 3 * p->bodies + 3 * (4 * most_pairs(p) + 4) + 2 * words;
 }
 
 /* Initial state: all bodies below `head_bytes`, every pair of weight 1, bodies in conflict listed. */
@@ -307,13 +328,15 @@ int64_t tflm_split_squeeze(const problem* p, int64_t head_bytes, uint64_t* dice,
                            int64_t* block, int64_t listed) {
     const int64_t n = p->bodies;
     const int64_t room = 4 * most_pairs(p) + 4;
-    state s = {p, addresses, block, NULL, NULL, NULL, listed < 0 ? 0 : listed, NULL, NULL, NULL};
+    state s = {p, addresses, block, NULL, NULL, NULL, listed < 0 ? 0 : listed, NULL, NULL, NULL, NULL, NULL};
     s.conflicts = s.weight + p->pair_first[n];
     s.listed = s.conflicts + n;
     s.position = s.listed + n;
     s.candidate = s.position + n;
     s.constant = s.candidate + room;
     s.slope = s.constant + room;
+    s.before = s.slope + room;
+    s.bits = (uint64_t*)(s.before + most_words(p, head_bytes));
     if (listed < 0) {
         begin(&s, head_bytes);
     }

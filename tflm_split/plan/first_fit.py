@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tflm_split.native.loops import native, pointer
+from tflm_split.plan.body_arrays import BodyArrays, Ints, NativePairs
 from tflm_split.plan.problem import Body, Leeway
 
-Ints = npt.NDArray[np.int64]
-
-_UNPLACED = np.iinfo(np.int64).min
+UNPLACED = np.iinfo(np.int64).min
 _NAMES = ("body_bytes", "align", "pair_first", "pair_body", "pair_low", "pair_high", "pair_twin")
 
 
@@ -40,17 +39,13 @@ class Distances:
     `pair_twin[k]` is its entry in the other body's list.
     """
 
-    def __init__(self, bodies: Sequence[Body], leeways: Sequence[Leeway] = ()) -> None:
+    def __init__(self, bodies: Sequence[Body], leeways: Sequence[Leeway] = (), use_native: bool = True) -> None:
         self.bodies = bodies
         self.body_bytes: Ints = np.array([b.bytes for b in bodies], dtype=np.int64)
         self.align: Ints = np.array([b.align for b in bodies], dtype=np.int64)
-        own, other, low, high = _merged(*_with_leeways(*_overlapping_lifetimes(bodies), leeways))
-        self.pair_body, self.pair_low, self.pair_high = other, low, high
-        self.pair_first: Ints = np.zeros(len(bodies) + 1, dtype=np.int64)
-        np.cumsum(np.bincount(own, minlength=len(bodies)), out=self.pair_first[1:])
-        mirrored = _sorted_by_pair(other, own, -high)
-        self.pair_twin: Ints = np.empty(len(own), dtype=np.int64)
-        self.pair_twin[mirrored] = np.arange(len(own))
+        library = native() if use_native else None
+        columns = _listed(bodies, leeways) if library is None else _listed_in_c(library, bodies, leeways)
+        self.pair_first, self.pair_body, self.pair_low, self.pair_high, self.pair_twin = columns
         arrays = [getattr(self, name) for name in _NAMES]
         self.native_problem = NativeProblem(len(bodies), *(array.ctypes.data for array in arrays))
 
@@ -75,7 +70,7 @@ class Distances:
         Bodies in `fixed` have their address already. The others go to the lowest gap that is large enough, or with
         `best_fit` to the smallest one.
         """
-        addresses = np.full(len(self.bodies), _UNPLACED, dtype=np.int64)
+        addresses = np.full(len(self.bodies), UNPLACED, dtype=np.int64)
         for b, address in (fixed or {}).items():
             addresses[b] = address
         library = native() if use_native else None
@@ -87,13 +82,39 @@ class Distances:
                 raise MemoryError
             return [int(a) for a in placed_at]
         for b in order:
-            if addresses[b] == _UNPLACED:
+            if addresses[b] == UNPLACED:
                 others, low, high = self.of(b)
                 where = addresses[others]
-                placed = where != _UNPLACED
+                placed = where != UNPLACED
                 where = where[placed]
                 addresses[b] = _lowest(where + low[placed], where + high[placed], self.bodies[b].align, best_fit)
         return [int(a) for a in addresses]
+
+
+def _listed_in_c(library: ctypes.CDLL, bodies: Sequence[Body], leeways: Sequence[Leeway]) -> tuple[Ints, ...]:
+    """(`pair_first`, `pair_body`, `pair_low`, `pair_high`, `pair_twin`), listed by `pairs.c`."""
+    arrays, pairs = BodyArrays(bodies, leeways), NativePairs()
+    if library.tflm_split_list_pairs(ctypes.byref(arrays.native), ctypes.byref(pairs)) < 0:
+        raise MemoryError
+    try:
+        lengths = {"first": len(bodies) + 1, **dict.fromkeys(("body", "low", "high", "twin"), pairs.count)}
+        return tuple(
+            np.ctypeslib.as_array(getattr(pairs, name), (length,)).copy() if length else np.zeros(0, dtype=np.int64)
+            for name, length in lengths.items()
+        )
+    finally:
+        library.tflm_split_free_pairs(ctypes.byref(pairs))
+
+
+def _listed(bodies: Sequence[Body], leeways: Sequence[Leeway]) -> tuple[Ints, ...]:
+    """The same, listed by numpy."""
+    own, other, low, high = _merged(*_with_leeways(*_overlapping_lifetimes(bodies), leeways))
+    first: Ints = np.zeros(len(bodies) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(own, minlength=len(bodies)), out=first[1:])
+    mirrored = _sorted_by_pair(other, own, -high)
+    twin: Ints = np.empty(len(own), dtype=np.int64)
+    twin[mirrored] = np.arange(len(own))
+    return first, other, low, high, twin
 
 
 def _overlapping_lifetimes(bodies: Sequence[Body]) -> tuple[Ints, Ints, Ints, Ints, Ints]:

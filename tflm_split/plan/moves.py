@@ -22,6 +22,7 @@ several ways to begin an epoch, the one that moves the fewest bytes per step of 
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -29,7 +30,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from tflm_split.plan.first_fit import Distances
+from tflm_split.native.loops import native, pointer
+from tflm_split.plan.body_arrays import BodyArrays, Ints
+from tflm_split.plan.first_fit import UNPLACED, Distances
 from tflm_split.plan.make_room import Occupant, Room, rooms
 from tflm_split.plan.problem import Body, Layout, Leeway, Move, Span, head_bytes, live_bytes_by_step, unit_bytes
 from tflm_split.plan.progress import Tick, no_tick
@@ -168,6 +171,10 @@ class _Epochs:
         """The address of each body at its birth."""
         self.at: dict[SpanKey, int] = {}
         """The current address of each span of a movable body."""
+        library = native() if use_native else None
+        self.in_c = (
+            None if library is None else _SolveInC(library, bodies, leeways, terms, hints, self.horizon, height_bytes)
+        )
         for fixed, address in pinned.items():
             self._put(fixed, address)
 
@@ -315,14 +322,15 @@ class _Epochs:
         self.visits -= len(self.bodies) * VISITS_PER_BODY
         if self.visits <= 0 or self._collides(start, stop):
             return None
+        if self.in_c is not None:
+            found, self.visits = self.in_c.solve(start, stop, self.home, self.at, near, rounds, self.visits)
+            return found
         epoch = self._epoch(start, stop, near)
         self.visits -= epoch.distances.pairs * VISITS_PER_PAIR
         granted = min(self.visits, rounds * epoch.distances.pairs + BASE_VISITS)
         if granted <= 0 or any(body.bytes > self.height_bytes for body in epoch.distances.bodies):
             return None
-        addresses, left = squeeze(
-            epoch.distances, epoch.first, self.height_bytes, granted, 0, self.use_native, self.tick
-        )
+        addresses, left = squeeze(epoch.distances, epoch.first, self.height_bytes, granted, 0, False, self.tick)
         self.visits -= granted - left
         return None if addresses is None else dict(zip(epoch.born, addresses, strict=False))
 
@@ -351,16 +359,16 @@ class _Epochs:
             bodies.append(self._immobile(placed_spans, stop))
         first = [near.get(b, self.hints[b]) for b in born] + [0] * (len(bodies) - len(born))
         leeways = [Leeway(index[x.read], index[x.written], x.distance_bytes) for x in known if x.read in index]
-        return _EpochProblem(tuple(born), Distances(bodies, leeways), tuple(first))
+        return _EpochProblem(tuple(born), Distances(bodies, leeways, use_native=False), tuple(first))
 
     def _end(self, body: int, stop: int) -> int:
         return stop if body in self.terms.movable else self.horizon
 
     def _placed(self) -> Iterator[tuple[Span, SpanKey, int]]:
-        """(span, its key, its address) of every span that has an address."""
-        for key, at in self.at.items():
+        """(span, its key, its address) of every span that has an address: those that can be moved first, then by body."""
+        for key, at in sorted(self.at.items()):
             yield self._span(key), key, at
-        for b, home in self.home.items():
+        for b, home in sorted(self.home.items()):
             if b not in self.terms.movable:
                 for s, span in enumerate(self.bodies[b].spans):
                     yield span, (b, s), home + span.offset
@@ -368,6 +376,67 @@ class _Epochs:
     def _immobile(self, spans: Sequence[Span], stop: int) -> Body:
         """A body of spans whose offsets are addresses. It is as large as the height, so its only address is 0."""
         return Body((*spans, Span(stop, stop, self.height_bytes - 1, 1)), 1)
+
+
+class _NativeMemory(ctypes.Structure):
+    """`memory` of epochs.c."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("all", "movable", "home", "at")),
+        *((name, ctypes.c_int64) for name in ("horizon", "height", "base_visits", "visits_per_pair")),
+    ]
+
+
+class _SolveInC:
+    """`_Epochs._solve` in C."""
+
+    def __init__(
+        self,
+        library: ctypes.CDLL,
+        bodies: Sequence[Body],
+        leeways: Sequence[Leeway],
+        terms: MoveTerms,
+        hints: Sequence[int],
+        horizon: int,
+        height_bytes: int,
+    ) -> None:
+        self.library, self.arrays = library, BodyArrays(bodies, leeways)
+        self.hints: Ints = np.array(hints, dtype=np.int64)
+        self.movable = np.zeros(len(bodies), dtype=np.uint8)
+        self.movable[[b for b in terms.movable if b < len(bodies)]] = 1
+        self.first_span = self.arrays.first_span.tolist()
+        self.born, self.found = np.empty_like(self.hints), np.empty_like(self.hints)
+        self.home, self.at = np.empty_like(self.hints), np.empty_like(self.arrays.start)
+        columns = (ctypes.addressof(self.arrays.native), *(a.ctypes.data for a in (self.movable, self.home, self.at)))
+        self.memory = _NativeMemory(*columns, horizon, height_bytes, BASE_VISITS, VISITS_PER_PAIR)
+
+    def solve(
+        self,
+        start: int,
+        stop: int,
+        home: Mapping[int, int],
+        at: Mapping[SpanKey, int],
+        near: Mapping[int, int],
+        rounds: int,
+        visits: int,
+    ) -> tuple[dict[int, int] | None, int]:
+        """(Addresses of the bodies born in [start, stop), or None; visits left)."""
+        self.home.fill(UNPLACED)
+        self.home[list(home)] = list(home.values())
+        self.at.fill(UNPLACED)
+        self.at[[self.first_span[b] + s for b, s in at]] = list(at.values())
+        hints = self.hints.copy()
+        hints[list(near)] = list(near.values())
+        left = ctypes.c_int64(visits)
+        count = self.library.tflm_split_solve_epoch(
+            ctypes.byref(self.memory), ctypes.c_int64(start), ctypes.c_int64(stop), pointer(hints),
+            ctypes.c_int64(rounds), ctypes.byref(left), pointer(self.born), pointer(self.found),
+        )  # fmt: skip
+        if count < -1:
+            raise MemoryError
+        if count < 0:
+            return None, left.value
+        return dict(zip(self.born[:count].tolist(), self.found[:count].tolist(), strict=True)), left.value
 
 
 def _clipped(body: Body, start: int, stop: int) -> Body:

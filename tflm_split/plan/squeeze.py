@@ -22,7 +22,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tflm_split.native.loops import native, pointer
-from tflm_split.plan.first_fit import Distances, Ints
+from tflm_split.plan.body_arrays import Ints
+from tflm_split.plan.first_fit import Distances
 from tflm_split.plan.progress import Tick, no_tick
 
 WORSE_MOVES = 64
@@ -67,7 +68,7 @@ def squeeze(
         return search.run(tick), search.visits
     problem = ctypes.byref(distances.native_problem)
     at, dice = np.array(addresses, dtype=np.int64), ctypes.c_uint64(Dice(seed).state)
-    block: Ints = np.empty(library.tflm_split_squeeze_room(problem), dtype=np.int64)
+    block: Ints = np.empty(library.tflm_split_squeeze_room(problem, ctypes.c_int64(head_bytes)), dtype=np.int64)
     listed = -1
     while listed and (visits > 0 or listed < 0):
         tick()
