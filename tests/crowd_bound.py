@@ -9,7 +9,7 @@ DAGs for parallel execution", SPAA 2014, here in bytes. It holds for the split a
 from __future__ import annotations
 
 from tflm_split.schedule.cuts import Schedule
-from tflm_split.schedule.polish import _SINK, _SOURCE, Polish
+from tflm_split.schedule.divide import SINK, SOURCE, Divisions
 from tflm_split.schedule.step_graph import StepGraph
 
 DEFAULT_STEPS = 48
@@ -21,28 +21,28 @@ def order_lower_bound(step_graph: StepGraph, schedule: Schedule, asked_steps: in
     Only `asked_steps` steps are tried: those with the most live bytes in `schedule`, at most one per quarter of an
     operator's rows. Of a row that may be overwritten in place, only bytes that cannot be shared count.
     """
-    polish = Polish(step_graph, schedule, frozenset())
-    crowded = sorted(range(len(polish.order)), key=lambda k: (-polish.live[k], k))
+    order = Divisions(step_graph, schedule)
+    crowded = sorted(range(len(order.order)), key=lambda k: (-order.live[k], k))
     picked: dict[tuple[int, int], int] = {}
     for position in crowded:
-        step = step_graph.steps[polish.order[position]]
+        step = step_graph.steps[order.order[position]]
         quarter = 4 * step.row // max(len(step_graph.steps_of[step.node]), 1)
         picked.setdefault((step.node, quarter), position)
-    bound = sum(step_graph.pieces[p].bytes for p in step_graph.initial if p in polish.users or p in step_graph.final)
+    bound = sum(step_graph.pieces[p].bytes for p in step_graph.initial if p in order.users or p in step_graph.final)
     for position in list(picked.values())[:asked_steps]:
-        step = step_graph.steps[polish.order[position]]
+        step = step_graph.steps[order.order[position]]
         made = sum(
             step_graph.pieces[p].bytes
             for p in step.writes
-            if len(polish.writers[p]) == 1 and p not in step_graph.initial
+            if len(order.writers[p]) == 1 and p not in step_graph.initial
         )
         shared = max((o.shared_bytes for o in step.overlaps), default=0)
-        bound = max(bound, least_before(polish, position) + made - shared)
+        bound = max(bound, least_before(order, position) + made - shared)
     return bound
 
 
-def least_before(polish: Polish, at: int) -> int:
+def least_before(order: Divisions, at: int) -> int:
     """The fewest bytes live before the step at `at`, in any order of all steps. Stock operators may run anywhere."""
-    everything = polish._window(0, len(polish.order))
-    network, _ = polish._network(everything, polish.order, at)
-    return everything.base_bytes + network.minimum_cut(_SOURCE, _SINK)[0]
+    everything = order.window(0, len(order.order))
+    network, _ = order.network(everything, order.order, at)
+    return everything.base_bytes + network.minimum_cut(SOURCE, SINK)[0]

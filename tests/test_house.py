@@ -21,6 +21,7 @@ ELSEWHERE = {
     "rewrite/copy_operators": ("test_copies", "it is one half of the copies that the search proposes"),
     "rewrite/drop_dead": ("test_regions", "it goes before the regions are found"),
     "rewrite/tile_columns": ("test_tiles", "it is one half of the tiles that the search proposes"),
+    "schedule/divide": ("test_polish", "the polish divides windows"),
     "schedule/min_cut": ("test_polish", "the polish asks for the cuts"),
     "schedule/orders": ("test_cuts", "an order is worth what its best cuts are"),
     "schedule/leeways": ("test_lives", "leeways are overlaps of the pieces that live"),

@@ -33,6 +33,22 @@ def polished(step_graph: StepGraph, schedule: Schedule, stock: frozenset[int], e
     return polish.schedule
 
 
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(networks())
+def test_in_c_and_in_python_the_same_windows_are_divided_in_the_same_way(model: bytes) -> None:
+    split, step_graph = prepared(model)
+    assume(split.row_ops)
+    schedule = best_cuts(step_graph, candidate_orders(split, step_graph)[0], split.stock)
+    in_c, in_python = (Polish(step_graph, schedule, split.stock, use_native) for use_native in (True, False))
+    for effort in (50, 2000):
+        in_c.run(effort)
+        in_python.run(effort)
+        assert in_c.schedule == in_python.schedule
+        assert in_c.exhausted == in_python.exhausted
+        assert list(in_c.divisions.order) == list(in_python.divisions.order)
+        assert list(in_c.divisions.live) == list(in_python.divisions.live)
+
+
 def prepared(model: bytes, in_place: bool = False) -> tuple[Split, StepGraph]:
     split = rewritten_split(read_model(model).graph, SplitOptions(concatenate_in_place=in_place))
     return split, steps_of(split)

@@ -3,7 +3,8 @@
  * The maximum flow may differ from the one in Python. The cuts do not: the cheapest cuts with the smallest and with the
  * largest source side are the same for every maximum flow. Plain C99. All memory is the caller's, except one block for
  * scratch. */
-#include <stdint.h>
+#include "min_cut.h"
+
 #include <stdlib.h>
 
 /* Arc a leads to head[a]; arc a ^ 1 is its reverse. room[a] is its residual capacity. The arcs of node n are
@@ -101,14 +102,8 @@ static int64_t blocking_flow(network* w, int64_t source, int64_t sink) {
     }
 }
 
-/* The capacity of a cheapest cut, or -1 if there is no memory. smallest[n] and largest[n] say whether node n is on the
- * source side of the cheapest cut whose source side is smallest, and largest. */
-int64_t tflm_split_cheapest_cut(int64_t nodes, int64_t arcs, const int64_t* head, int64_t* room, int64_t source,
-                                int64_t sink, uint8_t* smallest, uint8_t* largest) {
-    int64_t* block = malloc((size_t)(4 * nodes + 2 + arcs) * sizeof *block);
-    if (block == NULL) {
-        return -1;
-    }
+static int64_t cheapest_cut(int64_t nodes, int64_t arcs, const int64_t* head, int64_t* room, int64_t source,
+                            int64_t sink, uint8_t* smallest, uint8_t* largest, int64_t* block) {
     network w = {nodes, head, room, block, NULL, NULL, NULL, NULL};
     w.list = w.first + nodes + 1;
     w.level = w.list + arcs;
@@ -126,6 +121,66 @@ int64_t tflm_split_cheapest_cut(int64_t nodes, int64_t arcs, const int64_t* head
     for (int64_t n = 0; n < nodes; ++n) {
         largest[n] = w.level[n] < 0;
     }
+    return flow;
+}
+
+/* The capacity of a cheapest cut, or -1 if there is no memory. smallest[n] and largest[n] say whether node n is on the
+ * source side of the cheapest cut whose source side is smallest, and largest. */
+int64_t tflm_split_cheapest_cut(int64_t nodes, int64_t arcs, const int64_t* head, int64_t* room, int64_t source,
+                                int64_t sink, uint8_t* smallest, uint8_t* largest) {
+    int64_t* block = malloc((size_t)(4 * nodes + 2 + arcs) * sizeof *block);
+    if (block == NULL) {
+        return -1;
+    }
+    const int64_t flow = cheapest_cut(nodes, arcs, head, room, source, sink, smallest, largest, block);
     free(block);
     return flow;
+}
+
+int tflm_split_add_arc(flow_network* network, int64_t tail, int64_t head, int64_t capacity) {
+    if (tail == head) {
+        return 0;
+    }
+    if (network->arcs + 2 > network->arc_room) {
+        const int64_t room = 2 * network->arc_room + 1024;
+        int64_t** columns[2] = {&network->head, &network->capacity};
+        for (int c = 0; c < 2; ++c) {
+            int64_t* grown = realloc(*columns[c], (size_t)room * sizeof *grown);
+            if (grown == NULL) {
+                return -1;
+            }
+            *columns[c] = grown;
+        }
+        network->arc_room = room;
+    }
+    network->head[network->arcs] = head;
+    network->capacity[network->arcs++] = capacity;
+    network->head[network->arcs] = tail;
+    network->capacity[network->arcs++] = 0;
+    return 0;
+}
+
+int64_t tflm_split_cut(flow_network* network, int64_t source, int64_t sink) {
+    const int64_t room = 4 * network->nodes + 2 + network->arcs;
+    if (room > network->node_room) {
+        const int64_t more = 2 * room;
+        free(network->block);
+        free(network->smallest);
+        network->block = malloc((size_t)more * sizeof *network->block);
+        network->smallest = malloc((size_t)(2 * more));
+        network->node_room = network->block != NULL && network->smallest != NULL ? more : 0;
+        network->largest = network->smallest + network->node_room;
+    }
+    if (network->node_room == 0) {
+        return -1;
+    }
+    return cheapest_cut(network->nodes, network->arcs, network->head, network->capacity, source, sink,
+                        network->smallest, network->largest, network->block);
+}
+
+void tflm_split_free_network(flow_network* network) {
+    free(network->head);
+    free(network->capacity);
+    free(network->block);
+    free(network->smallest);
 }

@@ -175,7 +175,7 @@ static int list_all(const bodies* all, pair_list* list, int64_t* next, const int
 }
 
 int64_t tflm_split_list_pairs(const bodies* all, pair_list* list) {
-    const pair_list none = {NULL, NULL, NULL, NULL, NULL, 0, 0};
+    const pair_list none = {.first = NULL};
     *list = none;
     list->first = calloc((size_t)all->count + 1, sizeof *list->first);
     int64_t* next = malloc(((size_t)all->count * 3 + 1) * sizeof *next);
@@ -197,7 +197,7 @@ int64_t tflm_split_free_pairs(pair_list* list) {
     for (int c = 0; c < 5; ++c) {
         free(columns[c]);
     }
-    const pair_list none = {NULL, NULL, NULL, NULL, NULL, 0, 0};
+    const pair_list none = {.first = NULL};
     *list = none;
     return 0;
 }
