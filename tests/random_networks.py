@@ -25,6 +25,7 @@ class Network(Builder):
     def __init__(self, shape: tuple[int, ...], draw: st.DrawFn | None = None, seed: int = 0) -> None:
         super().__init__(shape, seed=seed)
         self._draw = draw
+        self.growers = _GROWERS
         self.live = [self.input]
         """int8 activations an operator may read."""
 
@@ -99,6 +100,38 @@ class Network(Builder):
         self.operators.append(Op("SPLIT", [which, source], outputs, {"num_splits": parts}))
         return outputs
 
+    # Stock operators, and shapes that operators compute.
+
+    def shaped_by(self, source: int, shape: tuple[int, ...], operand: int) -> int:
+        """RESHAPE to `shape`, which the tensor `operand` is said to hold."""
+        output = self._output(self._values[source].reshape(3, *shape), like=source)
+        return self._op("RESHAPE", [source, operand], output)
+
+    def batch_shape(self, source: int, kept: tuple[int, ...]) -> int:
+        """SHAPE, STRIDED_SLICE and PACK: the batch of `source`, then `kept`, as converters write an open batch."""
+        shape = self._append(T([len(self.shape(source))], "INT32"))
+        batch = self._append(T([], "INT32"))
+        packed = self._append(T([1 + len(kept)], "INT32"))
+        bounds = [self.constant(np.array([v], np.int32)) for v in (0, 1, 1)]
+        sizes = [self.constant(np.array(d, np.int32)) for d in kept]
+        self._op("SHAPE", [source], shape)
+        self._op("STRIDED_SLICE", [shape, *bounds], batch, shrink_axis_mask=1)
+        return self._op("PACK", [batch, *sizes], packed, values_count=1 + len(kept), axis=0)
+
+    def numbers_of(self, source: int, count: int) -> int:
+        """The first bytes of `source` as int32: RESHAPE, SLICE, CAST. Nobody knows them before run time."""
+        flat = self.reshape(source, (prod(self.shape(source)),))
+        first = self.sliced(flat, (0,), (count,), False)
+        return self._op("CAST", [first], self._append(T([count], "INT32")))
+
+    def through_float(self, kind: str, source: int) -> int:
+        """DEQUANTIZE, an operator that calls the C library, QUANTIZE."""
+        function = {"COS": np.cos, "EXP": np.exp, "SIN": np.sin}[kind]
+        real, made = (self._append(T(self.shape(source), "FLOAT32")) for _ in range(2))
+        self._op("DEQUANTIZE", [source], real)
+        self._op(kind, [real], made)
+        return self._op("QUANTIZE", [made], self._output(function(np.clip(self._values[source], -4, 4))))
+
     # The random choice.
 
     def choose(self, *choices: Choice) -> Choice:
@@ -116,8 +149,8 @@ class Network(Builder):
 
     def grow(self) -> str | None:
         """Add one random operator. Returns its name, or None when no tensor suits it."""
-        kind = str(self.choose(*_GROWERS))
-        made = _GROWERS[kind](self)
+        kind = str(self.choose(*self.growers))
+        made = self.growers[kind](self)
         if made is None:
             return None
         if made in self._values:
@@ -333,6 +366,31 @@ def _transpose(n: Network) -> int | None:
     return None if source is None else n.reversed(source)
 
 
+def _open_batch(n: Network) -> int | None:
+    source, other = n.source(), n.source()
+    if source is None or other is None:
+        return None
+    shape = (1, prod(n.shape(source)))
+    return n.shaped_by(source, shape, n.batch_shape(int(n.choose(source, other)), shape[1:]))
+
+
+def _unknown_shape(n: Network) -> int | None:
+    source, other = n.source(), n.source()
+    if source is None or other is None or prod(n.shape(other)) < 2:
+        return None
+    return n.shaped_by(source, (1, prod(n.shape(source))), n.numbers_of(other, 2))
+
+
+def _float(n: Network) -> int | None:
+    source = n.source()
+    return None if source is None else n.through_float(str(n.choose("COS", "EXP", "SIN")), source)
+
+
+def _reversed(n: Network) -> int | None:
+    source = n.source()
+    return None if source is None else n.reversed(source)
+
+
 _GROWERS: dict[str, Callable[[Network], int | None]] = {
     "convolution": _conv, "depthwise": _depthwise, "pool": _pool, "binary": _binary, "unary": _unary, "uint8": _uint8,
     "dequantize": _dequantize, "softmax": _softmax, "concatenation": _concat, "pad": _pad, "padded": _padded_conv,
@@ -340,13 +398,24 @@ _GROWERS: dict[str, Callable[[Network], int | None]] = {
     "slice": _slice, "split": _split,
 }  # fmt: skip
 
+STOCK_GROWERS: dict[str, Callable[[Network], int | None]] = {
+    "open batch": _open_batch, "unknown shape": _unknown_shape, "float": _float, "reversed": _reversed,
+}  # fmt: skip
+"""Operators that stay stock, and what hangs on them."""
+
 
 @st.composite
-def networks(draw: st.DrawFn, max_operators: int = 9) -> bytes:
-    """A network of 1 to `max_operators` draws. Its outputs are the tensors that nobody reads, and perhaps one more."""
+def networks(draw: st.DrawFn, max_operators: int = 9, *, stock: bool = False) -> bytes:
+    """A network of 1 to `max_operators` draws. Its outputs are the tensors that nobody reads, and perhaps one more.
+
+    With `stock`, every third operator or so stays stock, anywhere.
+    """
     height = draw(st.sampled_from((1, 5, 8, 11, 12)))
     shape = (1, height, draw(st.integers(1, 9)), draw(st.sampled_from((1, 2, 3, 4, 6))))
     network = Network(shape, draw, seed=draw(st.integers(0, 2**16)))
+    if stock:
+        usual = ("convolution", "depthwise", "binary", "unary", "reshape", "slice", "concatenation", "dense")
+        network.growers = {kind: _GROWERS[kind] for kind in usual} | STOCK_GROWERS
     for _ in range(draw(st.integers(1, max_operators))):
         network.grow()
     if not network.operators:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from random_networks import Network, networks
-from split_stages import planned
+from split_stages import every_compilation, planned, scheduled
+from tflm_server import TflmServer
 from tiny_models import Builder
 
+from tflm_split.errors import InternalError
 from tflm_split.ir.graph import Graph
+from tflm_split.lower.compile import compile_schedule
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.search.candidates import rewritten_split
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.operators import RESHAPES, SPLITTERS
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 from tflm_split.tflite.reader import read_model
+from tflm_split.verify.compare import test_inputs as inputs_for
+
+
+@pytest.fixture(scope="module")
+def tflm() -> Iterator[TflmServer]:
+    server = TflmServer()
+    yield server
+    server.close()
 
 
 def network(*shape: int) -> Network:
@@ -236,3 +250,37 @@ def test_regions_are_what_lies_between_stock_operators() -> None:
     assert [r.nodes for r in plan.regions] == [(0, 1), (3, 4)]
     reverse = plan.split.graph.operators[2]
     assert [(r.inputs, r.outputs) for r in plan.regions] == [((n.input,), (first,)), (reverse.outputs, (last,))]
+
+
+def between(graph: Graph, nodes: Sequence[int]) -> set[int]:
+    """The operators outside `nodes` that need something of `nodes`, and that `nodes` need something of."""
+    producers = graph.producers()
+    needs: dict[int, set[int]] = {}
+    for op in graph.operators:
+        direct = {producers[t] for t in op.inputs if t in producers}
+        needs[op.index] = direct.union(*(needs[k] for k in direct))
+    inside = set(nodes)
+    before = set().union(*(needs[n] for n in inside))
+    return {k for k in before - inside if needs[k] & inside}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(stock=True))
+def test_nothing_outside_a_region_stands_between_its_operators(tflm: TflmServer, model: bytes) -> None:
+    original = read_model(model)
+    inputs = inputs_for(original.graph, 2, 0)
+    expected = None
+    for compiled in every_compilation(model):
+        plan = compiled.plan
+        for region in plan.regions:
+            assert not between(plan.split.graph, region.nodes)
+        expected = expected or tflm.run(model, inputs).outputs
+        assert tflm.run(compiled.optimized, inputs).outputs == expected
+
+
+def test_an_order_that_puts_an_operator_before_its_operand_is_a_bug() -> None:
+    n = network(1, 8, 8, 4)
+    split = split_graph(read_model(n.finish(n.unary("TANH", n.reversed(n.conv(n.input, 4))))).graph)
+    step_graph, schedule = scheduled(split)
+    with pytest.raises(InternalError, match="op 2 TANH 't.*' would run before op 1 REVERSE_V2"):
+        compile_schedule(split, step_graph, replace(schedule, nodes=(0, 2, 1)), 1)

@@ -18,6 +18,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 DTYPES: Mapping[str, Any] = {
     "FLOAT32": np.float32,
+    "FLOAT16": np.float16,
     "INT8": np.int8,
     "UINT8": np.uint8,
     "INT16": np.int16,
@@ -98,6 +99,8 @@ _OPTIONS_TABLE = {
     "UNPACK": "UnpackOptions",
     "SLICE": "SliceOptions",
     "SPLIT_V": "SplitVOptions",
+    "SHAPE": "ShapeOptions",
+    "CAST": "CastOptions",
 }
 _ENUM_FIELDS = {
     "padding": "Padding",

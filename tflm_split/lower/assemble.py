@@ -46,7 +46,8 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
     """`model` with each region of `plan` in place of the region's operators.
 
     A region is one operator. Its inputs are the region's input tensors and then the program, a constant. Its outputs are
-    the region's output tensors and then the workspace, a tensor that covers all bytes the region touches.
+    the region's output tensors and then the workspace, a tensor that covers all bytes the region touches. A tensor whose
+    value is known by now is a constant.
     """
     graph = plan.split.graph
     region_at = {region.nodes[0]: r for r, region in enumerate(plan.regions)}
@@ -72,4 +73,6 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
     interface = None
     if (graph.inputs, graph.outputs) != (model.graph.inputs, model.graph.outputs):
         interface = Interface(graph.inputs, graph.outputs)
-    return write_model(model, Edit(tuple(operators), tuple(tensors), interface, offsets))
+    known = {t.index: t.data for t in graph.tensors[: len(model.graph.tensors)] if t.data is not None}
+    constants = {t: data for t, data in known.items() if not model.graph.tensors[t].is_constant}
+    return write_model(model, Edit(tuple(operators), tuple(tensors), interface, offsets, constants))

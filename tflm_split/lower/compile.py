@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tflm_split.errors import InternalError
+from tflm_split.ir.graph import Graph
 from tflm_split.lower.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
 from tflm_split.lower.place import Allowance, StorageRules, place
 from tflm_split.plan.problem import Layout
@@ -81,6 +83,7 @@ def compile_schedule(
     tick: Tick = no_tick,
 ) -> Plan:
     """Addresses and programs for a schedule. Rows may be moved at run time if there is an `allowance`, for what it allows."""
+    _check_order(split.graph, schedule.nodes)
     runs = region_runs(schedule.nodes, split.stock)
     contiguous = visible_storages(split, runs) | step_graph.scratch
     region_of = {n: r for r, nodes in enumerate(runs) for n in nodes}
@@ -109,6 +112,19 @@ def compile_schedule(
     head = max((-(-end // TENSOR_ALIGN) * TENSOR_ALIGN for end in ends), default=0)
     bound = min(schedule.live_peak_bytes, layout.lower_bound_bytes)
     return Plan(split, schedule, regions, offsets, layout, head, bound, step_graph, bodies)
+
+
+def _check_order(graph: Graph, nodes: Sequence[int]) -> None:
+    """Raise InternalError if an operator runs before one that makes an operand of it.
+
+    A region is a run of `nodes`. So nothing outside of a region can stand between its operators in an order that passes.
+    """
+    producers, position = graph.producers(), {n: k for k, n in enumerate(nodes)}
+    for n in nodes:
+        op = graph.operators[n]
+        for maker in (producers[t] for t in op.inputs if t in producers):
+            if position.get(maker, -1) > position[n]:
+                raise InternalError(f"{graph.label(op)} would run before {graph.label(graph.operators[maker])}")
 
 
 def _scratch_end(step_graph: StepGraph, bodies: Bodies, layout: Layout, piece: int) -> int:

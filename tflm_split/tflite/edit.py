@@ -62,10 +62,13 @@ class Edit:
 
     `offsets`: tensor -> byte offset in the arena's head, in place of the file's offline plan. TFLM places the tensors that
     are left out. With None the file's plan stays, if operators and tensors do.
+
+    `constants`: tensor -> its bytes. An activation becomes a constant.
     """
 
     operators: tuple[NewOperator, ...] | None = None
     new_tensors: tuple[NewTensor, ...] = ()
     interface: Interface | None = None
     offsets: Mapping[int, int] | None = None
+    constants: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     drop_unused_tensors: bool = True

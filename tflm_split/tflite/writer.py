@@ -38,6 +38,10 @@ def write_model(model: Model, edit: Edit) -> Model:
     main = tree.subgraphs[0]
     if edit.new_tensors:
         main.tensors = [*(main.tensors or []), *(_tensor(tree, tensor) for tensor in edit.new_tensors)]
+    for t, data in edit.constants.items():
+        if not 0 <= t < len(model.graph.tensors) or len(data) != model.graph.tensors[t].bytes:
+            raise InternalError(f"the edit makes tensor {t} a constant of {len(data)} bytes")
+        main.tensors[t].buffer = _add_buffer(tree, data)
     if edit.operators is not None:
         _set_operators(tree, edit.operators)
     if edit.interface is not None:
