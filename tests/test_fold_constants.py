@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_networks import Network
+from split_stages import every_compilation
 from tflm_server import TflmServer
-from tiny_models import DTYPES, Builder, Op, T, build_model, single_op
+from tiny_models import DTYPES, Op, T, build_model, single_op
 
 from tflm_split.rewrite.constant_values import constant_values
 from tflm_split.rewrite.fold_constants import MAX_NEW_BYTES, fold_constants
+from tflm_split.search.candidates import rewritten_split
+from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
+from tflm_split.verify.compare import test_inputs as inputs_for
 
 RNG = np.random.default_rng(5)
 
@@ -137,20 +142,11 @@ def test_what_c_leaves_open_or_depends_on_the_input_stays(case: Case) -> None:
     assert fold_constants(graph) is graph
 
 
-def flattened(batch: int = 1) -> bytes:
+def flattened() -> bytes:
     """A convolution, and Keras' Flatten for a batch that the file leaves open."""
-    n = Builder((1, 6, 5, 2))
+    n = Network((1, 6, 5, 2))
     features = n.conv(n.input, 3)
-    shape = n._append(T([4], "INT32"))
-    first = n._append(T([], "INT32"))
-    packed = n._append(T([2], "INT32"))
-    ones = [n.constant(np.array([v])) for v in (0, 1, 1)]
-    n._op("SHAPE", [features], shape)
-    n._op("STRIDED_SLICE", [shape, *ones], first, shrink_axis_mask=1)
-    n._op("PACK", [first, n.constant(np.array(90))], packed, values_count=2, axis=0)
-    output = n._output(n._values[features].reshape(3, 1, 90), like=features)
-    n._op("RESHAPE", [features, packed], output)
-    return n.finish(n.dense(output, 4))
+    return n.finish(n.dense(n.shaped_by(features, (1, 90), n.batch_shape(features, (90,))), 4))
 
 
 def test_the_shape_of_a_dynamic_batch_is_a_constant() -> None:
@@ -158,6 +154,30 @@ def test_the_shape_of_a_dynamic_batch_is_a_constant() -> None:
     assert [op.kind for op in graph.operators] == ["CONV_2D", "RESHAPE", "FULLY_CONNECTED"]
     shape = graph.tensors[graph.operators[1].inputs[1]]
     assert shape.data == np.int32([1, 90]).tobytes()
+
+
+def test_a_reshape_reads_no_shape_that_is_computed_at_run_time() -> None:
+    """TFLM takes the output's shape. What computes the operand goes, unless somebody else reads it."""
+    n = Network((1, 6, 5, 2))
+    features = n.conv(n.input, 3)
+    flat = n.shaped_by(features, (1, 90), n.numbers_of(n.unary("RELU", n.input), 2))
+    model = n.finish(n.dense(flat, 4))
+    split = rewritten_split(read_model(model).graph, SplitOptions())
+    assert [op.kind for op in split.graph.operators] == ["CONV_2D", "RESHAPE", "FULLY_CONNECTED"]
+    assert split.graph.operators[1].inputs == (features,)
+    assert not split.stock
+
+
+def test_a_reshape_that_stays_stock_has_lost_its_operand_in_the_file_too(tflm: TflmServer) -> None:
+    n = Network((1, 6, 5, 2))
+    relu = n.unary("RELU", n.input)
+    model = n.finish(n.reversed(n.shaped_by(n.reversed(relu), (1, 60), n.batch_shape(n.input, (60,)))))
+    inputs = inputs_for(read_model(model).graph, 2, 0)
+    for compiled in every_compilation(model):
+        written = read_model(compiled.optimized).graph
+        assert [op.kind for op in written.operators] == ["CUSTOM:TFLM_SPLIT", "REVERSE_V2", "RESHAPE", "REVERSE_V2"]
+        assert written.tensors[written.operators[2].inputs[1]].data == np.int32([1, 60]).tobytes()
+        assert tflm.run(compiled.optimized, inputs).outputs == tflm.run(model, inputs).outputs
 
 
 def test_an_output_of_the_model_is_never_folded() -> None:

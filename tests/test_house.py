@@ -19,6 +19,7 @@ ELSEWHERE = {
     "native/loops": ("test_squeeze", "its loops are asked for the same answers as Python's"),
     "plan/body_arrays": ("test_squeeze", "the loops in C read them, and list the pairs that Python lists"),
     "rewrite/copy_operators": ("test_copies", "it is one half of the copies that the search proposes"),
+    "rewrite/constant_values": ("test_fold_constants", "it says what a folded constant is"),
     "rewrite/drop_dead": ("test_regions", "it goes before the regions are found"),
     "rewrite/tile_columns": ("test_tiles", "it is one half of the tiles that the search proposes"),
     "schedule/divide": ("test_polish", "the polish divides windows"),

@@ -264,8 +264,8 @@ def between(graph: Graph, nodes: Sequence[int]) -> set[int]:
     return {k for k in before - inside if needs[k] & inside}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(networks(stock=True))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(max_operators=5, stock=True))
 def test_nothing_outside_a_region_stands_between_its_operators(tflm: TflmServer, model: bytes) -> None:
     original = read_model(model)
     inputs = inputs_for(original.graph, 2, 0)
@@ -282,5 +282,5 @@ def test_an_order_that_puts_an_operator_before_its_operand_is_a_bug() -> None:
     n = network(1, 8, 8, 4)
     split = split_graph(read_model(n.finish(n.unary("TANH", n.reversed(n.conv(n.input, 4))))).graph)
     step_graph, schedule = scheduled(split)
-    with pytest.raises(InternalError, match="op 2 TANH 't.*' would run before op 1 REVERSE_V2"):
+    with pytest.raises(InternalError, match=r"op 2 TANH 't\d+' would run before op 1 REVERSE_V2"):
         compile_schedule(split, step_graph, replace(schedule, nodes=(0, 2, 1)), 1)

@@ -69,7 +69,9 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
             op = graph.operators[node]
             if len(op.source) > 1:
                 raise InternalError(f"{graph.label(op)} was rewritten but stays a stock operator")
-            operators.append(KeptOperator(op.source[0] if op.source else node))
+            position = op.source[0] if op.source else node
+            same = op.inputs == model.graph.operators[position].inputs
+            operators.append(KeptOperator(position, None if same else op.inputs))
     interface = None
     if (graph.inputs, graph.outputs) != (model.graph.inputs, model.graph.outputs):
         interface = Interface(graph.inputs, graph.outputs)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -57,7 +56,9 @@ def constant_values(graph: Graph, op: Operator) -> tuple[bytes, ...] | None:
     targets = [graph.tensors[t] for t in op.outputs]
     if len(results) != len(targets) or any(t.dtype not in _DTYPES for t in targets):
         return None
-    if any(r.dtype != np.dtype(_DTYPES[t.dtype]) or r.size != t.elements for r, t in zip(results, targets, strict=True)):
+    if any(
+        r.dtype != np.dtype(_DTYPES[t.dtype]) or r.size != t.elements for r, t in zip(results, targets, strict=True)
+    ):
         return None
     return tuple(np.ascontiguousarray(r).tobytes() for r in results)
 
@@ -330,8 +331,8 @@ def _reduced(function: Callable[..., Array]) -> Callable[[_Operands], tuple[Arra
 
 _KINDS: Mapping[str, Callable[[_Operands], tuple[Array, ...]]] = MappingProxyType(
     {
-        **{kind: _by_table for kind in UNARY_KINDS},
-        **{kind: _slice for kind in sorted(SLICES)},
+        **dict.fromkeys(UNARY_KINDS, _by_table),
+        **dict.fromkeys(sorted(SLICES), _slice),
         "SHAPE": _shape,
         "RANK": _rank,
         "ZEROS_LIKE": _zeros,
@@ -384,3 +385,6 @@ _KINDS: Mapping[str, Callable[[_Operands], tuple[Array, ...]]] = MappingProxyTyp
     }
 )
 """Kind of operator -> its outputs. It raises `_Unknown` for operands that it does not know."""
+
+FOLDABLE = frozenset(_KINDS)
+"""Kinds that may be computed here. They compute, and do nothing else."""

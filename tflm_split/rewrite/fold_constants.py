@@ -25,16 +25,26 @@ MAX_GROWTH = 8
 def fold_constants(graph: Graph) -> Graph:
     """`graph` with each operator gone whose results are known. The tensors that it made are constants now."""
     kept: list[Operator] = []
+    changed = False
     for op in graph.operators:
         values = _folded(graph, op)
         if values is None:
-            kept.append(op)
+            kept.append(_without_shape(graph, op))
+            changed |= kept[-1] is not op
             continue
+        changed = True
         tensors = list(graph.tensors)
         for t, value in zip(op.outputs, values, strict=True):
             tensors[t] = replace(tensors[t], data=value)
         graph = replace(graph, tensors=tuple(tensors))
-    return graph if len(kept) == len(graph.operators) else graph.with_operators(tuple(kept))
+    return graph.with_operators(tuple(kept)) if changed else graph
+
+
+def _without_shape(graph: Graph, op: Operator) -> Operator:
+    """A RESHAPE without a shape that is computed at run time. TFLM takes the output's shape, and reads no numbers."""
+    if op.kind != "RESHAPE" or all(t == ABSENT or graph.tensors[t].is_constant for t in op.inputs[1:]):
+        return op
+    return replace(op, inputs=op.inputs[:1])
 
 
 def _folded(graph: Graph, op: Operator) -> tuple[bytes, ...] | None:

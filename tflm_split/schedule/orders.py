@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tflm_split.errors import InternalError
 from tflm_split.ir.graph import Graph
 from tflm_split.schedule.optimal_order import OrderProblem, Task, least_live_order
 from tflm_split.schedule.step_graph import StepGraph, node_dependencies
@@ -82,29 +81,6 @@ def tuck_aliases(split: Split, order: Sequence[int]) -> tuple[int, ...]:
             outputs = set(graph.operators[n].outputs)
             readers = [i for i, k in enumerate(result) if outputs & set(graph.operators[k].inputs)]
             result.insert(min(readers, default=0), n)
-    return _after_what_they_read(graph, result)
-
-
-def _after_what_they_read(graph: Graph, order: Sequence[int]) -> tuple[int, ...]:
-    """`order`, with each operator that stands before an operand of its own moved right behind what makes it.
-
-    A reshape is an example: somebody else may make its shape, later than its data.
-    """
-    producers = graph.producers()
-    needs = {n: {producers[t] for t in graph.operators[n].inputs if t in producers} for n in order}
-    position = {n: k for k, n in enumerate(order)}
-    if all(position[p] < position[n] for n in order for p in needs[n]):
-        return tuple(order)
-    result: list[int] = []
-    placed: set[int] = set()
-    waiting = list(order)
-    while waiting:
-        ready = next((n for n in waiting if needs[n] <= placed), None)
-        if ready is None:
-            raise InternalError("operators read each other's results in a circle")
-        waiting.remove(ready)
-        placed.add(ready)
-        result.append(ready)
     return tuple(result)
 
 

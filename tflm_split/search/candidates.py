@@ -19,6 +19,7 @@ from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
 from tflm_split.plan.progress import Teller, Tick
+from tflm_split.rewrite.constant_values import FOLDABLE
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_constants import fold_constants
 from tflm_split.rewrite.fold_pad import fold_pad
@@ -36,10 +37,10 @@ from tflm_split.split.regions import Split, SplitOptions, split_graph
 def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
     """`graph` with its operators fused, and split wherever they can be.
 
-    What does not depend on the model's inputs is computed. A PAD is folded into the convolution behind it. A chain of functions of one byte becomes one function. A fused operator
-    that cannot be split is taken apart again.
+    What does not depend on the model's inputs is computed. A PAD is folded into the convolution behind it. A chain of
+    functions of one byte becomes one function. A fused operator that cannot be split is taken apart again.
     """
-    graph = drop_dead(fold_constants(graph), SPLITTERS.keys() | RESHAPES)
+    graph = drop_dead(fold_constants(graph), SPLITTERS.keys() | RESHAPES | FOLDABLE)
     refused: set[tuple[int, ...]] = set()
     while True:
         accept = partial(_can_be_split, frozenset(refused))

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from tflm_split.errors import Refusal
-from tflm_split.ir.graph import Graph, Operator
+from tflm_split.ir.graph import ABSENT, Graph, Operator
 from tflm_split.split.channel_groups import group_channels
 from tflm_split.split.channel_rules import Sizes
 from tflm_split.split.crossing import may_cross
@@ -196,6 +196,8 @@ def _check_reshape(graph: Graph, op: Operator) -> None:
         raise Refusal("constant", "its input is not an activation of the output's type")
     if source.bytes != target.bytes or source.bytes == 0:
         raise Refusal("geometry", "its input and output differ in size")
+    if not all(t == ABSENT or graph.tensors[t].is_constant for t in op.inputs[1:] if op.kind != "PACK"):
+        raise Refusal("constant", "its shape is computed at run time, needs a constant")
 
 
 def _keep_inner_reshapes(
