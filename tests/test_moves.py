@@ -62,7 +62,9 @@ def test_rooms_overwrite_nothing_on_the_way(
     memory: tuple[list[Occupant], int, dict[tuple[int, int], int], int],
 ) -> None:
     occupants, size, on, height = memory
-    for room in rooms(occupants, size, on, height, 4):
+    every = rooms(occupants, size, on, height, 4)
+    assert all(rooms(occupants, size, on, height, 4, most=most) == every[:most] for most in (1, 3))
+    for room in every:
         contents = dict[int, tuple[int, int]]()
         here = {o.key: o for o in occupants}
         for o in occupants:

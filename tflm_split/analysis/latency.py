@@ -217,6 +217,36 @@ def row_op_cost(op: RowOp, board: str) -> OpCost:
     return OpCost(Geometry(OpKind(op.kind), op.params, rows[0], output, rows[1] if len(rows) > 1 else None), board)
 
 
+class StepCosts:
+    """Instructions of each step of row ops on one board. Row ops that look the same to their kernel are computed once."""
+
+    def __init__(self, board: str) -> None:
+        self._board = board
+        self._by_look: dict[object, tuple[float, ...]] = {}
+        self._by_op: dict[int, tuple[RowOp, tuple[float, ...]]] = {}
+        """By `id`: the row op, which keeps the id from being used again, and its costs."""
+
+    def of(self, op: RowOp) -> tuple[float, ...]:
+        """Instructions of each step of `op`, as `row_op_cost` gives them."""
+        known = self._by_op.get(id(op))
+        if known is None:
+            look = _look(op)
+            if look not in self._by_look:
+                cost = row_op_cost(op, self._board)
+                self._by_look[look] = tuple(cost.step(row) for row in range(op.steps))
+            known = self._by_op[id(op)] = op, self._by_look[look]
+        return known[1]
+
+
+def _look(op: RowOp) -> object:
+    """All that the costs of `op` depend on. Of most constants that is their length (`Geometry`)."""
+    params = tuple(
+        (name, len(value) if isinstance(value, bytes) and name != "shifts_offset" else value)
+        for name, value in op.params.items()
+    )
+    return op.kind, params, tuple(read.shape for read in op.reads), op.output_shape, op.output_pixel_stride_bytes
+
+
 def predict(program: Program, board: str) -> Prediction:
     """The instructions of one run of `program` on `board`, and which kinds in it were not measured.
 

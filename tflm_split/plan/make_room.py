@@ -13,8 +13,10 @@ The moves of both can be carried out one by one, in the order given. No copy ove
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 
 MAX_SLIDING_NEIGHBOURS = 8
 """At most this many neighbours on either side are packed close together when a slide's addresses are listed."""
@@ -22,18 +24,22 @@ MAX_STEPPING_ASIDE = 4
 """At most this many occupants may step aside for one newcomer."""
 
 
+SpanKey = tuple[int, int]
+"""A body and the number of one of its spans."""
+
+
 @dataclass(frozen=True, slots=True)
 class Occupant:
     """Bytes [low, low + bytes) are taken by `key`. An occupant that `is_fixed` cannot be moved."""
 
-    key: tuple[int, int]
+    key: SpanKey
     low: int
     bytes: int
     is_fixed: bool
+    high: int = field(init=False)
 
-    @property
-    def high(self) -> int:
-        return self.low + self.bytes
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "high", self.low + self.bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +51,35 @@ class Room:
 
     moved_bytes: int
     address: int
-    moves: tuple[tuple[tuple[int, int], int], ...]
+    moves: tuple[tuple[SpanKey, int], ...]
 
 
 def rooms(
     occupants: Sequence[Occupant],
     newcomer_bytes: int,
-    may_lie_on: Mapping[tuple[int, int], int],
+    may_lie_on: Mapping[SpanKey, int],
     height_bytes: int,
     align: int,
     at: int | None = None,
+    most: int | None = None,
 ) -> list[Room]:
-    """Ways to make room for a newcomer of `newcomer_bytes`, the fewest bytes moved first.
+    """Ways to make room for a newcomer of `newcomer_bytes`, the fewest bytes moved first; only the first `most` if given.
 
     `may_lie_on`: occupants that the newcomer may overlap, each with the distance of its `Leeway`. Occupants move by
     multiples of `align`. The newcomer goes to `at` if that is given, otherwise to a multiple of `align`.
     """
     here = sorted(occupants, key=lambda o: (o.low, o.key))
     search = _Search(here, newcomer_bytes, may_lie_on, height_bytes, align, at)
-    by_moves = {room.moves: room for ways in (search.slides, search.asides) for room in ways()}
-    return sorted(by_moves.values(), key=lambda room: (room.moved_bytes, room.address, room.moves))
+    by_moves: dict[tuple[tuple[SpanKey, int], ...], Room] = {}
+    moved: list[int] = []
+    for ways in (search.slides, search.asides):
+        for room in ways():
+            if room.moves not in by_moves:
+                insort(moved, room.moved_bytes)
+                if most is not None and len(moved) >= most:
+                    search.most_bytes = moved[most - 1]  # a way that moves more bytes is none of the first
+            by_moves[room.moves] = room
+    return sorted(by_moves.values(), key=lambda room: (room.moved_bytes, room.address, room.moves))[:most]
 
 
 class _Search:
@@ -72,13 +87,15 @@ class _Search:
         self,
         here: Sequence[Occupant],
         newcomer_bytes: int,
-        may_lie_on: Mapping[tuple[int, int], int],
+        may_lie_on: Mapping[SpanKey, int],
         height_bytes: int,
         align: int,
         at: int | None,
     ) -> None:
         self.here, self.bytes, self.may_lie_on = here, newcomer_bytes, may_lie_on
         self.height_bytes, self.align, self.at = height_bytes, align, at
+        self.most_bytes: int | float = inf
+        """Ways that move more bytes than this are left out."""
 
     def slides(self) -> Iterator[Room]:
         for k in range(len(self.here) + 1):
@@ -115,7 +132,7 @@ class _Search:
 
     def _slide(self, k: int, address: int) -> Room | None:
         """Puts the newcomer at `address` between k - 1 and k. Occupants in the way go down or up as far as they must."""
-        down: list[tuple[tuple[int, int], int]] = []
+        down: list[tuple[SpanKey, int]] = []
         moved_bytes, limit = 0, address
         for o in reversed(self.here[:k]):
             if o.high <= limit:
@@ -125,8 +142,10 @@ class _Search:
                 return None
             down.append((o.key, to))
             moved_bytes += o.bytes
+            if moved_bytes > self.most_bytes:
+                return None
             limit = to
-        up: list[tuple[tuple[int, int], int]] = []
+        up: list[tuple[SpanKey, int]] = []
         end, free = address + self.bytes, 0
         for o in self.here[k:]:
             if o.low >= max(end, free):
@@ -145,6 +164,8 @@ class _Search:
                     return None
                 up.append((o.key, to))
                 moved_bytes += o.bytes
+                if moved_bytes > self.most_bytes:
+                    return None
             free = to + o.bytes
         if max(end, free) > self.height_bytes:
             return None
@@ -166,7 +187,9 @@ class _Search:
         """Puts the newcomer at `address`. Occupants in the way go to the tightest gap elsewhere, the largest first."""
         end = address + self.bytes
         in_the_way = [o for o in self.here if o.low < end and address < o.high and not self._may_share(o, address)]
-        if len(in_the_way) > MAX_STEPPING_ASIDE or any(o.is_fixed for o in in_the_way):
+        moved_bytes = sum([o.bytes for o in in_the_way])
+        too_many = len(in_the_way) > MAX_STEPPING_ASIDE or moved_bytes > self.most_bytes
+        if too_many or any(o.is_fixed for o in in_the_way):
             return None
         taken = sorted([(o.low, o.high) for o in self.here] + [(address, end)])
         gaps: list[tuple[int, int]] = []
@@ -185,7 +208,7 @@ class _Search:
             moves.append((o.key, to))
             gaps.remove((low, high))
             gaps.append((to + o.bytes, high))
-        return Room(sum(o.bytes for o in in_the_way), address, tuple(moves))
+        return Room(moved_bytes, address, tuple(moves))
 
     def _may_share(self, o: Occupant, address: int) -> bool:
         distance = self.may_lie_on.get(o.key)

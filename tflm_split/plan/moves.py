@@ -241,10 +241,10 @@ class _Epochs:
         occupants, newcomers = self._memory(now)
         if not now or not newcomers:
             return
-        for first_room in self._rooms(newcomers[0], occupants)[:FOLLOWED_ROOMS]:
+        for first_room in self._rooms(newcomers[0], occupants, FOLLOWED_ROOMS):
             here, moves = dict(occupants), list[Move]()
             for k, newcomer in enumerate(newcomers):
-                best_rooms = self._rooms(newcomer, here)[:1] if k else [first_room]
+                best_rooms = self._rooms(newcomer, here, 1) if k else [first_room]
                 if not best_rooms:
                     return
                 for key, to in best_rooms[0].moves:
@@ -268,10 +268,10 @@ class _Epochs:
         if newcomers and moves:
             yield moves
 
-    def _rooms(self, newcomer: _Newcomer, here: Mapping[SpanKey, Occupant]) -> list[Room]:
+    def _rooms(self, newcomer: _Newcomer, here: Mapping[SpanKey, Occupant], most: int) -> list[Room]:
         b, size, at = newcomer
         may_lie_on = {(x.read, 0): x.distance_bytes for x in self.read_by.get(b, ())}
-        return rooms(list(here.values()), size, may_lie_on, self.height_bytes, self.terms.align_bytes, at)
+        return rooms(list(here.values()), size, may_lie_on, self.height_bytes, self.terms.align_bytes, at, most)
 
     def _memory(self, now: int) -> tuple[dict[SpanKey, Occupant], list[_Newcomer]]:
         """(what is alive, what is born now: those with a decided address first, then the largest first)."""
@@ -320,11 +320,13 @@ class _Epochs:
         """Addresses of the bodies born in [start, stop), or None. Squeezing starts from the addresses `near`."""
         self.tick()
         self.visits -= len(self.bodies) * VISITS_PER_BODY
-        if self.visits <= 0 or self._collides(start, stop):
+        if self.visits <= 0:
             return None
         if self.in_c is not None:
             found, self.visits = self.in_c.solve(start, stop, self.home, self.at, near, rounds, self.visits)
             return found
+        if self._collides(start, stop):
+            return None
         epoch = self._epoch(start, stop, near)
         self.visits -= epoch.distances.pairs * VISITS_PER_PAIR
         granted = min(self.visits, rounds * epoch.distances.pairs + BASE_VISITS)

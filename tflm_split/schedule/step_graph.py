@@ -11,7 +11,7 @@ writes whole tensors. A *piece* is one row of a storage, one accumulator, or the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tflm_split.analysis.tflm_planner import scratch_room_bytes
 from tflm_split.ir.graph import ABSENT
@@ -113,10 +113,8 @@ class _Builder:
             self.pieces.extend(Piece(storage.index, r, storage.row_bytes) for r in range(storage.rows))
         self.fixed = self._pieces_of_all(_seen_outside(split))
         self.scratch: list[int] = []
-        self.steps: list[Step] = []
+        self.steps: list[_Draft] = []
         self.writers: dict[int, list[tuple[int, _Part]]] = {}
-        self.parts_read: list[list[tuple[int, _Part]]] = []
-        """By step: the pieces it reads, and which part of each."""
 
     def add_rows(self, index: int, op: RowOp) -> None:
         """Add every step of row op `index`.
@@ -134,25 +132,32 @@ class _Builder:
         sums = self.first_piece[self.split.storages.storage_of[op.sums]] if op.sums is not None else None
         for row in range(op.steps):
             out = out_first + (0 if op.accumulates else row)
-            read = [(p, a.part) for a in activations for p in a.pieces_of(op, row)]
-            pairs = [o for a in activations for o in a.overlaps(op, row, out, out_part)]
-            reads, written, depends = [p for p, _ in read], [(out, out_part)], tuple[int, ...]()
+            read = [(a.part, a.pieces_of(op, row)) for a in activations]
+            pairs = [
+                o
+                for a, (_, pieces) in zip(activations, read, strict=True)
+                for o in a.overlaps(op, pieces, out, out_part)
+            ]
+            reads, writes, depends = [p for _, pieces in read for p in pieces], [out], tuple[int, ...]()
             if op.accumulates:
-                written = written if row == op.steps - 1 else []
+                writes = writes if row == op.steps - 1 else []
                 if row:
                     reads.append(accumulator)
                     depends = (len(self.steps) - 1,)
                 else:
-                    written = [*written, (accumulator, _WHOLE)]
+                    writes = [*writes, accumulator]
             if sums is not None:
                 reads.append(sums + row)
                 # This dependency comes first, so that streaming lets the rows of earlier groups die before it makes those
                 # that this step reads.
                 depends = (self.writers[sums + row][-1][0],)
                 pairs += _over_sums(op, sums + row, out_first + row, out_part) if self.in_place else ()
-            writes = tuple(p for p, _ in written)
-            step = Step(op.source, index, row, tuple(dict.fromkeys(reads)), writes, depends, _usable(pairs, self.fixed))
-            self._add(step, read, written)
+            for p in writes:
+                part = out_part if p != accumulator else _WHOLE
+                self.writers.setdefault(p, []).append((len(self.steps), part))
+            overlaps = _usable(pairs, self.fixed) if pairs else ()
+            unique = tuple(dict.fromkeys(reads))
+            self.steps.append((op.source, index, row, unique, tuple(writes), depends, overlaps, read))
 
     def add_stock(self, node: int) -> None:
         """Add the one step of a stock operator, and a piece for its scratch."""
@@ -164,13 +169,18 @@ class _Builder:
             self.scratch.append(len(self.split.storages.storages) + len(self.split.row_ops) + node)
             writes[len(self.pieces)] = None
             self.pieces.append(Piece(self.scratch[-1], 0, scratch_bytes))
-        step = Step(node, None, 0, tuple(reads), tuple(writes))
-        self._add(step, [(p, _WHOLE) for p in reads], [(p, _WHOLE) for p in writes])
+        for p in writes:
+            self.writers.setdefault(p, []).append((len(self.steps), _WHOLE))
+        self.steps.append((node, None, 0, tuple(reads), tuple(writes), (), (), [(_WHOLE, list(reads))]))
 
     def finish(self) -> StepGraph:
         """Find what each step depends on, and index steps by node and by piece."""
         graph, stock = self.split.graph, self.split.stock
-        steps = [replace(step, depends=self._depends(s)) for s, step in enumerate(self.steps)]
+        whole = {p: [s for s, _ in writers] for p, writers in self.writers.items()}
+        steps = [
+            Step(node, op, row, reads, writes, self._depends(s, depends, read, whole), overlaps)
+            for s, (node, op, row, reads, writes, depends, overlaps, read) in enumerate(self.steps)
+        ]
         steps_of: list[list[int]] = [[] for _ in graph.operators]
         producers: list[list[int]] = [[] for _ in self.pieces]
         readers: list[list[int]] = [[] for _ in self.pieces]
@@ -195,18 +205,23 @@ class _Builder:
             _needed(steps, producers, final.union(crossing), stock),
         )
 
-    def _add(self, step: Step, read: list[tuple[int, _Part]], written: list[tuple[int, _Part]]) -> None:
-        """Add a step, with the part of each piece that it reads and writes."""
-        for p, part in written:
-            self.writers.setdefault(p, []).append((len(self.steps), part))
-        self.parts_read.append(read)
-        self.steps.append(step)
+    def _depends(
+        self, s: int, known: tuple[int, ...], read: _Reading, writers: Mapping[int, Sequence[int]]
+    ) -> tuple[int, ...]:
+        """The steps that `s` depends on: those known already, and those that write what it reads.
 
-    def _depends(self, s: int) -> tuple[int, ...]:
-        """The steps that `s` depends on: those known already, and those that write what it reads."""
-        depends = dict.fromkeys(self.steps[s].depends)
-        for p, part in self.parts_read[s]:
-            depends.update(dict.fromkeys(w for w, other in self.writers.get(p, ()) if w != s and part.meets(other)))
+        `writers` are the steps that write each piece, whatever part of it.
+        """
+        depends = dict.fromkeys(known)
+        for part, pieces in read:
+            for p in pieces:
+                if part.whole:
+                    for w in writers.get(p, ()):
+                        depends[w] = None
+                else:
+                    depends.update(dict.fromkeys(w for w, other in self.writers.get(p, ()) if part.meets(other)))
+        if s in depends and s not in known:
+            del depends[s]
         return tuple(depends)
 
     def _activations(self, op: RowOp) -> list[_Activation]:
@@ -246,15 +261,17 @@ class _Activation:
 
     def pieces_of(self, op: RowOp, row: int) -> list[int]:
         """The pieces that step `row` reads."""
-        rows = range(row, row + 1) if op.accumulates else self.read.window.rows(row, self.read.shape.rows)
-        return [self.first + r for r in rows]
+        first = self.first
+        if op.accumulates:
+            return [first + row]
+        return [first + r for r in self.read.window.rows(row, self.read.shape.rows)]
 
-    def overlaps(self, op: RowOp, row: int, written: int, out_part: _Part) -> list[Overlap]:
-        """The ways in which piece `written` of step `row` may be written over a piece that the step reads."""
+    def overlaps(self, op: RowOp, pieces: Sequence[int], written: int, out_part: _Part) -> list[Overlap]:
+        """The ways in which piece `written` may be written over one of `pieces`, which its step reads."""
         if self.distance_bytes is None or not out_part.whole or not self.part.whole:
             return []
         shared = min(op.output_shape.row_bytes - self.distance_bytes, self.read.shape.row_bytes)
-        return [Overlap(p, written, self.distance_bytes, shared) for p in self.pieces_of(op, row)]
+        return [Overlap(p, written, self.distance_bytes, shared) for p in pieces]
 
 
 def _seen_outside(split: Split) -> set[int]:
@@ -340,3 +357,8 @@ class _Part:
 
 
 _WHOLE = _Part(True)
+
+_Reading = list[tuple[_Part, list[int]]]
+"""Pieces that a step reads, and which part of each."""
+_Draft = tuple[int, int | None, int, tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[Overlap, ...], _Reading]
+"""The fields of a `Step`, and what it reads. It does not depend yet on the steps that write what it reads."""

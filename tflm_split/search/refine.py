@@ -21,7 +21,7 @@ from math import fsum
 
 import numpy as np
 
-from tflm_split.analysis.latency import row_op_cost
+from tflm_split.analysis.latency import StepCosts
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.plan.progress import Tick, no_tick
@@ -152,6 +152,7 @@ class Search:
     def __init__(self, start: Candidate, limits: Limits) -> None:
         self._limits = limits
         self._evaluations_left = limits.evaluations
+        self._step_costs = StepCosts(limits.board)
         self._cut_graphs = {start.rewrites: _CutGraph.of(start.split.graph, limits.axes)}
         self.start = self._measured(start)
         self._limit = max(limits.max_slowdown, NOISE) * self.start.instructions
@@ -221,11 +222,12 @@ class Search:
 
     def _costs(self, state: Candidate) -> Iterator[tuple[int, float]]:
         """Node and predicted instructions of each split step."""
-        costs = [row_op_cost(op, self._limits.board) for op in state.split.row_ops]
+        costs = [self._step_costs.of(op) for op in state.split.row_ops]
+        steps = state.step_graph.steps
         for s in state.schedule.steps:
-            step = state.step_graph.steps[s]
+            step = steps[s]
             if step.row_op is not None:
-                yield step.node, costs[step.row_op].step(step.row)
+                yield step.node, costs[step.row_op][step.row]
 
     def _cut_graph(self, rewrites: tuple[Rewrite, ...]) -> _CutGraph:
         """The start's graph after `rewrites`, cut. Each is made once."""
