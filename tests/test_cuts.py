@@ -13,7 +13,9 @@ from split_stages import scheduled, steps_of
 from tiny_models import Builder
 
 from tflm_split.schedule.cuts import best_cuts
+from tflm_split.schedule.lives import live_bytes, live_bytes_in_place, lives
 from tflm_split.schedule.orders import candidate_orders, tuck_aliases
+from tflm_split.schedule.step_arrays import Alive
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.search.candidates import rewritten_split
@@ -106,3 +108,19 @@ def test_the_same_model_gives_the_same_schedule() -> None:
     model = b.finish(b.mean(b.conv(b.add(b.conv(b.input, 4), b.depthwise(b.input)), 4)))
     split = rewritten_split(read_model(model).graph, SplitOptions())
     assert scheduled(split)[1] == scheduled(split)[1]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(networks(), st.booleans(), st.data())
+def test_the_loops_in_c_and_in_python_give_the_same(model: bytes, in_place: bool, data: st.DataObject) -> None:
+    split, step_graph, nodes = prepared(model, in_place)
+    streamed = frozenset(data.draw(st.sets(st.sampled_from(range(len(split.storages.storages))), max_size=1)))
+    in_c, in_python = (best_cuts(step_graph, nodes, split.stock, streamed, use) for use in (True, False))
+    assert in_c == in_python
+    group = nodes[data.draw(st.integers(0, len(nodes) - 1)) :]
+    assert streaming_order(step_graph, group) == streaming_order(step_graph, group, use_native=False)
+    alive, lived = Alive(step_graph, in_c.steps), lives(step_graph, in_c.steps)
+    assert alive.apart.tolist() == live_bytes(step_graph, len(in_c.steps), lived).tolist()
+    assert alive.in_place.tolist() == live_bytes_in_place(step_graph, in_c.steps, use_native=False).tolist()
+    assert {p: (alive.start[p], alive.stop[p]) for p in lived} == lived
+    assert all(alive.start[p] < 0 for p in range(len(step_graph.pieces)) if p not in lived)

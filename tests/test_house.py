@@ -26,6 +26,7 @@ ELSEWHERE = {
     "schedule/min_cut": ("test_polish", "the polish asks for the cuts"),
     "schedule/orders": ("test_cuts", "an order is worth what its best cuts are"),
     "schedule/leeways": ("test_lives", "leeways are overlaps of the pieces that live"),
+    "schedule/step_arrays": ("test_cuts", "the loops in C read them"),
     "schedule/step_graph": ("test_lives", "lives are read off the steps"),
     "search": ("test_search", "the search is asked as a whole"),
     "split/axes": ("test_axes", "the axes are rows of one table"),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tflm_split.native import LIBRARY_PATH
 
 _LOOPS = (
+    "tflm_split_best_cuts", "tflm_split_live", "tflm_split_stream",
     "tflm_split_cheapest_cut", "tflm_split_free_pairs", "tflm_split_improve", "tflm_split_list_pairs", "tflm_split_place",
     "tflm_split_solve_epoch", "tflm_split_squeeze", "tflm_split_squeeze_room",
 )  # fmt: skip

@@ -12,6 +12,7 @@ minimax path: `best[j] = min over i of max(best[i], peak(i, j))`.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tflm_split.native.loops import native, pointer
+from tflm_split.schedule.step_arrays import arrays_of
 from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 from tflm_split.schedule.streaming import streaming_order
 
@@ -92,8 +95,11 @@ class _Costs:
             elif made:
                 self.first[p] = min(made)
             self.last[p] = count + 1 if p in step_graph.final else max([*made, *read], default=-1)
-        steps = step_graph.steps
-        self.dependencies = node_dependencies(step_graph)
+
+    def flatten(self) -> None:
+        """Make the tables that `prepare` looks up."""
+        steps = self.graph.steps
+        self.dependencies = node_dependencies(self.graph)
         self.rank_of_step: Ints = np.array([self.rank[s.node] for s in steps], dtype=np.int64)
         self.reads = _Table([[(p,) for p in s.reads] for s in steps], 1)
         self.writes = _Table([[(p,) for p in s.writes] for s in steps], 1)
@@ -109,7 +115,7 @@ class _Costs:
 
     def prepare(self, i: int, j: int) -> None:
         """Flatten the streaming order of nodes [i, j) into arrays, for `peak` and `floor` of groups [k, j) with k >= i."""
-        order = np.array(streaming_order(self.graph, self.nodes[i:j], self.dependencies), dtype=np.int64)
+        order = np.array(streaming_order(self.graph, self.nodes[i:j], self.dependencies, False), dtype=np.int64)
         self.length = len(order)
         self.step_rank = self.rank_of_step[order]
         self.read_at, (self.read_piece,) = self.reads.of(order)
@@ -184,6 +190,7 @@ def best_cuts(
     nodes: Sequence[int],
     stock: frozenset[int],
     streamed: frozenset[int] = frozenset(),
+    use_native: bool = True,
 ) -> Schedule:
     """The schedule of least live peak among all cuts of the operator order `nodes`. Of equals, groups are the shortest.
 
@@ -193,6 +200,47 @@ def best_cuts(
     forbidden = costs.whole_at(streamed) if streamed else set()
     count = len(nodes)
     earliest = _earliest_starts(step_graph, nodes, stock)
+    library = native() if use_native else None
+    if library is None:
+        peak, cut = _cut_in_python(costs, count, earliest, forbidden)
+    else:
+        peak, cut = _cut_in_c(library, costs, earliest, forbidden)
+    if peak < 0:
+        return best_cuts(step_graph, nodes, stock, use_native=use_native)
+    cuts: list[int] = []
+    j = count
+    while j > 0:
+        j = cut[j]
+        cuts.append(j)
+    cuts.reverse()
+    order = [s for group in groups(nodes, cuts) for s in streaming_order(step_graph, group, use_native=use_native)]
+    return Schedule(tuple(nodes), tuple(cuts), tuple(order), peak)
+
+
+def _cut_in_c(
+    library: ctypes.CDLL, costs: _Costs, earliest: Sequence[int], forbidden: AbstractSet[int]
+) -> tuple[int, list[int]]:
+    """(Least peak, negative if no cuts are allowed; by end of a group: where the best one starts)."""
+    nodes, starts = (np.array(values, dtype=np.int64) for values in (costs.nodes, earliest))
+    rank, cut = np.zeros(costs.graph.nodes, dtype=np.int64), np.zeros(len(nodes) + 1, dtype=np.int64)
+    rank[nodes] = np.arange(len(nodes))
+    banned = np.zeros(len(nodes) + 1, dtype=np.uint8)
+    banned[list(forbidden)] = 1
+    peak = library.tflm_split_best_cuts(
+        arrays_of(costs.graph).reference, pointer(nodes), ctypes.c_int64(len(nodes)), pointer(rank),
+        pointer(costs.first), pointer(costs.last), pointer(starts), pointer(banned), ctypes.c_int64(FLOOR_EVERY),
+        pointer(cut),
+    )  # fmt: skip
+    if peak < -1:
+        raise MemoryError
+    return peak, cut.tolist()
+
+
+def _cut_in_python(
+    costs: _Costs, count: int, earliest: Sequence[int], forbidden: AbstractSet[int]
+) -> tuple[int, list[int]]:
+    """The same in Python."""
+    costs.flatten()
     best = [0] * (count + 1)
     cut = [0] * (count + 1)
     for j in range(1, count + 1):
@@ -211,16 +259,7 @@ def best_cuts(
             tried += 1
             if tried % FLOOR_EVERY == 0 and costs.floor(i, j) >= best[j]:
                 break
-    if best[count] < 0:
-        return best_cuts(step_graph, nodes, stock)
-    cuts: list[int] = []
-    j = count
-    while j > 0:
-        j = cut[j]
-        cuts.append(j)
-    cuts.reverse()
-    order = [s for group in groups(nodes, cuts) for s in streaming_order(step_graph, group, costs.dependencies)]
-    return Schedule(tuple(nodes), tuple(cuts), tuple(order), best[count])
+    return best[count], cut
 
 
 def _earliest_starts(step_graph: StepGraph, nodes: Sequence[int], stock: frozenset[int]) -> list[int]:

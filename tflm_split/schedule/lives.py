@@ -19,7 +19,9 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from tflm_split.native.loops import native
 from tflm_split.plan.problem import Body, Span
+from tflm_split.schedule.step_arrays import Alive
 from tflm_split.schedule.step_graph import PIECE_ALIGN, Overlap, StepGraph
 
 TENSOR_ALIGN = 16
@@ -79,13 +81,22 @@ def live_bytes(step_graph: StepGraph, steps: int, alive: Mapping[int, tuple[int,
     return np.cumsum(change)[:-1]
 
 
+def live_bytes_apart(step_graph: StepGraph, order: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Bytes alive in each step of `order` if no step writes in place."""
+    if native() is not None:
+        return Alive(step_graph, order).apart
+    return live_bytes(step_graph, len(order), lives(step_graph, order))
+
+
 def live_peak(step_graph: StepGraph, order: Sequence[int]) -> int:
     """Most bytes alive in any step, if each step writes in place over one dying row where it may."""
     return int(live_bytes_in_place(step_graph, order).max(initial=0))
 
 
-def live_bytes_in_place(step_graph: StepGraph, order: Sequence[int]) -> npt.NDArray[np.int64]:
+def live_bytes_in_place(step_graph: StepGraph, order: Sequence[int], use_native: bool = True) -> npt.NDArray[np.int64]:
     """Bytes alive in each step, if each step writes in place over one dying row where it may."""
+    if use_native and native() is not None:
+        return Alive(step_graph, order).in_place
     alive = lives(step_graph, order)
     live = live_bytes(step_graph, len(order), alive)
     shared: dict[int, int] = {}

@@ -10,8 +10,9 @@ writes whole tensors. A *piece* is one row of a storage, one accumulator, or the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 from tflm_split.analysis.tflm_planner import scratch_room_bytes
 from tflm_split.ir.graph import ABSENT
@@ -21,6 +22,8 @@ from tflm_split.split.overlap import overlap_distance
 from tflm_split.split.regions import Split
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.storage import StorageView
+
+T = TypeVar("T")
 
 PIECE_ALIGN = 4
 """Rows start at multiples of 4 bytes. The address table counts in words, in 16 bits, and word loads work on every core."""
@@ -63,6 +66,22 @@ class Step:
     """Rows that the output row may be written over if they die here, most bytes shared first. Only one can be used."""
 
 
+class Kept:
+    """What was computed of a graph once, by the class that holds it. Copies of the graph compute it anew."""
+
+    def __init__(self) -> None:
+        self._values: dict[object, object] = {}
+
+    def get(self, kind: Callable[[StepGraph], T], graph: StepGraph) -> T:
+        """`kind(graph)`, the same object each time."""
+        if kind not in self._values:
+            self._values[kind] = kind(graph)
+        return cast(T, self._values[kind])
+
+    def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
+        return Kept, ()
+
+
 @dataclass(frozen=True, slots=True)
 class StepGraph:
     """All steps and pieces. Both are named by their index everywhere."""
@@ -85,6 +104,7 @@ class StepGraph:
     """Storages that are scratch of stock operators. TFLM places them; the plan only keeps room for them."""
     needed: frozenset[int]
     """Steps whose result reaches an output, a stock operator or another region. Rows that a stride skips are not needed."""
+    kept: Kept = field(default_factory=Kept, init=False, compare=False, repr=False)
 
 
 def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:

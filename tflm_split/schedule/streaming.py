@@ -13,20 +13,31 @@ Line buffers, patch-based inference, TinyTS and fused tiling all come down to th
 
 from __future__ import annotations
 
+import ctypes
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from tflm_split.native.loops import native, pointer
+from tflm_split.schedule.step_arrays import arrays_of
 from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 
 
 def streaming_order(
-    step_graph: StepGraph, nodes: Sequence[int], dependencies: Mapping[int, frozenset[int]] | None = None
+    step_graph: StepGraph,
+    nodes: Sequence[int],
+    dependencies: Mapping[int, frozenset[int]] | None = None,
+    use_native: bool = True,
 ) -> list[int]:
     """All needed steps of `nodes`, depth-first. `nodes` are in an order in which they could run whole, one after the other.
 
     The order for `nodes[k:]` is the same, without the steps of the first k nodes: a node only asks for steps of earlier
     nodes. `cuts.py` relies on this. `dependencies` are the `node_dependencies`, for callers that have them already.
     """
+    library = native() if use_native else None
+    if library is not None:
+        return _streamed_in_c(library, step_graph, nodes)
     steps = step_graph.steps
     order: list[int] = []
     done = bytearray(b"\1") * len(steps)
@@ -58,6 +69,15 @@ def streaming_order(
             if s in step_graph.needed:
                 run(s)
     return order
+
+
+def _streamed_in_c(library: ctypes.CDLL, step_graph: StepGraph, nodes: Sequence[int]) -> list[int]:
+    arrays = arrays_of(step_graph)
+    group, order = np.array(nodes, dtype=np.int64), np.empty(arrays.steps, dtype=np.int64)
+    length = library.tflm_split_stream(arrays.reference, pointer(group), ctypes.c_int64(len(group)), pointer(order))
+    if length < 0:
+        raise MemoryError
+    return order[:length].tolist()  # type: ignore[no-any-return]  # numpy does not say what is in the list
 
 
 def goal_steps(

@@ -29,7 +29,7 @@ from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.rewrite.tile_columns import Tiles
 from tflm_split.schedule.cuts import Schedule, best_cuts, groups
 from tflm_split.schedule.heights import steps_along
-from tflm_split.schedule.lives import live_bytes, live_peak, lives
+from tflm_split.schedule.lives import live_bytes, live_bytes_apart, live_peak, lives
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.step_graph import StepGraph, node_dependencies
 from tflm_split.schedule.streaming import streaming_order
@@ -218,7 +218,12 @@ class Search:
 
     def instructions(self, state: Candidate) -> float:
         """Predicted instructions of all split steps of `state`."""
-        return fsum(cost for _, cost in self._costs(state))
+        if state.recomputed:
+            return fsum(cost for _, cost in self._costs(state))
+        # Steps are numbered row op by row op. Those of stock operators come last.
+        costs = [cost for op in state.split.row_ops for cost in self._step_costs.of(op)]
+        split_steps = len(costs)
+        return fsum([costs[s] for s in state.schedule.steps if s < split_steps])
 
     def _costs(self, state: Candidate) -> Iterator[tuple[int, float]]:
         """Node and predicted instructions of each split step."""
@@ -293,7 +298,7 @@ class Search:
     def _measured(self, state: Candidate) -> Candidate:
         """`state` with its predicted instructions and its number of crowded steps."""
         steps = state.schedule.steps
-        crowd = live_bytes(state.step_graph, len(steps), lives(state.step_graph, steps))
+        crowd = live_bytes_apart(state.step_graph, steps)
         crowded = int((crowd >= CROWDED * state.live_peak_bytes).sum())
         return replace(state, instructions=self.instructions(state), crowded_steps=crowded)
 
