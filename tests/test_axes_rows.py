@@ -8,7 +8,7 @@ from random_networks import networks
 from tflite_helpers import CORPUS, needs_corpus
 
 from tflm_split.ir.graph import Tensor
-from tflm_split.search.candidates import rewritten_split
+from tflm_split.search.base import rewritten_split
 from tflm_split.split.axes.table import loops_of
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.split.row_op import RowOp

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from random_networks import Network
 from runtime_scene import prepare
 from split_stages import scheduled
+from test_search import searched as all_searched
 from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
 from tiny_models import Builder, Op, T, build_model
@@ -33,8 +34,9 @@ from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
 from tflm_split.program.format import HEADER, NONE, OP
 from tflm_split.program.types import Program
-from tflm_split.search.candidates import rewritten_split
-from tflm_split.search.refine import Candidate, Limits, Search
+from tflm_split.search.base import rewritten_split
+from tflm_split.search.evaluate import Evaluation
+from tflm_split.search.limits import Limits
 from tflm_split.split.channel_rules import Sizes, equal_groups, groupable, joined
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
@@ -575,11 +577,9 @@ def test_only_the_first_group_starts_with_the_bias() -> None:
 # The search.
 
 
-def searched(model: bytes, max_slowdown: float) -> Candidate:
-    split = rewritten_split(read_model(model).graph, SplitOptions())
-    step_graph, schedule = scheduled(split)
-    start = Candidate(SplitOptions(), split, step_graph, schedule)
-    return min(Search(start, Limits(60, "m7", max_slowdown)).run(), key=lambda found: found.live_peak_bytes)
+def searched(model: bytes, max_slowdown: float) -> Evaluation:
+    """The state of least live peak that the search keeps."""
+    return min(all_searched(model, Limits(60, max_slowdown)), key=lambda found: found.live_peak_bytes)
 
 
 def test_the_search_never_makes_a_wide_hidden_layer_whole() -> None:
@@ -587,7 +587,7 @@ def test_the_search_never_makes_a_wide_hidden_layer_whole() -> None:
     hidden = b.dense(b.input, 1024, activation="RELU")
     b.dense(hidden, 32)
     found = searched(b.finish(), 2.0)
-    assert found.options.channel_groups == {hidden: equal_groups(1024, 64)}
+    assert dict(found.decision.channel_groups) == {hidden: equal_groups(1024, 64)}
     assert found.live_peak_bytes == 64 + 64 + 4 * 32
 
 
@@ -598,5 +598,5 @@ def test_the_search_finds_the_groups_of_an_inverted_residual_block() -> None:
     b.add(b.conv(deep, 32, 1, 1), b.input)
     model = b.finish()
     found = searched(model, 2.0)
-    assert found.options.channel_groups.keys() == {wide, deep}
+    assert dict(found.decision.channel_groups).keys() == {wide, deep}
     assert found.live_peak_bytes < 0.9 * searched(model, 1.0).live_peak_bytes

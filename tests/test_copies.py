@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from random_networks import Network, networks
-from test_search import run_plan, start_of
+from test_search import evaluator_of, run_plan, searched
 from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
 from tiny_models import Builder
@@ -22,9 +22,11 @@ from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import tuck_aliases
 from tflm_split.schedule.step_graph import build_step_graph
-from tflm_split.search.candidates import best_plan, rewritten_split, splits_to_try
-from tflm_split.search.propose.copies import copies_to_try, stay_inside
-from tflm_split.search.refine import Limits, Search
+from tflm_split.search.base import rewritten_split
+from tflm_split.search.candidates import best_plan
+from tflm_split.search.evaluate import stay_inside
+from tflm_split.search.limits import Limits
+from tflm_split.search.propose.copies import copies_to_try
 from tflm_split.search.rewritten import renumbering, rescheduled
 from tflm_split.split.regions import SplitOptions, split_graph
 from tflm_split.tflite.reader import read_model
@@ -95,29 +97,28 @@ def test_what_is_copied_reads_less_than_it_spares() -> None:
 
 
 def test_a_map_is_made_again_where_extra_multiply_accumulates_are_allowed() -> None:
-    graph = read_model(excited()).graph
     plain, again = (
-        best_plan(splits_to_try(graph), Options(effort=200, max_slowdown=slowdown), Teller())
+        best_plan(evaluator_of(excited()), Options(effort=200, max_slowdown=slowdown), Teller())
         for slowdown in (DEFAULT_SLOWDOWN, 3.0)
     )
     assert plain
     assert again
-    assert again.planned_head_bytes < 0.5 * plain.planned_head_bytes
-    assert plan_macs(plain) < plan_macs(again) < 2 * plan_macs(plain)
+    assert again.plan.planned_head_bytes < 0.5 * plain.plan.planned_head_bytes
+    assert plan_macs(plain.plan) < plan_macs(again.plan) < 2 * plan_macs(plain.plan)
 
 
 @pytest.mark.parametrize(("kind", "allowed"), [("PAD", True), ("CONV", False)])
 def test_by_default_only_what_has_no_multiply_accumulates_is_done_twice(kind: str, allowed: bool) -> None:
-    front = Search(start_of(excited(kind)), Limits(100, "m7", 3.0)).run()
-    assert bool(front[-1].rewrites) == allowed
+    front = searched(excited(kind), Limits(100, 3.0))
+    assert bool(front[-1].decision.rewrites) == allowed
 
 
 @pytest.mark.parametrize("kind", ["PAD", "CONV"])
 def test_a_search_with_copies_gives_the_same_bytes(tflm: TflmServer, kind: str) -> None:
     model = excited(kind)
     inputs = inputs_of(model, 2)
-    front = Search(start_of(model), Limits(60, "m7", 3.0, 2, allow_extra_macs=True)).run()
-    assert any(state.rewrites for state in front)
+    front = searched(model, Limits(60, 3.0, 2, allow_extra_macs=True))
+    assert any(state.decision.rewrites for state in front)
     for state in front:
         plan = compile_schedule(state.split, state.step_graph, state.schedule, 5)
         original, optimized = run_plan(tflm, model, plan, inputs)

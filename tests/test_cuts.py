@@ -18,7 +18,7 @@ from tflm_split.schedule.orders import candidate_orders, tuck_aliases
 from tflm_split.schedule.step_arrays import Alive
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.schedule.streaming import streaming_order
-from tflm_split.search.candidates import rewritten_split
+from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
 

@@ -14,7 +14,7 @@ from tiny_models import DTYPES, Op, T, build_model, single_op
 
 from tflm_split.rewrite.constant_values import constant_values
 from tflm_split.rewrite.fold_constants import MAX_NEW_BYTES, fold_constants
-from tflm_split.search.candidates import rewritten_split
+from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs as inputs_for

@@ -17,7 +17,7 @@ from tiny_models import Op, T, build_model
 from tflm_split.ir.graph import Graph
 from tflm_split.kinds import OpKind
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
-from tflm_split.search.candidates import rewritten_split
+from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import SplitOptions, split_graph
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.graph_oracle import run_graph_outputs

@@ -8,7 +8,7 @@ from tiny_models import Op, T, build_model
 
 import tflm_split
 from tflm_split.errors import UnrunnableError
-from tflm_split.search.candidates import rewritten_split
+from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.split.rows import RowShape
 from tflm_split.tflite.reader import read_model

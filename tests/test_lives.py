@@ -15,7 +15,7 @@ from tflm_split.lower.emit import region_runs
 from tflm_split.plan.problem import Body, Span, live_lower_bound
 from tflm_split.schedule.lives import Bodies, live_bytes, lives, make_bodies
 from tflm_split.schedule.step_graph import Overlap, Piece, Step, StepGraph, build_step_graph
-from tflm_split.search.candidates import rewritten_split
+from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 

@@ -26,7 +26,7 @@ from tflm_split.program.types import Program
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import Bodies, make_bodies
 from tflm_split.schedule.step_graph import Overlap, StepGraph
-from tflm_split.search.candidates import rewritten_split
+from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.oracle import run_program

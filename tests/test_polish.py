@@ -19,7 +19,7 @@ from tflm_split.schedule.min_cut import UNCUTTABLE, FlowNetwork
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.polish import Polish
 from tflm_split.schedule.step_graph import StepGraph
-from tflm_split.search.candidates import rewritten_split
+from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
 

@@ -16,7 +16,7 @@ from tflm_split.errors import InternalError
 from tflm_split.ir.graph import Graph
 from tflm_split.lower.compile import compile_schedule
 from tflm_split.rewrite.drop_dead import drop_dead
-from tflm_split.search.candidates import rewritten_split
+from tflm_split.search.base import rewritten_split
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.operators import RESHAPES, SPLITTERS
 from tflm_split.split.regions import Split, SplitOptions, split_graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,13 +21,14 @@ from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
 from tflm_split.plan.progress import Teller
 from tflm_split.report.record import plan_macs
-from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.lives import lives
-from tflm_split.schedule.orders import candidate_orders
-from tflm_split.schedule.step_graph import build_step_graph
-from tflm_split.search.candidates import best_plan, pareto_plans, rewritten_split, splits_to_try
-from tflm_split.search.propose.recompute import recomputable, recompute
-from tflm_split.search.refine import NOISE, Candidate, Limits, Search
+from tflm_split.schedule.recomputed import recomputable, recompute
+from tflm_split.search.base import rewritten_split
+from tflm_split.search.candidates import best_plan, pareto_plans
+from tflm_split.search.decision import Decision
+from tflm_split.search.evaluate import Evaluation, Evaluator
+from tflm_split.search.limits import Limits
+from tflm_split.search.refine import NOISE, Search
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 
@@ -50,13 +52,24 @@ def strided_block(height: int = 16, width: int = 16) -> bytes:
     return b.finish(b.conv(x, 8, 1, 1))
 
 
-def start_of(model: bytes) -> Candidate:
-    """The schedule without groups, copies or tiles: rows alone."""
-    graph = read_model(model).graph
-    split = rewritten_split(graph, SplitOptions())
-    step_graph = build_step_graph(split)
-    schedule = best_cuts(step_graph, candidate_orders(split, step_graph)[0], split.stock)
-    return Candidate(SplitOptions(), split, step_graph, schedule)
+def evaluator_of(model: bytes) -> Evaluator:
+    return Evaluator(read_model(model).graph, "m7")
+
+
+def start_in(evaluator: Evaluator) -> Evaluation:
+    """The file's order without groups, copies or tiles: rows alone."""
+    nothing = Decision((), ())
+    return evaluator.first(replace(nothing, nodes=evaluator.orders(nothing)[0]))
+
+
+def start_of(model: bytes) -> Evaluation:
+    return start_in(evaluator_of(model))
+
+
+def searched(model: bytes, limits: Limits) -> list[Evaluation]:
+    """What a search from there keeps."""
+    evaluator = evaluator_of(model)
+    return Search(evaluator, start_in(evaluator), limits).run()
 
 
 def run_plan(tflm: TflmServer, model: bytes, plan: Any, inputs: Sequence[Any]) -> tuple[Any, Any]:
@@ -65,34 +78,30 @@ def run_plan(tflm: TflmServer, model: bytes, plan: Any, inputs: Sequence[Any]) -
 
 
 def test_channels_are_grouped_where_a_stride_skips_rows() -> None:
-    start = start_of(strided_block())
-    front = Search(start, Limits(50, "m7", 2.0)).run()
-    assert front[-1].options.channel_groups
+    front = searched(strided_block(), Limits(50, 2.0))
+    assert front[-1].decision.channel_groups
     assert front[-1].live_peak_bytes < 0.85 * front[0].live_peak_bytes
 
 
 def test_channels_grouped_and_rows_made_again_give_the_same_bytes(tflm: TflmServer) -> None:
     model = strided_block()
-    start = start_of(model)
-    search = Search(start, Limits(60, "m7", 4.0, 2, allow_extra_macs=True))
     inputs = inputs_of(model, 2)
-    for state in search.run():
+    for state in searched(model, Limits(60, 4.0, 2, allow_extra_macs=True)):
         plan = compile_schedule(state.split, state.step_graph, state.schedule, 5)
         original, optimized = run_plan(tflm, model, plan, inputs)
         assert optimized.outputs == original.outputs
 
 
 def test_grouping_does_no_multiply_accumulate_twice() -> None:
-    graph = read_model(strided_block()).graph
-    plan = best_plan(splits_to_try(graph), Options(effort=200, max_slowdown=DEFAULT_SLOWDOWN), Teller())
-    rows = best_plan(splits_to_try(graph), Options(effort=0), Teller())
-    assert plan and rows
-    assert plan_macs(plan) == plan_macs(rows)
+    evaluator = evaluator_of(strided_block())
+    grouped = best_plan(evaluator, Options(effort=200, max_slowdown=DEFAULT_SLOWDOWN), Teller())
+    rows = best_plan(evaluator, Options(effort=0), Teller())
+    assert grouped and rows
+    assert plan_macs(grouped.plan) == plan_macs(rows.plan)
 
 
 def test_no_slowdown_is_allowed_at_1_0() -> None:
-    start = start_of(strided_block())
-    front = Search(start, Limits(50, "m7", 1.0)).run()
+    front = searched(strided_block(), Limits(50, 1.0))
     assert all(state.instructions <= NOISE * front[0].instructions for state in front)
 
 
@@ -124,10 +133,9 @@ def test_rows_lie_on_what_their_step_reads_only_within_the_limit() -> None:
         heads[only_free], instructions[only_free] = plan.planned_head_bytes, predicted(plan)
     assert heads[False] < heads[True]
     assert instructions[False] > NOISE * instructions[True]
-    graph = read_model(model).graph
-    best = best_plan(splits_to_try(graph), Options(effort=50, max_slowdown=1.0, axes=frozenset({"rows"})), Teller())
+    best = best_plan(evaluator_of(model), Options(effort=50, max_slowdown=1.0, axes=frozenset({"rows"})), Teller())
     assert best
-    assert predicted(best) <= NOISE * instructions[True]
+    assert predicted(best.plan) <= NOISE * instructions[True]
 
 
 def predicted(plan: Plan) -> int:
@@ -135,16 +143,13 @@ def predicted(plan: Plan) -> int:
 
 
 def test_a_search_without_evaluations_is_its_start() -> None:
-    start = start_of(strided_block())
-    front = Search(start, Limits(0, "m7", 2.0)).run()
-    assert [state.schedule for state in front] == [start.schedule]
+    front = searched(strided_block(), Limits(0, 2.0))
+    assert [state.schedule for state in front] == [start_of(strided_block()).schedule]
 
 
 def test_the_front_gets_slower_and_smaller() -> None:
-    plans = pareto_plans(
-        splits_to_try(read_model(strided_block(24, 24)).graph), Options(effort=300, max_slowdown=3.0), Teller()
-    )
-    heads = [plan.planned_head_bytes for plan in plans]
+    plans = pareto_plans(evaluator_of(strided_block(24, 24)), Options(effort=300, max_slowdown=3.0), Teller())
+    heads = [found.plan.planned_head_bytes for found in plans]
     assert len(heads) > 1
     assert heads == sorted(heads, reverse=True)
 

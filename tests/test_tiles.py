@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from test_search import run_plan, start_of
+from test_search import run_plan, searched
 from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
 from tiny_models import Builder
@@ -19,8 +19,8 @@ from tflm_split.rewrite.tile_columns import Tiles
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import tuck_aliases
 from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.search.limits import Limits
 from tflm_split.search.propose.tiles import tiles_to_try
-from tflm_split.search.refine import Limits, Search
 from tflm_split.search.rewritten import renumbering, rescheduled
 from tflm_split.split.regions import SplitOptions, split_graph
 from tflm_split.tflite.reader import read_model
@@ -94,9 +94,9 @@ def test_no_column_is_made_twice_unless_that_is_allowed() -> None:
 
 def test_rows_in_front_of_a_pool_are_never_whole(tflm: TflmServer) -> None:
     model = pooled()
-    front = Search(start_of(model), Limits(200, "m7", 1.3)).run()
+    front = searched(model, Limits(200, 1.3))
     found = min(front, key=lambda state: state.live_peak_bytes)
-    assert any(isinstance(rewrite, Tiles) for rewrite in found.rewrites)
+    assert any(isinstance(rewrite, Tiles) for rewrite in found.decision.rewrites)
     assert found.live_peak_bytes < 0.8 * front[0].live_peak_bytes
     macs = [sum(op.macs_per_step * op.steps for op in state.split.row_ops) for state in (front[0], found)]
     assert macs[0] == macs[1]

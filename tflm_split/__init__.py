@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from tflm_split.options import FrontWords, Words
     from tflm_split.plan.progress import Progress
     from tflm_split.report.result import Result
+    from tflm_split.search.decision_file import SavedDecision
     from tflm_split.verify import tflm
 
 __version__ = "0.1.0"
-__all__ = ["Result", "__version__", "errors", "optimize", "pareto", "tflm"]
+__all__ = ["Result", "SavedDecision", "__version__", "errors", "optimize", "pareto", "tflm"]
 
 
 @overload
@@ -36,6 +37,7 @@ def optimize(
     *,
     pareto: Literal[False] = False,
     progress: Progress | None = None,
+    decision: SavedDecision | None = None,
     **options: Unpack[Words],
 ) -> Result: ...
 
@@ -55,13 +57,15 @@ def optimize(
     *,
     pareto: bool = False,
     progress: Progress | None = None,
+    decision: SavedDecision | None = None,
     **options: Any,
 ) -> Result | tuple[Result, ...]:
     """The model at `source` (a path, or its bytes), split for the smallest arena. Nothing is written.
 
     `report["goal"]` says whether `max_arena` is met; missing it is an answer, not an error. `report["interface_changes"]`
     says how `int8_io` changed the interface. `progress` is called with (stage, done, total, best head in bytes); the last
-    two are None while they are unknown. With `pareto` you get what the function `pareto` gives instead.
+    two are None while they are unknown. With `pareto` you get what the function `pareto` gives instead. With the `decision`
+    of an earlier result, the model is made as it says, without a search.
 
     Raises subclasses of `errors.TflmSplitError`: InputError for a file or option that cannot be used, VerificationError
     when the result would not be the same.
@@ -72,8 +76,12 @@ def optimize(
         raise errors.InputError(
             "max_arena asks for one result, pareto for all that are worth having: leave one of them out"
         )
-    run = pipeline.pareto if pareto else pipeline.optimize
-    return run(source, options_from(options, front=pareto), progress or quiet)
+    chosen = options_from(options, front=pareto)
+    if not pareto:
+        return pipeline.optimize(source, chosen, progress or quiet, decision)
+    if decision is not None:
+        raise errors.InputError("a decision is one result, pareto asks for all that are worth having")
+    return pipeline.pareto(source, chosen, progress or quiet)
 
 
 def pareto(
@@ -95,4 +103,6 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("tflm_split.verify.tflm")
     if name == "Result":
         return importlib.import_module("tflm_split.report.result").Result
+    if name == "SavedDecision":
+        return importlib.import_module("tflm_split.search.decision_file").SavedDecision
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

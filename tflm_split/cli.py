@@ -51,29 +51,36 @@ def cli(debug: bool) -> None:
 @click.option("-o", "--output", type=_OUTPUT, help="Where to write the optimised model; without it nothing is written.")
 @click.option("--json", "json_path", type=_OUTPUT, help="Where to write the JSON record; - prints it instead of text.")
 @takes_options()
+@click.option("--plan-out", type=_OUTPUT, help="Where to write what was decided, so that --plan can repeat it.")
+@click.option("--plan", "plan_path", type=_MODEL, help="Do what such a file says, without a search.")
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def optimize(
     model: Path,
     output: Path | None,
     json_path: Path | None,
+    plan_out: Path | None,
+    plan_path: Path | None,
     force: bool,
     **options: Any,
 ) -> int:
     """Split MODEL for least arena, verify the result in TFLM, and report."""
     from tflm_split.report.summary import next_steps, summary
+    from tflm_split.search.decision_file import SavedDecision
     from tflm_split.tflite.save import NewFile, check_writable, save_together
 
     to_stdout = json_path == Path("-")
-    targets = [path for path in (output, None if to_stdout else json_path) if path is not None]
+    targets = [path for path in (output, None if to_stdout else json_path, plan_out) if path is not None]
     if len({os.path.realpath(path) for path in targets}) < len(targets):
-        raise InputError(f"{output}: is asked to hold both the model and the record")
+        raise InputError(f"{targets[-1]}: is asked to hold two of the model, the record and the plan")
     for path in targets:
         check_writable(path, force=force, input_path=model)
 
     with progress_bar() as progress:
-        result = tflm_split.optimize(model, progress=progress, **options)
+        decision = SavedDecision.read(plan_path) if plan_path else None
+        result = tflm_split.optimize(model, progress=progress, decision=decision, **options)
     record = _json(result.report)
-    contents = {output: result.model, json_path: record.encode()}
+    plan = result.decision.json() if result.decision else ""
+    contents = {output: result.model, json_path: record.encode(), plan_out: plan.encode()}
     save_together([NewFile(path, contents[path], force) for path in targets], input_path=model)
     if to_stdout:
         say(record, nl=False)

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tflm_split.errors import VerificationError
+from tflm_split.errors import InputError, InternalError, ModelError, Refusal, VerificationError
 from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import Lowered, lower
-from tflm_split.lower.compile import Plan
 from tflm_split.options import DEFAULTS, Options
 from tflm_split.plan.progress import Progress, Teller, quiet
 from tflm_split.report.footprint import check_planned_head, footprint, reason_to_keep_original
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.result import Result, front
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
-from tflm_split.search.candidates import SplitGraph, best_plan, pareto_plans, splits_to_try
+from tflm_split.search.candidates import Found, best_plan, pareto_plans, plan_of
+from tflm_split.search.decision_file import SavedDecision, fingerprint
+from tflm_split.search.evaluate import Evaluator
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import Comparison
 from tflm_split.verify.verification import check_own_memory, verify
@@ -31,22 +32,25 @@ Source = os.PathLike[str] | str | bytes
 """A path, or a model's bytes."""
 
 
-def optimize(source: Source, options: Options = DEFAULTS, progress: Progress = quiet) -> Result:
-    """Split `source` for the smallest arena. Nothing is written.
+def optimize(
+    source: Source, options: Options = DEFAULTS, progress: Progress = quiet, decision: SavedDecision | None = None
+) -> Result:
+    """Split `source` for the smallest arena, or as a `decision` says, without a search. Nothing is written.
 
     A plan that does not lower the arena is dropped; the result is then the original, byte for byte. Raises InputError for
     a file that cannot be read, UnrunnableError when TFLM does not run the original, VerificationError when the result
     gives other outputs than the original.
     """
+    if decision is not None:
+        options = replace(options, int8_io=decision.int8_io)
     job = _begin(source, options, progress)
-    lowered: Lowered | None
+    if decision is not None:
+        return _finish(job, _carried_out(job, decision))
     if options.max_arena_bytes is None:
-        plan = best_plan(job.splits, options, job.teller)
-        lowered = lower(job.model, plan) if plan else None
-    else:
-        plans = pareto_plans(job.splits, options, job.teller)
-        lowered = _fastest_that_fits(job.model, plans, options.max_arena_bytes)
-    return _finish(job, lowered)
+        found = best_plan(job.evaluator, options, job.teller)
+        return _finish(job, _lowered(job, found) if found else None)
+    plans = pareto_plans(job.evaluator, options, job.teller)
+    return _finish(job, _fastest_that_fits(job, plans, options.max_arena_bytes))
 
 
 def pareto(source: Source, options: Options = DEFAULTS, progress: Progress = quiet) -> tuple[Result, ...]:
@@ -55,19 +59,19 @@ def pareto(source: Source, options: Options = DEFAULTS, progress: Progress = qui
     Each result is verified like that of `optimize`, with the same errors.
     """
     job = _begin(source, options, progress)
-    plans = pareto_plans(job.splits, options, job.teller)
-    results = [_finish(job, lower(job.model, plan)) for plan in plans]
+    plans = pareto_plans(job.evaluator, options, job.teller)
+    results = [_finish(job, _lowered(job, found)) for found in plans]
     return front([result for result in results if result.plan is not None])
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is known before the search: the model, and its graph split in each way that is worth trying."""
+    """What is known before the search: the model, and who evaluates decisions about its graph."""
 
     model: Model
     path: Path | None
     changes: tuple[InterfaceChange, ...]
-    splits: tuple[SplitGraph, ...]
+    evaluator: Evaluator
     options: Options
     teller: Teller
 
@@ -79,26 +83,51 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     teller.at("split", 0)
     graph, changes = _rewritten(model.graph, options)
     path = None if isinstance(source, (bytes, bytearray, memoryview)) else Path(source)
-    return _Job(model, path, changes, splits_to_try(graph), options, teller)
+    return _Job(model, path, changes, Evaluator(graph, options.board), options, teller)
 
 
 def _rewritten(graph: Graph, options: Options) -> tuple[Graph, tuple[InterfaceChange, ...]]:
-    """The graph with the interface that the user wants. All other rewrites depend on the split (`splits_to_try`)."""
+    """The graph with the interface that the user wants. All other rewrites are the search's."""
     return strip_float_interface(graph) if options.int8_io else (graph, ())
 
 
-def _fastest_that_fits(model: Model, plans: Sequence[Plan], max_arena_bytes: int) -> Lowered | None:
+@dataclass(frozen=True, slots=True)
+class _Lowered:
+    """A lowered model, and the decision that makes it again."""
+
+    lowered: Lowered
+    decision: SavedDecision
+
+
+def _lowered(job: _Job, found: Found) -> _Lowered:
+    saved = SavedDecision(fingerprint(job.evaluator.graph), job.options.int8_io, found.decision)
+    return _Lowered(lower(job.model, found.plan), saved)
+
+
+def _carried_out(job: _Job, saved: SavedDecision) -> _Lowered | None:
+    """What `saved` says, done. Raises InputError when it does not fit the model."""
+    saved.check_fits(job.evaluator.graph)
+    if saved.decision is None:
+        return None
+    try:
+        return _lowered(job, plan_of(job.evaluator, saved.decision))
+    except (Refusal, ModelError, InternalError, LookupError) as fault:
+        raise InputError(f"the plan does not fit the model: {fault}; make a new one") from fault
+
+
+def _fastest_that_fits(job: _Job, plans: Sequence[Found], max_arena_bytes: int) -> _Lowered | None:
     """The first of `plans` (fastest first) that fits the device's memory. If none fits, the last, which comes nearest."""
-    lowered = None
-    for plan in plans:
-        lowered = lower(model, plan)
-        if footprint(lowered.model, None).predicted_arm32.minimum_arena_bytes <= max_arena_bytes:
+    result = None
+    for found in plans:
+        result = _lowered(job, found)
+        if footprint(result.lowered.model, None).predicted_arm32.minimum_arena_bytes <= max_arena_bytes:
             break
-    return lowered
+    return result
 
 
-def _finish(job: _Job, lowered: Lowered | None) -> Result:
+def _finish(job: _Job, result: _Lowered | None) -> Result:
     """The lowered model, verified and reported. The original where splitting gains nothing, or nothing can be split."""
+    lowered = result.lowered if result else None
     optimized = lowered.model if lowered else job.model
     comparison = _verified(job, optimized) if job.options.verify else None
     before = footprint(job.model, comparison.original_run if comparison else None)
@@ -109,10 +138,12 @@ def _finish(job: _Job, lowered: Lowered | None) -> Result:
         lowered, after = None, before
     changes = job.changes if lowered else ()
     outcome = Outcome(
-        job.model, lowered, job.splits[0].split, before, after, comparison, changes, kept_original, job.options
+        job.model, lowered, job.evaluator.base(False), before, after, comparison, changes, kept_original, job.options
     )
     model = lowered.model if lowered else job.model
-    return Result(model.original, make_record(outcome), changes, lowered.plan if lowered else None, job.path)
+    keep = SavedDecision(fingerprint(job.evaluator.graph), job.options.int8_io, None)
+    plan, decision = (lowered.plan, result.decision) if lowered and result else (None, keep)
+    return Result(model.original, make_record(outcome), changes, plan, job.path, decision)
 
 
 def _verified(job: _Job, optimized: Model) -> Comparison:

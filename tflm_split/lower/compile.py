@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tflm_split.errors import InternalError
 from tflm_split.ir.graph import Graph
 from tflm_split.lower.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
-from tflm_split.lower.place import Allowance, StorageRules, place
+from tflm_split.lower.place import Allowance, Given, StorageRules, place
 from tflm_split.plan.problem import Layout
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.schedule.cuts import Schedule
@@ -81,8 +81,12 @@ def compile_schedule(
     effort: int,
     allowance: Allowance | None = None,
     tick: Tick = no_tick,
+    given: Given | None = None,
 ) -> Plan:
-    """Addresses and programs for a schedule. Rows may be moved at run time if there is an `allowance`, for what it allows."""
+    """Addresses and programs for a schedule. Rows may be moved at run time if there is an `allowance`, for what it allows.
+
+    With a `given` layout nothing is searched. Raises InternalError when it is none of this schedule.
+    """
     _check_order(split.graph, schedule.nodes)
     runs = region_runs(schedule.nodes, split.stock)
     contiguous = visible_storages(split, runs) | step_graph.scratch
@@ -97,7 +101,7 @@ def compile_schedule(
     inputs = frozenset(split.storages.storage_of[t] for t in split.graph.inputs if t in split.storages.storage_of)
     movable_inputs = inputs if len(runs) == 1 and not split.stock else frozenset()
     rules = StorageRules(contiguous, whole_at, movable_inputs)
-    bodies, layout = place(split, step_graph, schedule, rules, effort, allowance, tick)
+    bodies, layout = place(split, step_graph, schedule, rules, effort, allowance, tick, given)
     regions = tuple(
         emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous, of_region[0])
         for nodes, steps, of_region in zip(runs, steps_of, positions, strict=True)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tflm_split.analysis.latency import (
     COPY_INSTRUCTIONS,
@@ -27,11 +28,13 @@ from tflm_split.analysis.latency import (
     row_op_cost,
     slower_in_place,
 )
+from tflm_split.errors import InternalError
 from tflm_split.kinds import OpKind
 from tflm_split.kinds.limits import MOVE_ALIGN
+from tflm_split.plan.check import check_layout
 from tflm_split.plan.moves import MoveTerms
 from tflm_split.plan.portfolio import Start, plan
-from tflm_split.plan.problem import Layout
+from tflm_split.plan.problem import Layout, Leeway, Move, head_bytes, packing_lower_bound
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.program.format import MOVE_BYTES
 from tflm_split.schedule.cuts import Schedule
@@ -73,6 +76,21 @@ class Allowance:
     only_free: bool = False
 
 
+class Given(Protocol):
+    """A layout that was found before. With `only_free`, its rows overlap only where that costs no instructions."""
+
+    @property
+    def addresses(self) -> tuple[int, ...]: ...
+    @property
+    def moves(self) -> tuple[Move, ...]: ...
+    @property
+    def only_free(self) -> bool: ...
+    @property
+    def technique(self) -> str: ...
+    @property
+    def solver(self) -> str: ...
+
+
 def place(
     split: Split,
     step_graph: StepGraph,
@@ -81,6 +99,7 @@ def place(
     effort: int,
     allowance: Allowance | None,
     tick: Tick = no_tick,
+    given: Given | None = None,
 ) -> tuple[Bodies, Layout]:
     """The bodies of the schedule's pieces, and the smallest layout found for them.
 
@@ -99,6 +118,8 @@ def place(
     only_free = allowance is not None and allowance.only_free
     if only_free:
         may_share = tuple(freed for x in may_share if (freed := x.freed(bodies.bodies)))
+    if given is not None:
+        return bodies, _checked(bodies, may_share, given)
     piece_of = {place.body: p for p, place in bodies.placements.items()}
 
     def rigid_starts() -> Iterator[Start]:
@@ -128,6 +149,27 @@ def place(
         tick=tick,
     )
     return bodies, layout
+
+
+def _checked(bodies: Bodies, may_share: Sequence[Leeway], given: Given) -> Layout:
+    """The given layout. Raises InternalError if it is none of these bodies, or not valid."""
+    if len(given.addresses) != len(bodies.bodies):
+        raise InternalError(f"a layout of {len(given.addresses)} addresses for {len(bodies.bodies)} bodies")
+    head = max([head_bytes(bodies.bodies, given.addresses), *_ends_of_moves(bodies, given.moves)])
+    bound = packing_lower_bound(bodies.bodies, may_share, TENSOR_ALIGN)
+    layout = Layout(given.addresses, head, given.technique, bound, given.solver, given.moves)
+    check_layout(bodies.bodies, layout, may_share)
+    return layout
+
+
+def _ends_of_moves(bodies: Bodies, moves: Sequence[Move]) -> list[int]:
+    """Where each move's copy ends. Raises InternalError if there is no such body or span."""
+    ends = []
+    for m in moves:
+        if not 0 <= m.body < len(bodies.bodies) or not 0 <= m.span < len(bodies.bodies[m.body].spans):
+            raise InternalError(f"a move of span {m.span} of body {m.body}, which does not exist")
+        ends.append(m.address + bodies.bodies[m.body].spans[m.span].bytes)
+    return ends
 
 
 def _price_of_sharing(split: Split, step_graph: StepGraph, board: str) -> Callable[[int], Price]:

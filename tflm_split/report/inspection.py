@@ -14,7 +14,7 @@ from tflm_split.report.axes import axes_record, axes_text
 from tflm_split.report.footprint import footprint
 from tflm_split.report.record import SCHEMA, model_identity
 from tflm_split.report.record_types import BUDGET_KEY
-from tflm_split.search.candidates import rewritten_split
+from tflm_split.search.base import rewritten_split
 from tflm_split.sizes import format_bytes
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model

@@ -12,6 +12,7 @@ from tflm_split.lower.compile import Plan
 from tflm_split.report.record_types import Record
 from tflm_split.report.summary import summary
 from tflm_split.rewrite.integer_interface import InterfaceChange
+from tflm_split.search.decision_file import SavedDecision
 from tflm_split.tflite.save import save
 
 
@@ -19,7 +20,8 @@ from tflm_split.tflite.save import save
 class Result:
     """The optimised model, its JSON record (`report/record.py`), and the plan behind it.
 
-    `plan` is None where splitting gains nothing; the model is the original then.
+    `plan` is None where splitting gains nothing; the model is the original then. `decision` makes the same model again,
+    without a search: `optimize(..., decision=result.decision)`. It can be saved to a file, too.
     """
 
     model: bytes = field(repr=False)
@@ -27,6 +29,7 @@ class Result:
     changes: tuple[InterfaceChange, ...] = ()
     plan: Plan | None = field(default=None, repr=False)
     input_path: Path | None = None
+    decision: SavedDecision | None = field(default=None, repr=False)
 
     def save(self, path: os.PathLike[str] | str, *, force: bool = False) -> None:
         """Write the model to `path` in one step. Raises InputError when that fails.

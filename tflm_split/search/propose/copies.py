@@ -16,11 +16,28 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tflm_split.ir.graph import ABSENT, Graph
 from tflm_split.rewrite.copy_operators import Copy
-from tflm_split.split.crossing import may_cross
-from tflm_split.split.regions import Split
+from tflm_split.search.decision import Decision
+from tflm_split.search.evaluate import Evaluation
+from tflm_split.search.limits import Limits
 
 MAX_OPERATORS = 12
 """Most operators that are copied for one tensor. Longer chains were never worth it."""
+
+
+def propose(state: Evaluation, limits: Limits) -> Iterator[Decision]:
+    """Copies of the operators that make the tensors of the peak, within the limit on instructions."""
+    if "rows" not in limits.axes:
+        return
+    held = state.held_at_peak()
+    costs = dict.fromkeys(range(len(state.graph.operators)), 0.0)
+    for n, cost in state.costs():
+        costs[n] += cost
+    for n in state.split.stock | state.must_run_once(limits.allow_extra_macs):
+        del costs[n]
+    allowance = limits.max_instructions - state.instructions
+    for t in held:
+        for copies in copies_to_try(state.graph, state.schedule.nodes, t, held, costs, allowance):
+            yield state.rewritten(copies)
 
 
 def copies_to_try(
@@ -49,13 +66,6 @@ def copies_to_try(
                 yield (copy,)
         if len(readers) > 2 and cost * (len(readers) - 1) <= allowance:
             yield tuple(_one_each(operators, sorted(readers)[1:]))
-
-
-def stay_inside(split: Split, made: range) -> bool:
-    """Whether the tensors `made` by a rewrite stay inside regions. TFLM, which sees the rest, has no tensors for them."""
-    consumers = split.graph.consumers()
-    crossing = may_cross(split.graph, split.stock)
-    return not any(t in crossing or split.stock.intersection(consumers.get(t, ())) for t in made)
 
 
 def _makers(

@@ -12,11 +12,23 @@ from collections.abc import Iterator, Sequence
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.rewrite.tile_columns import WINDOWED, Tiles, column_windows
+from tflm_split.search.decision import Decision
+from tflm_split.search.evaluate import Evaluation
+from tflm_split.search.limits import Limits
 
 PARTS = (2, 3, 4, 6, 8)
 """Numbers of tiles to try."""
 MAX_OPERATORS = 4
 """Most operators of a chain."""
+
+
+def propose(state: Evaluation, limits: Limits) -> Iterator[Decision]:
+    """Tilings of the chains around the tensors that live at the peak."""
+    if not limits.axes >= {"rows", "columns"}:
+        return
+    for t in state.held_at_peak():
+        for tiles in tiles_to_try(state.graph, t, state.split.stock, limits.allow_extra_macs):
+            yield state.rewritten((tiles,))
 
 
 def tiles_to_try(graph: Graph, tensor: int, stock: frozenset[int], may_overlap: bool) -> Iterator[Tiles]:

@@ -1,0 +1,26 @@
+"""What may a search spend, and what may its results cost?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from tflm_split.split.axes.allowed import ALL_AXES
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a search may spend and do."""
+
+    evaluations: int
+    """Changes that may be evaluated."""
+    max_slowdown: float
+    """Most instructions of a result, as a multiple of those of the start. A slowdown within the noise is always allowed."""
+    beam: int = 1
+    """States that each round goes on from."""
+    allow_extra_macs: bool = False
+    """Whether multiply-accumulates may be done twice."""
+    axes: frozenset[str] = ALL_AXES
+    """The axes that tensors may be cut along."""
+    max_instructions: float = inf
+    """Most instructions of a result. The search derives it from `max_slowdown`."""
