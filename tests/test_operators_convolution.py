@@ -117,6 +117,14 @@ def test_a_convolution_may_run_over_its_dying_row(model: bytes, distance: int | 
         "its window spans 33 rows, at most 32 can be read at once",
     ),
     (
+        "a window that reaches further than kernels count",
+        lambda: conv(
+            act(1, 2, 4, 4096), weights(1, 1, 2, 4096), act(1, 2, 4, 1), dilation_h_factor=1, dilation_w_factor=0xFFFF
+        ),
+        "geometry",
+        "its window reaches 671092736 bytes far, and 536870911 is the most",
+    ),
+    (
         "output channels",
         lambda: conv(MAP, weights(3, 1, 1, 4), MAP),
         "geometry",

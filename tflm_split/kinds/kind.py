@@ -164,6 +164,29 @@ class Kind:
             raise ProgramError("a convolution has no groups")
         return next(c.length_bytes(case) for c in self.constants if c.field == name)
 
+    def fault(self, case: Case) -> str | None:
+        """What is wrong with the numbers and shapes of an op of this kind, or None. Constants are not looked at."""
+        return _ranges_fault(case, self.record) or self.check(case)
+
+
+_TYPE_RANGES: dict[str, tuple[float, float]] = {
+    "uint8_t": (0, 2**8 - 1),
+    "int16_t": (-(2**15), 2**15 - 1),
+    "uint16_t": (0, 2**16 - 1),
+    "int32_t": (-(2**31), 2**31 - 1),
+    "uint32_t": (0, 2**32 - 1),
+}
+
+
+def _ranges_fault(case: Case, record: Record) -> str | None:
+    """Refuse a number outside the range of its field or of its C type."""
+    for field_ in record.fields:
+        low, high = field_.range or _TYPE_RANGES.get(field_.ctype, (float("-inf"), float("inf")))
+        value = case.params[field_.name]
+        if field_.ctype != "float" and not low <= value <= high:
+            return f"its {field_.name} is {value}"
+    return None
+
 
 def first_fault(*faults: str | None) -> str | None:
     """The first of `faults` that is not None."""

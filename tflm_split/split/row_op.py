@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tflm_split import kinds
-from tflm_split.kinds import OpKind
+from tflm_split.kinds import OpKind, View
+from tflm_split.kinds.kind import Case
 from tflm_split.split.rows import SAME_ROW, BatchRows, Between, MappedRow, RowShape, TransposedWindow, Window
 
 Params = dict[str, int | float | bytes]
@@ -73,3 +74,25 @@ class RowOp:
     def steps(self) -> int:
         """How many steps it takes."""
         return self.reads[0].shape.rows if self.accumulates else self.output_shape.rows
+
+    def fault(self) -> str | None:
+        """Which limit of its kind it breaks, or None. Its views are taken to have no gaps between pixels."""
+        kind = kinds.of(self.kind)
+        numbers = {name: 0 if isinstance(value, bytes) else value for name, value in self.params.items()}
+        sources = [_view(read.shape) for read in self.reads]
+        sums = self.accumulator_bytes // 4
+        return kind.fault(
+            Case(
+                numbers,
+                _view(self.output_shape, self.output_pixel_stride_bytes),
+                sources[0],
+                sources[1] if kind.operands == 2 else None,
+                View(0, 0, 1, 1, sums, 4 * sums, 0, 4) if self.accumulates else None,
+            )
+        )
+
+
+def _view(shape: RowShape, pixel_stride_bytes: int = 0) -> View:
+    """A view of this shape on a storage of its own."""
+    stride = pixel_stride_bytes or shape.pixel_bytes
+    return View(0, 0, shape.rows, shape.columns, shape.channels, stride, 0, shape.element_bytes)

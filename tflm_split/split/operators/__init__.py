@@ -92,6 +92,9 @@ def split_operator(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
         raise Refusal("operator", stock_reason(op.kind))
     row_ops = splitter(graph, op)
     _check_sizes(graph, row_ops)
+    for row_op in row_ops:
+        if fault := row_op.fault():
+            raise Refusal("geometry", fault)
     return row_ops
 
 
