@@ -70,9 +70,12 @@ class Verdict:
 # Programs.
 
 
-def build_generator(binary: Path, compiler: str = "cc") -> None:
-    """The generator, for this machine. Raises ToolError with the compiler's first complaint."""
-    sources = (FUZZ / "program_generator.c", FUZZ / "mutations.c", *executor_sources())
+def build_generator(binary: Path, compiler: str = "cc", executor: Sequence[Path] | None = None) -> None:
+    """The generator, for this machine. Raises ToolError with the compiler's first complaint.
+
+    It is linked with `executor`, compiled objects, and without any with the executor's sources.
+    """
+    sources = (FUZZ / "program_generator.c", FUZZ / "mutations.c", *(executor or executor_sources()))
     command = [compiler, "-std=c99", "-O2", f"-I{EXECUTOR_FOLDER}", *map(str, sources), "-o", str(binary)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)

@@ -79,3 +79,37 @@ def _every_record_is_valid() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "make_record", checked)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _boards_share_their_objects() -> Iterator[None]:
+    """Firmware of the same flags and sources is compiled once per session, not once per process."""
+    from hashlib import sha256
+    from pathlib import Path
+
+    from tflm_split.board import firmware
+
+    def compiled(flags: tuple[str, ...], sources: tuple[Path, ...], digest: str) -> Path:
+        def make(folder: Path) -> None:
+            folder.mkdir()
+            firmware.compile_into(folder, flags, sources)
+
+        key = sha256("\0".join((*flags, *map(str, sources), digest)).encode()).hexdigest()[:24]
+        return made_once.made_once(f"board_{key}", make)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(firmware, "_compiled", compiled)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tflm_processes_are_forked() -> Iterator[None]:
+    """Models run in TFLM in processes that need not import everything first."""
+    import tflm_forks
+
+    from tflm_split.verify import tflm
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tflm, "subprocess", tflm_forks.Forked)
+        yield
+    tflm_forks.close()

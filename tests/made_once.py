@@ -26,6 +26,13 @@ def end() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def made_once(name: str, make: Callable[[Path], object]) -> Path:
     """The file or folder `name` of this session. If no test has asked for it yet, `make(path)` makes it.
 
@@ -39,6 +46,7 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             unfinished = path.with_name(f"{name}.part")
+            _remove(unfinished)  # of a test that failed
             make(unfinished)
             unfinished.rename(path)
     return path

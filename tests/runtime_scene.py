@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from numpy.typing import NDArray
 
 from tflm_split import kinds
 from tflm_split.kinds import OpKind
-from tflm_split.native.build import compile_host_library
+from tflm_split.native.build import host_library
 from tflm_split.program.encode import encode
 from tflm_split.program.types import Op, Program, Step, Storage, View
 
@@ -30,21 +28,8 @@ LAYOUTS = ("affine", "table16", "table32")
 
 
 @functools.cache
-def library_path() -> Path:
-    """The host library, compiled once for all tests of a run."""
-    folder = tempfile.TemporaryDirectory(prefix="split_nn_")
-    _folders.append(folder)
-    path = Path(folder.name) / "libtflm_split_host.so"
-    compile_host_library(path)
-    return path
-
-
-_folders: list[tempfile.TemporaryDirectory[str]] = []
-
-
-@functools.cache
 def library() -> ctypes.CDLL:
-    loaded = ctypes.CDLL(str(library_path()), mode=ctypes.RTLD_GLOBAL)
+    loaded = ctypes.CDLL(str(host_library()), mode=ctypes.RTLD_GLOBAL)
     loaded.split_nn_prepare.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
     loaded.split_nn_run.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     loaded.split_nn_status_text.restype = ctypes.c_char_p

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from optimized import optimized
+from optimized import optimized, progress_of
 from user_models import DSCNN, MODELS, float_logistic, small_network
 from x64_arena import minimum_x64_arena_bytes
 
@@ -19,7 +19,7 @@ from tflm_split.tflite.reader import read_model
 
 @pytest.fixture(scope="module")
 def dscnn():
-    return optimized(DSCNN, verify=False)
+    return optimized(DSCNN)
 
 
 def test_a_path_and_the_bytes_behind_it_give_the_same_model(tmp_path):
@@ -115,8 +115,7 @@ def test_progress_is_told_stage_by_stage():
 
 
 def test_progress_is_told_often_while_candidates_are_placed():
-    told = []
-    tflm_split.optimize(DSCNN, progress=lambda *step: told.append(step), verify=False)
+    told = progress_of(DSCNN)
     for stage, least in (("search", 20), ("polish", 40), ("place", 200)):
         assert sum(1 for step in told if step[0] == stage) >= least, stage
 

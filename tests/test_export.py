@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from objects import host_executor
 from split_stages import every_compilation
 from tiny_models import Builder
 from user_models import DSCNN, float_network, small_network
@@ -18,7 +19,7 @@ from tflm_split.cli import main
 from tflm_split.errors import InputError
 from tflm_split.export.files import exported, write_export
 from tflm_split.export.text import comment_text, float_literal, xxd_name
-from tflm_split.native.build import EXECUTOR_FOLDER, executor_units
+from tflm_split.native.build import EXECUTOR_FOLDER
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs as inputs_for
 from tflm_split.verify.tflm import run_in_tflm
@@ -55,8 +56,7 @@ def one_region_of(model: bytes) -> bytes:
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The executor as a library, so that every model links the same one."""
     folder = tmp_path_factory.mktemp("split_nn")
-    run(["gcc", "-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-c", *executor_units()], folder)
-    run(["ar", "rcs", "libsplit_nn.a", *sorted(folder.glob("*.o"))], folder)
+    run(["ar", "rcs", "libsplit_nn.a", *host_executor()], folder)
     return folder / "libsplit_nn.a"
 
 

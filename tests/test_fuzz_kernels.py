@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import fuzz_kernels  # noqa: E402
 from fuzz_executor import write_seeds  # noqa: E402
+from objects import host_executor  # noqa: E402
 from sample_programs import MIDDLE, int32s, one_op, small_network  # noqa: E402
 
 from tflm_split.board import firmware, toolchain  # noqa: E402
@@ -49,7 +50,7 @@ def programs(folder: Path) -> list[bytes]:
     """The programs that both cores run. They are also in the file `programs` of `folder`."""
     (folder / "seeds").mkdir()
     assert write_seeds(folder / "seeds") > 50
-    fuzz_kernels.build_generator(folder / "program_generator")
+    fuzz_kernels.build_generator(folder / "program_generator", executor=host_executor())
     return fuzz_kernels.generate(folder / "program_generator", folder / "seeds", folder / "programs", PROGRAMS, seed=5)
 
 

@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from objects import compiled
 
 from tflm_split.board import toolchain
 from tflm_split.board.boards import Board, board_named
@@ -29,6 +30,7 @@ SPLIT_NN = EXECUTOR_FOLDER
 BOARDS = SPLIT_NN.parent / "boards"
 TESTS = Path(__file__).parent
 VARIANTS = {"m4": "dsp", "m7": "dsp", "m55": "helium"}
+OPTIMIZATION = {"m4": "-Os", "m7": "-O2", "m55": "-O2"}
 KERNELS = (
     "conv_row",
     "depthwise_row",
@@ -59,14 +61,16 @@ def run(command: list[str | Path], folder: Path) -> str:
     return done.stdout
 
 
-def compile_objects(
-    board: Board, folder: Path, sources: list[Path], flags: list[str], optimization: str = "-O2"
-) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
+def compile_objects(board: Board, sources: list[Path], flags: list[str], optimization: str = "-O2") -> list[Path]:
     common = ["-mthumb", "-std=gnu99", optimization, "-ffunction-sections", f"-I{SPLIT_NN}"]
     include = [f"-I{BOARDS / 'common'}", f"-I{BOARDS / board.folder}"]
-    run([toolchain.COMPILER, *board.target_flags, *common, *include, *flags, "-c", *sources], folder)
-    return [folder / f"{source.stem}.o" for source in sources]
+    return compiled([toolchain.COMPILER, *board.target_flags, *common, *include, *flags], sources)
+
+
+def own_objects(name: str) -> list[Path]:
+    """The board's own kernels, and the portable ones where it has none."""
+    portable, variants = kernel_sources()
+    return compile_objects(board_named(name), [*portable, *variants], STRICT, OPTIMIZATION[name])
 
 
 def kernel_sources() -> tuple[list[Path], list[Path]]:
@@ -85,15 +89,13 @@ RAM_ENDS = {"mps2": ["-DRAM_END=0x20400000u", "-DGUARD_BY_MPU"], "mps3_an547": [
 """The first address behind the RAM. Every access there must fault. Where QEMU has memory there, the MPU forbids it."""
 
 
-def image(board: Board, folder: Path, cases: int, seed: int, optimization: str, *more: str) -> Path:
-    portable, variants = kernel_sources()
-    objects = compile_objects(board, folder / "portable", portable, PORTABLE)
-    objects += compile_objects(board, folder / "own", [*portable, *variants], STRICT, optimization)
+def image(name: str, folder: Path, cases: int, *more: str) -> Path:
+    board = board_named(name)
+    objects = [*compile_objects(board, kernel_sources()[0], PORTABLE), *own_objects(name)]
+    seed = 1 + sorted(VARIANTS).index(name)
     defines = [f"-DSEED={seed}", f"-DCASES={cases}", *RAM_ENDS[board.folder], *more]
-    objects += compile_objects(board, folder / "main", [TESTS / "runtime_arm_main.c"], defines)
-    objects += compile_objects(
-        board, folder / "board", [BOARDS / "common" / "startup.c", BOARDS / "common" / "semihosting.c"], []
-    )
+    objects += compile_objects(board, [TESTS / "runtime_arm_main.c"], defines)
+    objects += compile_objects(board, [BOARDS / "common" / "startup.c", BOARDS / "common" / "semihosting.c"], [])
     link = ["-nostartfiles", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", "-Wl,--defsym=BOARD_STACK_BYTES=4096"]
     where = [f"-L{BOARDS / 'common'}", f"-T{BOARDS / board.folder / 'memory.ld'}"]
     run([toolchain.COMPILER, *board.target_flags, "-mthumb", *link, *where, *objects, "-o", "kernels.elf"], folder)
@@ -107,12 +109,10 @@ def emulate(board: Board, elf: Path) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("name", "optimization"), [("m4", "-Os"), ("m7", "-O2"), ("m55", "-O2")])
-def test_every_variant_equals_the_portable_kernels(name: str, optimization: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_equals_the_portable_kernels(name: str, tmp_path: Path) -> None:
     cases = 4000
-    board = board_named(name)
-    elf = image(board, tmp_path, cases, 1 + sorted(VARIANTS).index(name), optimization)
-    said = emulate(board, elf)
+    said = emulate(board_named(name), image(name, tmp_path, cases))
     found = re.search(rf"cases {cases}\nwrote (\d+)\n", said)
     assert found is not None, said
     assert int(found[1]) > cases // 2
@@ -120,24 +120,20 @@ def test_every_variant_equals_the_portable_kernels(name: str, optimization: str,
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_reading_behind_the_memory_is_noticed(name: str, tmp_path: Path) -> None:
-    board = board_named(name)
-    assert emulate(board, image(board, tmp_path, 1, 1, "-O2", "-DREAD_BEHIND_RAM")) == "fault\n"
+    assert emulate(board_named(name), image(name, tmp_path, 1, "-DREAD_BEHIND_RAM")) == "fault\n"
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_board_gets_its_own_variant_and_no_other(name: str, tmp_path: Path) -> None:
-    _, variants = kernel_sources()
-    defined = {}
-    for path, out in zip(variants, compile_objects(board_named(name), tmp_path, variants, []), strict=True):
-        defined[path.stem] = run(["arm-none-eabi-nm", "--defined-only", out], tmp_path)
-    for stem, symbols in defined.items():
-        assert (" T " in symbols) == stem.startswith(kernels(VARIANTS[name])), stem
+    for out in own_objects(name):
+        if not out.stem.startswith(kernels("portable")):
+            symbols = run(["arm-none-eabi-nm", "--defined-only", out], tmp_path)
+            assert (" T " in symbols) == out.stem.startswith(kernels(VARIANTS[name])), out.stem
 
 
 def test_without_unaligned_loads_a_core_with_dsp_gets_the_portable_kernels(tmp_path: Path) -> None:
     """DSP kernels load words from any address. Code for strict alignment must not do that."""
     portable, variants = kernel_sources()
-    objects = compile_objects(board_named("m4"), tmp_path, [*portable, *variants], ["-mno-unaligned-access"])
-    for out in objects:
+    for out in compile_objects(board_named("m4"), [*portable, *variants], ["-mno-unaligned-access"], "-O0"):
         defines_functions = " T " in run(["arm-none-eabi-nm", "--defined-only", out], tmp_path)
         assert defines_functions == out.stem.startswith(kernels("portable")), out.stem

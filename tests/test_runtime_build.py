@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_once import made_once
+from objects import HOST, STRICT, compiled, sanitized_library
 from runtime_scene import Scene
 from toolchains import ASAN, need_linked
 
@@ -33,13 +33,14 @@ from tflm_split.program.types import Io, Op, Program, Step
 
 RUNTIME = RUNTIME_FOLDER
 TESTS = Path(__file__).parent
-STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wcast-align", "-Wvla"]
 COMPILERS = {
     "gcc": ["gcc"],
-    "clang": ["clang"],
+    "clang": ["clang"],  # below, with the sanitizers
     "cortex-m0": ["arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb"],
     "cortex-m4": ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"],
 }
+STACKS = "-fcallgraph-info=su"
+"""GCC's option that writes frames and calls into a `.ci` file beside each object."""
 
 
 def run(command: list[str | Path]) -> str:
@@ -69,18 +70,21 @@ def test_a_stale_file_is_noticed_and_rewritten(tmp_path: Path) -> None:
     assert generate.main(["--check"], files) == 1
 
 
-@pytest.mark.parametrize("name", COMPILERS)
-def test_the_executor_compiles_without_a_warning(name: str, tmp_path: Path) -> None:
-    command = [*compiler(name), "-std=c99", "-O2", *STRICT, "-c"]
-    for source in executor_units():
-        run([*command, source, "-o", tmp_path / f"{source.stem}.o"])
+@pytest.mark.parametrize("name", ["gcc", "cortex-m0", "cortex-m4"])
+def test_the_executor_compiles_without_a_warning(name: str) -> None:
+    assert all(path.is_file() for path in strict_objects(name))
 
 
-@pytest.mark.parametrize("name", ["gcc", "clang"])
-def test_the_operator_and_the_host_library_compile_without_a_warning(name: str, tmp_path: Path) -> None:
-    command = [*compiler(name), "-std=c99", "-O2", *STRICT, "-c"]
-    for source in host_sources():
-        run([*command, source, "-o", tmp_path / f"{source.stem}.o"])
+def strict_objects(name: str) -> list[Path]:
+    """The executor, compiled with all warnings."""
+    stacks = [STACKS] if name == "cortex-m4" else []
+    return compiled([*compiler(name), "-std=c99", "-O2", *STRICT, *stacks], executor_units())
+
+
+def test_the_rest_of_the_host_library_compiles_without_a_warning() -> None:
+    others = [path for path in host_sources() if path not in executor_sources()]
+    objects = compiled([*compiler("gcc"), *HOST[1:]], others)
+    assert {path.stem for path in objects} >= {"pip_operator", "tflm_split_call", "squeeze", "min_cut"}
 
 
 @pytest.mark.parametrize("standard", ["c++11", "c++17"])
@@ -93,7 +97,7 @@ def test_the_public_headers_are_valid_cpp(standard: str, tmp_path: Path) -> None
 
 def test_the_executor_needs_nothing_but_string_functions_and_keeps_no_state(tmp_path: Path) -> None:
     library = tmp_path / "split_nn.o"
-    run([*compiler("cortex-m4"), "-std=c99", "-O2", "-r", "-nostdlib", *executor_sources(), "-o", library])
+    run([*compiler("cortex-m4"), "-r", "-nostdlib", *strict_objects("cortex-m4"), "-o", library])
     symbols = [line.split() for line in run(["arm-none-eabi-nm", library]).splitlines()]
     undefined = {parts[-1] for parts in symbols if parts[-2] == "U"}
     assert {name for name in undefined if not name.startswith("__aeabi_")} <= {"memcpy", "memset", "memmove"}
@@ -101,14 +105,12 @@ def test_the_executor_needs_nothing_but_string_functions_and_keeps_no_state(tmp_
     assert variables == []
 
 
-def deepest_stacks(flags: list[str], roots: Sequence[str], folder: Path) -> list[int]:
+def deepest_stacks(objects: Sequence[Path], roots: Sequence[str]) -> list[int]:
     """Bytes of the deepest chain of calls from each of `roots`, by the compiler's own frames and call graph."""
-    command = [*compiler("cortex-m4"), "-std=c99", "-fcallgraph-info=su", "-c", *flags]
     frames: dict[str, int] = {}
     calls: dict[str, set[str]] = {}
-    for source in executor_units():
-        run([*command, source, "-o", folder / f"{source.stem}.o"])
-        text = (folder / f"{source.stem}.ci").read_text()
+    for path in objects:
+        text = path.with_suffix(".ci").read_text()
         assert "dynamic" not in text
         for name, size in re.findall(r'node: { title: "([^"]+)" label: "[^"]*?(\d+) bytes', text):
             frames[name] = int(size)
@@ -124,10 +126,12 @@ def deepest_stacks(flags: list[str], roots: Sequence[str], folder: Path) -> list
 
 
 @pytest.mark.parametrize("optimization", ["-Os", "-O2"])
-def test_the_stack_is_as_small_as_split_nn_h_says(optimization: str, tmp_path: Path) -> None:
+def test_the_stack_is_as_small_as_split_nn_h_says(optimization: str) -> None:
     """Without the string functions and the divisions that the compiler calls."""
-    (portable,) = deepest_stacks([optimization, "-DSPLIT_NN_PORTABLE"], ["split_nn_run"], tmp_path)
-    run_bytes, prepare_bytes = deepest_stacks([optimization], ["split_nn_run", "split_nn_prepare"], tmp_path)
+    command = [*compiler("cortex-m4"), "-std=c99", optimization, STACKS]
+    own = strict_objects("cortex-m4") if optimization == "-O2" else compiled(command, executor_units())
+    (portable,) = deepest_stacks(compiled([*command, "-DSPLIT_NN_PORTABLE"], executor_units()), ["split_nn_run"])
+    run_bytes, prepare_bytes = deepest_stacks(own, ["split_nn_run", "split_nn_prepare"])
     assert portable < 700
     assert run_bytes < 1000
     assert prepare_bytes < 700
@@ -153,23 +157,17 @@ SOURCES_OF_KINDS = [path for path in executor_sources() if not path.is_relative_
 """The sources that depend on the kinds that a build has."""
 
 
-def build_portable_kernels(archive: Path) -> None:
-    """The kernels. They do not depend on the kinds that a build has."""
-    objects = archive.with_suffix(".objects")
-    objects.mkdir()
-    for source in executor_units():
-        if source.stem.startswith("split_nn_kernels_"):
-            flags = ["-std=c99", "-O0", "-ffunction-sections", "-DSPLIT_NN_PORTABLE"]
-            run(["gcc", *flags, "-c", source, "-o", objects / f"{source.stem}.o"])
-    run(["ar", "-rc", archive, *sorted(objects.iterdir())])
+def portable_kernels() -> list[Path]:
+    """The objects of the kernels. They do not depend on the kinds that a build has."""
+    sources = [path for path in executor_units() if path.stem.startswith("split_nn_kernels_")]
+    return compiled(["gcc", "-std=c99", "-O0", "-ffunction-sections", "-DSPLIT_NN_PORTABLE"], sources)
 
 
 def linked_kernels(mask: int, folder: Path) -> set[str]:
     """The kernels that are linked into an executor of the kinds of step in `mask`."""
     flags = ["-O0", "-ffunction-sections", f"-DSPLIT_NN_KINDS=UINT64_C({mask:#x})", "-DSPLIT_NN_PORTABLE"]
     roots = ["-nostartfiles", "-Wl,--gc-sections,-e,split_nn_run,-u,split_nn_prepare"]
-    kernels = made_once("portable_kernels.a", build_portable_kernels)
-    run(["gcc", "-std=c99", *flags, *roots, *SOURCES_OF_KINDS, kernels, "-o", folder / "kinds"])
+    run(["gcc", "-std=c99", *flags, *roots, *SOURCES_OF_KINDS, *portable_kernels(), "-o", folder / "kinds"])
     defined = {line.split()[-1] for line in run(["nm", folder / "kinds"]).splitlines()}
     return {name for name in ALL_KERNELS if f"split_nn_{name}" in defined}
 
@@ -215,25 +213,16 @@ GENERATIONS = {
 }
 
 
-def build_c_of_the_operator(archive: Path) -> None:
-    """The objects of the operator's C files, which are the same for every generation of TFLM."""
-    objects = archive.with_suffix(".objects")
-    objects.mkdir()
-    for source in (*executor_units(), RUNTIME / "tflm" / "tflm_split_call.c"):
-        run([*compiler("gcc"), "-std=c99", "-c", source, "-o", objects / f"{source.stem}.o"])
-    run(["ar", "-rc", archive, *sorted(objects.iterdir())])
-
-
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_one_operator_for_every_generation_of_tflm(generation: str, tmp_path: Path) -> None:
     if shutil.which("g++") is None:
         pytest.skip("g++ is not installed")
-    archive = made_once("operator.a", build_c_of_the_operator)
+    objects = [*strict_objects("gcc"), *compiled(HOST, [RUNTIME / "tflm" / "tflm_split_call.c"])]
     include = TESTS / "tflm_headers" / generation.split("-")[0]
     flags = [*GENERATIONS[generation], "-Wall", "-Wextra", "-Werror", f"-I{include}", f"-I{RUNTIME / 'tflm'}"]
     binary, program = tmp_path / "operator", tmp_path / "program"
     sources = [RUNTIME / "tflm" / "tflm_split.cc", TESTS / "runtime_operator_main.cc"]
-    run(["g++", *flags, *sources, archive, "-o", binary])
+    run(["g++", *flags, *sources, *objects, "-o", binary])
     program.write_bytes(lut_program())
     assert run([binary, program, "7", "248"]) == ""
 
@@ -265,11 +254,9 @@ def test_a_failing_compiler_is_quoted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gcc", "clang"])
-def test_the_sanitized_library_compiles(name: str, tmp_path: Path) -> None:
+def test_the_sanitized_library_compiles_without_a_warning(name: str) -> None:
     need_linked(str(compiler(name)[0]), ASAN)
-    output = tmp_path / "library.so"
-    compile_host_library(output, sanitize=True, cc=str(compiler(name)[0]))
-    assert output.is_file()
+    assert sanitized_library(name).is_file()
 
 
 def test_c_files_are_formatted() -> None:

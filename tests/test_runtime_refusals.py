@@ -7,7 +7,6 @@ random mutations run under the address and undefined-behaviour sanitizers.
 from __future__ import annotations
 
 import functools
-import os
 import struct
 import subprocess
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_once import made_once
+from objects import sanitized_library
 from runtime_scene import Image, Scene, prepare
 from sample_programs import int32s, one_op, requantize, window
 from toolchains import ASAN, need_linked
@@ -24,7 +24,7 @@ from tflm_split import kinds
 from tflm_split.errors import ProgramError
 from tflm_split.kinds import OpKind, WeightFlags
 from tflm_split.kinds.record import Record
-from tflm_split.native.build import EXECUTOR_FOLDER, executor_sources
+from tflm_split.native.build import EXECUTOR_FOLDER
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
 from tflm_split.program.format import HEADER, IO, MOVE, OP, STORAGE, VIEW, StorageKind
@@ -599,10 +599,10 @@ def test_values_in_tables_are_checked() -> None:
 
 
 def build_driver(binary: Path) -> None:
-    """The executor and the driver with sanitizers, for all tests of a session."""
+    """The driver, on the executor with sanitizers, for all tests of a session."""
+    library = sanitized_library()
     flags = ["-std=c99", "-O1", "-g", *ASAN, "-fno-sanitize-recover=all", f"-I{EXECUTOR_FOLDER}"]
-    sources = [str(Path(__file__).parent / "runtime_driver.c"), *map(str, executor_sources())]
-    command = [os.environ.get("CC", "cc"), *flags, *sources, "-o", str(binary)]
+    command = ["gcc", *flags, str(Path(__file__).parent / "runtime_driver.c"), str(library), "-o", str(binary)]
     built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert built.returncode == 0, built.stderr
 
@@ -612,7 +612,7 @@ def drive(folder: Path, blobs: list[bytes]) -> list[int]:
 
     Skips where the compiler has no sanitizers.
     """
-    need_linked(os.environ.get("CC", "cc"), ASAN)
+    need_linked("gcc", ASAN)
     driver = made_once("runtime_driver", build_driver)
     path = folder / "blobs"
     path.write_bytes(b"".join(struct.pack("<I", len(blob)) + blob for blob in blobs))

@@ -25,6 +25,12 @@ from tflm_split.verify.tflm import (
 CORPUS = Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
 
 
+@pytest.fixture(autouse=True)
+def _processes_as_users_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not forked from one that has imported everything (`tflm_forks.py`)."""
+    monkeypatch.setattr(tflm, "subprocess", subprocess)
+
+
 def random_inputs(shape: tuple[int, ...], count: int, seed: int = 0) -> list[list[np.ndarray]]:
     rng = np.random.default_rng(seed)
     return [[rng.integers(-128, 128, shape).astype(np.int8)] for _ in range(count)]

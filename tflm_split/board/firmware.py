@@ -114,31 +114,42 @@ def _objects(board: Board, portable: bool, kinds_mask: int) -> tuple[Path, ...]:
     executor = executor_units()
     if not executor:
         raise ToolError("the executor's C sources are not in this installation: run from a checkout of tflm_split")
-    common = [path for path in sorted((runtime_folder() / "boards" / "common").glob("*.c")) if path.name != "main.c"]
-    digest = _digest([*executor_sources(), *executor_headers(), *common], board)
     kinds = tuple(path for path in executor if _names_kinds(path))
-    others = tuple(path for path in (*executor, *common) if not _names_kinds(path))
-    by_kinds = _compiled(board, (f"-DSPLIT_NN_KINDS=UINT64_C({kinds_mask:#x})",), kinds, digest)
-    shared = _compiled(board, ("-DSPLIT_NN_PORTABLE",) if portable else (), others, digest)
-    return (*(by_kinds / f"{path.stem}.o" for path in kinds), *(shared / f"{path.stem}.o" for path in others))
+    kernels = tuple(path for path in executor if not _names_kinds(path))
+    boards = runtime_folder() / "boards"
+    common = tuple(path for path in sorted((boards / "common").glob("*.c")) if path.name != "main.c")
+    headers = [path for folder in ("common", board.folder) for path in sorted((boards / folder).glob("*.h"))]
+    digest = _digest([*executor_sources(), *executor_headers()])
+    sets = (
+        (kinds, (f"-DSPLIT_NN_KINDS=UINT64_C({kinds_mask:#x})",), digest),
+        (kernels, ("-DSPLIT_NN_PORTABLE",) if portable else (), digest),
+        (common, _include_flags(board), _digest([*common, *headers])),
+    )
+    objects = []
+    for sources, flags, state in sets:
+        folder = _compiled((*board.target_flags, *_COMMON_FLAGS, *flags), sources, state)
+        objects += [folder / f"{path.stem}.o" for path in sources]
+    return tuple(objects)
 
 
-def _digest(files: Sequence[Path], board: Board) -> str:
-    """A hash of all that is compiled: `files` and the board's headers."""
-    folders = (runtime_folder() / "boards" / "common", runtime_folder() / "boards" / board.folder)
-    headers = [path for folder in folders for path in sorted(folder.glob("*.h"))]
+def _digest(files: Sequence[Path]) -> str:
+    """A hash of all that is compiled."""
     digest = hashlib.sha256()
-    for path in [*files, *headers]:
+    for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 @cache
-def _compiled(board: Board, defines: tuple[str, ...], sources: tuple[Path, ...], digest: str) -> Path:
+def _compiled(flags: tuple[str, ...], sources: tuple[Path, ...], digest: str) -> Path:
     """The folder with the objects of `sources`. They are compiled once per process and per state of the sources."""
-    compiler = find_tool(COMPILER)
     folder = Path(tempfile.mkdtemp(prefix="tflm_split_board_"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    flags = (*board.target_flags, *_COMMON_FLAGS, *defines, *_include_flags(board))
-    run_tool([compiler, "-c", *flags, *map(str, sources)], folder, f"the executor cannot be compiled for {board.name}")
+    compile_into(folder, flags, sources)
     return folder
+
+
+def compile_into(folder: Path, flags: Sequence[str], sources: Sequence[Path]) -> None:
+    """Put the objects of `sources` into `folder`. Raises ToolError when the compiler is missing or fails."""
+    failure = "the executor cannot be compiled for the board"
+    run_tool([find_tool(COMPILER), "-c", *flags, *map(str, sources)], folder, failure)
