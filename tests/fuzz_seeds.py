@@ -10,6 +10,7 @@ from random import Random
 from made_once import made_once
 from random_networks import Network
 from sample_programs import one_op, small_network, with_moves
+from samples import one_op_program
 from test_runtime_refusals import every_op
 from test_typed_refusals import typed_program
 from tflite_helpers import CORPUS, ROOT, chain_bytes
@@ -91,6 +92,7 @@ def _program_seeds() -> tuple[bytes, ...]:
     models = [drawn_network(random) for _ in range(60)]
     models += [path.read_bytes() for path in sorted((ROOT / "models").glob("*.tflite"))]
     by_hand = [every_op(), small_network(), tall_program(), *(typed_program(dtype) for dtype in ("INT16", "FLOAT32"))]
+    by_hand += [one_op_program(kind, seed) for kind in OpKind for seed in range(2)]
     found = [encode(program) for program in (*by_hand, with_moves(small_network()))]
     for model in models:
         found += programs_of(read_model(_split(model))).values()

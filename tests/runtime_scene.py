@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tflm_split import kinds
+from tflm_split.errors import ProgramError
 from tflm_split.kinds import OpKind
 from tflm_split.native.build import host_library
+from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
 from tflm_split.program.types import Op, Program, Step, Storage, View
 
@@ -52,6 +54,17 @@ def prepare(blob: bytes, offset: int = 0) -> str:
     program = aligned(blob, offset)
     status = library().split_nn_prepare(program.ctypes.data, len(blob))
     return str(library().split_nn_status_text(status).decode())
+
+
+def verdicts(blob: bytes) -> tuple[str, str]:
+    """What Python's check and the C prepare say. An empty text means that the program is accepted."""
+    try:
+        decode(blob)
+        ours = ""
+    except ProgramError as refusal:
+        ours = str(refusal)
+    theirs = prepare(blob)
+    return ours, "" if theirs == "ok" else theirs
 
 
 def execute(blob: bytes, workspace: bytes) -> bytes:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from operator_cases import MAP, act, each_refused, numbers, refusal, split
+from runtime_scene import verdicts
+from samples import one_op_program, with_params
+from test_oracle import int8s, run_op, run_operator
 from tiny_models import single_op
 
-from tflm_split.ir.graph import Graph
+from tflm_split.arithmetic.requantize import mean_parameters, sum_parameters
+from tflm_split.ir.graph import Graph, Quantization
 from tflm_split.kinds import OpKind
+from tflm_split.program.encode import encode
+from tflm_split.program.format import HEADER, VIEW
 
 
 @pytest.mark.parametrize(
@@ -71,3 +78,38 @@ def test_over_the_columns_a_row_becomes_a_pixel(
 )
 def test_refusal(model: Callable[[], bytes | Graph], kind: str, reason: str) -> None:
     assert refusal(model()) == (kind, reason)
+
+
+# ROW_SUM and PIXEL_SUM: what the op computes, and what its check refuses.
+
+
+@pytest.mark.parametrize("kind", ["MEAN", "SUM"])
+@pytest.mark.parametrize(
+    ("op_kind", "axis", "shape"), [(OpKind.PIXEL_SUM, 2, (4, 5, 1)), (OpKind.ROW_SUM, 1, (4, 1, 7))]
+)
+def test_sums_over_the_channels_of_each_pixel_or_the_pixels_of_each_row(
+    kind: str, op_kind: OpKind, axis: int, shape: tuple[int, int, int]
+) -> None:
+    x = int8s(np.random.default_rng(6), 4, 5, 7)
+    before, after = Quantization((float(np.float32(0.05)),), (-9,)), Quantization((float(np.float32(0.11)),), (20,))
+    params = (mean_parameters if kind == "MEAN" else sum_parameters)(before, after, x.shape[axis])
+    axes = np.array([axis + 1], np.int32)
+    expected = run_operator(kind, [(x[None], 0.05, -9)], ((1, *shape), 0.11, 20), constants=[axes])
+    assert run_op(op_kind, [x], shape, params) == expected
+
+
+@pytest.mark.parametrize("kind", [OpKind.PIXEL_SUM, OpKind.ROW_SUM])
+@pytest.mark.parametrize(
+    "fields", [{"mode": 0}, {"mode": 2}, {"count": 0}, {"output_zero_point": 128}, {"output_max": 128}]
+)
+def test_a_sum_that_is_no_mean_of_int8_is_refused_by_both_checks(kind: OpKind, fields: dict[str, int]) -> None:
+    assert all(verdicts(with_params(kind, **fields)))
+
+
+@pytest.mark.parametrize("kind", [OpKind.PIXEL_SUM, OpKind.ROW_SUM])
+def test_a_sum_into_another_shape_is_refused_by_both_checks(kind: OpKind) -> None:
+    program = one_op_program(kind)
+    blob = bytearray(encode(program))
+    at = int(HEADER.unpack(bytes(blob), 0)["views_offset"]) + program.ops[0].output * VIEW.size_bytes
+    blob[at : at + VIEW.size_bytes] = VIEW.pack(**VIEW.unpack(bytes(blob), at) | {"row_count": 1})
+    assert all(verdicts(bytes(blob)))

@@ -20,9 +20,7 @@ from sample_programs import int32s, small_network
 from tflm_split import kinds
 from tflm_split.arithmetic.requantize import (
     binary_parameters,
-    mean_parameters,
     reduce_max_parameters,
-    sum_parameters,
 )
 from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Operator, Quantization, Tensor
@@ -295,21 +293,6 @@ def test_depth_becomes_space(block: int) -> None:
     shape = (2 * block, 3 * block, 2)
     expected = run_operator("DEPTH_TO_SPACE", [(x[None], 0.1, 0)], ((1, *shape), 0.1, 0), {"block_size": block})
     assert run_op(OpKind.DEPTH_TO_SPACE, [x], shape, {"block": block}) == expected
-
-
-@pytest.mark.parametrize("kind", ["MEAN", "SUM"])
-@pytest.mark.parametrize(
-    ("op_kind", "axis", "shape"), [(OpKind.PIXEL_SUM, 2, (4, 5, 1)), (OpKind.ROW_SUM, 1, (4, 1, 7))]
-)
-def test_sums_over_the_channels_of_each_pixel_or_the_pixels_of_each_row(
-    kind: str, op_kind: OpKind, axis: int, shape: tuple[int, int, int]
-) -> None:
-    x = int8s(np.random.default_rng(6), 4, 5, 7)
-    before, after = Quantization((float(np.float32(0.05)),), (-9,)), Quantization((float(np.float32(0.11)),), (20,))
-    params = (mean_parameters if kind == "MEAN" else sum_parameters)(before, after, x.shape[axis])
-    axes = np.array([axis + 1], np.int32)
-    expected = run_operator(kind, [(x[None], 0.05, -9)], ((1, *shape), 0.11, 20), constants=[axes])
-    assert run_op(op_kind, [x], shape, params) == expected
 
 
 def test_the_largest_of_each_channel_fed_row_by_row() -> None:

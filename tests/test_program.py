@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 import runtime_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_programs import CONV1, INPUT, LUT, MIDDLE, OUTPUT, SUM, one_op, small_network, window, with_addresses
+from samples import Programs
 
 from tflm_split import kinds
 from tflm_split.errors import InternalError, ProgramError
-from tflm_split.kinds import MeanMode, OpKind, UnaryMode, WeightFlags
-from tflm_split.kinds.kind import Case
+from tflm_split.kinds import OpKind
 from tflm_split.kinds.limits import MOVE_ALIGN
 from tflm_split.kinds.record import Block, Record
 from tflm_split.kinds.window import WINDOW
@@ -25,6 +27,8 @@ from tflm_split.program.format import HEADER, IO, OP, STORAGE, VIEW, Flags, Stor
 from tflm_split.program.generate import RECORDS
 from tflm_split.program.sizes import program_bytes_without_constants
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
+
+T = TypeVar("T")
 
 
 def normal_form(program: Program) -> Program:
@@ -44,190 +48,48 @@ def normal_form(program: Program) -> Program:
     return replace(program, storages=storages, ops=tuple(ops), constants=tuple(numbers))
 
 
-def _element_bytes(kind: OpKind) -> int:
-    """Bytes of an output element: 2 for int16 kinds, 4 for float32 kinds, else 1."""
-    return 1 if kind is OpKind.QUANTIZE_FLOAT else {"INT16": 2, "FLOAT": 4}.get(kind.name.rpartition("_")[2], 1)
-
-
 # Well-formed programs, at random: a few ops of any kind on storages of any encoding.
+
+
+class _Drawn:
+    """Choices that Hypothesis makes."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self._draw = draw
+
+    def one(self, options: Sequence[T]) -> T:
+        return self._draw(st.sampled_from(options))
+
+    def number(self, low: int, high: int) -> int:
+        return self._draw(st.integers(low, high))
 
 
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
-    workspace = draw(st.sampled_from([4096, 300_000]))
-    storages: list[Storage] = []
-    views: list[View] = []
-    ops: list[Op] = []
-    constants: list[bytes] = [b"unused"]
-
-    def constant(length: int, name: str = "") -> int:
-        most = {"shifts_offset": 30, "wide_shifts": 7, "exps_offset": 127}.get(
-            name, 0 if "_map" in name or "_positions" in name else 255
-        )
-        constants.append(bytes([draw(st.integers(64 if name == "exps_offset" else 0, most))]) * length)
-        return len(constants) - 1
-
-    def view(
-        rows: int, columns: int, channels: int, element: int = 1, constant_allowed: bool = False, dense: bool = False
-    ) -> int:
-        gap = 0 if dense else draw(st.sampled_from([0, 0, 4]))
-        stride = channels * element + gap
-        offset = draw(st.sampled_from([0, 4]))
-        first = draw(st.integers(0, 2))
-        row_bytes = offset + columns * stride + draw(st.sampled_from([0, 4])) + -(offset + columns * stride) % 4
-        count = first + rows
-        kind = draw(st.sampled_from(StorageKind)) if constant_allowed else draw(st.sampled_from(list(StorageKind)[:3]))
-        unit = {StorageKind.TABLE16: 4, StorageKind.TABLE32: element}.get(kind, 4)
-        if kind is StorageKind.CONSTANT:
-            storages.append(Storage(row_bytes, count, (), constant(row_bytes * count)))
-        elif kind is StorageKind.AFFINE:
-            start = unit * draw(st.integers(0, (workspace - count * row_bytes) // unit))
-            storages.append(Storage(row_bytes, count, tuple(start + r * row_bytes for r in range(count))))
-        else:
-            address = st.integers(0, (workspace - row_bytes) // unit).map(lambda n: n * unit)
-            storages.append(Storage(row_bytes, count, tuple(draw(st.lists(address, min_size=count, max_size=count)))))
-        views.append(View(len(storages) - 1, first, rows, columns, channels, stride, offset, element))
-        return len(views) - 1
-
+    made = Programs(_Drawn(draw), draw(st.sampled_from([4096, 300_000])))
     for _ in range(draw(st.integers(1, 4))):
-        kind = draw(st.sampled_from(OpKind))
-        rows, columns, channels = draw(st.integers(1, 5)), draw(st.integers(1, 4)), draw(st.integers(1, 6))
-        shape = (rows, columns, channels)
-        extra: dict[str, int] = {}
-        second = accumulator = None
-        if kind is OpKind.GATHER:
-            columns = channels = 1
-            shape = (rows, 1, 1)
-        if kind is OpKind.DEPTH_TO_SPACE:
-            channels *= 4
-            shape = (rows, columns, channels)
-        element = 4 if kind in (OpKind.QUANTIZE_FLOAT, OpKind.GATHER) else _element_bytes(kind)
-        source = view(*shape, element, constant_allowed=True)
-        out_shape, out_element = shape, _element_bytes(kind)
-        match kind:
-            case OpKind.CONV | OpKind.DEPTHWISE:
-                groups = draw(st.sampled_from([1, channels]))
-                extra = {**window(draw(st.integers(1, 3)), 1, 1), "groups": groups}
-                extra["flags"] = draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)]))
-                out_channels = channels * groups if kind is OpKind.DEPTHWISE else groups * draw(st.integers(1, 3))
-                out_shape = (rows, columns, out_channels)
-            case OpKind.CONV_SUM | OpKind.CONV_SUM_LAST:
-                extra = {**window(draw(st.integers(1, 3)), 1, 1), "groups": 1}
-                first = WeightFlags.FIRST if kind is OpKind.CONV_SUM and draw(st.booleans()) else 0
-                extra["flags"] = int(draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)])) | first)
-                out_shape = (rows, columns, draw(st.integers(1, 5)))
-                out_element = 4 if kind is OpKind.CONV_SUM else 1
-            case kind if kind.name.startswith(("CONV_INT16", "CONV_FLOAT", "DEPTHWISE_")):
-                groups = draw(st.sampled_from([1, channels]))
-                extra = {**window(draw(st.integers(1, 3)), 1, 1), "groups": groups}
-                extra["flags"] = draw(st.integers(0, 3)) if kind.name.endswith("INT16") else 0
-                out_channels = channels * groups if "DEPTHWISE" in kind.name else groups * draw(st.integers(1, 3))
-                out_shape = (rows, columns, out_channels)
-            case OpKind.POOL_INT16 | OpKind.POOL_FLOAT:
-                extra = window(3, pad=1) | {"mode": draw(st.integers(0, 1))}
-            case OpKind.SUM_FEED_INT16 | OpKind.SUM_FEED_FLOAT:
-                extra = {"count": draw(st.integers(1, 99))}
-                out_shape = (1, 1, channels)
-            case OpKind.DENSE_FEED_INT16 | OpKind.DENSE_FEED_FLOAT:
-                extra = {"flags": draw(st.integers(0, 3))} if kind.name.endswith("INT16") else {}
-                out_shape = (1, 1, draw(st.integers(1, 5)))
-            case OpKind.UNARY_FLOAT:
-                extra = {"mode": draw(st.sampled_from([int(UnaryMode.CLAMP), int(UnaryMode.LEAKY)]))}
-            case OpKind.TRANSPOSE_CONV | OpKind.TRANSPOSE_CONV_INT16:
-                extra = {**window(draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(0, 2)))}
-                extra = {name: value for name, value in extra.items() if not name.startswith("dilation")}
-                sums_32 = int(WeightFlags.SUMS_32) if kind is OpKind.TRANSPOSE_CONV_INT16 and draw(st.booleans()) else 0
-                extra["flags"] = draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)])) | sums_32
-                out_shape = (2 * rows, columns + 1, draw(st.integers(1, 5)))
-            case OpKind.RESIZE_NEAREST | OpKind.RESIZE_BILINEAR:
-                out_shape = (2 * rows, columns + 1, channels)
-            case OpKind.GATHER:
-                extra = {"entry_count": draw(st.integers(1, 9))}
-                out_shape = (rows, draw(st.integers(1, 3)), draw(st.integers(1, 5)))
-            case OpKind.DEPTH_TO_SPACE:
-                extra = {"block": 2}
-                out_shape = (2 * rows, 2 * columns, channels // 4)
-            case OpKind.PIXEL_SUM | OpKind.ROW_SUM:
-                extra = {"mode": int(MeanMode.MEAN), "count": draw(st.integers(1, 99)), "bias": -5}
-                out_shape = (rows, columns, 1) if kind is OpKind.PIXEL_SUM else (rows, 1, channels)
-            case OpKind.BATCH_MATMUL:
-                right = (draw(st.integers(1, 5)), draw(st.integers(1, 3)))
-                transposed = draw(st.integers(0, 1))
-                made_of = channels if transposed else None
-                if not transposed:
-                    right = (channels, 1)
-                second = view(*right, made_of or draw(st.integers(1, 5)), constant_allowed=True)
-                extra = {"left_rows": rows, "right_rows": right[0], "transposed": transposed}
-                makes = right[0] * right[1] if transposed else views[second].channel_count
-                out_shape = (rows, columns, makes)
-            case OpKind.TRANSPOSE:
-                axes = draw(st.permutations([0, 1, 2]))
-                extra = dict(zip(("row_axis", "column_axis", "channel_axis"), axes, strict=True))
-                out_shape = (shape[axes[0]], shape[axes[1]], shape[axes[2]])
-            case OpKind.AVERAGE_POOL | OpKind.MAX_POOL:
-                extra = window(3, pad=1)
-            case kind if kinds.of(kind).operands == 2 and kind is not OpKind.BATCH_MATMUL:
-                second = view(*(draw(st.sampled_from([1, n])) for n in shape), element, constant_allowed=True)
-            case OpKind.LUT:
-                out_element = draw(st.sampled_from([1, 4]))
-            case OpKind.PAD:
-                extra = {"pad_rows": 1, "pad_columns": 0, "pad_channels": 2, "value": -7}
-                out_shape = (rows + 2, columns + 1, channels + 2)
-            case OpKind.SUM_FEED:
-                extra = {"mode": int(draw(st.sampled_from(MeanMode))), "count": draw(st.integers(1, 99)), "bias": -5}
-                out_shape = (1, 1, channels)
-            case OpKind.DENSE_FEED:
-                extra = {"flags": draw(st.sampled_from([0, int(WeightFlags.PER_CHANNEL)]))}
-                out_shape = (1, 1, draw(st.integers(1, 5)))
-            case OpKind.SOFTMAX:
-                extra = {"exp_count": draw(st.integers(1, 256))}
-            case OpKind.SOFTMAX_INT16 | OpKind.QUANTIZE_FLOAT | OpKind.UNARY_INT16:
-                pass
-            case _:
-                raise AssertionError(f"say here which parameters and which shape of output {kind.name} may have")
-        output = view(*out_shape, out_element, dense=kind is OpKind.CONV_SUM)
-        if kinds.of(kind).sums:
-            accumulator = output if kind is OpKind.CONV_SUM else view(*out_shape, 4, dense=True)
-        if kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED):
-            accumulator = view(*out_shape, 4)
-        if kinds.of(kind).feeds and element > 1:
-            accumulator = view(1, 1, out_shape[2] * (2 if kind is OpKind.DENSE_FEED_INT16 else 1), 4)
-        params: dict[str, int | float] = dict.fromkeys((f.name for f in kinds.of(kind).record.fields), 0)
-        params |= extra
-        if "output_min" in params:
-            params |= {"output_min": draw(st.integers(-128, 0)), "output_max": draw(st.integers(0, 127))}
-        if "scale" in params:
-            params["scale"] = draw(st.sampled_from([0.5, 1.25]))
-        for name in kinds.of(kind).constant_fields:
-            length = kinds.of(kind).constant_bytes(name, Case(params, views[output], views[source]))
-            wide = name == "shifts_offset" and kind.name.endswith("INT16") and not params["flags"] & WeightFlags.SUMS_32
-            params[name] = constant(length, "wide_shifts" if wide else name)
-        ops.append(Op(kind, output, source, params, second, accumulator, source="somewhere"))
-
+        made.add(draw(st.sampled_from(OpKind)))
     steps = []
-    for k, op in enumerate(ops):
-        feeds = op.accumulator is not None and not kinds.of(op.kind).sums
-        rows = views[op.input if feeds else op.output].row_count
-        steps += [Step(k, row) for row in draw(st.lists(st.integers(0, rows - 1), max_size=4))]
-    moves = []
-    movable = [(s, r, a) for s, x in enumerate(storages) for r, a in enumerate(x.addresses) if a is not None]
-    if steps and movable:
-        for s, r, a in draw(st.lists(st.sampled_from(movable), max_size=5, unique=True)):
-            highest = (workspace - storages[s].row_bytes - a % MOVE_ALIGN) // MOVE_ALIGN
-            to = MOVE_ALIGN * draw(st.integers(0, highest)) + a % MOVE_ALIGN
-            moves.append(Move(draw(st.integers(0, len(steps) - 1)), s, r, to))
+    for k, op in enumerate(made.ops):
+        steps += [Step(k, row) for row in draw(st.lists(st.integers(0, made.rows_of(op) - 1), max_size=4))]
     io = st.builds(Io, st.integers(0, 2000), st.integers(1, 2000))
-    return Program(
-        workspace,
-        tuple(draw(st.lists(io, max_size=2))),
-        tuple(draw(st.lists(io, max_size=2))),
-        tuple(storages),
-        tuple(views),
-        tuple(ops),
-        tuple(steps),
-        tuple(constants),
-        tuple(sorted(moves, key=lambda move: move.step)),
-    )
+    inputs, outputs = (tuple(draw(st.lists(io, max_size=2))) for _ in range(2))
+    program = replace(made.program(steps), inputs=inputs, outputs=outputs)
+    return replace(program, moves=tuple(draw(moves_in(program))))
+
+
+@st.composite
+def moves_in(draw: st.DrawFn, program: Program) -> list[Move]:
+    """Moves of some rows to anywhere, in the order of the steps before which they come."""
+    movable = [(s, r, a) for s, x in enumerate(program.storages) for r, a in enumerate(x.addresses) if a is not None]
+    if not program.steps or not movable:
+        return []
+    moves = []
+    for s, r, a in draw(st.lists(st.sampled_from(movable), max_size=5, unique=True)):
+        highest = (program.workspace_bytes - program.storages[s].row_bytes - a % MOVE_ALIGN) // MOVE_ALIGN
+        to = MOVE_ALIGN * draw(st.integers(0, highest)) + a % MOVE_ALIGN
+        moves.append(Move(draw(st.integers(0, len(program.steps) - 1)), s, r, to))
+    return sorted(moves, key=lambda move: move.step)
 
 
 @settings(deadline=None, max_examples=150)

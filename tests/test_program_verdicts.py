@@ -11,29 +11,18 @@ from collections.abc import Iterator
 
 import pytest
 from fuzz_seeds import program_seeds
-from runtime_scene import prepare
+from runtime_scene import verdicts
+from sample_programs import small_network, with_moves
+from samples import one_op_program
 
 from tflm_split import kinds
-from tflm_split.errors import ProgramError
 from tflm_split.kinds import OpKind
 from tflm_split.kinds.record import Field, Record
-from tflm_split.program.decode import decode
+from tflm_split.program.encode import encode
 from tflm_split.program.format import HEADER, IO, MOVE, OP, STORAGE, VIEW
 
 MUTATIONS = 400
-SEEDS_PER_RECORD = 1
 _WIDTHS = {"uint8_t": (0, 8), "int16_t": (-1, 16), "uint16_t": (0, 16), "int32_t": (-1, 32), "uint32_t": (0, 32)}
-
-
-def verdicts(blob: bytes) -> tuple[str, str]:
-    """The verdicts of both. An empty text means that the program is accepted."""
-    try:
-        decode(blob)
-        ours = ""
-    except ProgramError as refusal:
-        ours = str(refusal)
-    theirs = prepare(blob)
-    return ours, "" if theirs == "ok" else theirs
 
 
 def agree(blob: bytes) -> bool:
@@ -77,14 +66,13 @@ def records_of(blob: bytes) -> Iterator[tuple[str, Record, int]]:
 
 
 def one_of_each() -> list[tuple[bytes, Record, int]]:
-    """Each sort of record and each kind of op, in the first two seeds that have it."""
-    found: dict[str, list[tuple[bytes, Record, int]]] = {}
-    for blob in SEEDS:
+    """Each sort of record and each kind of op, in the first program that has it: the smallest ones come first."""
+    small = (encode(with_moves(small_network())), *(encode(one_op_program(kind)) for kind in OpKind))
+    found: dict[str, tuple[bytes, Record, int]] = {}
+    for blob in small:
         for name, record, at in records_of(blob):
-            places = found.setdefault(name, [])
-            if len(places) < SEEDS_PER_RECORD and all(blob is not other for other, _, _ in places):
-                places.append((blob, record, at))
-    return [place for places in found.values() for place in places]
+            found.setdefault(name, (blob, record, at))
+    return list(found.values())
 
 
 @pytest.mark.parametrize("part", range(8))

@@ -1,7 +1,8 @@
 """`split_nn_prepare` refuses malformed programs. Programs that it accepts touch no byte outside of their memory.
 
-`every_op` is one program with an op of each kind. Fields of its bytes are set to what they must not be; hundreds of
-random mutations run under the address and undefined-behaviour sanitizers.
+`every_op` is one program with an op of most int8 kinds, on storages of every encoding; `samples.py` has a sample of every
+kind. Fields of the bytes are set to what they must not be; hundreds of random mutations run under the address and
+undefined-behaviour sanitizers.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from made_once import made_once
 from objects import sanitized_library
 from runtime_scene import Image, Scene, prepare
 from sample_programs import int32s, one_op, requantize, window
+from samples import one_op_program
 from toolchains import ASAN, need_linked
 
 from tflm_split import kinds
@@ -29,6 +31,7 @@ from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
 from tflm_split.program.format import HEADER, IO, MOVE, OP, STORAGE, VIEW, StorageKind
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
+from tflm_split.verify import known
 
 HEADER_FAULT = "the program's header names tables outside the program, or has an unknown flag"
 IO_FAULT = "an input or output lies outside the workspace"
@@ -85,7 +88,6 @@ def every_op() -> Program:
     indices = scene.image((4, 1, 1), dtype="int32")
     row_sums = scene.image((4, 3, 2), dtype="int32")
     single = scene.image((4, 3, 1))
-    narrow = scene.image((4, 1, 2))
     turned = scene.image((2, 4, 3))
     products = scene.image((4, 3, 3), layout="table32")
     matmul = {"left_zero_point": 3, "right_zero_point": -2, "output_zero_point": 1, "multiplier": 1 << 30, "shift": -9}
@@ -113,7 +115,6 @@ def every_op() -> Program:
         OpKind.SQUARED_DIFFERENCE: (c, d, binary),
         OpKind.PRELU: (b, c, binary),
         OpKind.PIXEL_SUM: (single, c, {**sum_params, **limits}),
-        OpKind.ROW_SUM: (narrow, d, {**sum_params, **limits}),
         OpKind.RESIZE_BILINEAR: (
             d, b, {"row_positions_offset": positions[0], "column_positions_offset": positions[1]}
         ),
@@ -294,32 +295,34 @@ def test_a_step_must_not_touch_a_row_without_an_address(index: int, layout: str,
     assert prepare(bytes(blob)) == ROW_FAULT
 
 
-TOUCHED = [
-    (kind, role)
-    for kind in KINDS
-    for role in ("output", "input", *(("accumulator",) if kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED) else ()))
-]
-
-
-@pytest.mark.parametrize(("kind", "role"), TOUCHED)
+@pytest.mark.parametrize("kind", OpKind, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("role", ["output", "input", "input2", "accumulator"])
 def test_each_kind_of_step_is_checked_for_rows_without_address(kind: OpKind, role: str) -> None:
-    """One op alone. The rows of one view get a table without addresses, the other views keep theirs."""
-    blob = bytearray(encode(every_op()))
+    """One op alone. The rows of one of its views get a table without addresses, the others keep theirs."""
+    program = one_op_program(kind)
+    (op,) = program.ops
+    view = getattr(op, role)
+    blob = bytearray(encode(program))
     header = HEADER.unpack(bytes(blob), 0)
-    view = int(OP.unpack(bytes(blob), place(bytes(blob), OP, KINDS.index(kind)))[role])
-    storage = int(VIEW.unpack(bytes(blob), place(bytes(blob), VIEW, view))["storage"])
-    record = place(bytes(blob), STORAGE, storage)
-    nowhere = len(blob)
-    blob += b"\xff" * 28
-    values = STORAGE.unpack(bytes(blob), record) | {"where": nowhere, "kind": int(StorageKind.TABLE32)}
-    blob[record : record + STORAGE.size_bytes] = STORAGE.pack(**values)
-    blob[: HEADER.size_bytes] = HEADER.pack(**header | {"total_bytes": len(blob), "step_count": 1})
     steps = int(header["steps_offset"])
-    for row in range(4):
-        blob[steps : steps + 2] = bytes([KINDS.index(kind), row])
-        assert prepare(bytes(blob)) == ROW_FAULT
-    blob[steps : steps + 2] = bytes([KINDS.index(kind), 4])
+    blob[: HEADER.size_bytes] = HEADER.pack(**header | {"step_count": 1})
+    blob[steps : steps + 2] = bytes([0, len(program.steps)])
     assert prepare(bytes(blob)) == STEP_FAULT
+    if view is None:
+        return
+    storage = program.views[view].storage
+    blob += bytes(-len(blob) % 4)
+    record = place(bytes(blob), STORAGE, storage)
+    fields = {"where": len(blob), "kind": int(StorageKind.TABLE32)}
+    blob[record : record + STORAGE.size_bytes] = STORAGE.pack(**STORAGE.unpack(bytes(blob), record) | fields)
+    blob += b"\xff" * (4 * program.storages[storage].row_count)
+    blob[: HEADER.size_bytes] = HEADER.pack(**header | {"total_bytes": len(blob), "step_count": 1})
+    for step in program.steps:
+        touches = role in ("output", "accumulator") or view in (
+            v for v, _ in known.of(kind).reads(program, op, step.row)
+        )
+        blob[steps : steps + 2] = bytes([0, step.row])
+        assert prepare(bytes(blob)) == (ROW_FAULT if touches else "ok")
 
 
 def test_the_second_operand_needs_an_address_too() -> None:
@@ -406,7 +409,6 @@ FLOATS, PIXEL = 4, 5
         (OpKind.RESIZE_NEAREST, {"input": PIXEL}, CONSTANT_FAULT),
         (OpKind.LUT, {"output": FLOATS}, CONSTANT_FAULT),
         (OpKind.PIXEL_SUM, {"output": 0}, SHAPE_FAULT),
-        (OpKind.ROW_SUM, {"output": 0}, SHAPE_FAULT),
         (OpKind.RESIZE_BILINEAR, {"input": PIXEL}, CONSTANT_FAULT),
         (OpKind.GATHER, {"input": 0}, OP_FAULT),
         (OpKind.GATHER, {"input": FLOATS}, SHAPE_FAULT),
@@ -523,8 +525,8 @@ def test_a_transposed_window_is_not_empty_and_not_too_tall(name: str) -> None:
         ((OpKind.BATCH_MATMUL,), {"right_rows": 2}, SHAPE_FAULT),
         ((OpKind.BATCH_MATMUL,), {"right_rows": 4}, SHAPE_FAULT),
         ((OpKind.BATCH_MATMUL,), {"transposed": 0}, SHAPE_FAULT),
-        ((OpKind.PIXEL_SUM, OpKind.ROW_SUM), {"mode": 0}, PARAMS_FAULT),
-        ((OpKind.PIXEL_SUM, OpKind.ROW_SUM, OpKind.SUM_FEED), {"count": 0}, PARAMS_FAULT),
+        ((OpKind.PIXEL_SUM,), {"mode": 0}, PARAMS_FAULT),
+        ((OpKind.PIXEL_SUM, OpKind.SUM_FEED), {"count": 0}, PARAMS_FAULT),
         ((OpKind.SUM_FEED,), {"mode": 3}, PARAMS_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE), {"groups": 0}, PARAMS_FAULT),
         ((OpKind.CONV, OpKind.DEPTHWISE), {"groups": 3}, SHAPE_FAULT),
@@ -705,7 +707,7 @@ def test_sums_that_overflow_wrap(tmp_path: Path) -> None:
         copy = blob[:constants] + value.to_bytes(4, "little") * ((len(blob) - constants) // 4)
         for shift in (shifts, bytes([30, 30]), bytes([0xE1, 0xE1])):
             copy[kept : kept + 2] = shift
-            for kind in (*TWO_OPERANDS, OpKind.SUM_FEED, OpKind.PIXEL_SUM, OpKind.ROW_SUM):
+            for kind in (*TWO_OPERANDS, OpKind.SUM_FEED, OpKind.PIXEL_SUM):
                 at = place(bytes(copy), kinds.of(kind).record, KINDS.index(kind))
                 fields = kinds.of(kind).record.unpack(bytes(copy), at)
                 high = value - (1 << 32) if value >> 31 else value
