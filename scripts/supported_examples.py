@@ -44,9 +44,8 @@ def bias(channels: int, dtype: str) -> Tensor:
 
 @dataclass(frozen=True)
 class Example:
-    """Operands and outputs for a type, the options, and in a few words how the operator is cut."""
+    """Operands and outputs for a type, and the options."""
 
-    how: str
     operands: Callable[[str], Sequence[Tensor]]
     outputs: Callable[[str], Sequence[Tensor]]
     options: Mapping[str, Option] = field(default_factory=dict)
@@ -97,119 +96,115 @@ def _at_minus_128(dtype: str) -> Sequence[Tensor]:
     return [replace(made, quantization=Quantization((0.1,), (-128,))) if dtype == "INT8" else made]
 
 
-def _unary(how: str = "element by element, in place", **options: Option) -> Example:
-    return Example(how, _one(), _one(), options)
+def _unary(**options: Option) -> Example:
+    return Example(_one(), _one(), options)
 
 
 def _binary(**options: Option) -> Example:
-    how = "element by element, in place; operands broadcast along rows, columns and channels, or a constant"
-    return Example(how, lambda d: [tensor(MAP, d), tensor(MAP, d)], _one(), options)
+    return Example(lambda d: [tensor(MAP, d), tensor(MAP, d)], _one(), options)
 
 
 _ACTIVATED: Mapping[str, Option] = {"fused_activation_function": "NONE"}
-_RESHAPE = "its output is its input's bytes"
-_MEAN = "over the whole map, rows taken in as they come"
-_SLICE = "a window onto its input for steps of 1, else (int8) copied row by row"
 _MASKS: Mapping[str, Option] = {
     "begin_mask": 0, "end_mask": 0, "ellipsis_mask": 0, "new_axis_mask": 0, "shrink_axis_mask": 0,
 }  # fmt: skip
 _PADS = tensor((4, 2), "INT32", np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32).tobytes())
 
 
-def _reduced(how: str) -> Example:
-    return Example(how, lambda d: [tensor(MAP, d), numbers(1, 2)], _one((1, 4)), {"keep_dims": False})
+def _reduced() -> Example:
+    return Example(lambda d: [tensor(MAP, d), numbers(1, 2)], _one((1, 4)), {"keep_dims": False})
 
 
-def _resized(how: str) -> Example:
+def _resized() -> Example:
     options: Mapping[str, Option] = {"align_corners": False, "half_pixel_centers": True}
-    return Example(how, lambda d: [tensor(MAP, d), numbers(16, 16)], _one((1, 16, 16, 4)), options)
+    return Example(lambda d: [tensor(MAP, d), numbers(16, 16)], _one((1, 16, 16, 4)), options)
 
 
 EXAMPLES: Mapping[str, Example] = {
     "CONV_2D": Example(
-        "any window of at most 32 rows, stride, dilation, groups; a row reads the rows its kernel touches",
-        _weighted((6, 3, 3, 4), 6), _one((1, 8, 8, 6)), _WINDOW,
+        _weighted((6, 3, 3, 4), 6),
+        _one((1, 8, 8, 6)),
+        _WINDOW,
     ),
-    "DEPTHWISE_CONV_2D": Example(
-        "as CONV_2D, with any multiplier", _weighted((1, 3, 3, 4), 4), _one(), {**_WINDOW, "depth_multiplier": 1}
-    ),
+    "DEPTHWISE_CONV_2D": Example(_weighted((1, 3, 3, 4), 4), _one(), {**_WINDOW, "depth_multiplier": 1}),
     "TRANSPOSE_CONV": Example(
-        "a row gathers from the rows whose kernels reach it; no buffer of sums",
         lambda d: [numbers(1, 16, 16, 6), constant((6, 3, 3, 4), _WEIGHTS[d]), tensor(MAP, d), bias(6, d)],
         _one((1, 16, 16, 6)),
         {"padding": "SAME", "stride_h": 2, "stride_w": 2, "fused_activation_function": "NONE"},
     ),
     "FULLY_CONNECTED": Example(
-        "row by row of a batch; of batch 1, its input piece by piece into sums",
         lambda d: [tensor((1, 16), d), constant((6, 16), _WEIGHTS[d]), bias(6, d)],
-        _one((1, 6)), {"weights_format": "DEFAULT", "fused_activation_function": "NONE"},
+        _one((1, 6)),
+        {"weights_format": "DEFAULT", "fused_activation_function": "NONE"},
     ),
     "BATCH_MATMUL": Example(
-        "a row of the left operand meets all of the right one",
-        lambda d: [tensor(TOKENS, d), tensor((1, 4, 8), d)], _one((1, 8, 8)), {"adj_x": False, "adj_y": False},
+        lambda d: [tensor(TOKENS, d), tensor((1, 4, 8), d)],
+        _one((1, 8, 8)),
+        {"adj_x": False, "adj_y": False},
     ),
-    "AVERAGE_POOL_2D": Example("by rows; over the whole map, rows taken in as they come", _one(), _one((1, 4, 4, 4)), _POOL),
-    "MAX_POOL_2D": Example("by rows", _one(), _one((1, 4, 4, 4)), _POOL),
-    "MEAN": _reduced(_MEAN + "; over the columns, row by row, or the channels, pixel by pixel (int8)"),
-    "SUM": _reduced(_MEAN + "; over the columns, row by row, or the channels, pixel by pixel"),
-    "REDUCE_MAX": _reduced(_MEAN),
-    "RESIZE_NEAREST_NEIGHBOR": _resized("a row is picked from one row"),
-    "RESIZE_BILINEAR": _resized("a row is mixed of two rows"),
+    "AVERAGE_POOL_2D": Example(_one(), _one((1, 4, 4, 4)), _POOL),
+    "MAX_POOL_2D": Example(_one(), _one((1, 4, 4, 4)), _POOL),
+    "MEAN": _reduced(),
+    "SUM": _reduced(),
+    "REDUCE_MAX": _reduced(),
+    "RESIZE_NEAREST_NEIGHBOR": _resized(),
+    "RESIZE_BILINEAR": _resized(),
     **dict.fromkeys(("ADD", "SUB", "MUL"), _binary(**_ACTIVATED)),
     **dict.fromkeys(("MINIMUM", "MAXIMUM", "SQUARED_DIFFERENCE"), _binary()),
     "PRELU": Example(
-        "element by element, in place; the slope is broadcast",
-        lambda d: [tensor(MAP, d), constant((1, 1, 4), _WEIGHTS[d])], _one(),
+        lambda d: [tensor(MAP, d), constant((1, 1, 4), _WEIGHTS[d])],
+        _one(),
     ),
     **dict.fromkeys(("RELU", "RELU6", "ELU", "HARD_SWISH", "ABS"), _unary()),
     "LEAKY_RELU": _unary(alpha=0.1),
-    "LOGISTIC": Example("element by element, in place", _one(), _fixed_output(1 / 256, -128)),
-    "TANH": Example("element by element, in place", _one(), _fixed_output(1 / 128, 0)),
-    "RSQRT": Example("element by element, in place; input zero point -128", _at_minus_128, _one()),
-    "QUANTIZE": Example("element by element, from the type to int8", _one(), lambda d: [tensor(MAP, "INT8")]),
-    "DEQUANTIZE": Example("element by element, from the type to float32", _one(), lambda d: [tensor(MAP, "FLOAT32")]),
-    "SOFTMAX": Example("pixel by pixel, in place", _one(TOKENS), _softmax_output, {"beta": 1.0}),
+    "LOGISTIC": Example(_one(), _fixed_output(1 / 256, -128)),
+    "TANH": Example(_one(), _fixed_output(1 / 128, 0)),
+    "RSQRT": Example(_at_minus_128, _one()),
+    "QUANTIZE": Example(_one(), lambda d: [tensor(MAP, "INT8")]),
+    "DEQUANTIZE": Example(_one(), lambda d: [tensor(MAP, "FLOAT32")]),
+    "SOFTMAX": Example(_one(TOKENS), _softmax_output, {"beta": 1.0}),
     "GATHER": Example(
-        "from a constant table along its first axis: a row per index",
-        lambda d: [constant((10, 4), d), tensor((1, 8), "INT32")], _one(TOKENS), {"axis": 0, "batch_dims": 0},
+        lambda d: [constant((10, 4), d), tensor((1, 8), "INT32")],
+        _one(TOKENS),
+        {"axis": 0, "batch_dims": 0},
     ),
     "CONCATENATION": Example(
-        "rows written in place by what makes them, where that is possible, else copied",
-        lambda d: [tensor(MAP, d), tensor(MAP, d)], _one((1, 8, 8, 8)), {"axis": 3, **_ACTIVATED},
+        lambda d: [tensor(MAP, d), tensor(MAP, d)],
+        _one((1, 8, 8, 8)),
+        {"axis": 3, **_ACTIVATED},
     ),
     "PACK": Example(
-        "copied row by row; of one tensor, free",
-        lambda d: [tensor((8, 4), d), tensor((8, 4), d)], _one((2, 8, 4)), {"axis": 0, "values_count": 2},
+        lambda d: [tensor((8, 4), d), tensor((8, 4), d)],
+        _one((2, 8, 4)),
+        {"axis": 0, "values_count": 2},
     ),
     "TRANSPOSE": Example(
-        "a row gathers from every row, unless rows stay rows",
         lambda d: [tensor((1, 8, 6, 4), d), numbers(0, 3, 1, 2)],
         _one((1, 4, 8, 6)),
     ),
-    "PAD": Example("rows, columns and channels; folded into a convolution where that is exact",
-                   lambda d: [tensor(MAP, d), _PADS], _one((1, 10, 10, 4))),
+    "PAD": Example(lambda d: [tensor(MAP, d), _PADS], _one((1, 10, 10, 4))),
     "PADV2": Example(
-        "as PAD, with a constant",
-        lambda d: [tensor(MAP, d), _PADS, constant((1,), d)], _one((1, 10, 10, 4)),
+        lambda d: [tensor(MAP, d), _PADS, constant((1,), d)],
+        _one((1, 10, 10, 4)),
     ),
-    "SPACE_TO_DEPTH": Example("bytes change places", _one(), _one((1, 4, 4, 16)), {"block_size": 2}),
-    "DEPTH_TO_SPACE": Example("bytes change places", _one(), _one((1, 16, 16, 1)), {"block_size": 2}),
-    "RESHAPE": Example(_RESHAPE, _one(), _one((1, 64, 4))),
-    "SQUEEZE": Example(_RESHAPE, _one((1, 1, 8, 4)), _one((8, 4))),
-    "EXPAND_DIMS": Example(_RESHAPE, lambda d: [tensor(TOKENS, d), numbers(1)], _one((1, 1, 8, 4))),
-    "SLICE": Example(_SLICE, lambda d: [tensor(MAP, d), numbers(0, 2, 0, 0), numbers(1, 4, 8, 4)], _one((1, 4, 8, 4))),
+    "SPACE_TO_DEPTH": Example(_one(), _one((1, 4, 4, 16)), {"block_size": 2}),
+    "DEPTH_TO_SPACE": Example(_one(), _one((1, 16, 16, 1)), {"block_size": 2}),
+    "RESHAPE": Example(_one(), _one((1, 64, 4))),
+    "SQUEEZE": Example(_one((1, 1, 8, 4)), _one((8, 4))),
+    "EXPAND_DIMS": Example(lambda d: [tensor(TOKENS, d), numbers(1)], _one((1, 1, 8, 4))),
+    "SLICE": Example(lambda d: [tensor(MAP, d), numbers(0, 2, 0, 0), numbers(1, 4, 8, 4)], _one((1, 4, 8, 4))),
     "STRIDED_SLICE": Example(
-        _SLICE,
         lambda d: [tensor(MAP, d), numbers(0, 2, 0, 0), numbers(1, 6, 8, 4), numbers(1, 1, 1, 1)],
-        _one((1, 4, 8, 4)), _MASKS,
+        _one((1, 4, 8, 4)),
+        _MASKS,
     ),
     "SPLIT": Example(
-        _SLICE, lambda d: [numbers(3), tensor(MAP, d)], lambda d: [tensor((1, 8, 8, 2), d)] * 2, {"num_splits": 2}
+        lambda d: [numbers(3), tensor(MAP, d)], lambda d: [tensor((1, 8, 8, 2), d)] * 2, {"num_splits": 2}
     ),
     "SPLIT_V": Example(
-        _SLICE,
         lambda d: [tensor(MAP, d), numbers(1, 3), numbers(3)],
-        lambda d: [tensor((1, 8, 8, n), d) for n in (1, 3)], {"num_splits": 2},
+        lambda d: [tensor((1, 8, 8, n), d) for n in (1, 3)],
+        {"num_splits": 2},
     ),
-    "UNPACK": Example(_SLICE, _one((2, 8, 4)), lambda d: [tensor((8, 4), d)] * 2, {"axis": 0, "num": 2}),
-}  # fmt: skip
+    "UNPACK": Example(_one((2, 8, 4)), lambda d: [tensor((8, 4), d)] * 2, {"axis": 0, "num": 2}),
+}

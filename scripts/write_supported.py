@@ -8,6 +8,7 @@ is 1 when the file is stale.
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from supported_examples import EXAMPLES, TYPES, Example
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.report.table import markdown_table
+from tflm_split.split import operators
 from tflm_split.split.axes.loops import Relation
 from tflm_split.split.axes.table import loops_of
 from tflm_split.split.operators import RESHAPES, SPLITTERS, is_reshape, split_operator
@@ -92,7 +94,16 @@ def _row(kind: str, example: Example, notes: dict[str, int]) -> tuple[str, ...]:
             cells.append(treatment(example.graph(kind, dtype)))
         except Refusal as refusal:
             cells.append(f"- ({notes.setdefault(refusal.reason, len(notes) + 1)})")
-    return (kind, *cells, example.how)
+    return (kind, *cells, how_of(kind))
+
+
+def how_of(kind: str) -> str:
+    """How an operator is cut, in a few words; its splitter's file says it."""
+    module = operators if kind in RESHAPES else importlib.import_module(SPLITTERS[kind].__module__)
+    how: Mapping[str, str] = module.HOW
+    if kind not in how:
+        raise SystemExit(f"HOW of {module.__name__} does not say how {kind} is cut")
+    return how[kind]
 
 
 def treatment(graph: Graph) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
+from test_split_equals_tflm import check
+from tflm_server import TflmServer
 from tiny_models import T, single_op
 
 from tflm_split.errors import Refusal
@@ -33,6 +37,18 @@ def refusal(model: bytes | Graph) -> tuple[str, str]:
     with pytest.raises(Refusal) as refused:
         split_operator(graph, graph.operators[-1])
     return refused.value.kind, refused.value.reason
+
+
+@cache
+def _tflm() -> TflmServer:
+    server = TflmServer()
+    atexit.register(server.close)
+    return server
+
+
+def equal_in_tflm(model: bytes) -> None:
+    """Assert that no operator of a model stays stock, and that it gives TFLM's bytes in every way of compiling it."""
+    check(_tflm(), model, all_split=True)
 
 
 def act(

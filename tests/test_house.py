@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +114,46 @@ def test_every_test_asserts_something() -> None:
         f"{nodes[0][0].name}: {name}" for name, nodes in found.items() if name[:5] == "test_" and name not in asserting
     ]
     assert silent == []
+
+
+ROOT = TESTS.parent
+OF_A_KIND = (
+    r"tflm_split/kinds/\w+\.py",
+    r"tflm_split/split/operators/\w+\.py",
+    r"tflm_split/verify/known/\w+\.py",
+    r"tflm_runtime_patch/split_nn/ops/\w+\.c",
+    r"tests/samples\.py",
+    r"tests/test_operators_\w+\.py",
+)
+"""The files of a kind that people write, by the recipe in `tflm_split/README.md`, apart from a kernel."""
+KERNEL = r"tflm_runtime_patch/split_nn/kernels/portable/\w+\.c"
+GENERATED = ("tflm_split/kinds/op_kind.py", "tflm_runtime_patch/split_nn/generated/")
+
+
+def files_that_name(word: str) -> set[str]:
+    """Files of code in which a word stands, apart from this one and from what is generated."""
+    folders = [ROOT / name for name in ("tflm_split", "tflm_runtime_patch", "tests", "scripts")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".c", ".h", ".cc")]
+    holding = (path for path in files if re.search(rf"\b{word}\b", path.read_text()))
+    names = {path.relative_to(ROOT).as_posix() for path in holding if path != Path(__file__).resolve()}
+    return {name for name in names if not name.startswith(GENERATED)}
+
+
+@pytest.mark.parametrize("kind", ["ROW_SUM", "TRANSPOSE_CONV_INT16"])
+def test_a_kind_is_in_the_files_of_its_recipe_and_in_no_others(kind: str) -> None:
+    """The two examples that the recipe names. Each of its steps is one file."""
+    named = sorted(files_that_name(kind))
+    of_steps = [[name for name in named if re.fullmatch(step, name)] for step in (*OF_A_KIND, KERNEL)]
+    assert sorted(name for names in of_steps for name in names) == named
+    assert all(len(names) <= 1 for names in of_steps)
+    assert all(of_steps[:5])
+
+
+def test_the_recipe_of_a_kind_has_six_steps_and_names_these_files() -> None:
+    text = (PACKAGE / "README.md").read_text()
+    recipe = text[text.index("### A new kind of op\n") : text.index("### A new operator of TFLite")]
+    steps = re.findall(r"^(\d)\. `([^`]+)`", recipe, re.MULTILINE)
+    assert [number for number, _ in steps] == list("123456")
+    for (_, path), pattern in zip(steps, OF_A_KIND, strict=True):
+        named = path.replace("<family>", "x")
+        assert re.fullmatch(pattern, named if named.startswith("t") else f"tflm_split/{named}"), path

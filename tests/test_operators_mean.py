@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from operator_cases import MAP, act, each_refused, numbers, refusal, split
+from operator_cases import MAP, act, each_refused, equal_in_tflm, numbers, refusal, split
 from runtime_scene import verdicts
 from samples import one_op_program, with_params
 from test_oracle import int8s, run_op, run_operator
@@ -46,6 +46,14 @@ def test_over_the_columns_a_row_becomes_a_pixel(
 ) -> None:
     (op,) = split(single_op(kind, [act(*shape), numbers(*axes)], act(*target)))
     assert (op.kind, op.steps, op.accumulator_bytes, op.params["count"]) == (OpKind.ROW_SUM, 6, 0, shape[2])
+
+
+@pytest.mark.parametrize("kind", ["MEAN", "SUM"])
+@pytest.mark.parametrize(("axes", "made"), [((2,), (1, 6, 4)), ((3,), (1, 6, 5)), ((1, 2), (1, 4))])
+def test_over_any_axes_it_gives_tflms_bytes(kind: str, axes: tuple[int, ...], made: tuple[int, ...]) -> None:
+    equal_in_tflm(
+        single_op(kind, [act(1, 6, 5, 4, zero_point=-7), numbers(*axes)], act(*made, scale=0.03, zero_point=5))
+    )
 
 
 @each_refused(

@@ -37,6 +37,8 @@ from tflm_split.split.row_op import RowOp
 
 RESHAPES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 """Kinds whose output is their input's bytes. They need no step: `regions.py` turns them into aliases."""
+HOW = dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), "its output is its input's bytes")
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
 
 
 def is_reshape(op: Operator) -> bool:

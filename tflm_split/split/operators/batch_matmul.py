@@ -15,6 +15,11 @@ from tflm_split.split.operators.common import need, operand, per_tensor, result
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import SAME_ROW, BatchRows, row_shape
 
+HOW = {
+    "BATCH_MATMUL": "a row of the left operand meets all of the right one",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 def split_batch_matmul(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op of an int8 BATCH_MATMUL, left [.., rows, depth] by right [.., depth, columns] (transposed with `adj_y`).

@@ -15,6 +15,15 @@ from tflm_split.split.operators.common import need, need_same_shape, operand, op
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import ROW_ZERO, SAME_ROW, RowShape, row_shape, rows_run_along_width
 
+HOW = {
+    **dict.fromkeys(
+        ("ADD", "SUB", "MUL", "MINIMUM", "MAXIMUM", "SQUARED_DIFFERENCE"),
+        "element by element, in place; operands broadcast along rows, columns and channels, or a constant",
+    ),
+    "PRELU": "element by element, in place; the slope is broadcast",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 _KINDS = {
     "ADD": OpKind.ADD,
     "SUB": OpKind.SUB,

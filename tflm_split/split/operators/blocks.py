@@ -10,6 +10,9 @@ from tflm_split.split.operators.common import activation, need, option_int, resu
 from tflm_split.split.row_op import Placement, Read, RowOp
 from tflm_split.split.rows import MappedRow, RowShape, row_shape, shared_axis_is_width
 
+HOW = dict.fromkeys(("SPACE_TO_DEPTH", "DEPTH_TO_SPACE"), "bytes change places")
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 def split_space_to_depth(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op per row of a block: `block` input pixels at a time become a part of an output pixel's channels."""

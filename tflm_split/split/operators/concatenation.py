@@ -16,6 +16,12 @@ from tflm_split.split.operators.pad import COPY
 from tflm_split.split.row_op import Placement, Read, RowOp
 from tflm_split.split.rows import row_shape, rows_run_along_width
 
+HOW = {
+    "CONCATENATION": "rows written in place by what makes them, where that is possible, else copied",
+    "PACK": "copied row by row; of one tensor, free",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 def split_concatenation(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One copy per input, along any axis but the batch. TFLM copies bytes without requantising, and so does this."""

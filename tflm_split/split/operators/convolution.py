@@ -32,6 +32,12 @@ from tflm_split.split.operators.common import (
 from tflm_split.split.operators.window import SlidingWindow, sliding_window
 from tflm_split.split.row_op import Params, Read, RowOp
 
+HOW = {
+    "CONV_2D": "any window of at most 32 rows, stride, dilation, groups; a row reads the rows its kernel touches",
+    "DEPTHWISE_CONV_2D": "as CONV_2D, with any multiplier",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 @dataclass(frozen=True, slots=True)
 class Geometry:

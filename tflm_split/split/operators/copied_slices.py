@@ -19,6 +19,12 @@ from tflm_split.split.operators.slices import Taken, slice_source, slices_taken
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, MappedRow, RowShape, row_shape, rows_run_along_width
 
+HOW = dict.fromkeys(
+    ("SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V", "UNPACK"),
+    "a window onto its input for steps of 1, else (int8) copied row by row",
+)
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 def split_slice(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op per output of STRIDED_SLICE, SLICE, SPLIT, SPLIT_V or UNPACK."""

@@ -13,6 +13,11 @@ from tflm_split.split.operators.convolution import folded_bias
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, RowShape, row_shape
 
+HOW = {
+    "FULLY_CONNECTED": "row by row of a batch; of batch 1, its input piece by piece into sums",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 POINTWISE: Params = {
     "kernel_rows": 1,
     "kernel_columns": 1,

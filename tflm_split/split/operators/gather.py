@@ -10,6 +10,11 @@ from tflm_split.split.operators.common import activation, constant, need, option
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, SAME_ROW, RowShape, row_shape
 
+HOW = {
+    "GATHER": "from a constant table along its first axis: a row per index",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 def split_gather(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op: whole entries of an int8 table [entries, ..], looked up by int32 indices along the first axis.

@@ -16,6 +16,13 @@ from tflm_split.split.operators.common import activation, constant, need, per_te
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import SAME_ROW, RowShape, row_shape
 
+HOW = {
+    "MEAN": "over the whole map, rows taken in as they come; over the columns, row by row, or the channels, pixel by pixel (int8)",
+    "SUM": "over the whole map, rows taken in as they come; over the columns, row by row, or the channels, pixel by pixel",
+    "REDUCE_MAX": "over the whole map, rows taken in as they come",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 def split_mean(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """All axes but the batch and the channels, the width alone, or the channels alone; reduced dimensions kept or not."""

@@ -10,6 +10,12 @@ from tflm_split.split.operators.common import activation, constant, need, per_te
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import Window, row_shape, shared_axis_is_width
 
+HOW = {
+    "PAD": "rows, columns and channels; folded into a convolution where that is exact",
+    "PADV2": "as PAD, with a constant",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 def pad_amounts(graph: Graph, op: Operator) -> tuple[tuple[int, int], ...]:
     """((before, after), ...) in elements, one pair per dimension.

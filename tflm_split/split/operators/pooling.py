@@ -11,6 +11,12 @@ from tflm_split.split.operators.pixel_sums import summed_over_pixels
 from tflm_split.split.operators.window import SlidingWindow, sliding_window
 from tflm_split.split.row_op import Read, RowOp
 
+HOW = {
+    "AVERAGE_POOL_2D": "by rows; over the whole map, rows taken in as they come",
+    "MAX_POOL_2D": "by rows",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 def pool_window(op: Operator, source: Tensor, target: Tensor) -> SlidingWindow:
     """The window of a pool of any element type. Raises Refusal when it does not fit its tensors."""

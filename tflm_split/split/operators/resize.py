@@ -11,6 +11,12 @@ from tflm_split.split.operators.common import activation, constant, need, result
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import Between, MappedRow, row_shape, shared_axis_is_width
 
+HOW = {
+    "RESIZE_NEAREST_NEIGHBOR": "a row is picked from one row",
+    "RESIZE_BILINEAR": "a row is mixed of two rows",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 def split_resize_nearest(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op of an int8 RESIZE_NEAREST_NEIGHBOR, which requantises nothing.

@@ -10,6 +10,11 @@ from tflm_split.split.operators.common import activation, need, need_same_shape,
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import row_shape
 
+HOW = {
+    "SOFTMAX": "pixel by pixel, in place",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 def split_softmax(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op of an int8 SOFTMAX, with the output quantisation TFLM needs: scale 1/256, zero point -128."""

@@ -10,6 +10,11 @@ from tflm_split.split.operators.common import activation, constant, need, result
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import SAME_ROW, BatchRows, row_shape, rows_run_along_width
 
+HOW = {
+    "TRANSPOSE": "a row gathers from every row, unless rows stay rows",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 Axes = tuple[int, ...]
 
 

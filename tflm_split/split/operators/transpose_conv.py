@@ -29,6 +29,11 @@ from tflm_split.split.operators.window import Axis, same_pad
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import TransposedWindow, row_shape, shared_axis_is_width
 
+HOW = {
+    "TRANSPOSE_CONV": "a row gathers from the rows whose kernels reach it; no buffer of sums",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 
 def split_transpose_conv(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op. Operands: output shape, int8 weights [out, height, width, in], input (int8 or int16), optional bias.

@@ -11,6 +11,16 @@ from tflm_split.split.operators.common import activation, need, need_same_shape,
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import SAME_ROW, RowShape, row_shape
 
+HOW = {
+    **dict.fromkeys(
+        ("RELU", "RELU6", "ELU", "HARD_SWISH", "ABS", "LEAKY_RELU", "LOGISTIC", "TANH"), "element by element, in place"
+    ),
+    "RSQRT": "element by element, in place; input zero point -128",
+    "QUANTIZE": "element by element, from the type to int8",
+    "DEQUANTIZE": "element by element, from the type to float32",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
+
 UNARY_KINDS = (
     "RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "ELU", "ABS", "RSQRT", "QUANTIZE", "DEQUANTIZE",
 )  # fmt: skip
