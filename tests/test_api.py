@@ -156,8 +156,8 @@ def test_bytes_of_any_kind_and_sizes_of_numpy_are_taken():
 
 def test_optimize_gives_the_whole_front_if_asked():
     model = small_network()
-    front = tflm_split.optimize(model, pareto=True, verify=False, effort=200)
-    same = tflm_split.pareto(model, verify=False, effort=200)
+    front = tflm_split.optimize(model, pareto=True, verify=False, effort=20)
+    same = tflm_split.pareto(model, verify=False, effort=20)
     assert len(front) > 1
     assert [result.model for result in front] == [result.model for result in same]
     with pytest.raises(InputError, match="leave one of them out"):

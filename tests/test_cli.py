@@ -394,7 +394,7 @@ class TestProcess:
     def test_on_a_terminal_there_is_a_progress_bar_and_control_c_ends_it_in_one_line(self, tmp_path):
         terminal, its_stderr = pty.openpty()
         fcntl.ioctl(its_stderr, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
-        command = [*MODULE, "optimize", str(MODELS / "digits_resnet8.tflite"), "--inputs", "2000"]
+        command = [*MODULE, "optimize", str(MODELS / "digits_resnet8.tflite"), "--inputs", "2000", "--effort", "low"]
         with tempfile.TemporaryFile() as stdout:
             process = subprocess.Popen(
                 [*command, "-o", str(tmp_path / "out.tflite")], stdout=stdout, stderr=its_stderr, start_new_session=True

@@ -5,6 +5,7 @@ The TFLM these builds use is `tflm_headers/`: stand-ins for three generations of
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_once import made_once
 from test_runtime_build import lut_program
 
 from tflm_split.native.build import RUNTIME_FOLDER, executor_headers, executor_sources, executor_units, unit_name
@@ -37,6 +39,22 @@ needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 needs_compilers = pytest.mark.skipif(
     shutil.which("gcc") is None or shutil.which("g++") is None, reason="gcc is not installed"
 )
+
+
+@pytest.fixture(autouse=True)
+def _each_command_compiles_a_file_once(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most of these builds compile the same files with the same command."""
+    objects = made_once("compiled_by_integrations", Path.mkdir)
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        return
+    shim = tmp_path_factory.mktemp("compilers") / "gcc"
+    shim.write_text(f'#!/bin/sh\nexec sh "{TESTS / "compile_once.sh"}" "{objects}" "{compiler}" "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CMAKE_C_COMPILER_LAUNCHER", f"sh;{TESTS / 'compile_once.sh'};{objects}")
 
 
 def run(*command: str | Path, folder: Path | None = None) -> str:

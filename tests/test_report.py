@@ -77,7 +77,7 @@ def test_every_field_of_the_schema_says_what_it_means():
 
 def test_an_operator_counts_once_however_often_it_is_computed():
     """A map is summed up as a whole before it is scaled. The operator that makes it is computed for both readers."""
-    b = Builder((1, 24, 24, 4))
+    b = Builder((1, 12, 12, 4))
     wide = b.conv(b.input, 16)
     scales = b.conv(b.mean(wide, keep_dims=True), b.shape(wide)[-1], 1, 1)
     model = b.finish(b.mean(b.add(wide, scales, kind="MUL")))
