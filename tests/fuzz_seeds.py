@@ -92,7 +92,8 @@ def _program_seeds() -> tuple[bytes, ...]:
     models = [drawn_network(random) for _ in range(60)]
     models += [path.read_bytes() for path in sorted((ROOT / "models").glob("*.tflite"))]
     by_hand = [every_op(), small_network(), tall_program(), *(typed_program(dtype) for dtype in ("INT16", "FLOAT32"))]
-    by_hand += [one_op_program(kind, seed) for kind in OpKind for seed in range(2)]
+    for kind in OpKind:
+        by_hand += [one_op_program(kind), moving(one_op_program(kind, 1), random)]
     found = [encode(program) for program in (*by_hand, with_moves(small_network()))]
     for model in models:
         found += programs_of(read_model(_split(model))).values()

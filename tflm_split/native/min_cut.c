@@ -9,7 +9,7 @@
 
 /* Arc a leads to head[a]; arc a ^ 1 is its reverse. room[a] is its residual capacity. The arcs of node n are
  * list[first[n]] .. list[first[n + 1] - 1]. */
-typedef struct network {
+typedef struct residual {
     int64_t nodes;
     const int64_t* head;
     int64_t* room;
@@ -18,9 +18,9 @@ typedef struct network {
     int64_t* level;
     int64_t* turn;
     int64_t* todo; /* nodes in a queue, or the arcs of a path */
-} network;
+} residual;
 
-static void list_arcs(network* w, int64_t arcs) {
+static void list_arcs(residual* w, int64_t arcs) {
     for (int64_t n = 0; n <= w->nodes; ++n) {
         w->first[n] = 0;
     }
@@ -38,7 +38,7 @@ static void list_arcs(network* w, int64_t arcs) {
 
 /* level[n] = number of arcs on the shortest path with room from `start` to n, or from n to `start` with `back`; -1 if there
  * is no such path. */
-static void measure(network* w, int64_t start, int64_t back) {
+static void measure(residual* w, int64_t start, int64_t back) {
     for (int64_t n = 0; n < w->nodes; ++n) {
         w->level[n] = -1;
     }
@@ -58,7 +58,7 @@ static void measure(network* w, int64_t start, int64_t back) {
 }
 
 /* Saturates all shortest paths from source to sink. Returns the flow through them. */
-static int64_t blocking_flow(network* w, int64_t source, int64_t sink) {
+static int64_t blocking_flow(residual* w, int64_t source, int64_t sink) {
     int64_t total = 0;
     int64_t length = 0;
     int64_t here = source;
@@ -104,7 +104,7 @@ static int64_t blocking_flow(network* w, int64_t source, int64_t sink) {
 
 static int64_t cheapest_cut(int64_t nodes, int64_t arcs, const int64_t* head, int64_t* room, int64_t source,
                             int64_t sink, uint8_t* smallest, uint8_t* largest, int64_t* block) {
-    network w = {nodes, head, room, block, NULL, NULL, NULL, NULL};
+    residual w = {nodes, head, room, block, NULL, NULL, NULL, NULL};
     w.list = w.first + nodes + 1;
     w.level = w.list + arcs;
     w.turn = w.level + nodes;
