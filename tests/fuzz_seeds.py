@@ -31,6 +31,8 @@ NETWORKS = 24
 MOVING = 24
 """How many programs come a second time, with moves."""
 MOVES = 8
+STREAMED = 24
+"""How many networks come a second time, with a streamed input."""
 """How many moves such a program has."""
 
 
@@ -71,10 +73,10 @@ def model_seeds() -> tuple[bytes, ...]:
     return (chain_bytes(), *networks, *(_split(network) for network in networks[:6]), *files)
 
 
-def _split(model: bytes) -> bytes:
-    """The model as the tool writes it: split, or unchanged when splitting gains nothing."""
+def _split(model: bytes, stream_input: int = 0) -> bytes:
+    """The model as the tool writes it: split, or unchanged when splitting gains nothing or its input cannot be streamed."""
     try:
-        return tflm_split.optimize(model, verify=False, effort=0).model
+        return tflm_split.optimize(model, verify=False, effort=0, stream_input=stream_input).model
     except TflmSplitError:
         return model
 
@@ -97,6 +99,8 @@ def _program_seeds() -> tuple[bytes, ...]:
     found = [encode(program) for program in (*by_hand, with_moves(small_network()))]
     for model in models:
         found += programs_of(read_model(_split(model))).values()
+    for rows, model in enumerate(models[:STREAMED], 1):
+        found += programs_of(read_model(_split(model, stream_input=1 + rows % 3))).values()
     found = list(dict.fromkeys(found))
     still = [program for program in map(decode, found) if not program.moves]
     return (*found, *(encode(moving(program, random)) for program in still[:MOVING]))
@@ -113,7 +117,8 @@ def tall_program() -> Program:
 
 def moving(program: Program, random: Random) -> Program:
     """The program with random moves of random rows. It computes something else, in the same memory."""
-    rows = [(s, r, a) for s, x in enumerate(program.storages) for r, a in enumerate(x.addresses) if a is not None]
+    movable = [(s, x) for s, x in enumerate(program.storages) if s not in program.fetched_storages]
+    rows = [(s, r, a) for s, x in movable for r, a in enumerate(x.addresses) if a is not None]
     moves = {}
     for _ in range(MOVES):
         s, r, first = random.choice(rows)

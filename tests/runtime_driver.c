@@ -25,7 +25,11 @@ int main(int count, char** arguments) {
             const uint32_t bytes = split_nn_workspace_bytes(blob);
             uint8_t* workspace = malloc(bytes > 0 ? bytes : 1);
             memset(workspace, 0x9C, bytes);
-            status = split_nn_run(blob, workspace);
+            split_stream stream;
+            split_nn_begin(blob, &stream);
+            while (status == SPLIT_OK && stream.call < split_nn_calls(blob)) {
+                status = split_nn_continue(blob, workspace, &stream);
+            }
             free(workspace);
         }
         printf("%d\n", (int)status);

@@ -10,7 +10,7 @@ import ctypes
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,9 @@ def library() -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(host_library()), mode=ctypes.RTLD_GLOBAL)
     loaded.split_nn_prepare.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
     loaded.split_nn_run.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+    loaded.split_nn_calls.argtypes = (ctypes.c_void_p,)
+    loaded.split_nn_begin.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+    loaded.split_nn_continue.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
     loaded.split_nn_status_text.restype = ctypes.c_char_p
     loaded.TFLM_SPLIT.restype = ctypes.c_bool
     loaded.tflm_split_host_error.restype = ctypes.c_char_p
@@ -68,11 +71,20 @@ def verdicts(blob: bytes) -> tuple[str, str]:
 
 
 def execute(blob: bytes, workspace: bytes) -> bytes:
-    """The workspace after the program has run on it."""
+    """The workspace after the program has run on it. All calls of a streamed program find the same rows."""
     program, memory = aligned(blob), aligned(workspace)
     assert prepare(blob) == "ok"
-    assert library().split_nn_run(program.ctypes.data, memory.ctypes.data) == 0
+    stream = Stream()
+    library().split_nn_begin(program.ctypes.data, ctypes.byref(stream))
+    for _ in range(library().split_nn_calls(program.ctypes.data)):
+        assert library().split_nn_continue(program.ctypes.data, memory.ctypes.data, ctypes.byref(stream)) == 0
     return memory.tobytes()
+
+
+class Stream(ctypes.Structure):
+    """`split_stream`."""
+
+    _fields_: ClassVar = [("call", ctypes.c_uint32), ("move", ctypes.c_uint32)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,11 @@ def _transposed_convolution(*bits: WeightFlags) -> Draw:
     return draw
 
 
+def _fetch(choices: Choices, shape: Shape) -> Sample:
+    """All rows come in one call."""
+    return Sample(shape, shape, {"flip": choices.one((0, 128))})
+
+
 def _pool(choices: Choices, shape: Shape) -> Sample:
     return Sample(shape, shape, window(3, pad=1))
 
@@ -290,6 +295,7 @@ SAMPLES: Mapping[OpKind, Draw] = {
     OpKind.RESIZE_NEAREST: _resize_nearest,
     OpKind.RESIZE_BILINEAR: _resize_bilinear,
     OpKind.GATHER: _gather,
+    OpKind.FETCH: _fetch,
     OpKind.DEPTH_TO_SPACE: _depth_to_space,
     OpKind.TRANSPOSE: _transpose,
     OpKind.BATCH_MATMUL: _matmul,
@@ -338,7 +344,7 @@ class Programs:
         owner, one, number = kinds.of(kind), self.choices.one, self.choices.number
         sample = SAMPLES[kind](self.choices, (number(1, 5), number(1, 4), number(1, 6)))
         read, made = owner.input_bytes[0], sample.output_bytes or owner.output_bytes[0]
-        source = self.view(sample.source, read, may_be_constant=True)
+        source = self.view(sample.source, read, may_be_constant=not owner.fetches, in_order=owner.fetches)
         second = None if sample.second is None else self.view(sample.second, read, may_be_constant=True)
         sums_only = owner.sums and made == 4
         output = self.view(sample.output, made, dense=sums_only)
@@ -367,8 +373,19 @@ class Programs:
         parts = self.storages, self.views, self.ops, steps, self.constants
         return Program(self.workspace, (), (), *map(tuple, parts))
 
-    def view(self, shape: Shape, element: int, *, may_be_constant: bool = False, dense: bool = False) -> int:
-        """The number of a new view of this shape, with gaps between its pixels unless `dense`."""
+    def view(
+        self,
+        shape: Shape,
+        element: int,
+        *,
+        may_be_constant: bool = False,
+        dense: bool = False,
+        in_order: bool = False,
+    ) -> int:
+        """The number of a new view of this shape, with gaps between its pixels unless `dense`.
+
+        Rows that are `in_order` follow each other in memory.
+        """
         rows, columns, channels = shape
         one, number = self.choices.one, self.choices.number
         stride = channels * element + (0 if dense else one((0, 0, 4)))
@@ -377,16 +394,18 @@ class Programs:
         row_bytes += -row_bytes % 4
         count = first + rows
         if self._anywhere:
-            self.storages.append(self._storage_anywhere(row_bytes, count, element, may_be_constant))
+            self.storages.append(self._storage_anywhere(row_bytes, count, element, may_be_constant, in_order))
         else:
             self.storages.append(Storage(row_bytes, count, tuple(self.workspace + r * row_bytes for r in range(count))))
             self.workspace += count * row_bytes
         self.views.append(View(len(self.storages) - 1, first, rows, columns, channels, stride, offset, element))
         return len(self.views) - 1
 
-    def _storage_anywhere(self, row_bytes: int, count: int, element: int, may_be_constant: bool) -> Storage:
+    def _storage_anywhere(
+        self, row_bytes: int, count: int, element: int, may_be_constant: bool, in_order: bool
+    ) -> Storage:
         one, number = self.choices.one, self.choices.number
-        kind = one(tuple(StorageKind)[: 4 if may_be_constant else 3])
+        kind = StorageKind.AFFINE if in_order else one(tuple(StorageKind)[: 4 if may_be_constant else 3])
         unit = {StorageKind.TABLE16: 4, StorageKind.TABLE32: element}.get(kind, 4)
         if kind is StorageKind.CONSTANT:
             self.constants.append(bytes([number(0, 255)]) * (row_bytes * count))

@@ -15,8 +15,8 @@ from tiny_models import Builder
 
 import tflm_split
 from tflm_split.kinds import OpKind
-from tflm_split.lower.assemble import CUSTOM_CODE
 from tflm_split.program.decode import decode
+from tflm_split.program.format import CUSTOM_CODE
 from tflm_split.program.types import Program
 from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.step_graph import build_step_graph

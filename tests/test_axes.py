@@ -23,6 +23,7 @@ from tflm_split.split.axes.loops import Loops
 from tflm_split.split.axes.table import AXES, loops_of
 from tflm_split.split.operators import RESHAPES, SPLITTERS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
+from tflm_split.split.operators.fetch import FETCH_ROWS
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.graph_oracle import run_graph_outputs
 
@@ -130,7 +131,7 @@ def is_exact(example: Example, loops: Loops, position: int) -> bool:
 
 def test_every_kind_that_is_cut_has_an_entry_and_an_example() -> None:
     assert AXES.keys() >= SPLITTERS.keys() | RESHAPES
-    assert EXAMPLES.keys() == AXES.keys() - {BYTE_FUNCTION}
+    assert EXAMPLES.keys() == AXES.keys() - {BYTE_FUNCTION, FETCH_ROWS}
 
 
 # What no file holds, and so no TFLM: asked of the numpy interpreter.

@@ -109,7 +109,7 @@ def test_a_wrong_value_is_refused_in_one_sentence(words: dict[str, Any], complai
 
 def test_a_word_that_is_no_option_is_refused() -> None:
     unknown: Any = {"speed": 3}
-    with pytest.raises(TypeError, match="there is no option 'speed', only int8_io, max_arena"):
+    with pytest.raises(TypeError, match="there is no option 'speed', only int8_io, stream_input"):
         tflm_split.optimize(small_network(), **unknown)
     with pytest.raises(TypeError, match="no option 'max_arena'"):
         options_from({"max_arena": 5}, front=True)

@@ -397,7 +397,7 @@ FLOATS, PIXEL = 4, 5
         *(
             (kind, {"input": FLOATS}, OP_FAULT)
             for kind in KINDS
-            if kind not in (OpKind.QUANTIZE_FLOAT, OpKind.PAD, OpKind.GATHER)
+            if kind not in (OpKind.QUANTIZE_FLOAT, OpKind.PAD, OpKind.GATHER, OpKind.FETCH)
         ),
         (OpKind.QUANTIZE_FLOAT, {"input": 0}, OP_FAULT),
         (OpKind.QUANTIZE_FLOAT, {"output": FLOATS}, OP_FAULT),
@@ -410,6 +410,7 @@ FLOATS, PIXEL = 4, 5
         (OpKind.LUT, {"output": FLOATS}, CONSTANT_FAULT),
         (OpKind.PIXEL_SUM, {"output": 0}, SHAPE_FAULT),
         (OpKind.RESIZE_BILINEAR, {"input": PIXEL}, CONSTANT_FAULT),
+        (OpKind.FETCH, {"input": FLOATS}, SHAPE_FAULT),
         (OpKind.GATHER, {"input": 0}, OP_FAULT),
         (OpKind.GATHER, {"input": FLOATS}, SHAPE_FAULT),
         (OpKind.DEPTH_TO_SPACE, {"input": PIXEL}, SHAPE_FAULT),

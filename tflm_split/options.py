@@ -27,6 +27,8 @@ DEFAULT_SLOWDOWN = 1.05
 """How much slower than rows alone a plan may be, by predicted instructions.
 
 Only above this default may multiply-accumulates be done twice."""
+STREAMED_SLOWDOWN = 1.035
+"""The default for streamed inputs. Together with what the fetching of rows takes, that is about 2 % more than unstreamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Kind:
     parse: Callable[[str, Any], Any]
     from_text: Callable[[str], Any] = str
     metavar: str | None = None
+    bare: str | None = None
+    """The word on the command line that stands for the option's bare name; None where it needs a value."""
 
 
 def _yes_or_no(name: str, value: Any) -> bool:
@@ -58,10 +62,20 @@ def _whole_from(least: int) -> Kind:
     return Kind(f"{least} or more", parse, int, "NUMBER")
 
 
+def _rows_of_call(name: str, value: Any) -> int:
+    if not isinstance(value, Integral) or value < 0:
+        raise InputError(f"{name} is {value!r}, needs a whole number of rows, or True for one row")
+    return int(value)
+
+
 def _factor(name: str, value: Any) -> float:
     if not isinstance(value, Real) or not 1 <= float(value) < math.inf:
         raise InputError(f"{name} is {value!r}, needs a number from 1 on")
     return float(value)
+
+
+def _factor_or_none(name: str, value: Any) -> float | None:
+    return None if value is None else _factor(name, value)
 
 
 def _board(name: str, value: Any) -> str:
@@ -85,10 +99,11 @@ def _size_or_none(name: str, value: Any) -> int | None:
 
 
 FLAG = Kind("", _yes_or_no)
+ROWS_OF_CALL = Kind("rows of a call, 1 if none are named", _rows_of_call, int, "[=ROWS]", bare="1")
 SIZE = Kind(SIZE_HELP, _size_or_none, metavar="SIZE")
 EFFORT = Kind(EFFORT_HELP, _effort, metavar="EFFORT")
 BOARD = Kind(", ".join(measured_boards()), _board, metavar="BOARD")
-FACTOR = Kind("1 or more", _factor, float, "FACTOR")
+FACTOR = Kind("1 or more", _factor_or_none, float, "FACTOR")
 SOME_AXES = Kind(AXES_HELP, lambda _, value: parse_axes(value), metavar="AXES")
 
 
@@ -126,6 +141,19 @@ class Options:
         False,
         About(FLAG, "Strip float conversions at inputs and outputs: the interface changes, and the record says how."),
     )
+    stream_input: int = _option(
+        0,
+        About(
+            ROWS_OF_CALL,
+            "Take the largest input a few rows at a time, one call after the other, and never hold all of it: the "
+            "interface changes, and the record says how.",
+            unit="rows", default_text="no: the whole input is there at once",
+        ),
+    )  # fmt: skip
+    uint8_pixels: bool = _option(
+        False,
+        About(FLAG, "Take streamed rows as pixels from 0 to 255, for a model whose int8 input is pixels less 128."),
+    )
     max_arena_bytes: int | None = _option(
         None,
         About(
@@ -152,12 +180,12 @@ class Options:
         DEFAULT_BOARD, About(BOARD, "The board to predict instructions for; the limit on slowdown counts in them.")
     )
     max_slowdown: float = _option(
-        DEFAULT_SLOWDOWN,
+        None,
         About(
             FACTOR,
             f"How many times the instructions of rows alone a result may take; above {DEFAULT_SLOWDOWN} "
             "multiply-accumulates may be done twice.",
-            unit="times", front_default=2.0,
+            unit="times", default_text=f"{DEFAULT_SLOWDOWN}; {STREAMED_SLOWDOWN} for a streamed input", front_default=2.0,
         ),
     )  # fmt: skip
     axes: frozenset[str] = _option(
@@ -168,6 +196,8 @@ class Options:
         for option in declared():
             value = option.about.kind.parse(option.word, getattr(self, option.field))
             object.__setattr__(self, option.field, value)
+        if self.max_slowdown is None:
+            object.__setattr__(self, "max_slowdown", STREAMED_SLOWDOWN if self.stream_input else DEFAULT_SLOWDOWN)
 
     def record(self) -> dict[str, Any]:
         """The options as JSON values, by field."""
@@ -222,6 +252,8 @@ class FrontWords(TypedDict, total=False):
     """The named parameters of `tflm_split.pareto`. None is the same as leaving one out."""
 
     int8_io: bool
+    stream_input: int | bool
+    uint8_pixels: bool
     verify: bool
     inputs: int
     seed: int

@@ -21,10 +21,13 @@ from tflm_split.report.footprint import check_planned_head, footprint, reason_to
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.result import Result, front
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
-from tflm_split.search.candidates import Found, best_plan, pareto_plans, plan_of
+from tflm_split.rewrite.stream_input import StreamedInput, stream_input
+from tflm_split.search.candidates import Found, best_plan, check_streamable, pareto_plans, plan_of
+from tflm_split.search.decision import Decision
 from tflm_split.search.decision_file import SavedDecision, fingerprint
 from tflm_split.search.evaluate import Evaluator
 from tflm_split.tflite.reader import read_model
+from tflm_split.verify.calls import ONE_CALL, Calls
 from tflm_split.verify.compare import Comparison
 from tflm_split.verify.verification import check_own_memory, verify
 
@@ -42,7 +45,12 @@ def optimize(
     gives other outputs than the original.
     """
     if decision is not None:
-        options = replace(options, int8_io=decision.int8_io)
+        options = replace(
+            options,
+            int8_io=decision.int8_io,
+            stream_input=decision.stream_input,
+            uint8_pixels=decision.uint8_pixels,
+        )
     job = _begin(source, options, progress)
     if decision is not None:
         return _finish(job, _carried_out(job, decision))
@@ -71,6 +79,7 @@ class _Job:
     model: Model
     path: Path | None
     changes: tuple[InterfaceChange, ...]
+    stream: StreamedInput | None
     evaluator: Evaluator
     options: Options
     teller: Teller
@@ -81,14 +90,22 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     teller.at("read", 0)
     model = read_model(source)
     teller.at("split", 0)
-    graph, changes = _rewritten(model.graph, options)
+    graph, changes, stream = _rewritten(model.graph, options)
     path = None if isinstance(source, (bytes, bytearray, memoryview)) else Path(source)
-    return _Job(model, path, changes, Evaluator(graph, options.board), options, teller)
+    evaluator = Evaluator(graph, options.board)
+    check_streamable(evaluator)
+    return _Job(model, path, changes, stream, evaluator, options, teller)
 
 
-def _rewritten(graph: Graph, options: Options) -> tuple[Graph, tuple[InterfaceChange, ...]]:
+def _rewritten(graph: Graph, options: Options) -> tuple[Graph, tuple[InterfaceChange, ...], StreamedInput | None]:
     """The graph with the interface that the user wants. All other rewrites are the search's."""
-    return strip_float_interface(graph) if options.int8_io else (graph, ())
+    changes: tuple[InterfaceChange, ...] = ()
+    if options.int8_io:
+        graph, changes = strip_float_interface(graph)
+    if not options.stream_input:
+        return graph, changes, None
+    graph, stream = stream_input(graph, options.stream_input, uint8_pixels=options.uint8_pixels)
+    return graph, changes, stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +117,13 @@ class _Lowered:
 
 
 def _lowered(job: _Job, found: Found) -> _Lowered:
-    saved = SavedDecision(fingerprint(job.evaluator.graph), job.options.int8_io, found.decision)
-    return _Lowered(lower(job.model, found.plan), saved)
+    return _Lowered(lower(job.model, found.plan), _saved(job, found.decision))
+
+
+def _saved(job: _Job, decision: Decision | None) -> SavedDecision:
+    options = job.options
+    made_for = fingerprint(job.evaluator.graph)
+    return SavedDecision(made_for, options.int8_io, decision, options.stream_input, options.uint8_pixels)
 
 
 def _carried_out(job: _Job, saved: SavedDecision) -> _Lowered | None:
@@ -136,20 +158,30 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     kept_original = reason_to_keep_original(before, after if lowered else None)
     if kept_original:
         lowered, after = None, before
-    changes = job.changes if lowered else ()
+    changes, stream = (job.changes, job.stream) if lowered else ((), None)
     outcome = Outcome(
-        job.model, lowered, job.evaluator.base(False), before, after, comparison, changes, kept_original, job.options
+        job.model,
+        lowered,
+        job.evaluator.base(False),
+        before,
+        after,
+        comparison,
+        changes,
+        stream,
+        kept_original,
+        job.options,
     )
     model = lowered.model if lowered else job.model
-    keep = SavedDecision(fingerprint(job.evaluator.graph), job.options.int8_io, None)
-    plan, decision = (lowered.plan, result.decision) if lowered and result else (None, keep)
+    plan, decision = (lowered.plan, result.decision) if lowered and result else (None, _saved(job, None))
     return Result(model.original, make_record(outcome), changes, plan, job.path, decision)
 
 
 def _verified(job: _Job, optimized: Model) -> Comparison:
     inputs, seed = job.options.inputs, job.options.seed
     job.teller.at("verify", 0, 1)
-    comparison = verify(job.model, optimized, inputs, seed, job.teller.tick)
+    stream = job.stream
+    calls = Calls(stream.position, stream.calls, stream.flip) if stream else ONE_CALL
+    comparison = verify(job.model, optimized, inputs, seed, job.teller.tick, calls)
     job.teller.at("verify", 1, 1)
     if not comparison.bit_exact:
         check_own_memory(job.model, inputs, seed)

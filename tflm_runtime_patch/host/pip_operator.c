@@ -12,8 +12,9 @@
 #include "../tflm/tflm_split_call.h"
 #include "pip_tflm_abi.h"
 
-/* Both are properties of the one interpreter library in the process, looked up anew at each registration. */
+/* All are properties of the one interpreter library in the process, looked up anew at each registration. */
 static pip_get_eval_tensor get_eval_tensor;
+static pip_allocate allocate;
 static pip_print print;
 static const char* registration_error = "TFLM_SPLIT has not been registered yet";
 
@@ -56,10 +57,7 @@ static tflm_split_tensor tensor(const void* opaque, int is_output, int index) {
     return found;
 }
 
-static int32_t run(pip_context* context, pip_node* node, const char* (*call_it)(const tflm_split_call*)) {
-    const node_view at = {context, node};
-    const tflm_split_call call = {node->inputs->size, node->outputs->size, tensor, &at};
-    const char* fault = call_it(&call);
+static int32_t answer(const char* fault) {
     if (fault == NULL) {
         return PIP_OK;
     }
@@ -70,11 +68,32 @@ static int32_t run(pip_context* context, pip_node* node, const char* (*call_it)(
 }
 
 static int32_t prepare(pip_context* context, pip_node* node) {
-    return run(context, node, tflm_split_call_prepare);
+    const node_view at = {context, node};
+    const tflm_split_call call = {node->inputs->size, node->outputs->size, tensor, &at, NULL};
+    const char* fault = tflm_split_call_prepare(&call);
+    const size_t state_bytes = fault == NULL ? tflm_split_call_state_bytes(&call) : 0;
+    if (state_bytes > 0) {
+        node->user_data = allocate(context, state_bytes);
+        if (node->user_data == NULL) {
+            fault = "the arena has no room for the operator's state";
+        } else {
+            tflm_split_call_start(node->user_data);
+        }
+    }
+    return answer(fault);
 }
 
 static int32_t invoke(pip_context* context, pip_node* node) {
-    return run(context, node, tflm_split_call_invoke);
+    const node_view at = {context, node};
+    const tflm_split_call call = {node->inputs->size, node->outputs->size, tensor, &at, node->user_data};
+    return answer(tflm_split_call_invoke(&call));
+}
+
+static void reset(pip_context* context, void* state) {
+    (void)context;
+    if (state != NULL) {
+        tflm_split_call_reset(state);
+    }
 }
 
 /* NULL if what lies at `resolver` is a resolver as pip_tflm_abi.h describes it, with room for one more
@@ -116,18 +135,20 @@ static const char* append(pip_resolver* resolver) {
     }
     const char* fault = resolver_fault(runtime, resolver);
     void* get = dlsym(runtime, PIP_GET_EVAL_TENSOR);
+    void* room = dlsym(runtime, PIP_ALLOCATE);
     void* report = dlsym(runtime, PIP_PRINT);
     dlclose(runtime); /* it stays loaded: the interpreter that called holds it */
     if (fault != NULL) {
         return fault;
     }
-    if (get == NULL) {
-        return "this tflite-micro wheel is not known: it does not export MicroContextGetEvalTensor";
+    if (get == NULL || room == NULL) {
+        return "this tflite-micro wheel is not known: it does not export what the operator calls";
     }
     /* ISO C has no cast from void* to a function pointer; POSIX promises that the bits agree. */
     memcpy(&get_eval_tensor, &get, sizeof get);
+    memcpy(&allocate, &room, sizeof room);
     memcpy(&print, &report, sizeof report);
-    static const pip_registration registration = {NULL, NULL, prepare, invoke, NULL, PIP_BUILTIN_CUSTOM, "TFLM_SPLIT"};
+    static const pip_registration registration = {NULL, NULL, prepare, invoke, reset, PIP_BUILTIN_CUSTOM, "TFLM_SPLIT"};
     resolver->registrations[resolver->count] = registration;
     ++resolver->count;
     return NULL;

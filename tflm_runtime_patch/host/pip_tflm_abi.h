@@ -61,12 +61,14 @@ typedef struct pip_resolver {
     uint32_t count;
 } pip_resolver;
 
-/* TfLiteEvalTensor* MicroContextGetEvalTensor(const TfLiteContext*, int) and void MicroPrintf(const char*,
- * ...). */
+/* TfLiteEvalTensor* MicroContextGetEvalTensor(const TfLiteContext*, int), void*
+ * MicroContextAllocatePersistentBuffer(TfLiteContext*, size_t) and void MicroPrintf(const char*, ...). */
 #define PIP_GET_EVAL_TENSOR "_ZN6tflite5micro25MicroContextGetEvalTensorEPKNS0_13TfLiteContextEi"
+#define PIP_ALLOCATE "_ZN6tflite5micro36MicroContextAllocatePersistentBufferEPNS0_13TfLiteContextEm"
 #define PIP_PRINT "_Z11MicroPrintfPKcz"
 
 typedef pip_eval_tensor* (*pip_get_eval_tensor)(const pip_context*, int);
+typedef void* (*pip_allocate)(pip_context*, size_t);
 typedef void (*pip_print)(const char*, ...);
 
 #endif /* PIP_TFLM_ABI_H_ */

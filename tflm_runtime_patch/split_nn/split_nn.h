@@ -72,6 +72,9 @@ typedef enum split_status {
     SPLIT_ERROR_STEP,
     SPLIT_ERROR_ROW,
     SPLIT_ERROR_MOVE,
+    SPLIT_ERROR_PAUSE,
+    SPLIT_ERROR_STREAM,
+    SPLIT_ERROR_STOPPED,
     SPLIT_STATUS_COUNT
 } split_status;
 
@@ -84,6 +87,49 @@ split_status split_nn_prepare(const void* program, size_t program_bytes);
 /* Runs a program that split_nn_prepare() has accepted and that has not changed since. The caller puts the inputs at
  * their addresses in the workspace. Afterwards the outputs are at theirs, and all other bytes of it are undefined. */
 split_status split_nn_run(const void* program, uint8_t* workspace);
+
+/* STREAMED PROGRAMS take their input a few rows at a time and need no room for all of it. One picture takes
+ * split_nn_calls() calls, each with the next rows: input i of the program holds those of one call, and the last call may
+ * have fewer. Between calls nothing but these inputs may be written to in the workspace. After the last call the outputs
+ * are at their addresses. A program that is not streamed has one call.
+ *
+ *     split_stream stream;
+ *     split_nn_begin(program, &stream);
+ *     while (stream.call < split_nn_calls(program)) {
+ *         ... put the next rows at workspace + split_nn_io(program, 0)->address ...
+ *         split_nn_continue(program, workspace, &stream);
+ *     }
+ *
+ * `call` counts the calls made. `move` is the executor's own. */
+typedef struct split_stream {
+    uint32_t call;
+    uint32_t move;
+} split_stream;
+
+uint32_t split_nn_calls(const void* program);
+
+/* Starts a new picture. What is left of an unfinished one is forgotten. */
+void split_nn_begin(const void* program, split_stream* stream);
+
+/* Makes one call. SPLIT_ERROR_STREAM after the last one: that picture has no more rows. */
+split_status split_nn_continue(const void* program, uint8_t* workspace, split_stream* stream);
+
+/* Which rows call `call` takes, and where they go: `rows` rows of `row_bytes` bytes, one after the other, from byte
+ * `address` of the workspace on. The first of them is row `first_row` of the whole input. */
+typedef struct split_rows {
+    uint32_t address;
+    uint32_t first_row;
+    uint32_t rows;
+    uint32_t row_bytes;
+} split_rows;
+
+split_rows split_nn_rows_of_call(const void* program, uint32_t call);
+
+/* Puts `rows` rows to `to`, from row `first_row` of the whole input on, and returns 0. Any other value ends the run. */
+typedef int split_next_rows(void* user, uint8_t* to, uint32_t first_row, uint32_t rows);
+
+/* Makes all calls of one picture. SPLIT_ERROR_STOPPED when `next_rows` says so. */
+split_status split_nn_run_rows(const void* program, uint8_t* workspace, split_next_rows* next_rows, void* user);
 
 /* The status as a sentence in English. Never NULL. */
 const char* split_nn_status_text(split_status status);

@@ -1,6 +1,7 @@
 # Written by scripts/write_integrations.py from the folders' listing.
 set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_core_check_op.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_core_check_pauses.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_core_check_rows.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_core_kind.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_core_moves.c
@@ -43,6 +44,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_extreme.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_feed_float.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_feed_int16.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_fetch.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_gather.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_lut.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_matmul.c
@@ -89,6 +91,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pool_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_reads.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_resize.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_stream.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_transpose.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_transpose_conv.c
 )

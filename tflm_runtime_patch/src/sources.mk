@@ -1,6 +1,7 @@
 # Written by scripts/write_integrations.py from the folders' listing.
 TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_core_check_op.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_core_check_pauses.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_core_check_rows.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_core_kind.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_core_moves.c \
@@ -43,6 +44,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_extreme.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_feed_float.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_feed_int16.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_fetch.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_gather.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_lut.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_matmul.c \
@@ -89,12 +91,14 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_pool_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_reads.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_resize.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_stream.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_transpose.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_transpose_conv.c \
   $(TFLM_SPLIT_DIR)/tflm/tflm_split_call.c \
   $(TFLM_SPLIT_DIR)/tflm/tflm_split.cc
 TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/core/check_op.c \
+  $(TFLM_SPLIT_DIR)/split_nn/core/check_pauses.c \
   $(TFLM_SPLIT_DIR)/split_nn/core/check_rows.c \
   $(TFLM_SPLIT_DIR)/split_nn/core/kind.c \
   $(TFLM_SPLIT_DIR)/split_nn/core/moves.c \
@@ -137,6 +141,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/extreme.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/feed_float.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/feed_int16.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/fetch.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/gather.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/lut.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/matmul.c \
@@ -183,6 +188,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/ops/pool_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/reads.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/resize.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/stream.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/transpose.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/transpose_conv.c \
   $(TFLM_SPLIT_DIR)/split_nn/core/check.h \

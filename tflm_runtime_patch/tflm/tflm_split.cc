@@ -55,10 +55,7 @@ tflm_split_tensor Tensor(const void* opaque, int is_output, int index) {
     return tensor;
 }
 
-TfLiteStatus Run(TfLiteContext* context, const TfLiteNode* node, const char* (*run)(const tflm_split_call*)) {
-    const Node at = {context, node};
-    const tflm_split_call call = {node->inputs->size, node->outputs->size, Tensor, &at};
-    const char* fault = run(&call);
+TfLiteStatus Answer(TfLiteContext* context, const char* fault) {
     if (fault == nullptr) {
         return kTfLiteOk;
     }
@@ -67,12 +64,42 @@ TfLiteStatus Run(TfLiteContext* context, const TfLiteNode* node, const char* (*r
 }
 
 TfLiteStatus Prepare(TfLiteContext* context, TfLiteNode* node) {
-    return Run(context, node, tflm_split_call_prepare);
+    const Node at = {context, node};
+    const tflm_split_call call = {node->inputs->size, node->outputs->size, Tensor, &at, nullptr};
+    const char* fault = tflm_split_call_prepare(&call);
+    const size_t state_bytes = fault == nullptr ? tflm_split_call_state_bytes(&call) : 0;
+    if (state_bytes > 0) {  // only streamed models keep anything between calls
+        node->user_data = context->AllocatePersistentBuffer(context, state_bytes);
+        if (node->user_data == nullptr) {
+            fault = "the arena has no room for the operator's state";
+        } else {
+            tflm_split_call_start(node->user_data);
+        }
+    }
+    return Answer(context, fault);
 }
 
 TfLiteStatus Invoke(TfLiteContext* context, TfLiteNode* node) {
-    return Run(context, node, tflm_split_call_invoke);
+    const Node at = {context, node};
+    const tflm_split_call call = {node->inputs->size, node->outputs->size, Tensor, &at, node->user_data};
+    return Answer(context, tflm_split_call_invoke(&call));
 }
+
+// MicroInterpreter::Reset(): a streamed model starts over with the first rows.
+void Reset(TfLiteContext*, void* state) {
+    if (state != nullptr) {
+        tflm_split_call_reset(state);
+    }
+}
+
+// Trees of 2023 and older have no `reset`; there, a new interpreter starts over.
+template <typename Registration>
+auto SetReset(Registration* registration, int) -> decltype(registration->reset, void()) {
+    registration->reset = Reset;
+}
+
+template <typename Registration>
+void SetReset(Registration*, long) {}
 
 }  // namespace
 
@@ -81,6 +108,7 @@ TFLM_SPLIT_REGISTRATION* Register_TFLM_SPLIT() {
     static TFLM_SPLIT_REGISTRATION registration;
     registration.prepare = Prepare;
     registration.invoke = Invoke;
+    SetReset(&registration, 0);
     registration.custom_name = "TFLM_SPLIT";
     return &registration;
 }

@@ -1,6 +1,15 @@
 #include "tflm_split_call.h"
 
+#include <string.h>
+
 #include "../split_nn/split_nn.h"
+
+/* Of a streamed program. `begun` is 0 when the next call starts a new inference, `wiped` when the outputs hold nothing yet. */
+typedef struct call_state {
+    split_stream stream;
+    uint16_t begun;
+    uint16_t wiped;
+} call_state;
 
 static tflm_split_tensor input_at(const tflm_split_call* call, int index) {
     return call->tensor(call->node, 0, index);
@@ -43,6 +52,39 @@ const char* tflm_split_call_prepare(const tflm_split_call* call) {
     return NULL;
 }
 
+size_t tflm_split_call_state_bytes(const tflm_split_call* call) {
+    const tflm_split_tensor program = input_at(call, call->input_count - 1);
+    return split_nn_calls(program.data) > 1u ? sizeof(call_state) : 0u;
+}
+
+void tflm_split_call_start(void* state) {
+    memset(state, 0, sizeof(call_state));
+}
+
+void tflm_split_call_reset(void* state) {
+    ((call_state*)state)->begun = 0;
+}
+
+/* One call of a streamed program. */
+static split_status next_call(const tflm_split_call* call, const void* program, uint8_t* workspace) {
+    call_state* state = (call_state*)call->state;
+    if (state == NULL) {
+        return SPLIT_ERROR_STREAM;
+    }
+    const uint32_t inputs = split_nn_input_count(program);
+    for (uint32_t i = 0; state->wiped == 0 && i < split_nn_output_count(program); ++i) {
+        const split_io* io = split_nn_io(program, inputs + i);
+        memset(workspace + io->address, 0, io->bytes);
+    }
+    state->wiped = 1;
+    if (state->begun == 0) {
+        split_nn_begin(program, &state->stream);
+    }
+    const split_status status = split_nn_continue(program, workspace, &state->stream);
+    state->begun = status == SPLIT_OK && state->stream.call < split_nn_calls(program);
+    return status;
+}
+
 const char* tflm_split_call_invoke(const tflm_split_call* call) {
     const void* program = input_at(call, call->input_count - 1).data;
     const uint8_t* workspace = (const uint8_t*)output_at(call, call->output_count - 1).data;
@@ -56,6 +98,8 @@ const char* tflm_split_call_invoke(const tflm_split_call* call) {
                    "OfflineMemoryAllocation plan is missing or was not honoured";
         }
     }
-    const split_status status = split_nn_run(program, (uint8_t*)(uintptr_t)workspace);
+    uint8_t* writable = (uint8_t*)(uintptr_t)workspace;
+    const split_status status =
+        split_nn_calls(program) > 1u ? next_call(call, program, writable) : split_nn_run(program, writable);
     return status == SPLIT_OK ? NULL : split_nn_status_text(status);
 }

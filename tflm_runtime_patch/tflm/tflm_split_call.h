@@ -6,8 +6,12 @@
  *            as the program says)
  *
  * The model's OfflineMemoryAllocation metadata gives the workspace its place in the arena, and puts every
- * input and output tensor into it where the program expects it. Nothing is kept between calls; nothing is
- * allocated. */
+ * input and output tensor into it where the program expects it. Nothing is allocated.
+ *
+ * Between calls nothing is kept, unless the program is streamed: then one inference takes several calls, each with the next
+ * rows of the input. The workspace holds what is between them, because nobody else writes to it, and a state of
+ * tflm_split_call_state_bytes() says how far the inference has got. The output tensors keep their earlier values until the
+ * last call; before the first result, they are zero. */
 #ifndef TFLM_SPLIT_CALL_H_
 #define TFLM_SPLIT_CALL_H_
 
@@ -29,10 +33,21 @@ typedef struct tflm_split_call {
     int output_count;
     tflm_split_tensor (*tensor)(const void* node, int is_output, int index);
     const void* node;
+    void* state; /* in invoke, for a streamed program; else NULL */
 } tflm_split_call;
 
 /* NULL when the operator may run; otherwise why it must not, one sentence. */
 const char* tflm_split_call_prepare(const tflm_split_call* call);
+
+/* How many bytes of state the operator needs from prepare on, word-aligned; 0 if its program is not streamed.
+ * tflm_split_call_prepare() must have returned NULL. */
+size_t tflm_split_call_state_bytes(const tflm_split_call* call);
+
+/* The state before the first call of all. */
+void tflm_split_call_start(void* state);
+
+/* The next call is the first one of a new inference. */
+void tflm_split_call_reset(void* state);
 
 /* NULL after the program has run; otherwise why it has not: when the memory plan was not honoured nothing is
  * touched. */

@@ -12,7 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tflm_split.analysis.tflm_sizes import ARM32_OPERATOR_BYTES, OperatorBytes
+from tflm_split.errors import ProgramError
 from tflm_split.ir.graph import ABSENT, Graph, Model, Operator, Tensor
+from tflm_split.program.format import CUSTOM_CODE
+from tflm_split.program.sizes import calls_of_program
 from tflm_split.tflite.offline_plan import ONLINE
 from tflm_split.tflite.reader import offline_offsets
 
@@ -29,6 +32,8 @@ _TENSOR_BYTES = 32
 _AFFINE_QUANTIZATION_BYTES = 12
 _SOFTMAX_INT16_TABLE_BYTES = 513 * 2
 
+_STREAM_STATE_BYTES = 12
+"""What TFLM_SPLIT keeps between the calls of a streamed program (`tflm_split_call.c`)."""
 _SPARE_SCRATCH_REQUESTS = 12
 _PLANNER_BYTES_PER_BUFFER = 40
 
@@ -129,8 +134,18 @@ def _allocate_operators(tail: _Tail, graph: Graph) -> None:
         if op.kind == "SOFTMAX" and graph.tensors[op.inputs[0]].dtype == "INT16":
             tail.persistent(_SOFTMAX_INT16_TABLE_BYTES)
             tail.persistent(_SOFTMAX_INT16_TABLE_BYTES)
+        if op.kind == f"CUSTOM:{CUSTOM_CODE}" and _is_streamed(graph, op):
+            tail.persistent(_STREAM_STATE_BYTES)
         if size.copies_output_shape:
             tail.persistent(4 + 4 * len(graph.tensors[op.outputs[0]].shape))
+
+
+def _is_streamed(graph: Graph, op: Operator) -> bool:
+    """Whether a TFLM_SPLIT operator's program takes several calls. One that cannot be read is no program of ours."""
+    try:
+        return calls_of_program(graph.tensors[op.inputs[-1]].data or b"") > 1
+    except (ProgramError, IndexError):
+        return False
 
 
 def _per_channel_entries(graph: Graph, op: Operator) -> int:

@@ -15,7 +15,7 @@ answer names such kinds.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import fsum
@@ -26,7 +26,7 @@ from tflm_split.analysis.boards import TABLE_PATH
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry, Row
 from tflm_split.errors import InputError
 from tflm_split.kinds import OpKind
-from tflm_split.program.types import Op, Program, View
+from tflm_split.program.types import Move, Op, Program, View
 from tflm_split.split.row_op import RowOp
 from tflm_split.split.rows import RowShape
 
@@ -59,6 +59,7 @@ _PORTABLE: Mapping[OpKind, Counter] = {
     OpKind.TRANSPOSE_CONV: latency_portable.transpose_conv,
     OpKind.RESIZE_NEAREST: latency_portable.resize_nearest,
     OpKind.GATHER: latency_portable.gather,
+    OpKind.FETCH: latency_portable.fetch,
 }
 COUNTERS: Mapping[str, Mapping[OpKind, Counter]] = {
     "portable": _PORTABLE,
@@ -95,6 +96,7 @@ _ELEMENT_BYTES: Mapping[OpKind, frozenset[tuple[int, int]]] = {
     OpKind.QUANTIZE_FLOAT: frozenset({(4, 1)}),
     OpKind.PAD: frozenset({(1, 1), (4, 4)}),
     OpKind.GATHER: frozenset({(4, 1)}),
+    OpKind.FETCH: frozenset({(1, 1), (2, 2), (4, 4)}),
     OpKind.CONV_SUM: frozenset({(1, 4), (1, 1)}),
 }
 _BYTES = frozenset({(1, 1)})
@@ -253,20 +255,41 @@ def predict(program: Program, board: str) -> Prediction:
     Raises InputError for a board that was not measured.
     """
     costs = [OpCost(op_geometry(program, op), board) for op in program.ops]
-    overlaps = board_costs(board).kernels == "dsp"
     totals = [0.0] * len(costs)
-    for step, addresses in zip(program.steps, program.addresses_by_step(), strict=True):
-        op = program.ops[step.op]
-        apart, together = sharing(program, op, step.row, addresses) if overlaps else (True, 1)
-        totals[step.op] += costs[step.op].step(step.row, apart, together)
-    copied = fsum(
-        COPY_INSTRUCTIONS + COPY_INSTRUCTIONS_PER_BYTE * program.storages[m.storage].row_bytes for m in program.moves
-    )
+    for step, instructions in zip(program.steps, _by_step(program, costs, board), strict=True):
+        totals[step.op] += instructions
+    copied = fsum(_instructions_of_move(program, move) for move in program.moves)
     once = fsum(costs[step.op].step(step.row) for step in dict.fromkeys(program.steps))
     unmeasured = {op.kind.name for op, cost in zip(program.ops, costs, strict=True) if not cost.measured}
     return Prediction(
         board, round(fsum(totals) + copied), round(once), tuple(sorted(unmeasured)), tuple(map(round, totals))
     )
+
+
+def _by_step(program: Program, costs: Sequence[OpCost], board: str) -> Iterator[float]:
+    """Instructions of each step, moves left out."""
+    overlaps = board_costs(board).kernels == "dsp"
+    for step, addresses in zip(program.steps, program.addresses_by_step(), strict=True):
+        op = program.ops[step.op]
+        apart, together = sharing(program, op, step.row, addresses) if overlaps else (True, 1)
+        yield costs[step.op].step(step.row, apart, together)
+
+
+def _instructions_of_move(program: Program, move: Move) -> float:
+    return COPY_INSTRUCTIONS + COPY_INSTRUCTIONS_PER_BYTE * program.storages[move.storage].row_bytes
+
+
+def predict_calls(program: Program, board: str) -> tuple[int, ...]:
+    """The instructions of each call of a streamed program: of its steps, and of the moves before the next call.
+
+    Raises InputError for a board that was not measured.
+    """
+    costs = [OpCost(op_geometry(program, op), board) for op in program.ops]
+    by_step = list(_by_step(program, costs, board))
+    for move in program.moves:
+        # Moves before the first step of a call are made at the end of the call before.
+        by_step[move.step - (move.step in program.pauses)] += _instructions_of_move(program, move)
+    return tuple(round(fsum(by_step[steps.start : steps.stop])) for steps in program.calls)
 
 
 def slower_in_place(kind: OpKind, board: str) -> bool:

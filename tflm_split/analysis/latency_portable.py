@@ -240,6 +240,25 @@ def gather(at: Geometry, edge: Edge) -> Counts:
     return to
 
 
+def fetch(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/portable/fetch.c`: a memmove per run of pixels without gaps, or a loop over words that inverts bits."""
+    to = Counts()
+    dense = at.input.gapless and at.output.gapless
+    pixel_bytes = at.output.channels * at.output.element_bytes
+    runs = 1 if dense else at.output.columns
+    run_bytes = pixel_bytes * (at.output.columns if dense else 1)
+    flipped = "flipped " if at.number("flip") else ""
+    to.add(f"{flipped}step", 1)
+    to.add(f"{flipped}run", runs)
+    if flipped:
+        to.add("flipped word", runs * (run_bytes // 4))
+        to.add("flipped byte", runs * (run_bytes % 4))
+    else:
+        to.add("sixteen", runs * (run_bytes // 16))
+        to.add("byte", runs * (run_bytes % 16))
+    return to
+
+
 def _element_wise(at: Geometry) -> Counts:
     to = Counts()
     to.add("step", 1)

@@ -38,6 +38,13 @@ _ALL = (
         "netduinoplus2",
         ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
     ),
+    Board(
+        "microbit",
+        "nRF51822 (Cortex-M0, 256 KB flash, 16 KB RAM)",
+        "microbit",
+        "microbit",
+        ("-mcpu=cortex-m0", "-mfloat-abi=soft"),
+    ),
 )
 BOARDS: Mapping[str, Board] = MappingProxyType({board.name: board for board in _ALL})
 

@@ -36,7 +36,11 @@ def board() -> None:
 @click.argument("model", type=_PATH)
 @_BOARD
 @click.option(
-    "--input", "inputs", type=_PATH, multiple=True, help="A .npy file per model input, in order; random without."
+    "--input",
+    "inputs",
+    type=_PATH,
+    multiple=True,
+    help="A .npy file per model input, in order, with all rows of a streamed one; random without.",
 )
 @click.option("--json", "json_path", type=_PATH, help="Where to write the JSON record; - prints it instead of text.")
 @click.option("--elf", "elf_path", type=_PATH, help="Where to keep the firmware image.")
@@ -52,7 +56,7 @@ def run(
     portable: bool,
 ) -> int:
     """Run MODEL, which must be exactly one TFLM_SPLIT operator, once on a board."""
-    from tflm_split.board.one_region import one_region
+    from tflm_split.board.one_region import graph_of_whole_inputs, one_region
     from tflm_split.board.run import run_on_board
     from tflm_split.report.arrays import load_inputs
     from tflm_split.tflite.reader import read_model
@@ -65,8 +69,8 @@ def run(
         if path is not None:
             check_writable(path, force=force, input_path=model)
     split = read_model(model)
-    one_region(split)
-    arrays = load_inputs(split.graph, inputs) if inputs else test_inputs(split.graph, 1, 0)[0]
+    graph = graph_of_whole_inputs(one_region(split))
+    arrays = load_inputs(graph, inputs) if inputs else test_inputs(graph, 1, 0)[0]
     done = run_on_board(split.original, board_name, [arrays], portable=portable)
     record = _json(done.record())
     contents = ((json_file, record.encode()), (elf_path, done.elf))
@@ -127,11 +131,17 @@ def _run_text(done: BoardRun, graph: Any) -> str:
         lines.append(f"output        {array.dtype} {list(array.shape)}: {values}{more}")
     lines += [
         f"instructions  {done.instructions:,} (checking the program once: {done.prepare_instructions:,})",
+        *_calls_text(done),
         f"RAM           {done.ram_bytes:,} bytes: .data {done.data_bytes:,}, .bss {done.bss_bytes:,}, stack {done.stack_bytes:,}",
         f"flash         {done.flash_bytes:,} bytes: program {done.program_bytes:,}, executor {done.executor_bytes:,}",
         f"outputs       sha256 {done.outputs_sha256}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _calls_text(done: BoardRun) -> list[str]:
+    calls = len(done.program.calls)
+    return [f"calls         {calls}, the longest of {done.call_instructions:,} instructions"] if calls > 1 else []
 
 
 def _size_record(sizes: ElfSizes) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Model
-from tflm_split.lower.assemble import CUSTOM_CODE
 from tflm_split.program.decode import decode
+from tflm_split.program.format import CUSTOM_CODE
 from tflm_split.program.types import Program
 from tflm_split.report.programs import programs_of
 
@@ -25,6 +25,27 @@ class OneRegion:
     program: Program = field(repr=False)
     model_inputs: tuple[int, ...]
     model_outputs: tuple[int, ...]
+
+
+def graph_of_whole_inputs(region: OneRegion) -> Graph:
+    """The model's graph, with all rows of a streamed input in its tensor's shape instead of those of one call."""
+    tensors = list(region.graph.tensors)
+    for io, k in zip(region.program.inputs, region.model_inputs, strict=True):
+        tensor = tensors[region.graph.inputs[k]]
+        whole_bytes = region.program.all_rows_bytes(io)
+        if whole_bytes is None:
+            continue
+        shape = list(tensor.shape)
+        # Rows run along the last axis but one, or along H of [1, H, W, C] where the pixels of a row are its columns.
+        view = next(
+            v for v in region.program.views if region.program.storages[v.storage].addresses[:1] == (io.address,)
+        )
+        along = (
+            1 if len(shape) == 4 and shape[1] == view.row_count and shape[2] == view.column_count else len(shape) - 2
+        )
+        shape[along] = whole_bytes * shape[along] // tensor.bytes
+        tensors[tensor.index] = replace(tensor, shape=tuple(shape))
+    return replace(region.graph, tensors=tuple(tensors))
 
 
 def one_region(model: Model) -> OneRegion:

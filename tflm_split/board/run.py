@@ -31,13 +31,15 @@ Inputs = Sequence["np.ndarray[Any, Any] | bytes"]
 class BoardRun:
     """What a board measured. `outputs[k][j]` are the bytes of model output j after inference k.
 
-    `instructions` counts those of the longest inference, in `split_nn_run()` only; they are not cycles. `stack_bytes` is
+    `instructions` counts those of the longest inference, in the executor only; they are not cycles. A streamed inference
+    takes several calls: `call_instructions` counts those of the longest call of all. `stack_bytes` is
     the deepest stack of preparing and running. RAM is `data_bytes + bss_bytes + stack_bytes`. Flash is all that is stored.
     """
 
     outputs: tuple[tuple[bytes, ...], ...] = field(repr=False)
     instructions: int
     instructions_of: tuple[int, ...] = field(repr=False)
+    call_instructions: int
     prepare_instructions: int
     data_bytes: int
     bss_bytes: int
@@ -70,6 +72,7 @@ class BoardRun:
             "board": self.board,
             "compiler": self.compiler,
             "instructions": self.instructions,
+            "call_instructions": self.call_instructions,
             "prepare_instructions": self.prepare_instructions,
             "data_bytes": self.data_bytes,
             "bss_bytes": self.bss_bytes,
@@ -118,6 +121,7 @@ def run_on_board(
         outputs=outputs,
         instructions=max(counted["run_instructions"]),
         instructions_of=tuple(counted["run_instructions"]),
+        call_instructions=max(counted["call_instructions"]),
         prepare_instructions=counted["prepare_instructions"][0],
         data_bytes=sizes.data_bytes,
         bss_bytes=sizes.bss_bytes,
@@ -135,16 +139,21 @@ def run_on_board(
 
 
 def _packed(region: OneRegion, entry: Inputs) -> bytes:
-    """The bytes of one inference's inputs, in the program's order."""
+    """The bytes of one inference's inputs, in the program's order; all rows of a streamed one come last."""
     if len(entry) != len(region.graph.inputs):
         raise InputError(f"the model has {len(region.graph.inputs)} inputs, but {len(entry)} are given for them")
     data = [value if isinstance(value, bytes) else np.ascontiguousarray(value).tobytes() for value in entry]
-    parts = []
+    parts, rows = [], b""
     for io, k in zip(region.program.inputs, region.model_inputs, strict=True):
-        if len(data[k]) != io.bytes:
-            raise InputError(f"input {k} of the model has {io.bytes} bytes, but {len(data[k])} are given for it")
-        parts.append(data[k])
-    return b"".join(parts)
+        all_rows_bytes = region.program.all_rows_bytes(io)
+        wanted = all_rows_bytes or io.bytes
+        if len(data[k]) != wanted:
+            raise InputError(f"input {k} of the model has {wanted} bytes, but {len(data[k])} are given for it")
+        if all_rows_bytes:
+            rows = data[k]
+        else:
+            parts.append(data[k])
+    return b"".join((*parts, rows))
 
 
 def _unpacked(board: Board, region: OneRegion, raw: bytes, count: int) -> tuple[tuple[bytes, ...], ...]:
@@ -201,7 +210,8 @@ def _counters(board: Board, console: str, count: int) -> dict[str, list[int]]:
         if value.isdecimal():
             counters.setdefault(name, []).append(int(value))
     for name, wanted in (
-        ("prepare_instructions", 1), ("prepare_stack_bytes", 1), ("run_instructions", count), ("run_stack_bytes", count)
+        ("prepare_instructions", 1), ("prepare_stack_bytes", 1), ("run_instructions", count), ("run_stack_bytes", count),
+        ("call_instructions", count),
     ):  # fmt: skip
         if len(counters.get(name, ())) != wanted:
             raise ToolError(f"the firmware on {board.name} did not print {name} {wanted} times")

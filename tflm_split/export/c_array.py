@@ -9,7 +9,7 @@ from tflm_split.analysis.arena import predicted_arm32_arena
 from tflm_split.analysis.tflm_head import predicted_head_bytes, unknown_scratch
 from tflm_split.export.text import ALIGNAS, byte_lines, comment_text
 from tflm_split.ir.graph import Model
-from tflm_split.lower.assemble import CUSTOM_CODE
+from tflm_split.program.format import CUSTOM_CODE
 
 MODEL_ALIGNMENT_BYTES = 16
 """The alignment of a .tflite file's first byte that the buffers inside it rely on."""

@@ -1,6 +1,7 @@
 """Firmware without TFLM: a model that is one `TFLM_SPLIT` operator, as C sources that need the executor only.
 
-`NAME_init()` checks the program once, and `NAME_invoke()` runs it. Inputs and outputs are pointers into one static
+`NAME_init()` checks the program once, and `NAME_invoke()` runs it. A streamed model has `NAME_begin()` and `NAME_rows()` in
+place of the latter. Inputs and outputs are pointers into one static
 workspace. The header has macros for their shapes, types and quantisation.
 """
 
@@ -13,6 +14,7 @@ from tflm_split.board.one_region import OneRegion
 from tflm_split.errors import ModelError
 from tflm_split.export.text import ALIGNAS, byte_lines, comment_text, float_literal
 from tflm_split.ir.graph import Tensor
+from tflm_split.kinds import OpKind
 from tflm_split.program.types import Io
 
 WORKSPACE_ALIGNMENT_BYTES = 16
@@ -38,6 +40,7 @@ class _Port:
 def standalone_header(region: OneRegion, name: str) -> str:
     """The text of `name.h`, valid C99 and C++. Its symbols begin with `name_`, its macros with `NAME_`."""
     guard = f"{name.upper()}_H_"
+    streamed = len(region.program.calls) > 1
     ports = _ports(region)
     inputs = sum(not port.is_output for port in ports)
     macros = "\n".join("".join(f"{line}\n" for line in _macros(name, port)) for port in ports)
@@ -47,10 +50,7 @@ def standalone_header(region: OneRegion, name: str) -> str:
  * -DSPLIT_NN_KINDS=UINT64_C({region.program.kinds_mask:#x}) for all of them, and link with --gc-sections.
  *
  *     if ({name}_init() != 0) ...             once
- *     fill {name}_input0()                    before every call: the inputs are overwritten while it runs
- *     if ({name}_invoke() != 0) ...
- *     read {name}_output0()                   before an input is filled again: they may share memory
- *
+{_streamed_use(name) if streamed else _use(name)} *
  * Quantised values: real = SCALE * (value - ZERO_POINT). */
 #ifndef {guard}
 #define {guard}
@@ -69,7 +69,7 @@ extern "C" {{
 {macros}
 /* 0, or a split_status: split_nn_status_text() of split_nn.h says what it means. */
 int {name}_init(void);
-int {name}_invoke(void);
+{_streamed_declarations(region, name) if streamed else f"int {name}_invoke(void);"}
 
 #ifdef __cplusplus
 }}
@@ -91,7 +91,7 @@ def standalone_source(region: OneRegion, name: str) -> str:
 
 {ALIGNAS}
 #include "split_nn.h"
-
+{"#include <string.h>" if len(region.program.calls) > 1 else ""}
 /* Where the workspace goes, e.g. __attribute__((section(".dtcm"))). */
 #ifndef {name.upper()}_WORKSPACE_ATTRIBUTE
 #define {name.upper()}_WORKSPACE_ATTRIBUTE
@@ -106,10 +106,83 @@ int {name}_init(void) {{
     return (int)split_nn_prepare(program, sizeof program);
 }}
 
+{_streamed_functions(name) if len(region.program.calls) > 1 else _functions(name)}{accessors}"""
+
+
+def _use(name: str) -> str:
+    return f"""\
+ *     fill {name}_input0()                    before every call: the inputs are overwritten while it runs
+ *     if ({name}_invoke() != 0) ...
+ *     read {name}_output0()                   before an input is filled again: they may share memory
+"""
+
+
+def _functions(name: str) -> str:
+    return f"""\
 int {name}_invoke(void) {{
     return (int)split_nn_run(program, workspace);
 }}
-{accessors}"""
+"""
+
+
+def _streamed_use(name: str) -> str:
+    return f"""\
+ *     {name}_begin()                          before every picture, also after one that was broken off
+ *     if ({name}_rows(rows) != 0) ...         {name.upper()}_CALLS times, with the next {name.upper()}_ROWS_PER_CALL rows each
+ *     read {name}_output0()                   after the last call, before {name}_begin()
+ *
+ * or, where rows are asked for: {name}_run(next_rows, user) makes all calls of one picture.
+"""
+
+
+def _streamed_declarations(region: OneRegion, name: str) -> str:
+    fetch = next(op for op in region.program.ops if op.kind is OpKind.FETCH)
+    rows, of_call = region.program.views[fetch.output].row_count, region.program.views[fetch.input]
+    row_bytes = region.program.storages[of_call.storage].row_bytes
+    upper = name.upper()
+    return f"""\
+#define {upper}_ROWS {rows}
+#define {upper}_ROW_BYTES {row_bytes}
+#define {upper}_ROWS_PER_CALL {of_call.row_count}
+#define {upper}_CALLS {len(region.program.calls)}
+
+void {name}_begin(void);
+
+/* Takes the next rows, one after the other from `rows` on, and computes all that can be computed with them. They are copied
+ * first. The last call of a picture takes what is left of it. An error: there are no more rows in this picture. */
+int {name}_rows(const void* rows);
+
+/* Whether the picture has no more rows to come: the outputs hold its results. */
+int {name}_done(void);
+
+/* `next_rows` puts `rows` rows to `to`, from row `first_row` of the picture on, and returns 0; any other value ends the run. */
+int {name}_run(int (*next_rows)(void* user, uint8_t* to, uint32_t first_row, uint32_t rows), void* user);"""
+
+
+def _streamed_functions(name: str) -> str:
+    return f"""\
+static split_stream stream = {{UINT32_MAX, 0}};
+
+void {name}_begin(void) {{
+    split_nn_begin(program, &stream);
+}}
+
+int {name}_rows(const void* rows) {{
+    if (stream.call < {name.upper()}_CALLS) {{
+        const split_rows next = split_nn_rows_of_call(program, stream.call);
+        memcpy(workspace + next.address, rows, (size_t)next.rows * next.row_bytes);
+    }}
+    return (int)split_nn_continue(program, workspace, &stream);
+}}
+
+int {name}_done(void) {{
+    return stream.call == {name.upper()}_CALLS;
+}}
+
+int {name}_run(int (*next_rows)(void* user, uint8_t* to, uint32_t first_row, uint32_t rows), void* user) {{
+    return (int)split_nn_run_rows(program, workspace, next_rows, user);
+}}
+"""
 
 
 def _ports(region: OneRegion) -> list[_Port]:

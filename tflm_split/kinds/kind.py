@@ -142,6 +142,8 @@ class Kind:
     channels: Channels = Channels.NONE
     multiplies_depth: bool = False
     """Whether `groups` is a depth multiplier: output channel c reads input channel c / groups."""
+    fetches: bool = False
+    """Whether its input holds only the rows of one call, of which each is taken in once (a streamed program)."""
 
     @property
     def feeds(self) -> bool:

@@ -17,6 +17,8 @@ MAX_REACH = 2**29
 """A window's last row, column and byte, strides and dilation counted, lie below this: kernels count in int32."""
 MAX_MOVES = 2**16 - 1
 """The most moves of a program: their order is stored in u16."""
+MAX_STREAMS = 4
+"""The most inputs that a program takes in row by row: prepare counts the rows of each on its stack."""
 MOVE_ALIGN = 4
 """A row moves by a multiple of this many bytes, so that its elements stay aligned."""
 TABLE16_UNIT = 4

@@ -52,3 +52,4 @@ class OpKind(IntEnum):
     DEPTH_TO_SPACE = 41
     BATCH_MATMUL = 42
     TRANSPOSE = 43
+    FETCH = 44

@@ -17,6 +17,7 @@ from tflm_split.kinds import (
     pooling,
     resize,
     softmax,
+    stream,
     tokens,
     transpose_conv,
 )
@@ -24,5 +25,6 @@ from tflm_split.kinds.kind import Kind
 
 FAMILIES = (
     convolution, conv_sum, transpose_conv, pooling, feeds, binary, element_wise, softmax, pad, resize, gather, blocks, tokens,
+    stream,
 )  # fmt: skip
 KINDS: tuple[Kind, ...] = tuple(kind for family in FAMILIES for kind in family.KINDS)

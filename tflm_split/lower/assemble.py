@@ -10,11 +10,10 @@ from tflm_split.ir.graph import Model
 from tflm_split.lower.compile import Plan
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
+from tflm_split.program.format import CUSTOM_CODE
 from tflm_split.tflite.edit import CustomOperator, Edit, Interface, KeptOperator, NewOperator, NewTensor
 from tflm_split.tflite.writer import write_model
 from tflm_split.verify.replay import replay
-
-CUSTOM_CODE = "TFLM_SPLIT"
 
 
 def region_blobs(plan: Plan) -> tuple[bytes, ...]:
@@ -53,8 +52,11 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
     region_at = {region.nodes[0]: r for r, region in enumerate(plan.regions)}
     inside = {n for region in plan.regions for n in region.nodes}
     operators: list[NewOperator] = []
-    tensors: list[NewTensor] = []
-    offsets = dict(plan.offsets)
+    # Of the tensors that rewrites have added, TFLM sees only those that are inputs of the model.
+    added = [t for t in graph.inputs if t >= len(model.graph.tensors)]
+    tensors = [NewTensor(v.name, v.shape, v.dtype, None, v.quantization) for v in (graph.tensors[t] for t in added)]
+    in_file = {t: len(model.graph.tensors) + k for k, t in enumerate(added)}
+    offsets = {in_file.get(t, t): offset for t, offset in plan.offsets.items()}
     for node in plan.schedule.nodes:
         if node in region_at:
             r = region_at[node]
@@ -64,7 +66,8 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
             workspace = len(model.graph.tensors) + len(tensors)
             tensors.append(NewTensor(f"tflm_split/workspace_{r}", (region.program.workspace_bytes,), "INT8"))
             offsets[workspace] = region.workspace_offset
-            operators.append(CustomOperator(CUSTOM_CODE, (*region.inputs, program), (*region.outputs, workspace)))
+            seen = tuple(in_file.get(t, t) for t in region.inputs)
+            operators.append(CustomOperator(CUSTOM_CODE, (*seen, program), (*region.outputs, workspace)))
         elif node not in inside:
             op = graph.operators[node]
             if len(op.source) > 1:
@@ -74,7 +77,7 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
             operators.append(KeptOperator(position, None if same else op.inputs))
     interface = None
     if (graph.inputs, graph.outputs) != (model.graph.inputs, model.graph.outputs):
-        interface = Interface(graph.inputs, graph.outputs)
+        interface = Interface(tuple(in_file.get(t, t) for t in graph.inputs), graph.outputs)
     known = {t.index: t.data for t in graph.tensors[: len(model.graph.tensors)] if t.data is not None}
     constants = {t: data for t, data in known.items() if not model.graph.tensors[t].is_constant}
     return write_model(model, Edit(tuple(operators), tuple(tensors), interface, offsets, constants))

@@ -6,7 +6,7 @@ This file makes one plan. `search/candidates.py` makes several and keeps the bes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tflm_split.errors import InternalError
 from tflm_split.ir.graph import Graph
@@ -57,7 +57,7 @@ def _whole_at(
 
     TFLM holds several tensors at once at these moments: the model's inputs before the first step, a region's inputs when
     it starts, and its outputs when it ends. A single input is different: rows of it that nobody reads may be overwritten
-    at once.
+    at once. The outputs of a streamed network live all the time: between its calls they hold the last results.
     """
     storage_of = split.storages.storage_of
     positions_of: dict[int, list[int]] = {}
@@ -71,7 +71,27 @@ def _whole_at(
             for tensors, position in ((inputs if len(inputs) > 1 else (), at[0]), (outputs, at[-1])):
                 for t in tensors:
                     positions_of.setdefault(storage_of[t], []).append(position)
+            if any(op.rows_per_call for op in split.row_ops):
+                for t in outputs:
+                    positions_of[storage_of[t]].append(at[0])
     return {storage: tuple(sorted(set(at))) for storage, at in positions_of.items()}
+
+
+RESERVED_SHARE, MOST_RESERVED_SHARE = 0.015, 0.05
+"""The rows of one call keep their bytes all the time where they are at most the first share of the live peak.
+
+Bytes that are taken and freed again at one address with every call are hard to pack around. Up to the second share, that is
+tried where the layout without it is more than `RESERVED_SHARE` above the live peak.
+"""
+
+
+def _reserved(split: Split, schedule: Schedule, share: float) -> dict[int, tuple[int, ...]]:
+    """Storage of a streamed input -> the first and the last position at which its bytes are taken, if these are few."""
+    reserved: dict[int, tuple[int, ...]] = {}
+    for op in split.row_ops:
+        if op.rows_per_call and op.reads[0].shape.bytes <= share * schedule.live_peak_bytes:
+            reserved[split.storages.storage_of[op.reads[0].tensor]] = (0, len(schedule.steps) - 1)
+    return reserved
 
 
 def compile_schedule(
@@ -100,8 +120,13 @@ def compile_schedule(
     whole_at = _whole_at(split, runs, positions)
     inputs = frozenset(split.storages.storage_of[t] for t in split.graph.inputs if t in split.storages.storage_of)
     movable_inputs = inputs if len(runs) == 1 and not split.stock else frozenset()
-    rules = StorageRules(contiguous, whole_at, movable_inputs)
+    few, most = (_reserved(split, schedule, share) for share in (RESERVED_SHARE, MOST_RESERVED_SHARE))
+    rules = StorageRules(contiguous, {**whole_at, **few}, movable_inputs)
     bodies, layout = place(split, step_graph, schedule, rules, effort, allowance, tick, given)
+    if given is None and most != few and layout.head_bytes > (1 + RESERVED_SHARE) * schedule.live_peak_bytes:
+        rules = replace(rules, whole_at={**whole_at, **most})
+        other = place(split, step_graph, schedule, rules, effort, allowance, tick)
+        bodies, layout = min((bodies, layout), other, key=lambda placed: placed[1].head_bytes)
     regions = tuple(
         emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous, of_region[0])
         for nodes, steps, of_region in zip(runs, steps_of, positions, strict=True)

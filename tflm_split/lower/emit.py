@@ -138,9 +138,19 @@ def emit_region(
             Move(position - first_position, builder.storage(piece.storage), piece.row, to - origin)
             for position, piece, to in ((at, step_graph.pieces[p], to) for at, p, to in piece_moves)
         ),
+        tuple(_pauses(split, step_graph, steps)),
     )
     output_storages = tuple(builder.known_storage(split.storages.storage_of[t]) for t in outputs)
     return Region(tuple(nodes), inputs, outputs, origin, program, output_storages)
+
+
+def _pauses(split: Split, step_graph: StepGraph, steps: Sequence[int]) -> Iterator[int]:
+    """The positions at which the rows of a call are fetched first, the first call left out: there, a call begins."""
+    for position, s in enumerate(steps):
+        step = step_graph.steps[s]
+        rows_per_call = None if step.row_op is None else split.row_ops[step.row_op].rows_per_call
+        if rows_per_call and step.row and step.row % rows_per_call == 0:
+            yield position
 
 
 def _piece_moves(

@@ -39,7 +39,7 @@ from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.program.format import MOVE_BYTES
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.leeways import FREE, Price, leeways
-from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies, live_bytes, lives, make_bodies
+from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies, live_bytes, lives_held, make_bodies
 from tflm_split.schedule.step_graph import PIECE_ALIGN, StepGraph
 from tflm_split.split.regions import Split
 
@@ -109,7 +109,7 @@ def place(
     """
     contiguous, whole_at = rules.contiguous, rules.whole_at
     peak_without_overlap = int(
-        live_bytes(step_graph, len(schedule.steps), lives(step_graph, schedule.steps)).max(initial=0)
+        live_bytes(step_graph, len(schedule.steps), lives_held(step_graph, schedule.steps, whole_at)).max(initial=0)
     )
     low = schedule.live_peak_bytes
     bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, peak_without_overlap)

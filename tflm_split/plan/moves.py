@@ -93,7 +93,7 @@ def with_moves(
     live_bytes = live_bytes_by_step(bodies, unit_bytes(bodies))
     cheap = [x for x in (_freed_if_possible(x, bodies, live_bytes, height_bytes) for x in leeways) if x]
     needed = [x for x in cheap if live_bytes[bodies[x.written].start] > height_bytes]
-    ways = [(pinned, used) for pinned in _pins(bodies, height_bytes) for used in (cheap, needed)]
+    ways = [(pinned, used) for pinned in _pins(bodies, terms.movable, height_bytes) for used in (cheap, needed)]
     for pinned, used in ways:
         epochs = _Epochs(bodies, used, terms, start.addresses, pinned, height_bytes, visits, use_native, tick)
         moves = epochs.run()
@@ -119,12 +119,22 @@ def _freed_if_possible(
     return x if live_bytes[written.start] - shared > height_bytes else x.freed(bodies)
 
 
-def _pins(bodies: Sequence[Body], height_bytes: int) -> Iterator[Mapping[int, int]]:
-    """What to pin: first the largest tensor alive at the start, at the top as in `portfolio.py`; then nothing."""
+def _pins(bodies: Sequence[Body], movable: AbstractSet[int], height_bytes: int) -> Iterator[Mapping[int, int]]:
+    """What to pin: first, at the top as in `portfolio.py`, the largest tensor alive at the start, and all that never moves.
+
+    Something that can neither be moved nor dies would divide the memory anywhere else. Then nothing.
+    """
+    horizon = max(body.stop for body in bodies)
     initial = [b for b, body in enumerate(bodies) if body.start == 0 and len(body.spans) > 1]
+    on_top = [b for b, body in enumerate(bodies) if body.start == 0 and body.stop == horizon and b not in movable]
     if initial:
-        largest = max(initial, key=lambda b: bodies[b].bytes)
-        yield {largest: (height_bytes - bodies[largest].bytes) // bodies[largest].align * bodies[largest].align}
+        on_top.append(max(initial, key=lambda b: bodies[b].bytes))
+    pinned: dict[int, int] = {}
+    below = height_bytes
+    for b in dict.fromkeys(on_top):
+        below = pinned[b] = (below - bodies[b].bytes) // bodies[b].align * bodies[b].align
+    if pinned and below >= 0:
+        yield pinned
     yield {}
 
 

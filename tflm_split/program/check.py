@@ -8,11 +8,12 @@ whether a step finds the data it expects; `verify.replay` does. The C executor's
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from tflm_split import kinds
 from tflm_split.errors import ProgramError
 from tflm_split.kinds.kind import Case, Kind
-from tflm_split.kinds.limits import MAX_BYTES, MAX_MOVES, MOVE_ALIGN
+from tflm_split.kinds.limits import MAX_BYTES, MAX_MOVES, MAX_STREAMS, MOVE_ALIGN
 from tflm_split.program.format import NONE, StorageKind
 from tflm_split.program.types import Op, Program, Storage, View
 
@@ -47,6 +48,7 @@ def check_program(program: Program) -> None:
     for k, row in sorted({(step.op, step.row) for step in program.steps}):
         _check_addresses(program, k, cases[k], row)
     _check_moves(program)
+    _check_pauses(program)
 
 
 def step_rows(program: Program, op: Op) -> int:
@@ -105,6 +107,41 @@ def _check_moves(program: Program) -> None:
         if (move.step, move.storage, move.row) in seen:
             raise ProgramError(f"move {i} moves row {move.row} of storage {move.storage} twice before step {move.step}")
         seen.add((move.step, move.storage, move.row))
+
+
+def _check_pauses(program: Program) -> None:
+    """Refuse pauses that are out of order, and fetches that do not take in each row once, in order, in its own call."""
+    if len(program.pauses) >= NONE:
+        raise ProgramError(f"the program has {len(program.pauses)} pauses, and {NONE - 1} is the most")
+    for before, pause in pairwise((0, *program.pauses, len(program.steps))):
+        if before >= pause and program.pauses:
+            raise ProgramError(f"the program pauses before step {pause}, after a pause before step {before}")
+    streams = [k for k, op in enumerate(program.ops) if kinds.of(op.kind).fetches]
+    if len(streams) > MAX_STREAMS:
+        raise ProgramError(f"the program takes in {len(streams)} streams of rows, and {MAX_STREAMS} is the most")
+    for k in streams:
+        view = program.views[program.ops[k].input]
+        storage = program.storages[view.storage]
+        rows = storage.addresses[view.first_row : view.first_row + view.row_count]
+        in_order = all(a is not None and a == (rows[0] or 0) + r * storage.row_bytes for r, a in enumerate(rows))
+        if storage.constant is not None or not in_order or view.storage in program.moved_storages:
+            raise ProgramError(f"op {k} fetches rows that do not follow each other in the workspace")
+    due = dict.fromkeys(streams, 0)
+    for call, steps in enumerate(program.calls):
+        for number in steps:
+            step = program.steps[number]
+            if step.op not in due:
+                continue
+            rows_per_call = program.views[program.ops[step.op].input].row_count
+            if step.row != due[step.op] or step.row // rows_per_call != call:
+                raise ProgramError(f"step {number} fetches row {step.row} of op {step.op} in call {call}")
+            due[step.op] += 1
+    for k in streams:
+        rows, each = (program.views[view].row_count for view in (program.ops[k].output, program.ops[k].input))
+        if due[k] != rows or -(-rows // each) != len(program.calls):
+            raise ProgramError(f"op {k} fetches {due[k]} of {rows} rows, {each} in each of {len(program.calls)} calls")
+    if program.pauses and not streams:
+        raise ProgramError("the program pauses, and takes in no rows")
 
 
 def _check_storage(program: Program, name: str, storage: Storage) -> None:

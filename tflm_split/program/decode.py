@@ -30,6 +30,7 @@ from tflm_split.program.format import (
     NO_ADDRESS32,
     NONE,
     OP,
+    PAUSE_BYTES,
     STORAGE,
     VERSION,
     VIEW,
@@ -99,6 +100,7 @@ class _Decoder:
             ("view records", header["views_offset"], VIEW.size_bytes * header["view_count"]),
             ("op records", header["ops_offset"], OP.size_bytes * header["op_count"]),
             ("moves", header["moves_offset"], bytes_of_moves(header["move_count"])),
+            ("pauses", header["pauses_offset"], PAUSE_BYTES * header["pause_count"]),
             ("steps", header["steps_offset"], self.step_bytes * header["step_count"]),
             ("constants", header["constants_offset"], 0),
         )
@@ -137,6 +139,7 @@ class _Decoder:
             steps=self._steps(),
             constants=tuple(self.constants.indices),
             moves=self._moves(storages),
+            pauses=struct.unpack_from(f"<{header['pause_count']}I", self.blob, header["pauses_offset"]),
         )
         check_program(program)
         return program

@@ -102,13 +102,15 @@ def _encode(program: Program) -> bytes:
 
     tables = [_address_table(program, s) for s in range(len(program.storages))]
     moves, steps = _moves(program), _steps(program)
+    pauses = struct.pack(f"<{len(program.pauses)}I", *program.pauses)
     constants = _ordered_constants(program)
 
     # The draft puts the constants area at 0. It has the size of the final layout, because two parameter records are equal
     # when they name the same constants, wherever these lie.
     draft = _place(program, middle_offset, tables, _place_constants(constants, 0)[0])
     moves_offset = draft.pool.end
-    steps_offset = moves_offset + len(moves)
+    pauses_offset = moves_offset + len(moves)
+    steps_offset = pauses_offset + len(pauses)
     constants_offset = _aligned(steps_offset + len(steps), CONSTANTS_ALIGNMENT)
     offsets, constants_content = _place_constants(constants, constants_offset)
     final = _place(program, middle_offset, tables, offsets)
@@ -126,6 +128,8 @@ def _encode(program: Program) -> bytes:
             ops_offset=ops_offset,
             moves_offset=moves_offset,
             move_count=len(program.moves),
+            pauses_offset=pauses_offset,
+            pause_count=len(program.pauses),
             steps_offset=steps_offset,
             step_count=len(program.steps),
             constants_offset=constants_offset,
@@ -142,7 +146,7 @@ def _encode(program: Program) -> bytes:
     blob += (
         _storage_records(program, final.tables, offsets) + _view_records(program) + _op_records(program, final.params)
     )
-    blob += final.pool.content + moves + steps
+    blob += final.pool.content + moves + pauses + steps
     blob += bytes(constants_offset - len(blob)) + constants_content
     return bytes(blob)
 

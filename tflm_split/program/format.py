@@ -12,6 +12,7 @@ from its first byte, 4-aligned unless its comment says otherwise. The parts, in 
     address tables      u16 or u32 per row, and u16[row_count + 1] behind them where rows move
     moves               `MOVE`, sorted by storage, row and step
     order of the moves  u16[move_count + 1]: the first move to carry out, then the next one after each move
+    pauses              u32[pause_count]: the steps before which a streamed program waits for rows
     steps               (op, row): two u8 each, or two u16
     constants           weights, biases, multipliers, shifts, tables
 
@@ -22,6 +23,11 @@ The executor (`split_nn/core/run.c`) takes the steps in order. Step `(op, row)` 
 A feed (`SUM_FEED`, `DENSE_FEED`) takes in row `row` of its input view instead: row 0 clears the accumulator first, and the
 last row writes the output. `CONV_SUM` adds to row `row` of sums that several ops share. Before a step, the executor copies
 the rows that `MOVE` records name for it to other addresses, where later steps find them.
+
+A program that takes its input a few rows at a time (*streamed*) runs in several calls. `pauses` names the step at which each
+call after the first one starts. Before every call, the caller puts the next rows at the input's address, and the `FETCH`
+steps of that call take them from there. The moves that come before such a step are made at the end of the call before it.
+Everything else in the workspace must be left alone between calls.
 
 * A *storage* is cut into pieces: `row_count` rows of `row_bytes` bytes. Each row has an address of its own, a byte offset
   into the workspace. `AFFINE` rows follow each other (inputs and outputs of the model). `TABLE16` looks a row up in a table
@@ -40,7 +46,9 @@ from enum import IntEnum
 from tflm_split.kinds.record import Field, Record
 
 MAGIC = int.from_bytes(b"TSPL", "little")
-VERSION = 4
+VERSION = 5
+CUSTOM_CODE = "TFLM_SPLIT"
+"""The name of the custom operator that runs a program."""
 NONE = 0xFFFF
 """In place of an index: there is no such view or storage."""
 MOVES_BIT = 63
@@ -90,6 +98,10 @@ HEADER = Record(
             "move records, by storage, row and step; then their order: the first, and after each the next",
         ),
         Field("move_count", "uint32_t"),
+        Field(
+            "pauses_offset", "uint32_t", "steps before which the program waits for the next rows, in increasing order"
+        ),
+        Field("pause_count", "uint32_t", "0 if the program runs in one call"),
         Field("steps_offset", "uint32_t"),
         Field("step_count", "uint32_t"),
         Field("constants_offset", "uint32_t", "all weights and tables lie in [constants_offset, total_bytes)"),
@@ -144,6 +156,9 @@ def bytes_of_moves(count: int) -> int:
     """Bytes that all moves take: their records, and behind these the order of execution, u16[count + 1]."""
     return count * MOVE_BYTES + 2 if count else 0
 
+
+PAUSE_BYTES = 4
+"""Bytes of one pause: a u32."""
 
 VIEW = Record(
     "split_view",

@@ -1,8 +1,9 @@
-"""How much of a program's bytes is program, and how much is weights and tables?"""
+"""What does a program's header say: how many of its bytes are program, and how many calls does an inference take?"""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 from tflm_split.errors import ProgramError
 from tflm_split.program.format import HEADER, MAGIC
@@ -13,10 +14,19 @@ def program_bytes_without_constants(blob: bytes) -> int:
 
     Raises ProgramError when `blob` is no program.
     """
+    return int(_header(blob)["constants_offset"])
+
+
+def calls_of_program(blob: bytes) -> int:
+    """How many calls one inference takes; 1 unless the program is streamed. Raises ProgramError like the above."""
+    return int(_header(blob)["pause_count"]) + 1
+
+
+def _header(blob: bytes) -> Mapping[str, int | float]:
     try:
         header = HEADER.unpack(blob, 0)
     except struct.error:
         raise ProgramError(f"the program ends after {len(blob)} bytes, inside its header") from None
     if header["magic"] != MAGIC:
         raise ProgramError("these bytes are not a TFLM_SPLIT program")
-    return int(header["constants_offset"])
+    return header

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from tflm_split import kinds
 from tflm_split.kinds import OpKind
 from tflm_split.kinds.limits import TABLE16_UNIT
 from tflm_split.kinds.view import View as View
@@ -102,7 +103,10 @@ def first_moves(moves: Sequence[Move], storage: int, rows: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The program of one region. `moves` are in order of execution, so sorted by step."""
+    """The program of one region. `moves` are in order of execution, so sorted by step.
+
+    `pauses` are the steps at which each call after the first one starts; none where the whole input is there at once.
+    """
 
     workspace_bytes: int
     inputs: tuple[Io, ...]
@@ -113,6 +117,26 @@ class Program:
     steps: tuple[Step, ...]
     constants: tuple[bytes, ...] = field(default=(), repr=False)
     moves: tuple[Move, ...] = ()
+    pauses: tuple[int, ...] = ()
+
+    @property
+    def calls(self) -> tuple[range, ...]:
+        """The steps of each call."""
+        starts = (0, *self.pauses)
+        return tuple(map(range, starts, (*self.pauses, len(self.steps))))
+
+    def all_rows_bytes(self, io: Io) -> int | None:
+        """Bytes of all rows of an input that comes in several calls; None for an input that is there as a whole."""
+        for op in self.ops:
+            storage = self.storages[self.views[op.input].storage]
+            if kinds.of(op.kind).fetches and storage.addresses[0] == io.address:
+                return storage.row_bytes * self.views[op.output].row_count
+        return None
+
+    @property
+    def fetched_storages(self) -> frozenset[int]:
+        """Indices of the storages that hold the rows of one call."""
+        return frozenset(self.views[op.input].storage for op in self.ops if kinds.of(op.kind).fetches)
 
     @property
     def moved_storages(self) -> frozenset[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tflm_split.errors import ModelError
 from tflm_split.ir.graph import ABSENT, Model
-from tflm_split.lower.assemble import CUSTOM_CODE
+from tflm_split.program.format import CUSTOM_CODE
 
 
 def programs_of(model: Model) -> dict[str, bytes]:

@@ -37,7 +37,9 @@ from tflm_split.report.record_types import (
     RegionRecord,
     Verified,
 )
+from tflm_split.report.stream import stream_record
 from tflm_split.rewrite.integer_interface import InterfaceChange
+from tflm_split.rewrite.stream_input import StreamedInput
 from tflm_split.split.regions import Split
 from tflm_split.verify.compare import Comparison
 
@@ -65,6 +67,7 @@ class Outcome:
     after: Footprint
     comparison: Comparison | None
     changes: tuple[InterfaceChange, ...]
+    stream: StreamedInput | None
     kept_original: str | None
     options: Options
 
@@ -104,6 +107,7 @@ def make_record(outcome: Outcome) -> Record:
         "bottleneck": _bottleneck(tightest),
         "kept_original": outcome.kept_original,
         "interface_changes": [_change(model, change) for change in outcome.changes],
+        "stream": stream_record(outcome.stream, outcome.plan, outcome.options.board) if outcome.stream else None,
         "region_details": _region_details(outcome),
         "what_is_counted": WHAT_IS_COUNTED,
     }
@@ -314,4 +318,5 @@ def _region_details(outcome: Outcome) -> list[RegionRecord]:
 
 
 def _names(outcome: Outcome, tensors: Sequence[int]) -> list[str]:
-    return [outcome.model.graph.tensors[t].name for t in tensors]
+    graph = outcome.plan.split.graph if outcome.plan else outcome.model.graph
+    return [graph.tensors[t].name for t in tensors]

@@ -157,6 +157,32 @@ class InterfaceChangeRecord(TypedDict):
     sentence: Annotated[str, Says("The same for people.")]
 
 
+class LineTime(TypedDict):
+    """How often a line may come, with a queue of some length."""
+
+    fifo: Annotated[int, Says("How many calls' rows can wait, the one that is being taken in counted.", "calls")]
+    predicted_instructions: Annotated[
+        int, Says("The least time between two calls, on the chosen board.", "instructions")
+    ]
+
+
+class StreamRecord(TypedDict):
+    """An input that comes a few rows at a time."""
+
+    input: Annotated[int, Says("Which input of the model, from 0.")]
+    rows: Annotated[int, Says("Rows of the whole input.", "rows")]
+    row_bytes: Annotated[int, Says("Size of one row.")]
+    rows_per_call: Annotated[int, Says("Rows that each call takes; the last call may take fewer.", "rows")]
+    calls: Annotated[int, Says("Calls of one inference.", "calls")]
+    shape: Annotated[list[int], Says("Shape of the model's input now.")]
+    dtype: Annotated[str, Says("Its type.")]
+    rows_held: Annotated[int, Says("The most rows that are kept at once.", "rows")]
+    busiest_call: Annotated[int, Says("The call with the most work, from 0, the last one left out.")]
+    predicted_last_call_instructions: Annotated[int, Says("Of the call that brings the last rows.", "instructions")]
+    line_times: Annotated[list[LineTime], Says("How often rows may come, by length of the queue.")]
+    sentence: Annotated[str, Says("The change of the interface, for people.")]
+
+
 class RegionRecord(TypedDict):
     """One TFLM_SPLIT operator."""
 
@@ -191,5 +217,6 @@ class Record(TypedDict):
     ]
     kept_original: Annotated[str | None, Says("Why the result is the original; null where it is not.")]
     interface_changes: Annotated[list[InterfaceChangeRecord], Says("How inputs and outputs changed.")]
+    stream: Annotated[StreamRecord | None, Says("The streamed input; null where the whole input is there at once.")]
     region_details: Annotated[list[RegionRecord], Says("The regions, in the order in which they run.")]
     what_is_counted: Annotated[str, Says("What the numbers of bytes include.")]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tflm_split.report.record_types import BUDGET_KEY
+from tflm_split.report.stream import stream_sentences
 from tflm_split.report.table import text_table
 from tflm_split.sizes import format_bytes
 
@@ -63,6 +64,10 @@ def _lines(record: Record) -> Iterator[str]:
     yield from _refusals(record)
     for change in record["interface_changes"]:
         yield f"The interface changed: {change['sentence']}."
+    if record["stream"]:
+        yield f"The interface changed: {record['stream']['sentence']}."
+        for sentence in stream_sentences(record["stream"], record["latency"]["board"]):
+            yield from _wrapped(sentence)
     if record["bottleneck"]:
         yield from _wrapped(bottleneck_sentence(record["bottleneck"]))
     if optimized["packing"]:

@@ -72,6 +72,24 @@ def lives(step_graph: StepGraph, order: Sequence[int]) -> dict[int, tuple[int, i
     return {p: (start[p], stop[p]) for p in start}
 
 
+def lives_held(
+    step_graph: StepGraph, order: Sequence[int], whole_at: Mapping[int, Sequence[int]]
+) -> dict[int, tuple[int, int]]:
+    """As `lives`, but the rows of a storage in `whole_at` live at the positions named for it, too.
+
+    Of a row that has several pieces, the first one does.
+    """
+    alive = lives(step_graph, order)
+    held: set[tuple[int, int]] = set()
+    for p in sorted(alive):
+        piece = step_graph.pieces[p]
+        if piece.storage in whole_at and (piece.storage, piece.row) not in held:
+            held.add((piece.storage, piece.row))
+            at = whole_at[piece.storage]
+            alive[p] = (min(alive[p][0], *at), max(alive[p][1], *(position + 1 for position in at)))
+    return alive
+
+
 def live_bytes(step_graph: StepGraph, steps: int, alive: Mapping[int, tuple[int, int]]) -> npt.NDArray[np.int64]:
     """Bytes alive in each of `steps` steps if no step writes in place."""
     change = np.zeros(steps + 1, dtype=np.int64)
@@ -138,10 +156,7 @@ def make_bodies(
       Joined rows are harder to place, so they are joined only in steps with more than `overlap_above_bytes` alive.
     * Every other piece is a body of its own.
     """
-    alive = lives(step_graph, order)
-    for p in alive:
-        for position in whole_at.get(step_graph.pieces[p].storage, ()):
-            alive[p] = (min(alive[p][0], position), max(alive[p][1], position + 1))
+    alive = lives_held(step_graph, order, whole_at)
     crowded = live_bytes(step_graph, len(order), alive) > overlap_above_bytes
     follows = _overlaps(step_graph, order, alive, contiguous, crowded)
     followed = {o.read: o for o in follows.values()}
@@ -202,10 +217,15 @@ def _overlaps(
 
 
 def _merged(spans: list[Span]) -> list[Span]:
-    """`spans` with neighbours of the same live interval joined, so that the planner has fewer to look at."""
+    """`spans` without those inside others, and with neighbours of the same live interval joined.
+
+    So the planner has fewer to look at.
+    """
     merged: list[Span] = []
-    for span in sorted(spans, key=lambda s: (s.offset, s.start)):
+    for span in sorted(spans, key=lambda s: (s.offset, s.start, -s.stop)):
         last = merged[-1] if merged else None
+        if last and (last.offset, last.bytes) == (span.offset, span.bytes) and span.stop <= last.stop:
+            continue
         if last and last.offset + last.bytes == span.offset and (last.start, last.stop) == (span.start, span.stop):
             merged[-1] = Span(last.start, last.stop, last.offset, last.bytes + span.bytes)
         else:

@@ -4,6 +4,9 @@
                              step 18  reads pieces    41 42 43, writes piece 61
                              ...
 
+A streamed input has a piece for each row of each call. They are born together when the call begins: in the step that fetches
+the first of them. Each dies when it is fetched.
+
 A *node* is an operator of the graph. Each row of its row ops is a step. A stock operator is one step, which reads and
 writes whole tensors. A *piece* is one row of a storage, one accumulator, or the scratch memory of a stock operator's kernel.
 """
@@ -114,7 +117,10 @@ def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
     """
     builder = _Builder(split, in_place)
     for index, op in enumerate(split.row_ops):
-        builder.add_rows(index, op)
+        if op.rows_per_call is None:
+            builder.add_rows(index, op)
+        else:
+            builder.add_fetches(index, op, op.rows_per_call)
     for node in sorted(split.stock):
         builder.add_stock(node)
     return builder.finish()
@@ -133,6 +139,8 @@ class _Builder:
             self.pieces.extend(Piece(storage.index, r, storage.row_bytes) for r in range(storage.rows))
         self.fixed = self._pieces_of_all(_seen_outside(split))
         self.scratch: list[int] = []
+        self.fetches: set[int] = set()
+        """Nodes whose steps must all be done: their rows come whether anybody reads them or not."""
         self.steps: list[_Draft] = []
         self.writers: dict[int, list[tuple[int, _Part]]] = {}
 
@@ -179,6 +187,30 @@ class _Builder:
             unique = tuple(dict.fromkeys(reads))
             self.steps.append((op.source, index, row, unique, tuple(writes), depends, overlaps, read))
 
+    def add_fetches(self, index: int, op: RowOp, rows_per_call: int) -> None:
+        """Add every step of row op `index`, which takes in the rows of a streamed input, in order.
+
+        The rows of the first call exist at the start. Those of each later call are born in the step that fetches its first.
+        """
+        incoming = self.first_piece[self.split.storages.storage_of[op.reads[0].tensor]]
+        target = self.split.storages.output_view(op)
+        out_first, out_part = self.first_piece[target.storage] + target.first_row, _Part.of(target)
+        for row in range(op.steps):
+            slot = row % rows_per_call
+            writes = [out_first + row]
+            if slot == 0 and row:
+                brought = range(len(self.pieces), len(self.pieces) + rows_per_call)
+                self.pieces.extend(self.pieces[incoming + k] for k in range(rows_per_call))
+                incoming = brought.start
+                writes += brought
+            for p in writes:
+                part = out_part if p == out_first + row else _WHOLE
+                self.writers.setdefault(p, []).append((len(self.steps), part))
+            depends = (len(self.steps) - 1,) if row else ()
+            reads = (incoming + slot,)
+            self.steps.append((op.source, index, row, reads, tuple(writes), depends, (), [(_WHOLE, list(reads))]))
+        self.fetches.add(op.source)
+
     def add_stock(self, node: int) -> None:
         """Add the one step of a stock operator, and a piece for its scratch."""
         operator = self.split.graph.operators[node]
@@ -222,7 +254,7 @@ class _Builder:
             frozenset(self._pieces_of_all(graph.inputs)),
             final,
             frozenset(self.scratch),
-            _needed(steps, producers, final.union(crossing), stock),
+            _needed(steps, producers, final.union(crossing), stock | self.fetches),
         )
 
     def _depends(
@@ -319,12 +351,12 @@ def _usable(pairs: Sequence[Overlap], fixed: Collection[int]) -> tuple[Overlap, 
 
 
 def _needed(
-    steps: Sequence[Step], producers: Sequence[Sequence[int]], final: frozenset[int], stock: frozenset[int]
+    steps: Sequence[Step], producers: Sequence[Sequence[int]], final: frozenset[int], always: frozenset[int]
 ) -> frozenset[int]:
-    """The steps of stock operators, those that write `final` pieces, and all that these depend on."""
+    """The steps of the nodes `always`, those that write `final` pieces, and all that these depend on."""
     needed: set[int] = set()
     todo = [s for p in sorted(final) for s in producers[p]]
-    todo += [s for s, step in enumerate(steps) if step.node in stock]
+    todo += [s for s, step in enumerate(steps) if step.node in always]
     while todo:
         s = todo.pop()
         if s in needed:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tflm_split.analysis.latency import predict
-from tflm_split.errors import Refusal
+from tflm_split.errors import InputError, Refusal
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
@@ -22,6 +22,7 @@ from tflm_split.search.decision import Addresses, Decision
 from tflm_split.search.evaluate import Evaluation, Evaluator, check_decision, check_order
 from tflm_split.search.limits import Limits
 from tflm_split.search.refine import NOISE, Search
+from tflm_split.split.operators.fetch import FETCH_ROWS
 
 MAX_LIVE_BYTES = 32 * 1024 * 1024
 """Candidates of a higher live peak get no plan. Checking one would take gigabytes, and no device could run it."""
@@ -73,9 +74,35 @@ class Found:
 
 
 def ways_to_concatenate(evaluator: Evaluator) -> tuple[bool, ...]:
-    """Whether concatenations are done in place: both ways if the graph has any. The way of copying comes first."""
+    """Whether concatenations are done in place: both ways if the graph has any. The way of copying comes first.
+
+    Ways that leave an operator stock are no ways to stream the input (`check_streamable`).
+    """
     has_concatenation = any(op.kind == "CONCATENATION" for op in evaluator.graph.operators)
-    return (False, True) if has_concatenation else (False,)
+    ways = (False, True) if has_concatenation else (False,)
+    if not _is_streamed(evaluator):
+        return ways
+    return tuple(in_place for in_place in ways if not evaluator.base(in_place).stock)
+
+
+def _is_streamed(evaluator: Evaluator) -> bool:
+    return any(op.kind == FETCH_ROWS for op in evaluator.graph.operators)
+
+
+def check_streamable(evaluator: Evaluator) -> None:
+    """Raise InputError if the input is streamed, and an operator stays stock.
+
+    TFLM would run that operator in each call, on data that are not finished.
+    """
+    if ways_to_concatenate(evaluator):
+        return
+    split = evaluator.base(False)
+    stock = [f"{split.graph.label(split.graph.operators[k])} ({split.refusals[k]})" for k in sorted(split.stock)]
+    more = f", and {len(stock) - 1} more" if len(stock) > 1 else ""
+    raise InputError(
+        f"the input cannot be streamed, because TFLM would run an operator on unfinished data in each call: {stock[0]}"
+        f"{more}; leave out --stream-input, or change that operator"
+    )
 
 
 def _schedules(evaluator: Evaluator, options: Options, teller: Teller) -> list[Candidate]:

@@ -1,6 +1,6 @@
 """The form of a decision on disk: JSON that can be compared line by line, with the model that it is for.
 
-    {"schema": 1, "model": "5f0c...", "int8_io": false, "decision": {"nodes": [0, 1, 2], "cuts": [0, 2], ...}}
+    {"schema": 1, "model": "5f0c...", "int8_io": false, ..., "decision": {"nodes": [0, 1, 2], "cuts": [0, 2], ...}}
 
 `model` is a fingerprint of the graph without its constants. So a plan fits a model that was trained again, too. What is
 read is checked: whatever no such file could hold is refused in one sentence.
@@ -36,12 +36,16 @@ _MOST = 1 << 40
 class SavedDecision:
     """A decision about the graph with this fingerprint, whose float interface is stripped if `int8_io` says so.
 
+    `stream_input` rows of the input come in each call; 0: it is not streamed. `uint8_pixels` says how they come.
+
     Without a `decision`, the original model is kept: nothing was gained by splitting it.
     """
 
     fingerprint: str
     int8_io: bool
     decision: Decision | None = field(repr=False)
+    stream_input: int = 0
+    uint8_pixels: bool = False
 
     def check_fits(self, graph: Graph) -> None:
         """Raises InputError unless the decision is about `graph`."""
@@ -51,7 +55,14 @@ class SavedDecision:
     def json(self) -> str:
         """The form on disk."""
         decision = None if self.decision is None else _as_json(self.decision)
-        document = {"schema": SCHEMA, "model": self.fingerprint, "int8_io": self.int8_io, "decision": decision}
+        document = {
+            "schema": SCHEMA,
+            "model": self.fingerprint,
+            "int8_io": self.int8_io,
+            "stream_input": self.stream_input,
+            "uint8_pixels": self.uint8_pixels,
+            "decision": decision,
+        }
         return _lines(document) + "\n"
 
     def save(self, path: os.PathLike[str] | str, *, force: bool = False) -> None:
@@ -70,7 +81,8 @@ class SavedDecision:
             raise InputError(f"{name}: has schema {top.get('schema')!r}, this version reads {SCHEMA}: make a new plan")
         decision = top.get("decision")
         read = None if decision is None else _decision(_Reader(name, decision))
-        return SavedDecision(top.text("model"), top.flag("int8_io"), read)
+        (rows,) = top.as_numbers("stream_input", [top.get("stream_input")])
+        return SavedDecision(top.text("model"), top.flag("int8_io"), read, rows, top.flag("uint8_pixels"))
 
     @staticmethod
     def read(path: os.PathLike[str] | str) -> SavedDecision:

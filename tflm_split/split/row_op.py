@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from tflm_split import kinds
 from tflm_split.kinds import OpKind, View
 from tflm_split.kinds.kind import Case
-from tflm_split.split.rows import SAME_ROW, BatchRows, Between, MappedRow, RowShape, TransposedWindow, Window
+from tflm_split.split.rows import (
+    SAME_ROW,
+    BatchRows,
+    Between,
+    MappedRow,
+    RowShape,
+    RowsOfCall,
+    TransposedWindow,
+    Window,
+)
 
 Params = dict[str, int | float | bytes]
 """Field of an op kind's parameter record -> value. A field named `x_offset` holds the constant's bytes here."""
@@ -27,7 +36,7 @@ class Read:
 
     tensor: int
     shape: RowShape
-    window: Window | TransposedWindow | MappedRow | Between | BatchRows = SAME_ROW
+    window: Window | TransposedWindow | MappedRow | Between | BatchRows | RowsOfCall = SAME_ROW
     may_be_overwritten: bool = False
     """Whether the output row may replace this row in place, at the same address, in the step that reads it last.
 
@@ -69,6 +78,11 @@ class RowOp:
     def accumulates(self) -> bool:
         """Whether its steps take in one input row each, into an accumulator, instead of making one output row each."""
         return self.kind in _FEEDS
+
+    @property
+    def rows_per_call(self) -> int | None:
+        """How many rows each call brings, if this op takes in the rows of a streamed input; else None."""
+        return self.reads[0].shape.rows if self.kind is OpKind.FETCH else None
 
     @property
     def steps(self) -> int:

@@ -121,6 +121,17 @@ class BatchRows:
         return range(first, first + self.input_rows)
 
 
+@dataclass(frozen=True, slots=True)
+class RowsOfCall:
+    """The input holds the rows of one call. Output row r reads the one that is row r of the whole tensor."""
+
+    rows_per_call: int
+
+    def rows(self, row: int, available_rows: int) -> range:
+        """The input row output row `row` touches."""
+        return range(row % self.rows_per_call, row % self.rows_per_call + 1)
+
+
 SAME_ROW = Window()
 ROW_ZERO = Window(stride=0)
 

@@ -46,6 +46,8 @@ def _click_option(option: Declared, default: Any, shown: Any) -> Callable[[Comma
         option.flag,
         option.word,
         metavar=about.kind.metavar,
+        is_flag=False,
+        flag_value=about.kind.bare,
         callback=lambda context, parameter, text: _parsed(option, context, parameter, text, default),
         help=f"{about.help}  [{about.kind.range}; default: {option.default_text if shown is None else shown}]",
     )

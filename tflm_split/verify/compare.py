@@ -16,6 +16,7 @@ from tflm_split.arithmetic.affine import QUANTIZED_DTYPES, affine_dequantize, af
 from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Model, Operator, Tensor
 from tflm_split.plan.progress import Tick, no_tick
+from tflm_split.verify.calls import ONE_CALL, Calls, in_calls
 from tflm_split.verify.tflm import DEFAULT_TIMEOUT_S, TflmRun, run_both_in_tflm
 
 Array = NDArray[Any]
@@ -147,26 +148,40 @@ def compare(
     repeats: int = 1,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     tick: Tick = no_tick,
+    calls: Calls = ONE_CALL,
 ) -> Comparison:
     """Run both models on `inputs` (the original's) and compare every output, byte for byte.
 
     Where the original has a float input or output and the optimised model a quantised one, inputs are quantised and
     outputs dequantised as TFLM's QUANTIZE and DEQUANTIZE do it. Inputs run in sequence on one interpreter each, all of
-    them `repeats` times, so state is compared too. Raises InputError when the interfaces do not correspond.
+    them `repeats` times, so state is compared too. A streamed model is handed its rows in `calls`; after the first picture
+    comes one that is broken off half-way, and a reset. Raises InputError when the interfaces do not correspond.
     """
     first, second = original.graph, optimized.graph
-    input_pairs = _interface(first, first.inputs, second, second.inputs, "input")
+    input_pairs = _interface(first, first.inputs, second, second.inputs, "input", calls)
     output_pairs = _interface(first, first.outputs, second, second.outputs, "output")
     converted = [tuple(_to_optimized(a, *pair) for a, pair in zip(entry, input_pairs, strict=True)) for entry in inputs]
     runs = run_both_in_tflm(
-        original.original, inputs, optimized.original, converted, repeats=repeats, timeout_s=timeout_s, tick=tick
+        original.original,
+        inputs,
+        optimized.original,
+        [call for entry in converted for call in in_calls(entry, [pair[1] for pair in input_pairs], calls)],
+        repeats=repeats,
+        timeout_s=timeout_s,
+        tick=tick,
+        calls=calls,
     )
     difference = _first_difference(*runs, output_pairs)
     return Comparison(len(inputs), difference is None, difference, *runs)
 
 
 def _interface(
-    first: Graph, first_tensors: Sequence[int], second: Graph, second_tensors: Sequence[int], what: str
+    first: Graph,
+    first_tensors: Sequence[int],
+    second: Graph,
+    second_tensors: Sequence[int],
+    what: str,
+    calls: Calls = ONE_CALL,
 ) -> list[tuple[Tensor, Tensor]]:
     """The corresponding inputs (or outputs) of two graphs."""
     if len(first_tensors) != len(second_tensors):
@@ -174,6 +189,8 @@ def _interface(
     pairs = [(first.tensors[i], second.tensors[j]) for i, j in zip(first_tensors, second_tensors, strict=True)]
     for k, (a, b) in enumerate(pairs):
         convertible = a.dtype == "FLOAT32" and b.dtype in QUANTIZED_DTYPES and b.quantization
+        if calls.count > 1 and k == calls.position:
+            continue  # the rows of one call; `calls` was made with the model
         if a.shape != b.shape or not (a.dtype == b.dtype or convertible):
             raise InputError(
                 f"{what} {k} is {a.dtype} {list(a.shape)} in one model and {b.dtype} {list(b.shape)} in the other"
@@ -183,7 +200,7 @@ def _interface(
 
 def _to_optimized(values: Array, original: Tensor, optimized: Tensor) -> Array:
     """An input of the original model as the optimised model takes it."""
-    if original.dtype == optimized.dtype or optimized.quantization is None:
+    if original.dtype == optimized.dtype or optimized.quantization is None or original.dtype != "FLOAT32":
         return values
     q = optimized.quantization
     return affine_quantize(values, q.scales[0], q.zero_points[0], optimized.dtype)

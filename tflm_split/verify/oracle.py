@@ -28,21 +28,31 @@ UNWRITTEN = 0xA5
 def run_program(program: Program, inputs: Sequence[bytes | npt.NDArray[np.generic]]) -> list[bytes]:
     """The output tensors' bytes for the input tensors' bytes, both in the program's order.
 
+    Of an input that a streamed program takes in row by row, all rows are given; each call finds its own at the input's
+    address, and all else of the workspace as the call before has left it.
     Raises InputError when the inputs are not as many or as long as the program says, and IndexError or ValueError when
     the program is not well-formed (`decode` and `check_program` refuse those).
     """
     if len(inputs) != len(program.inputs):
         raise InputError(f"the program takes {len(program.inputs)} inputs, and {len(inputs)} were given")
     workspace = np.full(program.workspace_bytes, UNWRITTEN, np.uint8)
+    whole = []
     for i, (io, given) in enumerate(zip(program.inputs, inputs, strict=True)):
         data = given if isinstance(given, bytes) else np.ascontiguousarray(given).tobytes()
-        if len(data) != io.bytes:
-            raise InputError(f"input {i} of the program has {io.bytes} bytes, and {len(data)} were given")
-        workspace[io.address : io.address + io.bytes] = np.frombuffer(data, np.uint8)
+        wanted = program.all_rows_bytes(io) or io.bytes
+        if len(data) != wanted:
+            raise InputError(f"input {i} of the program has {wanted} bytes, and {len(data)} were given")
+        whole.append(np.frombuffer(data, np.uint8))
     machine = Machine(program, workspace)
-    for number, step in enumerate(program.steps):
-        machine.move_before(number)
-        machine.step(step.op, step.row)
+    for call, steps in enumerate(program.calls):
+        for io, values in zip(program.inputs, whole, strict=True):
+            if call == 0 or program.all_rows_bytes(io):
+                rows = values[call * io.bytes : (call + 1) * io.bytes]
+                workspace[io.address : io.address + len(rows)] = rows
+        for number in steps:
+            machine.move_before(number)
+            machine.step(program.steps[number].op, program.steps[number].row)
+        machine.move_before(steps.stop)
     return [workspace[io.address : io.address + io.bytes].tobytes() for io in program.outputs]
 
 

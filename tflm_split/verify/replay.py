@@ -77,10 +77,13 @@ class _Replay:
             self._tag_input(i, io)
         moves = iter(self.program.moves)
         move = next(moves, None)
+        pauses = set(self.program.pauses)
         for i, step in enumerate(self.program.steps):
             while move and move.step == i:
                 self._move(move)
                 move = next(moves, None)
+            if i in pauses:
+                self._take_rows(i)
             self._step(i, step)
         if move:
             self._fail(f"a move comes before step {move.step}, and none of the steps left has that number")
@@ -114,6 +117,19 @@ class _Replay:
         for s in matches:
             region[:] = np.arange(io.bytes) + self.tags.of_row(s, 0)
         self.peak = max(self.peak, io.address + io.bytes)
+
+    def _take_rows(self, step: int) -> None:
+        """Before the next call, the caller writes new rows over those of the call before. Nothing else may lie there."""
+        self.where = f"the pause before step {step}"
+        for op in self.program.ops:
+            if not known.of(op.kind).fetches:
+                continue
+            storage = self.program.views[op.input].storage
+            rows, start = self.program.storages[storage], self.program.storages[storage].addresses[0]
+            if start is None or not any(io.address == start for io in self.program.inputs):
+                self._fail(f"storage {storage} is fetched from, and is no input")
+            nbytes = rows.row_count * rows.row_bytes
+            self.memory[start : start + nbytes] = np.arange(nbytes) + self.tags.of_row(storage, 0)
 
     def _check_output(self, index: int, io: Io) -> None:
         """An output's bytes are those of one whole storage, in order."""

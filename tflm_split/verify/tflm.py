@@ -30,6 +30,7 @@ from tflm_split.errors import ModelError, TflmError, ToolError, UnrunnableError
 from tflm_split.ir.printable import printable
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.tflite import schema
+from tflm_split.verify.calls import ONE_CALL, Calls
 
 PINNED_TFLM_VERSION = "0.dev20261023182759"
 """The one wheel whose registration ABI the host library knows and whose kernels are the oracle."""
@@ -163,13 +164,15 @@ def run_in_tflm(
     repeats: int = 1,
     arena_size: int | None = None,
     memory_bytes: int | None = None,
+    calls: Calls = ONE_CALL,
 ) -> TflmRun:
     """Run every entry of `inputs` through one TFLM interpreter in a process of its own.
 
-    The interpreter is not reset in between, so a model with state sees the inputs as a sequence. Raises TflmError with
-    TFLM's last message when TFLM refuses the model, crashes, takes longer than `timeout_s` seconds in all, or more
-    address space than `memory_bytes` (on platforms that can limit it; enough for any model that is not hostile unless
-    given); ToolError for a missing or unknown wheel or host library.
+    The interpreter is not reset in between, so a model with state sees the inputs as a sequence. A streamed model takes
+    `calls.count` entries of `inputs` for each inference; behind the first one, another is broken off and reset. Raises
+    TflmError with TFLM's last message when TFLM refuses the model, crashes, takes longer than `timeout_s` seconds in all,
+    or more address space than `memory_bytes` (on platforms that can limit it; enough for any model that is not hostile
+    unless given); ToolError for a missing or unknown wheel or host library.
     """
     tflm_version()
     limit_bytes = generous_memory_bytes(model, inputs) if memory_bytes is None else memory_bytes
@@ -180,6 +183,7 @@ def run_in_tflm(
         np.savez(folder / "inputs.npz", allow_pickle=False, **arrays)
         job = {"inputs": [len(entry) for entry in inputs], "repeats": repeats, "arena_size": arena_size}
         job["memory_bytes"] = limit_bytes
+        job["calls"], job["streamed_input"] = calls.count, calls.position
         (folder / "job.json").write_text(json.dumps(job))
         stderr = _run_worker(folder, timeout_s, limit_bytes)
         answer = json.loads((folder / "answer.json").read_text())
@@ -194,7 +198,7 @@ def run_in_tflm(
         with np.load(folder / "outputs.npz", allow_pickle=False) as stored:
             outputs = tuple(
                 tuple(stored[f"{k}_{j}"].tobytes() for j in range(answer["outputs"]))
-                for k in range(repeats * len(inputs))
+                for k in range(repeats * len(inputs) // calls.count)
             )
     used = {m.group(1): int(m.group(2)) for m in re.finditer(r"Arena allocation (total|head|tail) (\d+) bytes", stderr)}
     if used.keys() != {"total", "head", "tail"}:
@@ -211,11 +215,19 @@ def run_both_in_tflm(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     repeats: int = 1,
     tick: Tick = no_tick,
+    calls: Calls = ONE_CALL,
 ) -> tuple[TflmRun, TflmRun]:
-    """`run_in_tflm` for two models side by side, each in its own process; a TflmError says which of them failed."""
-    pairs = ((original, original_inputs), (optimized, optimized_inputs))
+    """`run_in_tflm` for two models side by side, each in its own process; a TflmError says which of them failed.
+
+    The optimised one takes its inputs in `calls`.
+    """
+    pairs = ((original, original_inputs, ONE_CALL), (optimized, optimized_inputs, calls))
     jobs = side_by_side(
-        [partial(run_in_tflm, model, inputs, timeout_s=timeout_s, repeats=repeats) for model, inputs in pairs], tick
+        [
+            partial(run_in_tflm, model, inputs, timeout_s=timeout_s, repeats=repeats, calls=in_turn)
+            for model, inputs, in_turn in pairs
+        ],
+        tick,
     )
     runs = []
     for job, name, failure in zip(jobs, ("original", "optimised"), (UnrunnableError, TflmError), strict=True):

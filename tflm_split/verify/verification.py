@@ -8,6 +8,7 @@ from tflm_split.ir.graph import Graph, Model
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.tflite.edit import Edit
 from tflm_split.tflite.writer import write_model
+from tflm_split.verify.calls import ONE_CALL, Calls
 from tflm_split.verify.compare import Comparison, compare, test_inputs
 from tflm_split.verify.tflm import run_in_tflm, side_by_side
 
@@ -17,9 +18,11 @@ _GAP_BYTES = 256
 """Between tensors that are moved apart."""
 
 
-def verify(model: Model, optimized: Model, inputs: int, seed: int, tick: Tick = no_tick) -> Comparison:
+def verify(
+    model: Model, optimized: Model, inputs: int, seed: int, tick: Tick = no_tick, calls: Calls = ONE_CALL
+) -> Comparison:
     """Run both on the same `inputs` inputs, random and smooth ones in turn, in processes of their own; `tick` is called
-    twice a second while they do.
+    twice a second while they do. A streamed `optimized` takes its input in `calls`.
 
     Raises UnrunnableError when TFLM cannot run `model` itself, TflmError when it cannot run `optimized`, InputError
     when the inputs are too many or too large.
@@ -33,7 +36,7 @@ def verify(model: Model, optimized: Model, inputs: int, seed: int, tick: Tick = 
     arrays = test_inputs(model.graph, inputs, seed)
     try:
         if optimized.original != model.original:
-            return compare(model, optimized, arrays, tick=tick)
+            return compare(model, optimized, arrays, tick=tick, calls=calls)
         try:
             (run,) = side_by_side([lambda: run_in_tflm(model.original, arrays)], tick)
             return Comparison(inputs, True, None, run.result(), run.result())

@@ -13,6 +13,7 @@ static inline uint32_t next_tick(uint32_t* spins) {
     uint32_t value;
     const uint32_t before = *TIMER;
     __asm__ volatile(
+        ".syntax unified\n\t"
         "1: ldr %[value], [%[timer]]\n\t"
         "adds %[count], #1\n\t"
         "cmp %[value], %[before]\n\t"

@@ -1,7 +1,8 @@
 /* Runs the linked program on every inference of the host's `inputs.bin` and writes `outputs.bin`; prints counters.
  *
  * The RAM of this firmware is the program's workspace and the stack, nothing else: inputs are read straight into
- * their place in the workspace, outputs are written from theirs. */
+ * their place in the workspace, outputs are written from theirs. A streamed program gets its rows call by call, as from a
+ * camera; in the file they come behind the other inputs. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,15 +19,47 @@ __attribute__((aligned(16))) uint8_t board_workspace[BOARD_WORKSPACE_BYTES];
 static const char inputs_name[] = "inputs.bin";
 static const char outputs_name[] = "outputs.bin";
 
-/* 1 when the next inference's inputs are in the workspace, 0 at the end of the file. */
+/* 1 when the rows of a call are in the workspace; always for a program that is not streamed. */
+static int read_rows(int32_t file, uint32_t call) {
+    const split_rows next = split_nn_rows_of_call(board_program, call);
+    const uint32_t bytes = next.rows * next.row_bytes;
+    return bytes == 0 || semihosting_read(file, board_workspace + next.address, bytes) == 0;
+}
+
+/* 1 when the next inference's inputs are in the workspace, those of the first call; 0 at the end of the file. */
 static int read_inputs(int32_t file) {
+    const split_rows streamed = split_nn_rows_of_call(board_program, 0);
     for (uint32_t i = 0; i < split_nn_input_count(board_program); ++i) {
         const split_io* io = split_nn_io(board_program, i);
+        if (streamed.rows > 0 && io->address == streamed.address) {
+            continue;
+        }
         if (semihosting_read(file, board_workspace + io->address, io->bytes) != 0) {
             return 0;
         }
     }
-    return 1;
+    return read_rows(file, 0);
+}
+
+/* Makes all calls of one inference. Counts their instructions: of all of them, and of the longest one. */
+static split_status run(int32_t file, counter* instructions, uint64_t* all, uint64_t* longest) {
+    split_stream stream;
+    split_status status = SPLIT_OK;
+    split_nn_begin(board_program, &stream);
+    *all = 0;
+    *longest = 0;
+    while (status == SPLIT_OK && stream.call < split_nn_calls(board_program)) {
+        if (stream.call > 0 && !read_rows(file, stream.call)) {
+            return SPLIT_ERROR_STOPPED;
+        }
+        counter_begin(instructions);
+        status = split_nn_continue(board_program, board_workspace, &stream);
+        counter_end(instructions);
+        const uint64_t taken = counter_instructions(instructions);
+        *all += taken;
+        *longest = taken > *longest ? taken : *longest;
+    }
+    return status;
 }
 
 static int write_outputs(int32_t file) {
@@ -64,15 +97,16 @@ int main(void) {
         return semihosting_fail("inputs.bin or outputs.bin cannot be opened");
     }
     while (read_inputs(inputs)) {
+        uint64_t all;
+        uint64_t longest;
         stack_paint();
-        counter_begin(&instructions);
-        status = split_nn_run(board_program, board_workspace);
-        counter_end(&instructions);
+        status = run(inputs, &instructions, &all, &longest);
         const uint32_t run_stack = stack_peak_bytes();
         if (status != SPLIT_OK) {
             return semihosting_fail(split_nn_status_text(status));
         }
-        semihosting_print_value("run_instructions", counter_instructions(&instructions));
+        semihosting_print_value("run_instructions", all);
+        semihosting_print_value("call_instructions", longest);
         semihosting_print_value("run_stack_bytes", run_stack);
         if (!write_outputs(outputs)) {
             return semihosting_fail("outputs.bin cannot be written");

@@ -21,6 +21,7 @@ split_status split_check_op(const uint8_t* program, uint32_t index);
 split_status split_check_step(const uint8_t* program, uint32_t index);
 split_status split_check_move(const uint8_t* program, uint32_t index);
 split_status split_check_order_of_moves(const uint8_t* program);
+split_status split_check_pauses(const uint8_t* program);
 split_status split_check_first_moves(const uint8_t* program, uint32_t index);
 
 #endif /* SPLIT_NN_CHECK_H_ */

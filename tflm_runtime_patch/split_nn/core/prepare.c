@@ -25,6 +25,7 @@ static int parts_follow_each_other(const split_header* header) {
            part_follows(header, &end, header->views_offset, header->view_count, sizeof(split_view)) &&
            part_follows(header, &end, header->ops_offset, header->op_count, sizeof(split_op)) &&
            part_follows(header, &end, header->moves_offset, bytes_of_moves(header), 1) &&
+           part_follows(header, &end, header->pauses_offset, header->pause_count, sizeof(uint32_t)) &&
            part_follows(header, &end, header->steps_offset, header->step_count, step_bytes) &&
            part_follows(header, &end, header->constants_offset, 0, 1) &&
            header->constants_offset % SPLIT_CONSTANTS_ALIGNMENT == 0;
@@ -105,6 +106,9 @@ split_status split_nn_prepare(const void* program, size_t program_bytes) {
         status = split_check_order_of_moves(blob);
     }
     if (status == SPLIT_OK) {
+        status = split_check_pauses(blob);
+    }
+    if (status == SPLIT_OK) {
         status = check_each(blob, header->storage_count, split_check_first_moves);
     }
     return status;
@@ -130,6 +134,9 @@ const char* split_nn_status_text(split_status status) {
         "a step names an operator or a row that does not exist",
         "a step reads or writes a row that has no address",
         "a move names a row or a step that does not exist, leaves the workspace, or is out of order",
+        "a pause is out of order, or rows are not fetched once, in order, each in its call",
+        "this program takes its rows in several calls, and all have been made or split_nn_run() was called",
+        "the caller gave no more rows",
     };
     uint32_t index = (uint32_t)status;
     return index < SPLIT_STATUS_COUNT ? texts[index] : "unknown status";

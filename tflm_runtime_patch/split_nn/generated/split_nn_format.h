@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 #define SPLIT_MAGIC 0x4C505354u /* the bytes 'T' 'S' 'P' 'L' */
-#define SPLIT_VERSION 4u
+#define SPLIT_VERSION 5u
 #define SPLIT_NONE 0xFFFFu /* names no view */
 #define SPLIT_NO_ADDRESS16 0xFFFFu /* TABLE16: this row has no address */
 #define SPLIT_NO_ADDRESS32 0xFFFFFFFFu /* TABLE32: this row has no address */
@@ -26,6 +26,7 @@ extern "C" {
 #define SPLIT_MAX_WINDOW_ROWS 32 /* The most input rows that a step reads through a window: the executor keeps a pointer to each on its stack. */
 #define SPLIT_MAX_REACH 536870912 /* A window's last row, column and byte, strides and dilation counted, lie below this: kernels count in int32. */
 #define SPLIT_MAX_MOVES 65535 /* The most moves of a program: their order is stored in u16. */
+#define SPLIT_MAX_STREAMS 4 /* The most inputs that a program takes in row by row: prepare counts the rows of each on its stack. */
 #define SPLIT_MOVE_ALIGN 4 /* A row moves by a multiple of this many bytes, so that its elements stay aligned. */
 #define SPLIT_TABLE16_UNIT 4 /* TABLE16 addresses count units of this many bytes. */
 #define SPLIT_POSITIONS_PER_PIXEL 1024 /* RESIZE_BILINEAR positions count this many units per pixel. */
@@ -89,6 +90,7 @@ enum {
     SPLIT_OP_DEPTH_TO_SPACE = 41,
     SPLIT_OP_BATCH_MATMUL = 42,
     SPLIT_OP_TRANSPOSE = 43,
+    SPLIT_OP_FETCH = 44,
 };
 
 /* How a storage gives the addresses of its rows. */
@@ -159,6 +161,8 @@ typedef struct split_header {
     /* move records, by storage, row and step; then their order: the first, and after each the next */
     uint32_t moves_offset;
     uint32_t move_count;
+    uint32_t pauses_offset; /* steps before which the program waits for the next rows, in increasing order */
+    uint32_t pause_count; /* 0 if the program runs in one call */
     uint32_t steps_offset;
     uint32_t step_count;
     uint32_t constants_offset; /* all weights and tables lie in [constants_offset, total_bytes) */
@@ -169,7 +173,7 @@ typedef struct split_header {
     uint16_t op_count;
     uint16_t reserved; /* 0 */
 } split_header;
-typedef char split_header_is_64_bytes[sizeof(split_header) == 64 ? 1 : -1];
+typedef char split_header_is_72_bytes[sizeof(split_header) == 72 ? 1 : -1];
 
 /* Where one input or output tensor of the region lies in the workspace. */
 typedef struct split_io {
@@ -588,6 +592,13 @@ typedef struct split_transpose_params {
     uint32_t channel_axis;
 } split_transpose_params;
 typedef char split_transpose_params_is_12_bytes[sizeof(split_transpose_params) == 12 ? 1 : -1];
+
+/* FETCH: output row r is input row r % (input rows), with each byte's bits `flip` inverted. The input holds
+ * the rows of one call. Rows are taken in once, in increasing order. */
+typedef struct split_fetch_params {
+    uint32_t flip; /* 0, or 128 to make int8 of uint8 */
+} split_fetch_params;
+typedef char split_fetch_params_is_4_bytes[sizeof(split_fetch_params) == 4 ? 1 : -1];
 
 #ifdef __cplusplus
 }

@@ -19,6 +19,7 @@ from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.search.decision import Decision
 from tflm_split.search.evaluate import Evaluation
 from tflm_split.search.limits import Limits
+from tflm_split.split.operators.fetch import FETCH_ROWS
 
 MAX_OPERATORS = 12
 """Most operators that are copied for one tensor. Longer chains were never worth it."""
@@ -83,7 +84,7 @@ def _makers(
         # Of all tensors that the copies read, the next copy makes the one that costs most bytes to keep.
         dearest = max(read, key=lambda t: (_price(graph, t, held_bytes), -t))
         maker = producers.get(dearest)
-        if maker is None or maker not in costs:
+        if maker is None or maker not in costs or graph.operators[maker].kind == FETCH_ROWS:
             return
         operators.add(maker)
         op = graph.operators[maker]

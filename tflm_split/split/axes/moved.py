@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator
 from tflm_split.split.axes.loops import IN_STEP, Axes, Follows, Loops, Reach, in_blocks
 from tflm_split.split.axes.reshaped import reshaped
@@ -143,3 +144,8 @@ def gather(graph: Graph, op: Operator, output: int) -> Loops:
 def _axis(axis: int, rank: int) -> int:
     need(-rank <= axis < rank, "axes", f"its axis is {axis} of {rank}")
     return axis % rank
+
+
+def fetched(graph: Graph, op: Operator, output: int) -> Loops:
+    """The rows of a streamed input come once and in order, so nothing about them is free to be chosen."""
+    raise Refusal("stream", "its rows come once, in the order of the input")

@@ -16,6 +16,7 @@ from tflm_split.split.axes.elementwise import along_channels, elementwise
 from tflm_split.split.axes.loops import Loops, unknown
 from tflm_split.split.operators.binary import BINARY_KINDS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
+from tflm_split.split.operators.fetch import FETCH_ROWS
 from tflm_split.split.operators.unary import UNARY_KINDS
 
 Rule = Callable[[Graph, Operator, int], Loops]
@@ -41,6 +42,7 @@ AXES: Mapping[str, Rule] = MappingProxyType(
         "SPACE_TO_DEPTH": moved.space_to_depth,
         "DEPTH_TO_SPACE": moved.depth_to_space,
         "GATHER": moved.gather,
+        FETCH_ROWS: moved.fetched,
     }
 )
 

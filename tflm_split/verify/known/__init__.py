@@ -24,6 +24,7 @@ from tflm_split.verify.known import (
     pooling,
     resize,
     softmax,
+    stream,
     tokens,
     transpose_conv,
 )
@@ -33,7 +34,7 @@ FAMILIES: tuple[Mapping[OpKind, Known], ...] = tuple(
     family.KNOWN
     for family in (
         convolution, conv_sum, transpose_conv, pooling, feeds, binary, element_wise, softmax, pad, resize, gather, blocks,
-        tokens,
+        tokens, stream,
     )
 )  # fmt: skip
 KNOWN: Mapping[OpKind, Known] = MappingProxyType({kind: entry for family in FAMILIES for kind, entry in family.items()})

@@ -48,8 +48,8 @@ class Known:
     """One kind. `shares` says what the output row may lie on of the rows its step reads.
 
     A kind that `feeds` takes in its input row by row, adds it to an accumulator of one row, and makes its output with
-    the last. A kind with `sums` adds to the accumulator's row of the same number. An accumulator lies on no row that its
-    step reads.
+    the last. One that `fetches` reads rows that each call brings anew. A kind with `sums` adds to the accumulator's row of
+    the same number. An accumulator lies on no row that its step reads.
     """
 
     compute: Compute
@@ -57,3 +57,4 @@ class Known:
     shares: Shares
     feeds: bool = False
     sums: Sums | None = None
+    fetches: bool = False

@@ -1,0 +1,1 @@
+#include "../split_nn/core/check_pauses.c"
