@@ -46,8 +46,8 @@ from tflm_split.program.types import Op, Program, Step, Storage, View
 Array = NDArray[Any]
 Rng = np.random.Generator
 
-KERNELS_OF = {"m3": "portable", "m4": "dsp", "m7": "dsp", "m55": "mve"}
-SAME_CORE = {"netduinoplus2": "m4"}
+KERNELS_OF = {"m0": "portable", "m3": "portable", "m4": "dsp", "m7": "dsp", "m55": "mve"}
+SAME_CORE = {"netduinoplus2": "m4", "microbit": "m0"}
 """Boards with the core, the compiler's flags and so the counts of another."""
 REPEATS = 4
 """Times each step runs in its program: counts are exact to about eight instructions."""
@@ -330,12 +330,20 @@ def gather_cases(rng: Rng, count: int) -> Iterator[Case]:
         yield Case(OpKind.GATHER, params, (2, 1, 1), (2, 1, channels), input_bytes=4)
 
 
+def fetch_cases(rng: Rng, count: int) -> Iterator[Case]:
+    for _ in range(count):
+        columns, channels = int(rng.integers(1, 100)), _pick(rng, 1, 2, 3, 4, 8, 16)
+        gap = _pick(rng, 0, 0, 0, 4)
+        shape = REPEATS, columns, channels
+        yield Case(OpKind.FETCH, {"flip": _pick(rng, 0, 128)}, shape, shape, gap=gap)
+
+
 KINDS: tuple[tuple[Callable[[Rng, int], Iterator[Case]], int], ...] = (
     (conv_cases, 260), (fully_connected_cases, 30), (depthwise_cases, 220),
     (pool_cases(OpKind.AVERAGE_POOL), 40), (pool_cases(OpKind.MAX_POOL), 40),
     (binary_cases(OpKind.ADD), 40), (binary_cases(OpKind.MUL), 40), (lut_cases, 24), (quantize_cases, 16),
     (softmax_cases, 24), (pad_cases, 40), (sum_cases, 40), (dense_cases, 40), (transpose_conv_cases, 30),
-    (resize_cases, 20), (conv_sum_cases, 120), (gather_cases, 40),
+    (resize_cases, 20), (conv_sum_cases, 120), (gather_cases, 40), (fetch_cases, 40),
 )  # fmt: skip
 """What makes the cases of a kind, and how many."""
 
@@ -392,6 +400,9 @@ def steps_of(case: Case) -> Iterator[tuple[Program, Geometry, Edge]]:
     bare = program_of(case)
     at = op_geometry(bare, bare.ops[0])
     rows = case.input[0] if case.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED) else case.output[0]
+    if case.kind is OpKind.FETCH:  # each row can be fetched once
+        yield replace(bare, steps=tuple(Step(0, row) for row in range(REPEATS))), at, at.edge(0)
+        return
     seen = set()
     for row in range(rows):
         edge = at.edge(row, *sharing(bare, bare.ops[0], row))

@@ -65,6 +65,17 @@ void tflm_split_call_reset(void* state) {
     ((call_state*)state)->begun = 0;
 }
 
+/* Does an output lie on no input? Then it may be wiped when the inputs of the first call are there already. */
+static int lies_apart(const void* program, const split_io* output) {
+    for (uint32_t i = 0; i < split_nn_input_count(program); ++i) {
+        const split_io* input = split_nn_io(program, i);
+        if (input->address < output->address + output->bytes && output->address < input->address + input->bytes) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* One call of a streamed program. */
 static split_status next_call(const tflm_split_call* call, const void* program, uint8_t* workspace) {
     call_state* state = (call_state*)call->state;
@@ -74,7 +85,9 @@ static split_status next_call(const tflm_split_call* call, const void* program, 
     const uint32_t inputs = split_nn_input_count(program);
     for (uint32_t i = 0; state->wiped == 0 && i < split_nn_output_count(program); ++i) {
         const split_io* io = split_nn_io(program, inputs + i);
-        memset(workspace + io->address, 0, io->bytes);
+        if (lies_apart(program, io)) {
+            memset(workspace + io->address, 0, io->bytes);
+        }
     }
     state->wiped = 1;
     if (state->begun == 0) {

@@ -10,8 +10,9 @@
  *
  * Between calls nothing is kept, unless the program is streamed: then one inference takes several calls, each with the next
  * rows of the input. The workspace holds what is between them, because nobody else writes to it, and a state of
- * tflm_split_call_state_bytes() says how far the inference has got. The output tensors keep their earlier values until the
- * last call; before the first result, they are zero. */
+ * tflm_split_call_state_bytes() says how far the inference has got. Small output tensors (1.5 % of the memory) keep their
+ * earlier values until the last call, and are zero before the first result. In larger ones, rows of the new result come up
+ * as they are made, and other data may lie there before. */
 #ifndef TFLM_SPLIT_CALL_H_
 #define TFLM_SPLIT_CALL_H_
 

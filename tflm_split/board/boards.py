@@ -14,7 +14,7 @@ from tflm_split.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One board. `machine` is its name in QEMU.
+    """One board. `machine` is its name in QEMU. (`m0` is code for a Cortex-M0 on the Cortex-M3's machine, which runs it.)
 
     `folder`, in `tflm_runtime_patch/boards/`, holds `board.h` and `memory.ld`. `target_flags` go to compiler and linker.
     """
@@ -27,6 +27,7 @@ class Board:
 
 
 _ALL = (
+    Board("m0", "Cortex-M0", "mps2-an385", "mps2", ("-mcpu=cortex-m0", "-mfloat-abi=soft")),
     Board("m3", "Cortex-M3", "mps2-an385", "mps2", ("-mcpu=cortex-m3", "-mfloat-abi=soft")),
     Board("m4", "Cortex-M4F", "mps2-an386", "mps2", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")),
     Board("m7", "Cortex-M7F", "mps2-an500", "mps2", ("-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard")),

@@ -5,7 +5,7 @@ This file makes one plan. `search/candidates.py` makes several and keeps the bes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tflm_split.errors import InternalError
@@ -57,7 +57,7 @@ def _whole_at(
 
     TFLM holds several tensors at once at these moments: the model's inputs before the first step, a region's inputs when
     it starts, and its outputs when it ends. A single input is different: rows of it that nobody reads may be overwritten
-    at once. The outputs of a streamed network live all the time: between its calls they hold the last results.
+    at once.
     """
     storage_of = split.storages.storage_of
     positions_of: dict[int, list[int]] = {}
@@ -71,9 +71,6 @@ def _whole_at(
             for tensors, position in ((inputs if len(inputs) > 1 else (), at[0]), (outputs, at[-1])):
                 for t in tensors:
                     positions_of.setdefault(storage_of[t], []).append(position)
-            if any(op.rows_per_call for op in split.row_ops):
-                for t in outputs:
-                    positions_of[storage_of[t]].append(at[0])
     return {storage: tuple(sorted(set(at))) for storage, at in positions_of.items()}
 
 
@@ -86,12 +83,25 @@ tried where the layout without it is more than `RESERVED_SHARE` above the live p
 
 
 def _reserved(split: Split, schedule: Schedule, share: float) -> dict[int, tuple[int, ...]]:
-    """Storage of a streamed input -> the first and the last position at which its bytes are taken, if these are few."""
-    reserved: dict[int, tuple[int, ...]] = {}
-    for op in split.row_ops:
-        if op.rows_per_call and op.reads[0].shape.bytes <= share * schedule.live_peak_bytes:
-            reserved[split.storages.storage_of[op.reads[0].tensor]] = (0, len(schedule.steps) - 1)
-    return reserved
+    """In a streamed network: storage -> the first and the last position at which its bytes are taken, if these are few.
+
+    That is so for the rows of a call up to `share` of the live peak, and for outputs up to `RESERVED_SHARE`: between the
+    calls, these hold the last results.
+    """
+    streams = [op for op in split.row_ops if op.rows_per_call]
+    if not streams:
+        return {}
+    storage_of, ends = split.storages.storage_of, (0, len(schedule.steps) - 1)
+    small = [op.reads[0].tensor for op in streams if op.reads[0].shape.bytes <= share * schedule.live_peak_bytes]
+    outputs = [t for t in split.graph.outputs if t in storage_of]
+    if sum(split.graph.tensors[t].bytes for t in outputs) <= RESERVED_SHARE * schedule.live_peak_bytes:
+        small += outputs
+    return {storage_of[t]: ends for t in small}
+
+
+def _both(a: Mapping[int, Sequence[int]], b: Mapping[int, Sequence[int]]) -> dict[int, tuple[int, ...]]:
+    """The positions of both, by storage."""
+    return {storage: tuple(sorted({*a.get(storage, ()), *b.get(storage, ())})) for storage in (*a, *b)}
 
 
 def compile_schedule(
@@ -121,10 +131,10 @@ def compile_schedule(
     inputs = frozenset(split.storages.storage_of[t] for t in split.graph.inputs if t in split.storages.storage_of)
     movable_inputs = inputs if len(runs) == 1 and not split.stock else frozenset()
     few, most = (_reserved(split, schedule, share) for share in (RESERVED_SHARE, MOST_RESERVED_SHARE))
-    rules = StorageRules(contiguous, {**whole_at, **few}, movable_inputs)
+    rules = StorageRules(contiguous, _both(whole_at, few), movable_inputs)
     bodies, layout = place(split, step_graph, schedule, rules, effort, allowance, tick, given)
     if given is None and most != few and layout.head_bytes > (1 + RESERVED_SHARE) * schedule.live_peak_bytes:
-        rules = replace(rules, whole_at={**whole_at, **most})
+        rules = replace(rules, whole_at=_both(whole_at, most))
         other = place(split, step_graph, schedule, rules, effort, allowance, tick)
         bodies, layout = min((bodies, layout), other, key=lambda placed: placed[1].head_bytes)
     regions = tuple(

@@ -224,13 +224,19 @@ def _merged(spans: list[Span]) -> list[Span]:
     merged: list[Span] = []
     for span in sorted(spans, key=lambda s: (s.offset, s.start, -s.stop)):
         last = merged[-1] if merged else None
-        if last and (last.offset, last.bytes) == (span.offset, span.bytes) and span.stop <= last.stop:
+        if last and _lies_inside(span, last):
             continue
         if last and last.offset + last.bytes == span.offset and (last.start, last.stop) == (span.start, span.stop):
             merged[-1] = Span(last.start, last.stop, last.offset, last.bytes + span.bytes)
         else:
             merged.append(span)
     return merged
+
+
+def _lies_inside(span: Span, other: Span) -> bool:
+    """Whether `other`, which does not start at a higher offset, covers all bytes of `span` all its life."""
+    covers = span.offset + span.bytes <= other.offset + other.bytes
+    return covers and other.start <= span.start and span.stop <= other.stop
 
 
 def _coarse(spans: list[Span]) -> list[Span]:
