@@ -119,6 +119,7 @@ def every_op() -> Program:
             d, b, {"row_positions_offset": positions[0], "column_positions_offset": positions[1]}
         ),
         OpKind.GATHER: (b, indices, {"table_offset": entries, "entry_count": 4}),
+        OpKind.FETCH: (b, d, {"flip": 128}),
         OpKind.DEPTH_TO_SPACE: (c, d, {"block": 1}),
         OpKind.TRANSPOSE: (c, turned, {"row_axis": 1, "column_axis": 2, "channel_axis": 0}),
         OpKind.BATCH_MATMUL: (products, b, {**matmul, "left_rows": 1, "right_rows": 1, "transposed": 1}),

@@ -122,8 +122,8 @@ def _check_pauses(program: Program) -> None:
     for k in streams:
         view = program.views[program.ops[k].input]
         storage = program.storages[view.storage]
-        rows = storage.addresses[view.first_row : view.first_row + view.row_count]
-        in_order = all(a is not None and a == (rows[0] or 0) + r * storage.row_bytes for r, a in enumerate(rows))
+        lie = storage.addresses[view.first_row : view.first_row + view.row_count]
+        in_order = all(a is not None and a == (lie[0] or 0) + r * storage.row_bytes for r, a in enumerate(lie))
         if storage.constant is not None or not in_order or view.storage in program.moved_storages:
             raise ProgramError(f"op {k} fetches rows that do not follow each other in the workspace")
     due = dict.fromkeys(streams, 0)
