@@ -29,6 +29,7 @@ from tflm_split.schedule.optimal_order import DEFAULT_STATES
 from tflm_split.schedule.whole_operators import rewritten_order, whole_operators
 from tflm_split.split.regions import split_graph
 from tflm_split.tflite.reader import read_model
+from tflm_split.verify.evidence import Made
 from tflm_split.verify.verification import verify
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -82,13 +83,13 @@ def measure(layers: Layers, effort: str | int, states: int) -> dict[str, Any]:
     order_seconds = time.process_time() - start
     in_place = rewritten_order(model.graph, in_place=True, states=states)
     plan = compile_schedule(in_place.split, in_place.step_graph, in_place.schedule, DEFAULT_EFFORT)
-    compared = verify(model, lower(model, plan).model, INPUTS, 0)
+    compared = verify(model, lower(model, plan).model, Made(INPUTS, 0))
     if not compared.bit_exact:
         raise SystemExit("a reordered cell does not do what the original does")
     start = time.process_time()
     split = tflm_split.optimize(content, effort=effort, verify=False)
     split_seconds = time.process_time() - start
-    if not verify(model, split.model, INPUTS, 0).bit_exact:
+    if not verify(model, split.model, Made(INPUTS, 0)).bit_exact:
         raise SystemExit("a split cell does not do what the original does")
     return {
         "operators": len(model.graph.operators),

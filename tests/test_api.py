@@ -1,8 +1,10 @@
 """What a user's script can do: `optimize`, `Result` and `tflm.interpreter`."""
 
 import copy
+import io
 import os
 import pickle
+import re
 import subprocess
 import sys
 
@@ -107,7 +109,7 @@ def test_progress_is_told_stage_by_stage():
     told = []
     result = tflm_split.optimize(small_network(), progress=lambda *step: told.append(step))
     stages = list(dict.fromkeys(stage for stage, _, _, _ in told))
-    assert stages == ["read", "split", "schedule", "search", "polish", "place", "verify"]
+    assert stages == ["read", "run the original", "split", "schedule", "search", "polish", "place", "verify"]
     assert all(0 <= done <= (done if total is None else total) for _, done, total, _ in told)
     heads = [head for _, _, _, head in told if head is not None]
     assert heads == sorted(heads, reverse=True)
@@ -167,3 +169,32 @@ def test_optimize_gives_the_whole_front_if_asked():
 def test_a_result_goes_through_pickle_and_copy(dscnn):
     for other in (pickle.loads(pickle.dumps(dscnn)), copy.deepcopy(dscnn)):
         assert (other.model, other.report, other.plan.layout) == (dscnn.model, dscnn.report, dscnn.plan.layout)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (io.BytesIO(b"TFL3"), "not BytesIO; pass its .read()"),
+        (None, "not NoneType"),
+        (np.zeros(4, np.uint8), "not ndarray"),
+        (7, "not int"),
+    ],
+)
+def test_what_is_no_model_is_refused_in_words(source, words):
+    with pytest.raises(InputError, match=re.escape(f"a model is a path or its bytes, {words}")):
+        tflm_split.optimize(source)
+
+
+def test_wrong_types_get_a_sentence(dscnn, tmp_path):
+    with pytest.raises(InputError, match="progress is True, needs a function"):
+        tflm_split.optimize(b"TFL3", progress=True)
+    with pytest.raises(InputError, match=r"interpreter takes a model's bytes, not .*Path; pass the file's bytes"):
+        tflm_split.tflm.interpreter(tmp_path)
+    with pytest.raises(InputError, match=r"not Result; pass its \.model"):
+        tflm_split.tflm.interpreter(dscnn)
+    path = tmp_path / "there.tflite"
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"use save\(..., force=True\) to overwrite it"):
+        dscnn.save(path)
+    with pytest.raises(InputError, match="save takes a path, not NoneType"):
+        dscnn.save(None)

@@ -142,10 +142,15 @@ class TestOptimize:
         refused(run("optimize", model, "-o", model), "is the input file itself")
         assert model.read_bytes() == before
 
+    def test_a_model_is_not_printed(self, run, model):
+        code, _, err = run("optimize", model, "-o", "-")
+        assert code == 2
+        assert "-o -: a model is not printed; give it the name of a file" in err
+
     def test_one_file_cannot_hold_both_model_and_record(self, run, model, tmp_path):
         refused(
             run("optimize", model, "-o", tmp_path / "x", "--json", tmp_path / "." / "x"),
-            "both the model and the record",
+            "is asked to hold two of the model, the record and the plan",
         )
 
     @pytest.mark.parametrize("where", ["missing/out.tflite", "net.tflite/out.tflite", "", "a\nb/c"])
@@ -239,7 +244,9 @@ class TestBadInput:
     def test_a_model_that_tflm_cannot_run_is_the_users_not_ours(self, run, tmp_path):
         data = build_model([T((1, 4)), T((1, 4))], [NewOp("CUSTOM:Nobody", [0], [1])], [0], [1])
         (tmp_path / "odd.tflite").write_bytes(data)
-        refused(run("optimize", tmp_path / "odd.tflite"), "the original model: TFLM failed")
+        refused(
+            run("optimize", tmp_path / "odd.tflite"), "TFLM does not know the custom operator 'Nobody'", "--no-verify"
+        )
 
     def test_inputs_too_large_to_verify_on_are_refused_before_they_are_made(self, run, tmp_path):
         huge = (1, 1 << 15, 1 << 14)
@@ -377,8 +384,8 @@ class TestOtherCommands:
     def test_run_refuses_too_many_files(self, run, pair, tmp_path):
         np.save(tmp_path / "x.npy", np.zeros((1, 16, 16, 2), np.int8))
         x, y = ["--input", tmp_path / "x.npy"], ["--output", tmp_path / "y.npy"]
-        refused(run("run", pair[1], *x, *x, *y), "has 1 inputs, but 2 files")
-        refused(run("run", pair[1], *x, *y, "--output", tmp_path / "z.npy"), "has 1 outputs, but 2 files")
+        refused(run("run", pair[1], *x, *x, *y), "has 1 input, but 2 files are given")
+        refused(run("run", pair[1], *x, *y, "--output", tmp_path / "z.npy"), "has 1 output, but 2 files are given")
         refused(run("run", pair[1], *x, *y, *y), "the same file")
 
 
@@ -423,3 +430,10 @@ class TestProcess:
 
     def test_the_version_is_the_packages(self, run):
         assert run("--version")[:2] == (DONE, f"tflm-split, version {tflm_split.__version__}\n")
+
+    def test_run_never_writes_onto_what_it_reads(self, run, pair, tmp_path):
+        path = tmp_path / "x.npy"
+        np.save(path, np.zeros((1, 8, 8, 3), np.int8))
+        before = path.read_bytes()
+        refused(run("run", pair[1], "--input", path, "--output", path, "--force"), "is one of the files that are read")
+        assert path.read_bytes() == before

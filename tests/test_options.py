@@ -88,13 +88,16 @@ def test_the_record_holds_every_option() -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ({"inputs": 0}, "inputs is 0, needs a whole number from 1 on"),
+        ({"inputs": 0}, "inputs is 0, needs a whole number from 1 on, or a .npz file with inputs"),
         ({"seed": "7"}, "seed is '7', needs a whole number from 0 on"),
         ({"verify": "no"}, "verify is 'no', needs True or False"),
         ({"max_slowdown": 0.5}, "max_slowdown is 0.5, needs a number from 1 on"),
         ({"max_slowdown": float("inf")}, "max_slowdown is inf, needs a number from 1 on"),
         ({"effort": "fast"}, "the effort is 'fast', needs one of low, default, high, max, or a number"),
-        ({"max_arena": "4Q"}, "'4Q' is not a memory size; 65536, 64K, 64KB and 64KiB are the same (K = 1024)"),
+        (
+            {"max_arena": "4Q"},
+            "'4Q' is not a memory size; 65536, 64K, 64KB and 64KiB are the same (K = 1024), and 1.5K is 1536",
+        ),
         (
             {"board": "esp32"},
             "there are no instruction counts for a board 'esp32'; there are for: m3, m4, netduinoplus2, m7, m55",
@@ -121,7 +124,7 @@ def test_users_are_type_checked(tmp_path: Path) -> None:
         "import tflm_split\n"
         "first: tflm_split.Result = tflm_split.optimize('m', effort='high', axes=['rows'], max_arena='64KB')\n"
         "front: tuple[tflm_split.Result, ...] = tflm_split.optimize('m', pareto=True, max_slowdown=1.5)\n"
-        "tflm_split.optimize('m', inputs='8')\n"
+        "tflm_split.optimize('m', inputs=8.5)\n"
         "tflm_split.pareto('m', max_arena=3)\n"
     )
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-version=3.10", str(script)]

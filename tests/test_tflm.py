@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from repeated import is_repeatable
 from split_stages import every_compilation
-from tiny_models import Builder, Op, T, build_model, conv_model
+from tiny_models import Builder, Op, T, build_model, conv_model, single_op
 
 from tflm_split.errors import ModelError, TflmError, ToolError
 from tflm_split.verify import tflm
@@ -140,15 +140,24 @@ def test_a_run_that_takes_too_long_is_stopped() -> None:
 
 def test_an_arena_that_is_too_small_is_an_error_that_says_by_how_much() -> None:
     model = conv_model(16, 16, 4, 8, 3, 3)
-    with pytest.raises(TflmError, match=r"its last message: .*available"):
+    with pytest.raises(TflmError, match=r"it said: .*available"):
         run_in_tflm(model, random_inputs((1, 16, 16, 4), 1), arena_size=3000)
+
+
+def test_what_tflm_says_first_is_shown_and_where_it_was() -> None:
+    model = single_op(
+        "SVDF", [T((1, 4), scale=1.0), T((2, 4), scale=1.0, data=np.ones((2, 4), np.int8))] * 2, T((1, 4))
+    )
+    with pytest.raises(TflmError, match=r"it said: .*svdf.*; Node SVDF \(number 0\) failed to prepare") as caught:
+        run_in_tflm(model, [[np.zeros((1, 4), np.int8)] * 2])
+    assert "Failed to get registration" not in str(caught.value)
 
 
 def test_what_tflm_split_says_is_wrong_is_shown_and_not_what_tflm_says_last() -> None:
     model = bytearray(next(iter(every_compilation(conv_model(16, 16, 4, 8, 3, 3)))).optimized)
     at = model.index(b"TSPL")
     model[at : at + 4] = bytes(4)
-    with pytest.raises(TflmError, match=r"its last message: TFLM_SPLIT: this is not a TFLM_SPLIT program"):
+    with pytest.raises(TflmError, match=r"it said: TFLM_SPLIT: this is not a TFLM_SPLIT program"):
         run_in_tflm(bytes(model), random_inputs((1, 16, 16, 4), 1))
 
 

@@ -19,6 +19,7 @@ from tflm_split.plan.effort import DEFAULT_EFFORT
 from tflm_split.schedule.whole_operators import WholeOperators, rewritten_order, whole_operators
 from tflm_split.split.regions import split_graph
 from tflm_split.tflite.reader import read_model
+from tflm_split.verify.evidence import Made
 from tflm_split.verify.verification import verify
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,7 +59,7 @@ def test_a_reordered_and_rewritten_cell_gives_the_same_bytes(name: str) -> None:
     schedule = found.schedule
     assert runs_whole(found)
     plan = compile_schedule(found.split, found.step_graph, schedule, DEFAULT_EFFORT)
-    assert verify(model, lower(model, plan).model, 3, 0).bit_exact
+    assert verify(model, lower(model, plan).model, Made(3, 0)).bit_exact
 
 
 def runs_whole(found: WholeOperators) -> bool:

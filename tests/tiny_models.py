@@ -101,6 +101,7 @@ _OPTIONS_TABLE = {
     "SPLIT_V": "SplitVOptions",
     "SHAPE": "ShapeOptions",
     "CAST": "CastOptions",
+    "MIRROR_PAD": "MirrorPadOptions",
 }
 _ENUM_FIELDS = {
     "padding": "Padding",

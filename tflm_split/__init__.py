@@ -76,6 +76,7 @@ def optimize(
         raise errors.InputError(
             "max_arena asks for one result, pareto for all that are worth having: leave one of them out"
         )
+    _check_types(source, progress)
     chosen = options_from(options, front=pareto)
     if not pareto:
         return pipeline.optimize(source, chosen, progress or quiet, decision)
@@ -92,6 +93,17 @@ def pareto(
     Each is verified like the result of `optimize`, with the same errors. Empty when nothing of the model can be split.
     """
     return optimize(source, pareto=True, progress=progress, **options)
+
+
+def _check_types(source: Any, progress: Any) -> None:
+    """Refuse, in one sentence, what is no model and nothing to report progress to."""
+    if not isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)):
+        hint = "; pass its .read()" if hasattr(source, "read") else ""
+        raise errors.InputError(f"a model is a path or its bytes, not {type(source).__name__}{hint}")
+    if progress is not None and not callable(progress):
+        raise errors.InputError(
+            f"progress is {progress!r}, needs a function of (stage, done, total, best head in bytes)"
+        )
 
 
 documented(optimize)

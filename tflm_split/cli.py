@@ -1,6 +1,7 @@
 """The commands of `tflm-split`. They parse, call, print and choose an exit code; all else is decided elsewhere.
 
-Exit codes: 0 done and limits met; 1 done, limit not met; 2 bad input or option; 3 verification failed or a bug of ours.
+Exit codes: 0 done and limits met; 1 done, limit not met; 2 bad input or option; 3 verification failed or a bug of ours; 130
+interrupted, nothing was written; 141 nobody reads the output any more.
 Results go to stdout, messages and the progress bar to stderr; the bar is shown on a terminal only.
 """
 
@@ -22,6 +23,7 @@ import tflm_split
 from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
+from tflm_split.sizes import counted
 from tflm_split.terminal.options import takes_options
 from tflm_split.terminal.output import say
 from tflm_split.terminal.progress import progress_bar
@@ -42,7 +44,7 @@ _OUTPUT = click.Path(path_type=Path)
 def cli(debug: bool) -> None:
     """Lower the memory a .tflite model needs in TensorFlow Lite Micro, byte for byte the same results.
 
-    Exit codes: 0 done and limits met; 1 done, limit not met; 2 bad input or option; 3 verification failed.
+    Exit codes: 0 done and limits met; 1 done, limit not met; 2 bad input or option; 3 verification failed; 130 interrupted.
     """
 
 
@@ -68,6 +70,8 @@ def optimize(
     from tflm_split.search.decision_file import SavedDecision
     from tflm_split.tflite.save import NewFile, check_writable, save_together
 
+    if output == Path("-"):
+        raise InputError("-o -: a model is not printed; give it the name of a file (./- for a file called -)")
     to_stdout = json_path == Path("-")
     targets = [path for path in (output, None if to_stdout else json_path, plan_out) if path is not None]
     if len({os.path.realpath(path) for path in targets}) < len(targets):
@@ -154,14 +158,15 @@ def inspect(model: Path, axes: bool, tensor: str | None, as_json: bool) -> int:
 @click.argument("optimized", type=_MODEL)
 @takes_options("inputs", "seed", inputs=16, seed=0)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-def verify(original: Path, optimized: Path, inputs: int, seed: int, as_json: bool) -> int:
+def verify(original: Path, optimized: Path, inputs: int | str, seed: int, as_json: bool) -> int:
     """Run both models in TFLM on the same inputs and compare every output byte."""
+    from tflm_split.report.arrays import inputs_of
     from tflm_split.report.verdict import verdict_record, verdict_text
     from tflm_split.tflite.reader import read_model
     from tflm_split.verify.verification import verify as run
 
     first, second = read_model(original), read_model(optimized)
-    comparison = run(first, second, inputs, seed)
+    comparison = run(first, second, inputs_of(first.graph, inputs, seed))
     record = verdict_record(first, second, comparison, seed)
     say(_json(record) if as_json else verdict_text(record), nl=False)
     return 0 if comparison.bit_exact else VerificationError.exit_code
@@ -199,13 +204,18 @@ def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force:
     from tflm_split.verify.tflm import run_in_tflm
 
     for path in outputs:
+        if any(source.exists() and path.exists() and os.path.samefile(path, source) for source in (model, *inputs)):
+            raise InputError(f"{path}: is one of the files that are read; give the output another name")
         check_writable(path, force=force, input_path=model)
     if len({os.path.realpath(path) for path in outputs}) < len(outputs):
         raise InputError("two outputs are asked to go to the same file")
     loaded = read_model(model)
     arrays = load_inputs(loaded.graph, inputs)
     if len(outputs) != len(loaded.graph.outputs):
-        raise InputError(f"the model has {len(loaded.graph.outputs)} outputs, but {len(outputs)} files are given")
+        raise InputError(
+            f"the model has {counted(len(loaded.graph.outputs), 'output')}, but {counted(len(outputs), 'file')} "
+            f"{'is' if len(outputs) == 1 else 'are'} given"
+        )
     done = run_in_tflm(loaded.original, [arrays])
     results = output_arrays(loaded.graph, done.outputs[0])
     save_together([NewFile(p, array_bytes(a), force) for p, a in zip(outputs, results, strict=True)], input_path=model)

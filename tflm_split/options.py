@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -68,6 +69,15 @@ def _rows_of_call(name: str, value: Any) -> int:
     return int(value)
 
 
+def _inputs(name: str, value: Any) -> int | str:
+    """A number of inputs, or the path of a .npz file with some."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:
+        return int(value)
+    if isinstance(value, (str, os.PathLike)) and str(value).endswith(".npz"):
+        return str(value)
+    raise InputError(f"{name} is {value!r}, needs a whole number from 1 on, or a .npz file with inputs")
+
+
 def _factor(name: str, value: Any) -> float:
     if not isinstance(value, Real) or not 1 <= float(value) < math.inf:
         raise InputError(f"{name} is {value!r}, needs a number from 1 on")
@@ -98,6 +108,7 @@ def _size_or_none(name: str, value: Any) -> int | None:
     return None if value is None else parse_bytes(value)
 
 
+INPUTS = Kind("1 or more, or FILE.npz", _inputs, int, "NUMBER|FILE")
 FLAG = Kind("", _yes_or_no)
 ROWS_OF_CALL = Kind("rows of a call, 1 if none are named", _rows_of_call, int, "[=ROWS]", bare="1")
 SIZE = Kind(SIZE_HELP, _size_or_none, metavar="SIZE")
@@ -170,7 +181,14 @@ class Options:
             default_text="yes",
         ),
     )  # fmt: skip
-    inputs: int = _option(8, About(_whole_from(1), "On how many inputs to verify."))
+    inputs: int | str = _option(
+        8,
+        About(
+            INPUTS,
+            "On how many inputs to verify, or a .npz file with your own: an array per input, [samples, ...], called as the "
+            "input or by its position.",
+        ),
+    )
     seed: int = _option(0, About(_whole_from(0), "What those inputs are made from: same seed, same inputs."))
     effort: int = _option(
         DEFAULT_EFFORT,
@@ -255,7 +273,7 @@ class FrontWords(TypedDict, total=False):
     stream_input: int | bool
     uint8_pixels: bool
     verify: bool
-    inputs: int
+    inputs: int | os.PathLike[str] | str
     seed: int
     effort: int | str | None
     board: str | None

@@ -1,6 +1,6 @@
 """The whole compiler on one page: a `.tflite` goes in, a `.tflite` that needs less memory and its record come out.
 
-    read -> rewrite -> split -> search -> lower -> verify -> report
+    read -> run in TFLM -> rewrite -> split -> search -> lower -> verify -> report
 
 Each stage is a call below, and has a folder of its own.
 """
@@ -17,6 +17,7 @@ from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import Lowered, lower
 from tflm_split.options import DEFAULTS, Options
 from tflm_split.plan.progress import Progress, Teller, quiet
+from tflm_split.report.arrays import inputs_of
 from tflm_split.report.footprint import check_planned_head, footprint, reason_to_keep_original
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.result import Result, front
@@ -26,9 +27,11 @@ from tflm_split.search.candidates import Found, best_plan, check_streamable, par
 from tflm_split.search.decision import Decision
 from tflm_split.search.decision_file import SavedDecision, fingerprint
 from tflm_split.search.evaluate import Evaluator
+from tflm_split.search.inside import compared_inside
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.calls import ONE_CALL, Calls
 from tflm_split.verify.compare import Comparison
+from tflm_split.verify.evidence import Evidence, gather
 from tflm_split.verify.verification import check_own_memory, verify
 
 Source = os.PathLike[str] | str | bytes
@@ -83,18 +86,24 @@ class _Job:
     evaluator: Evaluator
     options: Options
     teller: Teller
+    evidence: Evidence | None
+    """The original's run in TFLM; None without verification."""
 
 
 def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     teller = Teller(progress)
     teller.at("read", 0)
     model = read_model(source)
+    evidence = None
+    if options.verify:
+        teller.at("run the original", 0)
+        evidence = gather(model, inputs_of(model.graph, options.inputs, options.seed), teller.tick)
     teller.at("split", 0)
     graph, changes, stream = _rewritten(model.graph, options)
     path = None if isinstance(source, (bytes, bytearray, memoryview)) else Path(source)
     evaluator = Evaluator(graph, options.board)
     check_streamable(evaluator)
-    return _Job(model, path, changes, stream, evaluator, options, teller)
+    return _Job(model, path, changes, stream, evaluator, options, teller, evidence)
 
 
 def _rewritten(graph: Graph, options: Options) -> tuple[Graph, tuple[InterfaceChange, ...], StreamedInput | None]:
@@ -151,10 +160,13 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     """The lowered model, verified and reported. The original where splitting gains nothing, or nothing can be split."""
     lowered = result.lowered if result else None
     optimized = lowered.model if lowered else job.model
-    comparison = _verified(job, optimized) if job.options.verify else None
+    comparison = _verified(job, job.evidence, optimized) if job.evidence else None
     before = footprint(job.model, comparison.original_run if comparison else None)
     after = footprint(optimized, comparison.optimized_run if comparison else None) if lowered else before
     check_planned_head(optimized, after)
+    inside = None
+    if lowered and job.evidence and job.evidence.distinct_outputs == 1 < len(job.evidence.inputs):
+        inside = compared_inside(job.model, job.evidence, job.options, job.teller)
     kept_original = reason_to_keep_original(before, after if lowered else None)
     if kept_original:
         lowered, after = None, before
@@ -170,20 +182,20 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
         stream,
         kept_original,
         job.options,
+        inside,
     )
     model = lowered.model if lowered else job.model
     plan, decision = (lowered.plan, result.decision) if lowered and result else (None, _saved(job, None))
     return Result(model.original, make_record(outcome), changes, plan, job.path, decision)
 
 
-def _verified(job: _Job, optimized: Model) -> Comparison:
-    inputs, seed = job.options.inputs, job.options.seed
+def _verified(job: _Job, evidence: Evidence, optimized: Model) -> Comparison:
     job.teller.at("verify", 0, 1)
     stream = job.stream
     calls = Calls(stream.position, stream.calls, stream.flip) if stream else ONE_CALL
-    comparison = verify(job.model, optimized, inputs, seed, job.teller.tick, calls)
+    comparison = verify(job.model, optimized, evidence, job.teller.tick, calls)
     job.teller.at("verify", 1, 1)
     if not comparison.bit_exact:
-        check_own_memory(job.model, inputs, seed)
+        check_own_memory(job.model, evidence.inputs)
         raise VerificationError(f"the optimised model differs from the original: {comparison.first_difference}")
     return comparison

@@ -15,7 +15,7 @@ from tflm_split.report.footprint import footprint
 from tflm_split.report.record import SCHEMA, model_identity
 from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.search.base import rewritten_split
-from tflm_split.sizes import format_bytes
+from tflm_split.sizes import counted, format_bytes
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 
@@ -37,6 +37,8 @@ def inspect_model(
         "model": model_identity(model),
         "inputs": [_interface(graph, t) for t in graph.inputs],
         "outputs": [_interface(graph, t) for t in graph.outputs],
+        "signatures": model.signature_count,
+        "subgraph_live_peak_bytes": [live_peak_bytes(g) for g in (graph, *model.other_graphs)],
         "live_peak_bytes": live_peak_bytes(graph),
         "predicted_head_bytes": memory.planned_head_bytes,
         "predicted_arm32_arena_bytes": memory.predicted_arm32.arena_bytes,
@@ -55,7 +57,9 @@ def _interface(graph: Graph, tensor: int) -> dict[str, Any]:
 
 def inspection_text(record: Mapping[str, Any], operators: Sequence[OperatorRow]) -> str:
     """The memory, then a line per operator with the tightest marked, then the axes if asked for. Ends in a newline."""
-    stock = sum(1 for row in operators if row.treatment == "stock")
+    stock = {k for row in operators if row.treatment == "stock" for k in row.source}
+    split = {k for row in operators if row.treatment != "stock" for k in row.source} - stock
+    gone = record["model"]["ops"] - len(split) - len(stock)
     lines = [
         f"{record['model']['name']}: {format_bytes(record['model']['file_bytes'])}, {record['model']['ops']} operators, "
         f"{record['model']['macs']:,} MACs",
@@ -63,13 +67,33 @@ def inspection_text(record: Mapping[str, Any], operators: Sequence[OperatorRow])
         f"In stock TFLM: a head of {format_bytes(record['predicted_head_bytes'])}, of which "
         f"{format_bytes(record['live_peak_bytes'])} are live at the worst operator; on a Cortex-M an arena of "
         f"{format_bytes(record[BUDGET_KEY])} must be set aside (predicted).",
-        f"{len(operators) - stock} of {len(operators)} operators can be split, {stock} stay stock.",
+        f"{len(split)} of {counted(record['model']['ops'], 'operator')} can be split, {len(stock)} "
+        f"{'stays' if len(stock) == 1 else 'stay'} stock{f', {gone} do nothing at run time' if gone else ''}.",
+        *_subgraph_lines(record),
         "",
         format_table(operators),
     ]
     if record.get("axes"):
         lines += ["", axes_text(record["axes"]).rstrip("\n")]
     return "\n".join(lines) + "\n"
+
+
+def _subgraph_lines(record: Mapping[str, Any]) -> list[str]:
+    """What there is besides the one graph that TFLM runs."""
+    peaks, signatures = record["subgraph_live_peak_bytes"], record["signatures"]
+    lines = []
+    if len(peaks) > 1:
+        worst = peaks.index(max(peaks))
+        where = "the main one" if worst == 0 else f"subgraph {worst}"
+        lines.append(
+            f"{len(peaks)} subgraphs; most is live in {where}, {format_bytes(peaks[worst])}. Only the main one is split; the "
+            "others run when an operator of it calls them."
+        )
+    if signatures > 1:
+        lines.append(
+            f"{signatures} signatures; TFLM runs the main subgraph alone, so convert the one you need by itself."
+        )
+    return lines
 
 
 def _line(tensor: Mapping[str, Any]) -> str:

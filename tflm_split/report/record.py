@@ -20,6 +20,7 @@ from tflm_split.lower.assemble import Lowered
 from tflm_split.lower.compile import Plan
 from tflm_split.options import Options
 from tflm_split.program.sizes import program_bytes_without_constants
+from tflm_split.report.advice import advice
 from tflm_split.report.bottleneck import Bottleneck, model_bottleneck, plan_bottleneck
 from tflm_split.report.footprint import Footprint
 from tflm_split.report.record_types import (
@@ -40,6 +41,7 @@ from tflm_split.report.record_types import (
 from tflm_split.report.stream import stream_record
 from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.rewrite.stream_input import StreamedInput
+from tflm_split.search.inside import Inside
 from tflm_split.split.regions import Split
 from tflm_split.verify.compare import Comparison
 
@@ -70,6 +72,7 @@ class Outcome:
     stream: StreamedInput | None
     kept_original: str | None
     options: Options
+    inside: Inside | None = None
 
     @property
     def plan(self) -> Plan | None:
@@ -101,7 +104,7 @@ def make_record(outcome: Outcome) -> Record:
         "original": {"live_peak_bytes": live_peak_bytes(graph), **before},
         "optimized": _optimized(outcome, after),
         "latency": _latency(outcome),
-        "verified": _verified(outcome.comparison),
+        "verified": _verified(outcome.comparison, outcome.inside),
         "goal": _goal(outcome.options.max_arena_bytes, after[BUDGET_KEY]),
         "refusals": _refusals(outcome.plan.split if outcome.plan else outcome.first_split),
         "bottleneck": _bottleneck(tightest),
@@ -234,13 +237,14 @@ def plan_macs(plan: Plan) -> int:
     return total
 
 
-def _verified(comparison: Comparison | None) -> Verified | None:
+def _verified(comparison: Comparison | None, inside: Inside | None) -> Verified | None:
     if comparison is None:
         return None
     return {
         "inputs": comparison.inputs,
         "bit_exact": comparison.bit_exact,
         "distinct_outputs": len(set(comparison.original_run.outputs)),
+        "inside": {"tensor": inside.tensor, "distinct_values": inside.distinct_values} if inside else None,
     }
 
 
@@ -263,6 +267,7 @@ def _refusals(split: Split) -> list[RefusalRecord]:
                 "op": op.source[0] if op.source else k,
                 "kind": refusal.kind,
                 "reason": refusal.reason,
+                "advice": advice(op.kind, refusal.kind),
                 "operator": op.kind,
                 "label": split.graph.label(op),
             }

@@ -99,12 +99,22 @@ class Latency(TypedDict):
     stock_ops_not_counted: Annotated[int, Says("Operators whose instructions are left out.", "operators")]
 
 
+class InsideRecord(TypedDict):
+    """An activation that was compared because the outputs never change."""
+
+    tensor: Annotated[str, Says("Its name.")]
+    distinct_values: Annotated[int, Says("How many different values it took.", "values")]
+
+
 class Verified(TypedDict):
     """The result of running both files in TFLM."""
 
     inputs: Annotated[int, Says("How many inputs both ran on.", "inputs")]
     bit_exact: Annotated[bool, Says("Whether every output byte was equal.")]
     distinct_outputs: Annotated[int, Says("How many different outputs the original gave.", "outputs")]
+    inside: Annotated[
+        InsideRecord | None, Says("What was compared inside, in a plan of its own; null where the outputs differ.")
+    ]
 
 
 class Goal(TypedDict):
@@ -122,6 +132,7 @@ class RefusalRecord(TypedDict):
     op: Annotated[int, Says("Its position in the file, from 0.")]
     kind: Annotated[str, Says("Why, as a stable word for tools.")]
     reason: Annotated[str, Says("Why, as the end of a sentence.")]
+    advice: Annotated[str, Says("What can be done about it, or that nothing can.")]
     operator: Annotated[str, Says("What it is, such as CONV_2D.")]
     label: Annotated[str, Says("Its position, kind and output.")]
 

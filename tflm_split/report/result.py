@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tflm_split.errors import InputError
 from tflm_split.lower.compile import Plan
 from tflm_split.report.record_types import Record
 from tflm_split.report.summary import summary
@@ -36,7 +37,9 @@ class Result:
 
         An existing file, and the input above all, is replaced only with `force`.
         """
-        save(self.model, path, force=force, input_path=self.input_path)
+        if not isinstance(path, (str, os.PathLike)):
+            raise InputError(f"save takes a path, not {type(path).__name__}")
+        save(self.model, path, force=force, input_path=self.input_path, by="save(..., force=True)")
 
     def __str__(self) -> str:
         return summary(self.report)

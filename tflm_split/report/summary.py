@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,8 @@ _ALWAYS = (
 _WIDTH = 110
 _NAME_WIDTH = 40
 _REASONS_SHOWN = 5
+_FEW_OUTPUTS = 4
+"""At most one different output per so many inputs is a warning."""
 
 
 def summary(record: Record) -> str:
@@ -51,7 +54,11 @@ def _lines(record: Record) -> Iterator[str]:
     yield text_table(["bytes", "original", "optimised", "ratio"], rows).rstrip("\n")
     yield ""
     yield _verdict(record)
+    yield from _doubts(record)
     if optimized["regions"]:
+        gone = record["model"]["ops"] - optimized["split_ops"] - optimized["stock_ops"]
+        if gone:
+            yield f"{_count(gone, 'operator')} {'does' if gone == 1 else 'do'} nothing at run time: known before, or not needed."
         yield (
             f"{optimized['split_ops']} of {_count(record['model']['ops'], 'operator')} split into "
             f"{_count(optimized['steps'], 'step')} in {_count(optimized['regions'], 'region')}, programs of "
@@ -93,17 +100,44 @@ def _headline(record: Record) -> str:
 def _verdict(record: Record) -> str:
     verified = record["verified"]
     if verified is None:
-        return "Not verified in TFLM (asked not to)."
+        return "Not verified in TFLM (asked not to): nobody has compared outputs, nor seen that TFLM runs the model at all."
     return (
         f"Verified in TFLM {record['tflm_version']}: {_count(verified['inputs'], 'input')}, "
-        f"{verified['distinct_outputs']} different outputs, every byte equal."
+        f"{_count(verified['distinct_outputs'], 'different output')}, every byte equal."
     )
 
 
+def _doubts(record: Record) -> Iterator[str]:
+    """What the numbers above do not say."""
+    verified, unknown = record["verified"], _unknown_arena(record)
+    if verified and verified["inputs"] > 1 and verified["distinct_outputs"] <= verified["inputs"] // _FEW_OUTPUTS:
+        yield from _wrapped(
+            f"Warning: {_count(verified['inputs'], 'input')} gave only {_count(verified['distinct_outputs'], 'different output')}, "
+            "so equal bytes prove little; --inputs FILE.npz verifies on inputs of your own."
+        )
+    if verified and verified.get("inside"):
+        yield from _wrapped(
+            f"So {_short(verified['inside']['tensor'])} inside was compared, too, in a plan that gives it out: "
+            f"{_count(verified['inside']['distinct_values'], 'different value')}, every byte equal."
+        )
+    if unknown:
+        yield from _wrapped(
+            f"Warning: the arena of {', '.join(unknown)} is not known: in the predictions "
+            f"{'they count' if len(unknown) > 1 else 'it counts'} as if nothing were kept there, so set aside more."
+        )
+
+
+def _unknown_arena(record: Record) -> list[str]:
+    kinds = [kind.removeprefix("CUSTOM:") for kind in record["optimized"]["prediction_unknown"]]
+    return ["other subgraphs" if kind == "subgraphs" else kind for kind in kinds]
+
+
 def _refusals(record: Record) -> Iterator[str]:
-    reasons = Counter(f"{r['operator']}: {r['reason']}" for r in record["refusals"])
-    for reason, count in reasons.most_common(_REASONS_SHOWN):
-        yield f"  {count} x {reason}"
+    reasons = Counter((f"{r['operator']}: {r['reason']}", r["advice"]) for r in record["refusals"])
+    for (reason, advice), count in reasons.most_common(_REASONS_SHOWN):
+        yield from textwrap.wrap(
+            f"{count} x {reason} ({advice})", _WIDTH, initial_indent="  ", subsequent_indent="      "
+        )
     if len(reasons) > _REASONS_SHOWN:
         yield f"  and {len(reasons) - _REASONS_SHOWN} more reasons, in the JSON record"
 
@@ -122,6 +156,8 @@ def packing_sentence(packing: Mapping[str, Any]) -> str:
 def bottleneck_sentence(bottleneck: Mapping[str, Any]) -> str:
     """At which step is memory tightest, and what fills it?"""
     largest = bottleneck["live"][:2]
+    if not largest:
+        return "No step keeps anything in memory."
     what = " and ".join(
         f"{_count(r['pieces'], 'piece')} of {_short(r['tensor'])} ({format_bytes(r['bytes'])})" for r in largest
     )
@@ -155,7 +191,7 @@ def next_steps(record: Record, output: Path | None) -> str:
         return f"Written: {output}."
     return (
         f"Written: {output}. In the firmware:\n"
-        f"  xxd -i {output} > model_data.cc     # alignas(16) in front of the array\n"
+        f"  xxd -i {shlex.quote(str(output))} > model_data.cc     # alignas(16) in front of the array\n"
         '  resolver.AddCustom("TFLM_SPLIT", tflm_split::Register_TFLM_SPLIT());\n'
         f"  a tensor arena of {record['optimized'][BUDGET_KEY]:,} bytes with the reference kernels"
     )

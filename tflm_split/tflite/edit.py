@@ -63,7 +63,8 @@ class Edit:
     `offsets`: tensor -> byte offset in the arena's head, in place of the file's offline plan. TFLM places the tensors that
     are left out. With None the file's plan stays, if operators and tensors do.
 
-    `constants`: tensor -> its bytes. An activation becomes a constant.
+    `constants`: tensor -> its bytes. An activation becomes a constant. `shown`: tensors that the graph gives out besides
+    its outputs.
     """
 
     operators: tuple[NewOperator, ...] | None = None
@@ -71,4 +72,5 @@ class Edit:
     interface: Interface | None = None
     offsets: Mapping[int, int] | None = None
     constants: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    shown: tuple[int, ...] = ()
     drop_unused_tensors: bool = True

@@ -12,6 +12,8 @@ from pathlib import Path
 from tflm_split.errors import InputError
 
 AnyPath = os.PathLike[str] | str
+COMMAND = "--force"
+"""How a user of the command line says that a file may be replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +25,20 @@ class NewFile:
     force: bool = False
 
 
-def save(data: bytes, path: AnyPath, *, force: bool = False, input_path: AnyPath | None = None) -> None:
+def save(
+    data: bytes, path: AnyPath, *, force: bool = False, input_path: AnyPath | None = None, by: str = COMMAND
+) -> None:
     """Write `data` to `path` in one step: a temporary file beside it, flushed to disk, then renamed.
 
     Without `force` it refuses to replace an existing file, or `input_path` under whatever name. It also refuses a
-    directory, a missing parent, missing rights and a full disk. Each refusal is an InputError of one sentence. Whatever
+    directory, a missing parent, missing rights and a full disk; `by` is what a refusal tells people to use instead.
+    Each refusal is an InputError of one sentence. Whatever
     fails, the old file survives and no temporary file is left. A symbolic link is followed: its target is replaced.
     """
-    save_together([NewFile(Path(path), data, force)], input_path=input_path)
+    save_together([NewFile(Path(path), data, force)], input_path=input_path, by=by)
 
 
-def save_together(files: Sequence[NewFile], *, input_path: AnyPath | None = None) -> None:
+def save_together(files: Sequence[NewFile], *, input_path: AnyPath | None = None, by: str = COMMAND) -> None:
     """`save` for several files: all are complete on disk before the first old file is replaced. Raises InputError."""
     written: list[tuple[str, Path, Path]] = []
     targets: set[str] = set()
@@ -43,7 +48,7 @@ def save_together(files: Sequence[NewFile], *, input_path: AnyPath | None = None
                 if (real := os.path.realpath(file.path)) in targets:
                     raise InputError(f"{file.path}: is to hold two results at once")
                 targets.add(real)
-                _check_target(file.path, file.force, None if input_path is None else Path(input_path))
+                _check_target(file.path, file.force, None if input_path is None else Path(input_path), by)
                 target = Path(os.path.realpath(file.path))
                 written.append((_write_beside(target, file.data), target, file.path))
         for temporary, target, path in written:
@@ -77,7 +82,7 @@ def _refusing(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be written: {reason or error}") from error
 
 
-def _check_target(target: Path, force: bool, input_path: Path | None) -> None:
+def _check_target(target: Path, force: bool, input_path: Path | None, by: str = COMMAND) -> None:
     if target.is_dir():
         raise InputError(f"{target}: is a directory")
     if not target.exists():
@@ -89,8 +94,8 @@ def _check_target(target: Path, force: bool, input_path: Path | None) -> None:
             raise InputError(f"{target}: is write-protected")
         return
     if input_path is not None and input_path.exists() and os.path.samefile(target, input_path):
-        raise InputError(f"{target}: is the input file itself; use --force to overwrite it")
-    raise InputError(f"{target}: exists already; use --force to overwrite it")
+        raise InputError(f"{target}: is the input file itself; use {by} to overwrite it")
+    raise InputError(f"{target}: exists already; use {by} to overwrite it")
 
 
 def _write_beside(target: Path, data: bytes) -> str:

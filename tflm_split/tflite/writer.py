@@ -46,6 +46,9 @@ def write_model(model: Model, edit: Edit) -> Model:
         _set_operators(tree, edit.operators)
     if edit.interface is not None:
         _set_interface(tree, edit.interface)
+    if edit.shown:
+        _check_tensors(main, edit.shown, "the edit's shown outputs")
+        main.outputs = np.array([*main.outputs, *edit.shown], np.int32)
     _place(tree, edit, tensors_before=len(model.graph.tensors))
     data = schema.pack(tree, size_hint_bytes=len(model.original) + 65_536)
     return _read_back(model.name, _with_archive_of(model.original, data))

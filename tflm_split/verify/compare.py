@@ -17,7 +17,7 @@ from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Model, Operator, Tensor
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.verify.calls import ONE_CALL, Calls, in_calls
-from tflm_split.verify.tflm import DEFAULT_TIMEOUT_S, TflmRun, run_both_in_tflm
+from tflm_split.verify.tflm import DEFAULT_TIMEOUT_S, TflmRun, run_both_in_tflm, run_second_in_tflm
 
 Array = NDArray[Any]
 
@@ -52,7 +52,7 @@ def test_inputs(graph: Graph, count: int, seed: int) -> list[tuple[Array, ...]]:
     """
     rng = np.random.default_rng(seed)
     tensors = [graph.tensors[t] for t in graph.inputs]
-    ranges = [_value_range(graph, t) for t in tensors]
+    ranges = [value_range(graph, t) for t in tensors]
     return [
         tuple(_values(rng, t, lo, hi, smooth=k % 2 == 1) for t, (lo, hi) in zip(tensors, ranges, strict=True))
         for k in range(count)
@@ -80,7 +80,7 @@ def _values(rng: np.random.Generator, tensor: Tensor, lo: float, hi: float, smoo
     return values.astype(kind) if tensor.dtype == "FLOAT32" else np.round(values).astype(kind)
 
 
-def _value_range(graph: Graph, tensor: Tensor) -> tuple[float, float]:
+def value_range(graph: Graph, tensor: Tensor) -> tuple[float, float]:
     """The smallest and largest value to give an input."""
     if tensor.dtype not in NUMPY_DTYPES:
         raise InputError(f"input {tensor.name!r} is {tensor.dtype}, which TFLM's interpreter does not take")
@@ -149,8 +149,11 @@ def compare(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     tick: Tick = no_tick,
     calls: Calls = ONE_CALL,
+    original_run: TflmRun | None = None,
 ) -> Comparison:
     """Run both models on `inputs` (the original's) and compare every output, byte for byte.
+
+    With `original_run`, the original ran on them before, and only the other one runs.
 
     Where the original has a float input or output and the optimised model a quantised one, inputs are quantised and
     outputs dequantised as TFLM's QUANTIZE and DEQUANTIZE do it. Inputs run in sequence on one interpreter each, all of
@@ -161,16 +164,21 @@ def compare(
     input_pairs = _interface(first, first.inputs, second, second.inputs, "input", calls)
     output_pairs = _interface(first, first.outputs, second, second.outputs, "output")
     converted = [tuple(_to_optimized(a, *pair) for a, pair in zip(entry, input_pairs, strict=True)) for entry in inputs]
-    runs = run_both_in_tflm(
-        original.original,
-        inputs,
-        optimized.original,
-        [call for entry in converted for call in in_calls(entry, [pair[1] for pair in input_pairs], calls)],
-        repeats=repeats,
-        timeout_s=timeout_s,
-        tick=tick,
-        calls=calls,
-    )
+    in_turn = [call for entry in converted for call in in_calls(entry, [pair[1] for pair in input_pairs], calls)]
+    if original_run is not None:
+        second_run = run_second_in_tflm(optimized.original, in_turn, timeout_s=timeout_s, tick=tick, calls=calls)
+        runs = (original_run, second_run)
+    else:
+        runs = run_both_in_tflm(
+            original.original,
+            inputs,
+            optimized.original,
+            in_turn,
+            repeats=repeats,
+            timeout_s=timeout_s,
+            tick=tick,
+            calls=calls,
+        )
     difference = _first_difference(*runs, output_pairs)
     return Comparison(len(inputs), difference is None, difference, *runs)
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from tflm_split.errors import ModelError, TflmError, ToolError, UnrunnableError
+from tflm_split.errors import InputError, ModelError, TflmError, ToolError, UnrunnableError
 from tflm_split.ir.printable import printable
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.tflite import schema
@@ -93,6 +93,9 @@ def interpreter(model: bytes, arena_size: int | None = None) -> Any:
     a missing or unknown wheel or host library, ModelError for bytes that are not a model, TflmError when TFLM refuses
     it. A model that crashes TFLM takes this process with it: use `run_in_tflm` for files that are not trusted.
     """
+    if not isinstance(model, (bytes, bytearray, memoryview)):
+        hint = "; pass its .model" if hasattr(model, "model") else "; pass the file's bytes"
+        raise InputError(f"interpreter takes a model's bytes, not {type(model).__name__}{hint}")
     tflm_version()
     try:
         runtime = importlib.import_module("tflite_micro").runtime
@@ -170,7 +173,7 @@ def run_in_tflm(
 
     The interpreter is not reset in between, so a model with state sees the inputs as a sequence. A streamed model takes
     `calls.count` entries of `inputs` for each inference; behind the first one, another is broken off and reset. Raises
-    TflmError with TFLM's last message when TFLM refuses the model, crashes, takes longer than `timeout_s` seconds in all,
+    TflmError with TFLM's messages when TFLM refuses the model, crashes, takes longer than `timeout_s` seconds in all,
     or more address space than `memory_bytes` (on platforms that can limit it; enough for any model that is not hostile
     unless given); ToolError for a missing or unknown wheel or host library.
     """
@@ -238,6 +241,17 @@ def run_both_in_tflm(
     return runs[0], runs[1]
 
 
+def run_second_in_tflm(
+    model: bytes, inputs: Sequence[Inputs], *, timeout_s: float, tick: Tick = no_tick, calls: Calls = ONE_CALL
+) -> TflmRun:
+    """`run_in_tflm` for the optimised model alone; a TflmError says that it is this one that failed."""
+    (job,) = side_by_side([partial(run_in_tflm, model, inputs, timeout_s=timeout_s, calls=calls)], tick)
+    try:
+        return job.result()
+    except TflmError as error:
+        raise TflmError(f"the optimised model: {error}") from None
+
+
 def side_by_side(jobs: Sequence[Callable[[], TflmRun]], tick: Tick = no_tick) -> list[Future[TflmRun]]:
     """All `jobs`, done or failed; `tick` is called every `TICK_S` seconds meanwhile."""
     with ThreadPoolExecutor(max_workers=len(jobs)) as pool:
@@ -292,8 +306,20 @@ def _phase(folder: Path) -> str:
     return phase.read_text() if phase.exists() else "starting"
 
 
+_NOISE = ("RecordingMicroAllocator", "Failed to get registration from op code", "failed to prepare with status")
+"""What TFLM prints besides the reason: its report, and what follows from a reason that it gave before."""
+_MESSAGES = 2
+"""So many of TFLM's messages are passed on. The first one has the reason, later ones say where it was."""
+
+
 def _sentence(message: str, stderr: str) -> str:
-    """`message`, with what TFLM_SPLIT said is wrong, or else the last thing TFLM printed."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip() and "RecordingMicroAllocator" not in line]
-    told = [line for line in lines if line.startswith("TFLM_SPLIT: ")] or lines
-    return f"{message}; its last message: {printable(told[-1])}" if told else message
+    """`message`, with what TFLM_SPLIT said is wrong, or else the first things that TFLM printed."""
+    lines = list(dict.fromkeys(line.strip() for line in stderr.splitlines() if line.strip()))
+    ours = [line for line in lines if line.startswith("TFLM_SPLIT: ")]
+    reasons = [line for line in lines if not any(noise in line for noise in _NOISE)]
+    told = ours[-1:] or reasons[:_MESSAGES] or [line for line in lines if _NOISE[0] not in line][-1:]
+    where = [line for line in lines if "failed to prepare" in line or "failed to invoke" in line]
+    told += [line for line in where[:1] if line not in told and not ours]
+    if not told:
+        return message
+    return f"{message}; it said: {'; '.join(printable(line).rstrip('.') for line in told)}"

@@ -1,0 +1,99 @@
+"""Does every network come out with the same bytes? Random networks, split with random options, compared in TFLM.
+
+`python scripts/fuzz_networks.py [--first 0] [--count 1000] [--keep FOLDER]` makes the networks of `tests/odd_networks.py`: what
+stays stock stands anywhere between what is split. Each is optimised with options drawn from its number, and run in TFLM beside
+its original. Prints how many there were of each outcome, and every network that ended in anything but equal bytes or a refusal;
+leaves with 1 if there was one. `--keep` writes those models into a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from odd_networks import odd_network  # noqa: E402  # of tests/, which is no package
+from tflm_server import TflmServer  # noqa: E402
+
+import tflm_split  # noqa: E402
+from tflm_split.errors import InputError  # noqa: E402
+from tflm_split.tflite.reader import read_model  # noqa: E402
+from tflm_split.verify.compare import test_inputs as made_inputs  # noqa: E402
+
+INPUTS = 3
+
+
+def options_of(number: int) -> dict[str, Any]:
+    """The options for a network: little effort, and any of the axes and limits."""
+    random = Random(number + 1_000_000)
+    options: dict[str, Any] = {"effort": random.choice((0, 20, 100)), "verify": False}
+    if random.random() < 0.4:
+        options["axes"] = random.choice(("rows", "channels", "rows,channels"))
+    if random.random() < 0.4:
+        options["max_slowdown"] = random.choice((1.0, 1.3, 2.0, 4.0))
+    if random.random() < 0.2:
+        options["max_arena"] = random.choice(("1K", "4K", "1M"))
+    return options
+
+
+def judged(number: int, server: TflmServer) -> str:
+    """The outcome for one network, in a word. Raises AssertionError when bytes differ, and whatever else goes wrong."""
+    model = odd_network(number)
+    try:
+        graph = read_model(model).graph
+        inputs = made_inputs(graph, INPUTS, number)
+        expected = server.run(model, inputs).outputs
+    except (RuntimeError, InputError) as error:
+        return f"TFLM does not run it ({str(error)[:60]})"
+    result = tflm_split.optimize(model, **options_of(number))
+    if result.report["kept_original"]:
+        return "kept"
+    found = server.run(result.model, inputs)
+    if found.outputs != expected:
+        raise AssertionError("the bytes differ")
+    if found.measured_head_bytes != result.report["optimized"]["planned_head_bytes"]:
+        raise AssertionError(f"a head of {found.measured_head_bytes} bytes, planned another")
+    stock = bool(result.report["optimized"]["stock_ops"])
+    return "split in part" if stock else "split"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Split random networks, and compare them with their originals in TFLM."
+    )
+    parser.add_argument("--first", type=int, default=0, metavar="NUMBER")
+    parser.add_argument("--count", type=int, default=1000, metavar="NUMBER")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
+    arguments = parser.parse_args()
+    outcomes: Counter[str] = Counter()
+    failed: list[int] = []
+    server = TflmServer()
+    start = time.process_time()
+    for number in range(arguments.first, arguments.first + arguments.count):
+        try:
+            outcomes[judged(number, server)] += 1
+        except Exception as error:
+            failed.append(number)
+            print(f"{number}: {type(error).__name__}: {error}", flush=True)
+            if len(failed) < 5:
+                traceback.print_exc()
+            if arguments.keep:
+                arguments.keep.mkdir(parents=True, exist_ok=True)
+                (arguments.keep / f"{number}.tflite").write_bytes(odd_network(number))
+    server.close()
+    for outcome, count in outcomes.most_common():
+        print(f"{count:6,}  {outcome}")
+    print(f"{len(failed):6,}  failed: {failed}; {time.process_time() - start:.0f} s of one core")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""What does the original do in TFLM, and on which inputs can that be compared?
+
+The original runs before anything is searched, so that a model that TFLM does not run is refused at once. Where all inputs
+give the same output, equality would prove little: others are tried until outputs differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tflm_split.analysis.liveness import activation_bytes
+from tflm_split.errors import InputError, TflmError, UnrunnableError
+from tflm_split.ir.graph import Graph, Model
+from tflm_split.plan.progress import Tick, no_tick
+from tflm_split.verify.compare import test_inputs
+from tflm_split.verify.other_inputs import ROUNDS, other_inputs
+from tflm_split.verify.tflm import TflmRun, run_in_tflm, side_by_side
+from tflm_split.verify.unrunnable import advice, surely_unrunnable
+
+MAX_INPUT_BYTES = 1 << 30
+"""All test inputs of a verification together; they are handed over on disk."""
+
+Inputs = Sequence[tuple[NDArray[Any], ...]]
+"""Per invocation: one array per input of the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Inputs are to be made: `count` of them, from `seed`."""
+
+    count: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Inputs, and the original's run on them."""
+
+    inputs: Inputs = field(repr=False)
+    run: TflmRun = field(repr=False)
+
+    @property
+    def distinct_outputs(self) -> int:
+        """How many different outputs there are."""
+        return len(set(self.run.outputs))
+
+
+def gather(model: Model, wanted: Made | Inputs, tick: Tick = no_tick) -> Evidence:
+    """The original's run on the inputs that are wanted; `tick` is called while TFLM runs.
+
+    Made inputs that all give the same output are followed by others, as long as that lasts. Raises UnrunnableError when
+    TFLM cannot run the model, InputError when the inputs are too many or too large.
+    """
+    if (reason := surely_unrunnable(model)) is not None:
+        raise UnrunnableError(f"the original model: {reason}")
+    inputs = _made(model.graph, wanted) if isinstance(wanted, Made) else list(wanted)
+    evidence = Evidence(inputs, _run(model, inputs, tick))
+    if not isinstance(wanted, Made) or wanted.count < 2 or not model.graph.inputs:
+        return evidence
+    for number in range(ROUNDS):
+        if evidence.distinct_outputs > 1:
+            break
+        others = other_inputs(model.graph, number, wanted.count, wanted.seed)
+        tried = _run(model, others, tick)
+        fresh = {
+            outputs: k for k, outputs in reversed(list(enumerate(tried.outputs))) if outputs != evidence.run.outputs[0]
+        }
+        if fresh:
+            inputs = [*inputs, *(others[k] for k in sorted(fresh.values()))]
+            evidence = Evidence(inputs, _run(model, inputs, tick))
+    return evidence
+
+
+def _made(graph: Graph, wanted: Made) -> Inputs:
+    input_bytes = sum(activation_bytes(graph.tensors[t]) for t in graph.inputs)
+    if input_bytes * wanted.count > MAX_INPUT_BYTES:
+        raise InputError(
+            f"one input of the model has {input_bytes:,} bytes: verifying on {wanted.count} would take more than "
+            f"{MAX_INPUT_BYTES:,}; take fewer with --inputs, or --no-verify"
+        )
+    return test_inputs(graph, wanted.count, wanted.seed)
+
+
+def _run(model: Model, inputs: Inputs, tick: Tick) -> TflmRun:
+    try:
+        (run,) = side_by_side([lambda: run_in_tflm(model.original, inputs)], tick)
+        return run.result()
+    except TflmError as error:
+        raise UnrunnableError(f"the original model: {error}; {advice(model, str(error))}") from None
