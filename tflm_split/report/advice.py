@@ -46,6 +46,8 @@ BY_KIND: Mapping[str, str] = MappingProxyType(
         "rows": "nothing can be done about it alone: its neighbours are cut along other rows",
         "shape": "use fewer rows or columns: a larger stride in the layer before",
         "size": "make its tensors smaller: a larger stride or fewer samples",
+        "state": _NOTHING,
+        "stream": "read the streamed input by layers that need few of its rows at a time",
         "variable": "freeze the variables before converting",
     }
 )
