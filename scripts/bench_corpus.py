@@ -1,9 +1,10 @@
 """What becomes of every real model? Writes RESULTS.md.
 
 `python scripts/bench_corpus.py [file.tflite ...] [--output RESULTS.md] [--json FILE]`; without files, all of the corpus of
-real models at `../shared/corpus/models`. Every model is optimised and verified: original and result run in TFLM on the same
-inputs, and every output byte must agree. A model that TFLM does not run, or that cannot be read, has a line that says so.
-`--records FILE` takes what `bench_memory.py --json FILE` measured instead of measuring it again.
+real models at `../shared/corpus/models`, and then the cases after public reports at `../shared/cases`. Every model is
+optimised and verified: original and result run in TFLM on the same inputs, and every output byte must agree. A model that
+TFLM does not run, or that cannot be read, has a line that says so. `--records FILE` takes what `bench_memory.py --json FILE`
+measured instead of measuring it again.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ from tflm_split.analysis.macs import macs
 from tflm_split.errors import TflmSplitError, UnrunnableError
 from tflm_split.ir.graph import Graph
 from tflm_split.report.table import markdown_table
+from tflm_split.sizes import counted
 from tflm_split.tflite.reader import read_model
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT.parent / "shared" / "corpus" / "models"
+CASES = ROOT.parent / "shared" / "cases"
+TYPES = ("int8", "int16", "float32")
+REASONS_SHOWN = 25
 HEADER = (
     "model", "type", "bit-exact", "head", "head split", "arena", "arena split", "operators", "split", "stock",
     "MACs", "in regions",
@@ -86,13 +91,15 @@ def main() -> int:
         records = json.loads(arguments.records.read_text())
         known = {record["model"]["name"]: record for record in records if not record["int8_io"]}
     paths = arguments.models or sorted(FOLDER.glob("*.tflite"))
+    cases = [] if arguments.models else sorted(CASES.glob("*.tflite"))
     if not paths:
         print(f"no models: {FOLDER.name}/ is not beside the repository", file=sys.stderr)
         return 2
     rows = [result(path, known.get(path.stem)) for path in paths]
-    arguments.output.write_text(render(rows), encoding="utf-8")
+    of_cases = [result(path, known.get(path.stem)) for path in cases]
+    arguments.output.write_text(render(rows, of_cases), encoding="utf-8")
     if arguments.json:
-        arguments.json.write_text(json.dumps([row.record for row in rows], indent=1) + "\n")
+        arguments.json.write_text(json.dumps([row.record for row in (*rows, *of_cases)], indent=1) + "\n")
     return 0
 
 
@@ -126,24 +133,59 @@ def arithmetic_type(graph: Graph) -> str:
     return found.most_common(1)[0][0].lower() if found else "-"
 
 
-def render(rows: Sequence[Row]) -> str:
+def render(rows: Sequence[Row], cases: Sequence[Row] = ()) -> str:
     """The whole file."""
     done = [row for row in rows if row.record is not None]
     exact = sum(bool(row.record and row.record["verified"]["bit_exact"]) for row in done)
-    int8 = [row for row in rows if row.dtype == "int8"]
-    share = sum(row.region_macs for row in int8) / max(sum(row.macs for row in int8), 1)
     better = sum(_arena(row, "optimized") < _arena(row, "original") for row in done)
     worse = sum(_arena(row, "optimized") > _arena(row, "original") for row in done)
-    return "".join(
-        (
-            TOP,
-            markdown_table(HEADER, [row.cells() for row in rows]),
-            f"\n* {exact} of {len(rows)} models verified equal to their originals in every output byte.\n",
-            f"* {better} need a smaller arena than before, {worse} a larger one; a model that gains nothing is kept as "
-            "it was.\n",
-            f"* {100 * share:.1f}% of the multiply-accumulates of the {len(int8)} int8 models are inside regions.\n",
-        )
-    )
+    parts = [
+        TOP,
+        markdown_table(HEADER, [row.cells() for row in rows]),
+        f"\n* {exact} of {len(rows)} models verified equal to their originals in every output byte.\n",
+        f"* {better} need a smaller arena than before, {worse} a larger one; a model that gains nothing is kept as it was.\n",
+        *_shares(rows),
+    ]
+    if cases:
+        parts += [
+            "\n## Small models after public reports\n\n",
+            markdown_table(HEADER, [row.cells() for row in cases]),
+            "\n",
+        ]
+        parts += _shares(cases)
+    parts += ["\n## What stays stock, and why\n\n", _stock((*rows, *cases))]
+    return "".join(parts)
+
+
+def _shares(rows: Sequence[Row]) -> list[str]:
+    """Per type of activations: how much of the arithmetic is inside regions. Models that TFLM does not run are left out."""
+    lines = []
+    for dtype in TYPES:
+        of_type = [row for row in rows if row.dtype == dtype and row.record is not None]
+        total = sum(row.macs for row in of_type)
+        if total:
+            share = 100 * sum(row.region_macs for row in of_type) / total
+            lines.append(
+                f"* {share:.1f}% of the multiply-accumulates of the {counted(len(of_type), f'{dtype} model')} are inside regions.\n"
+            )
+    return lines
+
+
+def _stock(rows: Sequence[Row]) -> str:
+    """How many operators TFLM still runs, by reason, the most frequent first."""
+    found: Counter[tuple[str, str]] = Counter()
+    models: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        for refusal in row.record["refusals"] if row.record else ():
+            key = refusal["operator"], refusal["reason"]
+            found[key] += 1
+            models.setdefault(key, set()).add(row.name)
+    table = [
+        (f"{n}", kind, reason, f"{len(models[kind, reason])}") for (kind, reason), n in found.most_common(REASONS_SHOWN)
+    ]
+    text = markdown_table(("operators", "kind", "reason", "models"), table)
+    rest = sum(found.values()) - sum(int(row[0]) for row in table)
+    return text + (f"\n{counted(rest, 'more operator')} for rarer reasons.\n" if rest else "")
 
 
 def _arena(row: Row, part: str) -> int:
