@@ -54,6 +54,9 @@ def judged(number: int, server: TflmServer) -> str:
     except (RuntimeError, InputError) as error:
         return f"TFLM does not run it ({str(error)[:60]})"
     result = tflm_split.optimize(model, **options_of(number))
+    counts = result.report["optimized"]
+    if counts["split_ops"] + counts["stock_ops"] > result.report["model"]["ops"]:
+        raise AssertionError(f"counts {counts['split_ops']} and {counts['stock_ops']} operators")
     if result.report["kept_original"]:
         return "kept"
     found = server.run(result.model, inputs)
