@@ -14,7 +14,7 @@ from tiny_models import DTYPES, Op, T, build_model, single_op
 
 from tflm_split.rewrite.constant_values import constant_values
 from tflm_split.rewrite.fold_constants import MAX_NEW_BYTES, fold_constants
-from tflm_split.search.base import rewritten_split
+from tflm_split.search.base import known_values, rewritten_split
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs as inputs_for
@@ -117,6 +117,27 @@ NOT_IN_TFLM: list[tuple[Case, Any]] = [
 def test_kinds_that_only_tensorflow_lite_has(case: Case, values: Any) -> None:
     kind, inputs, outputs, options = case
     assert folded(single_op(kind, inputs, outputs, **options)) == (values.tobytes(),)
+
+
+def scaled(scale: float, *shape: int) -> T:
+    return known(RNG.integers(-128, 128, shape).astype(np.int8), "INT8", scale=scale, zero_point=0)
+
+
+CONV = {"padding": "SAME", "fused_activation_function": "RELU"}
+ARITHMETIC: list[Case] = [
+    ("ADD", [bytes_of(2, 3), bytes_of(2, 3)], T([2, 3], scale=0.09, zero_point=4), {}),
+    ("MUL", [bytes_of(2, 3), bytes_of(1, 3)], T([2, 3], scale=0.2, zero_point=-9), {}),
+    ("FULLY_CONNECTED", [bytes_of(2, 6), scaled(0.02, 4, 6)], T([2, 4], scale=0.1, zero_point=4), {}),
+    ("CONV_2D", [bytes_of(1, 4, 4, 2), scaled(0.02, 3, 3, 3, 2)], T([1, 4, 4, 3], scale=0.1), CONV),
+    ("SOFTMAX", [bytes_of(2, 6)], T([2, 6], scale=1 / 256, zero_point=-128), {"beta": 1.0}),
+]
+
+
+@pytest.mark.parametrize("case", ARITHMETIC, ids=lambda case: case[0])
+def test_arithmetic_of_int8_constants_has_the_bytes_that_tflm_computes(tflm: TflmServer, case: Case) -> None:
+    kind, inputs, outputs, options = case
+    graph = read_model(model := single_op(kind, inputs, outputs, **options)).graph
+    assert known_values(graph, graph.operators[0]) == tflm.run(model, [[]]).outputs[0]
 
 
 HUGE = known([2**31 - 1])

@@ -11,6 +11,7 @@ one that makes an output of the model, or a constant that is much larger than wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from tflm_split.ir.graph import ABSENT, Graph, Operator
@@ -22,12 +23,16 @@ MAX_GROWTH = 8
 """Beyond that, so many times larger than the constants it is made of."""
 
 
-def fold_constants(graph: Graph) -> Graph:
-    """`graph` with each operator gone whose results are known. The tensors that it made are constants now."""
+Values = Callable[[Graph, Operator], "tuple[bytes, ...] | None"]
+"""The bytes of every output of an operator; None when they are not known."""
+
+
+def fold_constants(graph: Graph, known: Values = constant_values) -> Graph:
+    """`graph` with each operator gone whose results are `known`. The tensors that it made are constants now."""
     kept: list[Operator] = []
     changed = False
     for op in graph.operators:
-        values = _folded(graph, op)
+        values = _folded(graph, op, known)
         if values is None:
             kept.append(_without_shape(graph, op))
             changed |= kept[-1] is not op
@@ -47,7 +52,7 @@ def _without_shape(graph: Graph, op: Operator) -> Operator:
     return replace(op, inputs=op.inputs[:1])
 
 
-def _folded(graph: Graph, op: Operator) -> tuple[bytes, ...] | None:
+def _folded(graph: Graph, op: Operator, known: Values) -> tuple[bytes, ...] | None:
     """The bytes of every output of `op`; None when they are not known, or should not become constants."""
     targets = [graph.tensors[t] for t in op.outputs]
     if not targets or any(t.index in graph.outputs or t.is_variable for t in targets):
@@ -55,7 +60,7 @@ def _folded(graph: Graph, op: Operator) -> tuple[bytes, ...] | None:
     read = sum(graph.tensors[t].bytes for t in op.inputs if t != ABSENT and graph.tensors[t].is_constant)
     if sum(t.bytes for t in targets) > max(MAX_NEW_BYTES, MAX_GROWTH * read):
         return None
-    values = constant_values(graph, op)
+    values = known(graph, op)
     if values is None:
         return None
     sizes = [len(value) for value in values]

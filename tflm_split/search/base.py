@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from tflm_split.errors import Refusal
-from tflm_split.ir.graph import Graph, Operator
-from tflm_split.rewrite.constant_values import FOLDABLE
+from tflm_split.ir.graph import ABSENT, Graph, Operator
+from tflm_split.rewrite.constant_values import FOLDABLE, constant_values
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_constants import fold_constants
 from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
 from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
 from tflm_split.split.regions import Split, SplitOptions, split_graph
+from tflm_split.verify.graph_oracle import run_graph_outputs
 
 
 def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
@@ -21,7 +23,7 @@ def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
     What does not depend on the model's inputs is computed. A PAD is folded into the convolution behind it. A chain of
     functions of one byte becomes one function. A fused operator that cannot be split is taken apart again.
     """
-    graph = drop_dead(fold_constants(graph), SPLITTERS.keys() | RESHAPES | FOLDABLE)
+    graph = drop_dead(fold_constants(graph, known_values), SPLITTERS.keys() | RESHAPES | FOLDABLE)
     refused: set[tuple[int, ...]] = set()
     while True:
         accept = partial(_can_be_split, frozenset(refused))
@@ -30,6 +32,21 @@ def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
         if not stuck:
             return split
         refused |= stuck
+
+
+def known_values(graph: Graph, op: Operator) -> tuple[bytes, ...] | None:
+    """What `op` makes, if it reads constants only: as `constant_values`, or of int8 as the graph oracle. None if not known."""
+    values = constant_values(graph, op)
+    operands = [graph.tensors[t] for t in op.inputs if t != ABSENT]
+    of_int8 = [graph.tensors[t].dtype for t in op.outputs] == ["INT8"]
+    if values is not None or not of_int8 or not operands or not all(t.is_constant for t in operands):
+        return values
+    alone = replace(graph, operators=(op,), inputs=(), outputs=op.outputs)
+    try:
+        (result,) = run_graph_outputs(alone, [])
+    except (Refusal, KeyError, IndexError, ValueError):
+        return None
+    return (result.tobytes(),)
 
 
 def _can_be_split(refused: frozenset[tuple[int, ...]], graph: Graph, op: Operator) -> bool:
