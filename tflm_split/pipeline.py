@@ -147,13 +147,16 @@ def _carried_out(job: _Job, saved: SavedDecision) -> _Lowered | None:
 
 
 def _fastest_that_fits(job: _Job, plans: Sequence[Found], max_arena_bytes: int) -> _Lowered | None:
-    """The first of `plans` (fastest first) that fits the device's memory. If none fits, the last, which comes nearest."""
-    result = None
+    """The first of `plans` (fastest first) that fits the device's memory. If none fits, the smallest."""
+    smallest: tuple[int, _Lowered] | None = None
     for found in plans:
         result = _lowered(job, found)
-        if footprint(result.lowered.model, None).predicted_arm32.minimum_arena_bytes <= max_arena_bytes:
+        arena_bytes = footprint(result.lowered.model, None).predicted_arm32.minimum_arena_bytes
+        if smallest is None or arena_bytes < smallest[0]:
+            smallest = arena_bytes, result
+        if arena_bytes <= max_arena_bytes:
             break
-    return result
+    return smallest[1] if smallest else None
 
 
 def _finish(job: _Job, result: _Lowered | None) -> Result:

@@ -8,7 +8,7 @@ The last three are expensive. So the effort goes to the schedules of the least l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tflm_split.analysis.latency import predict
@@ -16,6 +16,7 @@ from tflm_split.errors import InputError, Refusal
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
+from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORTS
 from tflm_split.plan.progress import Teller, Tick
 from tflm_split.schedule.polish import Polish
 from tflm_split.search.decision import Addresses, Decision
@@ -38,8 +39,10 @@ POLISH_PATIENCE = 3
 """Stop polishing after more than this many rounds in a row without progress."""
 EFFORT_PER_BEAM = 3000
 """The beam of the search gets one state wider for each of these units of effort."""
-SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2, 1.5)
-"""Where the user allows more slowdown than one of these, the search also runs with that tighter limit."""
+SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
+"""Where the user allows more slowdown than one of these, that tighter limit is tried, too."""
+SMALLER_EFFORTS = tuple(effort for effort in EFFORTS.values() if effort >= DEFAULT_EFFORT)
+"""Where the user allows more effort than one of these, that smaller effort is tried, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,19 @@ def check_streamable(evaluator: Evaluator) -> None:
     )
 
 
-def _schedules(evaluator: Evaluator, options: Options, teller: Teller) -> list[Candidate]:
+def configurations(options: Options) -> tuple[Options, ...]:
+    """`options`, and all that allow less slowdown or less effort: what they give is worth having, too.
+
+    A search with a looser limit takes other turns, and they do not always end at a smaller head. The best result of all
+    configurations never gets worse with more freedom.
+    """
+    slowdowns = [*(s for s in SLOWDOWNS if s < options.max_slowdown), options.max_slowdown]
+    efforts = [*(e for e in SMALLER_EFFORTS if e < options.effort), options.effort]
+    return tuple(replace(options, max_slowdown=s, effort=e) for s in slowdowns for e in efforts)
+
+
+def _schedules(evaluator: Evaluator, starts: Sequence[Evaluation], options: Options, teller: Teller) -> list[Candidate]:
     """All schedules worth placing, refined and polished. Empty when nothing of the model can be split."""
-    starts = _starts(evaluator, options.axes, teller)
     return _polished(_refined(evaluator, starts, options, teller), options.effort, teller) if starts else []
 
 
@@ -132,26 +145,22 @@ def _starts(evaluator: Evaluator, axes: frozenset[str], teller: Teller) -> list[
 
 
 def _refined(evaluator: Evaluator, starts: Sequence[Evaluation], options: Options, teller: Teller) -> list[Evaluation]:
-    """`starts`, and every state that the searches from the best of them kept on their way.
-
-    One search runs for each of `SLOWDOWNS` below the user's limit, and one for that limit. A search with a looser limit
-    takes other turns, and they do not always end at a lower peak.
-    """
+    """`starts`, and every state that the search from the best of them kept on its way."""
     start = min(starts, key=lambda state: Candidate(state).priority)
-    slowdowns = [*(s for s in SLOWDOWNS if s < options.max_slowdown), options.max_slowdown]
+    teller.at("search", 0, 1)
+    limits = Limits(
+        options.effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1),
+        options.max_slowdown,
+        1 + options.effort // EFFORT_PER_BEAM,
+        allow_extra_macs=options.max_slowdown > DEFAULT_SLOWDOWN and "rows" in options.axes,
+        axes=options.axes,
+    )
+    found = Search(evaluator, start, limits).run(teller.tick)
     kept: list[Evaluation] = []
-    for k, slowdown in enumerate(slowdowns):
-        teller.at("search", k, len(slowdowns))
-        limits = Limits(
-            options.effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1),
-            slowdown,
-            1 + options.effort // EFFORT_PER_BEAM,
-            allow_extra_macs=slowdown > DEFAULT_SLOWDOWN and "rows" in options.axes,
-            axes=options.axes,
-        )
-        found = Search(evaluator, start, limits).run(teller.tick)
-        kept += (state for state in found if all(state.schedule != other.schedule for other in kept))
-    teller.at("search", len(slowdowns), len(slowdowns))
+    for state in found:
+        if all(state.schedule != other.schedule for other in kept):
+            kept.append(state)
+    teller.at("search", 1, 1)
     return [*(state for state in starts if state is not start), *kept]
 
 
@@ -186,41 +195,86 @@ def _polished(states: Sequence[Evaluation], effort: int, teller: Teller) -> list
     return polished
 
 
-def best_plan(evaluator: Evaluator, options: Options, teller: Teller) -> Found | None:
-    """The plan of the smallest head, the first one of equals. None when nothing of the model can be split.
+class _Placing:
+    """The candidates of one configuration, each of which is placed once at most."""
 
-    Candidates are placed in the order of their priority. The live peak is a lower bound on the head. So the loop ends at
-    the first candidate whose live peak is about as large as the smallest head so far.
-    """
+    def __init__(self, evaluator: Evaluator, starts: Sequence[Evaluation], options: Options, teller: Teller) -> None:
+        self._options, self._teller = options, teller
+        self.candidates = _schedules(evaluator, starts, options, teller)
+        self._fastest = min((c.state.instructions for c in self.candidates), default=0.0)
+        self._placed: dict[int, Found | None] = {}
+
+    def best(self, below_bytes: int | None) -> Found | None:
+        """The plan of the smallest head, the first one of equals; None if there is none below `below_bytes`.
+
+        Candidates are placed in the order of their priority. The live peak is a lower bound on the head. So the loop ends
+        at the first candidate whose live peak is about as large as the smallest head so far.
+        """
+        best: Found | None = None
+        for k, candidate in self._in_order(lambda c: (c.priority,)):
+            limit = best.plan.planned_head_bytes if best else below_bytes
+            share = PLACE_BELOW if best else 1
+            if limit is not None and candidate.live_peak_bytes >= share * limit:
+                break
+            found = self._place(k)
+            if found and (limit is None or found.plan.planned_head_bytes < limit):
+                best = found
+        return best
+
+    def front(self) -> list[Found]:
+        """Plans of ever smaller heads, that of the fastest candidate first."""
+        kept: list[Found] = []
+        for k, candidate in self._in_order(lambda c: (c.state.instructions, c.live_peak_bytes)):
+            if kept and candidate.live_peak_bytes >= PLACE_BELOW * kept[-1].plan.planned_head_bytes:
+                continue
+            found = self._place(k)
+            if found and (not kept or found.plan.planned_head_bytes < kept[-1].plan.planned_head_bytes):
+                kept.append(found)
+        return kept
+
+    def _in_order(self, key: Callable[[Candidate], tuple[float, ...]]) -> Iterator[tuple[int, Candidate]]:
+        """(Number of a candidate, the candidate), by `key`."""
+        order = sorted(enumerate(self.candidates), key=lambda numbered: key(numbered[1]))
+        for k, numbered in enumerate(order):
+            self._teller.at("place", k, len(order))
+            yield numbered
+        self._teller.at("place", len(order), len(order))
+
+    def _place(self, k: int) -> Found | None:
+        if k not in self._placed:
+            found = _placed(self.candidates[k], self._options, self._fastest, self._teller.tick)
+            self._placed[k] = found
+            if found:
+                self._teller.found(found.plan.planned_head_bytes)
+        return self._placed[k]
+
+
+def best_plan(evaluator: Evaluator, options: Options, teller: Teller) -> Found | None:
+    """The plan of the smallest head of all configurations. None when nothing of the model can be split."""
     best: Found | None = None
-    candidates = sorted(_schedules(evaluator, options, teller), key=lambda c: c.priority)
-    fastest = min((c.state.instructions for c in candidates), default=0.0)
-    for k, candidate in enumerate(candidates):
-        teller.at("place", k, len(candidates))
-        if best and candidate.live_peak_bytes >= PLACE_BELOW * best.plan.planned_head_bytes:
-            break
-        found = _placed(candidate, options, fastest, teller.tick)
-        if found and (best is None or found.plan.planned_head_bytes < best.plan.planned_head_bytes):
-            best = found
-            teller.found(found.plan.planned_head_bytes)
-    teller.at("place", len(candidates), len(candidates))
+    starts = _starts(evaluator, options.axes, teller)
+    for configuration in configurations(options):
+        placing = _Placing(evaluator, starts, configuration, teller)
+        best = placing.best(best.plan.planned_head_bytes if best else None) or best
     return best
 
 
 def pareto_plans(evaluator: Evaluator, options: Options, teller: Teller) -> tuple[Found, ...]:
-    """The Pareto front of planned head against predicted instructions, fastest plan first."""
+    """The Pareto front of planned head against predicted instructions, fastest plan first.
+
+    Its last plan has no larger head than that of `best_plan`.
+    """
+    found: list[Found] = []
+    starts = _starts(evaluator, options.axes, teller)
+    for configuration in configurations(options):
+        placing = _Placing(evaluator, starts, configuration, teller)
+        found += placing.front()
+        smallest = placing.best(None)
+        found += [smallest] if smallest else []
     kept: list[Found] = []
-    candidates = sorted(_schedules(evaluator, options, teller), key=lambda c: (c.state.instructions, c.live_peak_bytes))
-    fastest = min((c.state.instructions for c in candidates), default=0.0)
-    for k, candidate in enumerate(candidates):
-        teller.at("place", k, len(candidates))
-        if kept and candidate.live_peak_bytes >= PLACE_BELOW * kept[-1].plan.planned_head_bytes:
-            continue
-        found = _placed(candidate, options, fastest, teller.tick)
-        if found and (not kept or found.plan.planned_head_bytes < kept[-1].plan.planned_head_bytes):
-            kept.append(found)
-            teller.found(found.plan.planned_head_bytes)
-    teller.at("place", len(candidates), len(candidates))
+    for plan in sorted(found, key=lambda f: (_instructions(f.plan, options.board), f.plan.planned_head_bytes)):
+        if not kept or plan.plan.planned_head_bytes < kept[-1].plan.planned_head_bytes:
+            kept.append(plan)
     return tuple(kept)
 
 
