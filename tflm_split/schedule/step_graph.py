@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar, cast
 
 from tflm_split.analysis.tflm_planner import scratch_room_bytes
@@ -23,7 +24,8 @@ from tflm_split.kinds import OpKind
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.overlap import overlap_distance
 from tflm_split.split.regions import Split
-from tflm_split.split.row_op import Read, RowOp
+from tflm_split.split.row_op import AnyWindow, RowOp
+from tflm_split.split.rows import Window
 from tflm_split.split.storage import StorageView
 
 T = TypeVar("T")
@@ -150,25 +152,24 @@ class _Builder:
         An accumulator is a piece of its own. The first step writes it, the others read it, and the last one writes the
         output row.
         """
-        activations = self._activations(op)
         target = self.split.storages.output_view(op)
         out_first = self.first_piece[target.storage] + target.first_row
         out_part = _Part.of(target)
-        accumulator = len(self.pieces)
-        if op.accumulates:
+        activations = self._activations(op, out_part)
+        if not op.accumulates and op.sums is None:
+            self._add_plain_rows(index, op, activations, out_first, out_part)
+            return
+        steps, accumulates, accumulator = op.steps, op.accumulates, len(self.pieces)
+        if accumulates:
             self.pieces.append(Piece(len(self.split.storages.storages) + index, 0, op.accumulator_bytes))
         sums = self.first_piece[self.split.storages.storage_of[op.sums]] if op.sums is not None else None
-        for row in range(op.steps):
-            out = out_first + (0 if op.accumulates else row)
-            read = [(a.part, a.pieces_of(op, row)) for a in activations]
-            pairs = [
-                o
-                for a, (_, pieces) in zip(activations, read, strict=True)
-                for o in a.overlaps(op, pieces, out, out_part)
-            ]
+        for row in range(steps):
+            out = out_first + (0 if accumulates else row)
+            read = [(a.part, a.pieces_of(row)) for a in activations]
+            pairs = [o for a, (_, pieces) in zip(activations, read, strict=True) for o in a.overlaps(pieces, out)]
             reads, writes, depends = [p for _, pieces in read for p in pieces], [out], tuple[int, ...]()
-            if op.accumulates:
-                writes = writes if row == op.steps - 1 else []
+            if accumulates:
+                writes = writes if row == steps - 1 else []
                 if row:
                     reads.append(accumulator)
                     depends = (len(self.steps) - 1,)
@@ -210,6 +211,26 @@ class _Builder:
             reads = (incoming + slot,)
             self.steps.append((op.source, index, row, reads, tuple(writes), depends, (), [(_WHOLE, list(reads))]))
         self.fetches.add(op.source)
+
+    def _add_plain_rows(
+        self, index: int, op: RowOp, activations: Sequence[_Activation], out_first: int, out_part: _Part
+    ) -> None:
+        """Add the steps of a row op that makes each output row in one step."""
+        source, fixed, writers, steps = op.source, self.fixed, self.writers, self.steps
+        overlapping = [k for k, a in enumerate(activations) if a.shared_bytes is not None]
+        one = activations[0] if len(activations) == 1 else None
+        for row, out in enumerate(range(out_first, out_first + op.output_shape.rows)):
+            if one is not None:
+                pieces = one.pieces_of(row)
+                read, reads = [(one.part, pieces)], tuple(pieces)
+            else:
+                read = [(a.part, a.pieces_of(row)) for a in activations]
+                reads = tuple(dict.fromkeys([p for _, pieces in read for p in pieces]))
+            overlaps: tuple[Overlap, ...] = ()
+            if overlapping and out not in fixed:
+                overlaps = _usable([o for k in overlapping for o in activations[k].overlaps(read[k][1], out)], fixed)
+            writers.setdefault(out, []).append((len(steps), out_part))
+            steps.append((source, index, row, reads, (out,), (), overlaps, read))
 
     def add_stock(self, node: int) -> None:
         """Add the one step of a stock operator, and a piece for its scratch."""
@@ -276,8 +297,8 @@ class _Builder:
             del depends[s]
         return tuple(depends)
 
-    def _activations(self, op: RowOp) -> list[_Activation]:
-        """The operands of `op` that are not constant."""
+    def _activations(self, op: RowOp, out_part: _Part) -> list[_Activation]:
+        """The operands of `op` that are not constant. `out_part` is the part of a row that it writes."""
         activations = []
         for read in op.reads:
             if self.split.graph.tensors[read.tensor].is_constant:
@@ -285,7 +306,11 @@ class _Builder:
             view = self.split.storages.view(read.tensor, read.shape)
             distance = overlap_distance(op, read, PIECE_ALIGN) if self.in_place else None
             first = self.first_piece[view.storage] + view.first_row
-            activations.append(_Activation(read, first, _Part.of(view), distance))
+            rows = _same_rows(op.steps) if op.accumulates else _rows_of(read.window, read.shape.rows, op.steps)
+            part = _Part.of(view)
+            in_place = distance is not None and part.whole and out_part.whole
+            shared = min(op.output_shape.row_bytes - (distance or 0), read.shape.row_bytes) if in_place else None
+            activations.append(_Activation(rows, first, part, distance or 0, shared))
         return activations
 
     def _pieces_of_all(self, tensors: Iterable[int]) -> dict[int, None]:
@@ -303,27 +328,45 @@ class _Builder:
 class _Activation:
     """An operand of a row op that is not constant."""
 
-    read: Read
+    rows: Sequence[Sequence[int]]
+    """By step: the rows that it reads."""
     first: int
     """The piece of its row 0."""
     part: _Part
     """The part of each piece that is read."""
-    distance_bytes: int | None
-    """How far below a row of it the output row may start and lie over it. None: not at all."""
+    distance_bytes: int
+    """How far below a row of it the output row may start and lie over it."""
+    shared_bytes: int | None
+    """How many bytes the two then share. None: the output row may not lie over it."""
 
-    def pieces_of(self, op: RowOp, row: int) -> list[int]:
+    def pieces_of(self, row: int) -> list[int]:
         """The pieces that step `row` reads."""
         first = self.first
-        if op.accumulates:
-            return [first + row]
-        return [first + r for r in self.read.window.rows(row, self.read.shape.rows)]
+        return [first + r for r in self.rows[row]]
 
-    def overlaps(self, op: RowOp, pieces: Sequence[int], written: int, out_part: _Part) -> list[Overlap]:
+    def overlaps(self, pieces: Sequence[int], written: int) -> list[Overlap]:
         """The ways in which piece `written` may be written over one of `pieces`, which its step reads."""
-        if self.distance_bytes is None or not out_part.whole or not self.part.whole:
+        if self.shared_bytes is None:
             return []
-        shared = min(op.output_shape.row_bytes - self.distance_bytes, self.read.shape.row_bytes)
-        return [Overlap(p, written, self.distance_bytes, shared) for p in pieces]
+        return [Overlap(p, written, self.distance_bytes, self.shared_bytes) for p in pieces]
+
+
+@lru_cache(maxsize=1024)
+def _same_rows(steps: int) -> tuple[tuple[int, ...], ...]:
+    """A row of its own for each step."""
+    return tuple((row,) for row in range(steps))
+
+
+def _rows_of(window: AnyWindow, available: int, steps: int) -> tuple[tuple[int, ...], ...]:
+    """By step: the rows that it reads. Kept for plain windows, which are asked for again and again."""
+    if isinstance(window, Window):
+        return _rows_of_window(window, available, steps)
+    return tuple(tuple(window.rows(row, available)) for row in range(steps))
+
+
+@lru_cache(maxsize=4096)
+def _rows_of_window(window: Window, available: int, steps: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(window.rows(row, available)) for row in range(steps))
 
 
 def _seen_outside(split: Split) -> set[int]:
@@ -347,7 +390,9 @@ def _over_sums(op: RowOp, sums: int, written: int, part: _Part) -> tuple[Overlap
 def _usable(pairs: Sequence[Overlap], fixed: Collection[int]) -> tuple[Overlap, ...]:
     """`pairs` without those of `fixed` pieces, most bytes shared first."""
     movable = [o for o in pairs if o.read not in fixed and o.written not in fixed]
-    return tuple(sorted(movable, key=lambda o: -o.shared_bytes))
+    if len(movable) > 1:
+        movable.sort(key=lambda o: -o.shared_bytes)
+    return tuple(movable)
 
 
 def _needed(

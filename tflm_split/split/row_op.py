@@ -26,6 +26,9 @@ from tflm_split.split.rows import (
 Params = dict[str, int | float | bytes]
 """Field of an op kind's parameter record -> value. A field named `x_offset` holds the constant's bytes here."""
 
+AnyWindow = Window | TransposedWindow | MappedRow | Between | BatchRows | RowsOfCall
+"""Which input rows an output row needs."""
+
 _FEEDS = frozenset(kind for kind in OpKind if kinds.of(kind).feeds)
 """Asked of the owners once: the search asks row ops hundreds of thousands of times."""
 
@@ -36,7 +39,7 @@ class Read:
 
     tensor: int
     shape: RowShape
-    window: Window | TransposedWindow | MappedRow | Between | BatchRows | RowsOfCall = SAME_ROW
+    window: AnyWindow = SAME_ROW
     may_be_overwritten: bool = False
     """Whether the output row may replace this row in place, at the same address, in the step that reads it last.
 
