@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from random_networks import Network, networks
@@ -12,6 +13,8 @@ from tiny_models import Builder
 
 from tflm_split.lower.compile import visible_storages
 from tflm_split.lower.emit import region_runs
+from tflm_split.plan.check import check_layout
+from tflm_split.plan.portfolio import plan
 from tflm_split.plan.problem import Body, Span, live_lower_bound
 from tflm_split.schedule.lives import Bodies, live_bytes, lives, make_bodies
 from tflm_split.schedule.step_graph import Overlap, Piece, Step, StepGraph, build_step_graph
@@ -240,3 +243,23 @@ def test_what_tflm_sees_is_no_candidate_for_an_overlap() -> None:
     model = n.finish(n.unary("TANH", n.reversed(n.unary("RELU", n.input))))
     split = rewritten_split(read_model(model).graph, SplitOptions())
     assert not any(step.overlaps for step in steps_of(split).steps)
+
+
+def test_rows_of_a_tensor_that_is_whole_are_joined_where_there_are_too_many_pairs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two rows to a body are a quarter of the pairs. Rows keep their alignment, and each its place."""
+    n = 40
+    pieces = [*(Piece(0, row, 6) for row in range(n)), Piece(1, 0, 8)]
+    makes = [((), (row,), ()) for row in range(n)]
+    graph = graph_of(pieces, [*makes, (range(n), (n,), ())])
+    order = range(n + 1)
+    apart = make_bodies(graph, order, frozenset())
+    assert len(apart.bodies) == n + 1
+    monkeypatch.setattr("tflm_split.schedule.lives.MAX_PAIRS", 300)
+    joined = make_bodies(graph, order, frozenset())
+    assert len(joined.bodies) == n // 2 + 1
+    places = {(joined.placements[p].body, joined.placements[p].offset) for p in range(n)}
+    assert len(places) == n
+    assert {offset for _, offset in places} == {0, 8}
+    check_layout(joined.bodies, plan(joined.bodies, 0))

@@ -12,7 +12,7 @@ A piece lives from the step that writes it to the last step that reads it:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -31,6 +31,8 @@ MAX_SPANS = 256
 
 The planner's work grows with the square of the number of spans. No model known to us has tensors of more than 224 rows.
 """
+MAX_PAIRS = 1_000_000
+"""More pairs of rows that live at the same time are not looked at: they would take about 500 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +156,13 @@ def make_bodies(
     * All pieces of one row that is computed several times are one body.
     * A row that may be written in place joins the body of the row it is written over, at the distance the kernel needs.
       Joined rows are harder to place, so they are joined only in steps with more than `overlap_above_bytes` alive.
+    * Rows of a tensor of which very many live at once are joined, a few to a body (`_joins`).
     * Every other piece is a body of its own.
     """
     alive = lives_held(step_graph, order, whole_at)
     crowded = live_bytes(step_graph, len(order), alive) > overlap_above_bytes
-    follows = _overlaps(step_graph, order, alive, contiguous, crowded)
+    joins = _joins(step_graph, alive, contiguous)
+    follows = _overlaps(step_graph, order, alive, contiguous.union(joins), crowded)
     followed = {o.read: o for o in follows.values()}
     spans: dict[tuple[str, int], list[Span]] = {}
     place: dict[int, tuple[tuple[str, int], int]] = {}
@@ -170,6 +174,12 @@ def make_bodies(
         start, stop = alive[p]
         if piece.storage in contiguous:
             key, offset = ("storage", piece.storage), piece.row * piece.bytes
+        elif piece.storage in joins:
+            first, within = piece.row - piece.row % joins[piece.storage], piece.row % joins[piece.storage]
+            key, offset = (
+                ("piece", first_of[piece.storage, first]),
+                within * -(-piece.bytes // PIECE_ALIGN) * PIECE_ALIGN,
+            )
         elif p in follows:
             key, offset = place[follows[p].read]
             offset -= follows[p].distance_bytes
@@ -196,6 +206,36 @@ def make_bodies(
         for key, of_body in spans.items()
     )
     return Bodies(bodies, {p: Placement(index[key], offset - lowest[key]) for p, (key, offset) in place.items()})
+
+
+def _joins(step_graph: StepGraph, alive: Mapping[int, tuple[int, int]], contiguous: frozenset[int]) -> dict[int, int]:
+    """Storage -> how many of its rows become one body: none, unless the planner would have to look at too many pairs.
+
+    Those storages are joined of which most rows live at once. Their rows die at about the same time, so little is lost.
+    """
+    loose = {p: life for p, life in alive.items() if step_graph.pieces[p].storage not in contiguous}
+    if _pairs(loose.values()) <= MAX_PAIRS:
+        return {}
+    lives_of: dict[int, list[tuple[int, int]]] = {}
+    for p, life in loose.items():
+        lives_of.setdefault(step_graph.pieces[p].storage, []).append(life)
+    joins: dict[int, int] = {}
+    for rows in (2, 4, 8, 16, 32, 64):
+        for storage, of_storage in lives_of.items():
+            if 4 * _pairs(of_storage) > len(of_storage) ** 2:
+                joins[storage] = rows
+        joined = [life for s, of_storage in lives_of.items() for life in sorted(of_storage)[:: joins.get(s, 1)]]
+        if _pairs(joined) <= MAX_PAIRS:
+            break
+    return joins
+
+
+def _pairs(of_lives: Collection[tuple[int, int]]) -> int:
+    """How many pairs of these live intervals meet."""
+    spans = np.array(list(of_lives), dtype=np.int64).reshape(-1, 2)
+    starts, stops = np.sort(spans[:, 0]), np.sort(spans[:, 1])
+    before = np.searchsorted(stops, starts, side="right")
+    return int((np.arange(len(starts)) - before).clip(0).sum())
 
 
 def _overlaps(

@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 DEFAULT_STATES = 200_000
 """Sets of executed tasks that one call may look at, those of the beam search not counted."""
@@ -68,9 +69,8 @@ class Order:
     lower_bound_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What is left of an order of some tasks."""
+class _State(NamedTuple):
+    """What is left of an order of some tasks. Millions of these are made, so it is a tuple."""
 
     done: int
     """Tasks that have run, as bits."""

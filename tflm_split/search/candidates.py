@@ -41,6 +41,8 @@ EFFORT_PER_BEAM = 3000
 """The beam of the search gets one state wider for each of these units of effort."""
 SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Where the user allows more slowdown than one of these, that tighter limit is tried, too."""
+FAR = 2
+"""Without rows that stream, a search is only worth its time if it starts from at most so many times the smallest head."""
 SMALLER_EFFORTS = tuple(effort for effort in EFFORTS.values() if effort >= DEFAULT_EFFORT)
 """Where the user allows more effort than one of these, that smaller effort is tried, too."""
 
@@ -109,14 +111,32 @@ def check_streamable(evaluator: Evaluator) -> None:
 
 
 def configurations(options: Options) -> tuple[Options, ...]:
-    """`options`, and all that allow less slowdown or less effort: what they give is worth having, too.
+    """`options`, and some that allow less slowdown, less effort or fewer axes: what they give is worth having, too.
 
     A search with a looser limit takes other turns, and they do not always end at a smaller head. The best result of all
-    configurations never gets worse with more freedom.
+    configurations does not get worse with more freedom.
     """
     slowdowns = [*(s for s in SLOWDOWNS if s < options.max_slowdown), options.max_slowdown]
     efforts = [*(e for e in SMALLER_EFFORTS if e < options.effort), options.effort]
-    return tuple(replace(options, max_slowdown=s, effort=e) for s in slowdowns for e in efforts)
+    axes = [options.axes, *([options.axes - {"rows"}] if options.axes >= {"rows", "channels"} else [])]
+    return tuple(replace(options, max_slowdown=s, effort=e, axes=a) for a in axes for s in slowdowns for e in efforts)
+
+
+class _Starts:
+    """The states that searches start from, by axes. Each is made once."""
+
+    def __init__(self, evaluator: Evaluator, teller: Teller) -> None:
+        self._evaluator, self._teller = evaluator, teller
+        self._known: dict[bool, list[Evaluation]] = {}
+
+    def of(self, options: Options, best_bytes: int | None) -> list[Evaluation]:
+        """Those for `options`. None where a smallest head is known that they are far from."""
+        rows = "rows" in options.axes
+        if rows not in self._known:
+            self._known[rows] = _starts(self._evaluator, options.axes, self._teller)
+        starts = self._known[rows]
+        least = min((state.live_peak_bytes for state in starts), default=0)
+        return [] if best_bytes is not None and least > FAR * best_bytes else starts
 
 
 def _schedules(evaluator: Evaluator, starts: Sequence[Evaluation], options: Options, teller: Teller) -> list[Candidate]:
@@ -252,10 +272,11 @@ class _Placing:
 def best_plan(evaluator: Evaluator, options: Options, teller: Teller) -> Found | None:
     """The plan of the smallest head of all configurations. None when nothing of the model can be split."""
     best: Found | None = None
-    starts = _starts(evaluator, options.axes, teller)
+    starts = _Starts(evaluator, teller)
     for configuration in configurations(options):
-        placing = _Placing(evaluator, starts, configuration, teller)
-        best = placing.best(best.plan.planned_head_bytes if best else None) or best
+        smallest = best.plan.planned_head_bytes if best else None
+        placing = _Placing(evaluator, starts.of(configuration, smallest), configuration, teller)
+        best = placing.best(smallest) or best
     return best
 
 
@@ -265,9 +286,10 @@ def pareto_plans(evaluator: Evaluator, options: Options, teller: Teller) -> tupl
     Its last plan has no larger head than that of `best_plan`.
     """
     found: list[Found] = []
-    starts = _starts(evaluator, options.axes, teller)
+    starts = _Starts(evaluator, teller)
     for configuration in configurations(options):
-        placing = _Placing(evaluator, starts, configuration, teller)
+        least = min((f.plan.planned_head_bytes for f in found), default=None)
+        placing = _Placing(evaluator, starts.of(configuration, least), configuration, teller)
         found += placing.front()
         smallest = placing.best(None)
         found += [smallest] if smallest else []
