@@ -174,28 +174,16 @@ def make_bodies(
         start, stop = alive[p]
         if piece.storage in contiguous:
             key, offset = ("storage", piece.storage), piece.row * piece.bytes
-        elif piece.storage in joins:
-            first, within = piece.row - piece.row % joins[piece.storage], piece.row % joins[piece.storage]
-            key, offset = (
-                ("piece", first_of[piece.storage, first]),
-                within * -(-piece.bytes // PIECE_ALIGN) * PIECE_ALIGN,
-            )
         elif p in follows:
             key, offset = place[follows[p].read]
             offset -= follows[p].distance_bytes
         else:
-            key, offset = ("piece", first_of[piece.storage, piece.row]), 0
+            within = piece.row % joins.get(piece.storage, 1)
+            room = -(-piece.bytes // PIECE_ALIGN) * PIECE_ALIGN
+            key, offset = ("piece", first_of[piece.storage, piece.row - within]), within * room
         place[p] = (key, offset)
-        mine = spans.setdefault(key, [])
-        if p not in followed:
-            mine.append(Span(start, stop, offset, piece.bytes))
-            continue
-        # In its last step, a row that is written over has a span only for the bytes that the new row does not take.
-        shared = followed[p].shared_bytes
-        if start < stop - 1:
-            mine.append(Span(start, stop - 1, offset, piece.bytes))
-        if shared < piece.bytes:
-            mine.append(Span(stop - 1, stop, offset + shared, piece.bytes - shared))
+        taken = followed[p].shared_bytes if p in followed else None
+        spans.setdefault(key, []).extend(_spans_of(start, stop, offset, piece.bytes, taken))
     index = {key: b for b, key in enumerate(spans)}
     lowest = {key: min(s.offset for s in of_body) if key[0] == "piece" else 0 for key, of_body in spans.items()}
     bodies = tuple(
@@ -206,6 +194,17 @@ def make_bodies(
         for key, of_body in spans.items()
     )
     return Bodies(bodies, {p: Placement(index[key], offset - lowest[key]) for p, (key, offset) in place.items()})
+
+
+def _spans_of(start: int, stop: int, offset: int, nbytes: int, taken_bytes: int | None) -> Iterator[Span]:
+    """The spans of a piece. In its last step another row may take its first `taken_bytes`."""
+    if taken_bytes is None:
+        yield Span(start, stop, offset, nbytes)
+        return
+    if start < stop - 1:
+        yield Span(start, stop - 1, offset, nbytes)
+    if taken_bytes < nbytes:
+        yield Span(stop - 1, stop, offset + taken_bytes, nbytes - taken_bytes)
 
 
 def _joins(step_graph: StepGraph, alive: Mapping[int, tuple[int, int]], contiguous: frozenset[int]) -> dict[int, int]:

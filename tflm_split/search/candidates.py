@@ -136,7 +136,9 @@ class _Starts:
             self._known[rows] = _starts(self._evaluator, options.axes, self._teller)
         starts = self._known[rows]
         least = min((state.live_peak_bytes for state in starts), default=0)
-        return [] if best_bytes is not None and least > FAR * best_bytes else starts
+        if best_bytes is None or rows:
+            return starts
+        return [] if least > FAR * best_bytes or _is_streamed(self._evaluator) else starts
 
 
 def _schedules(evaluator: Evaluator, starts: Sequence[Evaluation], options: Options, teller: Teller) -> list[Candidate]:
