@@ -80,7 +80,7 @@ def _made(graph: Graph, wanted: Made) -> Inputs:
     if input_bytes * wanted.count > MAX_INPUT_BYTES:
         raise InputError(
             f"one input of the model has {input_bytes:,} bytes: verifying on {wanted.count} would take more than "
-            f"{MAX_INPUT_BYTES:,}; take fewer with --inputs, or --no-verify"
+            f"{MAX_INPUT_BYTES:,}; take fewer (--inputs, inputs=), or none (--no-verify, verify=False)"
         )
     return test_inputs(graph, wanted.count, wanted.seed)
 
