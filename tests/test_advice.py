@@ -79,3 +79,12 @@ def test_inspect_and_optimize_count_the_same_operators(tmp_path: Path) -> None:
     text = inspection_text(record, operators)
     assert f"{found['split_ops']} of 8 operators can be split, 1 stays stock, 3 do nothing at run time." in text
     assert found["stock_ops"] == 1
+
+
+def test_inspect_says_what_can_be_done_each_reason_once(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(batch_of_two())
+    text = inspection_text(*inspect_model(path))
+    assert "0 of 2 operators can be split, 2 stay stock." in text
+    assert text.count("nothing can be done about it") == 1
+    assert "firmware runs it as before" in advice("CUSTOM:Mine", "operator")

@@ -56,6 +56,8 @@ BY_KIND: Mapping[str, str] = MappingProxyType(
 
 def advice(operator: str, kind: str) -> str:
     """What to do about an operator that was refused for a reason of this kind."""
+    if operator.startswith("CUSTOM:"):
+        return "nothing can be done about it; the firmware runs it as before, once its resolver has it"
     if kind == "operator":
         return BY_OPERATOR.get(operator, _NOTHING)
     return BY_KIND.get(kind, _NOTHING)

@@ -10,6 +10,7 @@ from typing import Any
 from tflm_split.analysis.liveness import activation_bytes, live_peak_bytes
 from tflm_split.analysis.occupancy import OperatorRow, format_table, operator_table
 from tflm_split.ir.graph import Graph
+from tflm_split.report.advice import advice
 from tflm_split.report.axes import axes_record, axes_text
 from tflm_split.report.footprint import footprint
 from tflm_split.report.record import SCHEMA, model_identity
@@ -43,7 +44,14 @@ def inspect_model(
         "predicted_head_bytes": memory.planned_head_bytes,
         "predicted_arm32_arena_bytes": memory.predicted_arm32.arena_bytes,
         BUDGET_KEY: memory.predicted_arm32.minimum_arena_bytes,
-        "operators": [{**asdict(row), "splittable": row.treatment != "stock"} for row in operators],
+        "operators": [
+            {
+                **asdict(row),
+                "splittable": row.treatment != "stock",
+                "advice": advice(row.kind, split.refusals[row.index].kind) if row.index in split.refusals else "",
+            }
+            for row in operators
+        ],
     }
     if axes or tensor is not None:
         record["axes"] = axes_record(split.graph, tensor)
@@ -61,7 +69,8 @@ def inspection_text(record: Mapping[str, Any], operators: Sequence[OperatorRow])
     split = {k for row in operators if row.treatment != "stock" for k in row.source} - stock
     gone = record["model"]["ops"] - len(split) - len(stock)
     lines = [
-        f"{record['model']['name']}: {format_bytes(record['model']['file_bytes'])}, {record['model']['ops']} operators, "
+        f"{record['model']['name']}: {format_bytes(record['model']['file_bytes'])}, "
+        f"{counted(record['model']['ops'], 'operator')}, "
         f"{record['model']['macs']:,} MACs",
         *(f"{side} {_line(tensor)}" for side in ("input", "output") for tensor in record[f"{side}s"]),
         f"In stock TFLM: a head of {format_bytes(record['predicted_head_bytes'])}, of which "
@@ -72,10 +81,18 @@ def inspection_text(record: Mapping[str, Any], operators: Sequence[OperatorRow])
         *_subgraph_lines(record),
         "",
         format_table(operators),
+        *_advice_lines(record),
     ]
     if record.get("axes"):
         lines += ["", axes_text(record["axes"]).rstrip("\n")]
     return "\n".join(lines) + "\n"
+
+
+def _advice_lines(record: Mapping[str, Any]) -> list[str]:
+    """What can be done about the operators that stay stock, each reason once."""
+    found = {(op["kind"], op["reason"]): op["advice"] for op in record["operators"] if op["treatment"] == "stock"}
+    lines = [f"{kind}, {reason}: {words}." for (kind, reason), words in found.items() if words]
+    return ["", "What can be done about what stays stock:", *lines] if lines else []
 
 
 def _subgraph_lines(record: Mapping[str, Any]) -> list[str]:

@@ -31,4 +31,6 @@ STOCK_REASONS: Mapping[str, str] = MappingProxyType(
 
 def stock_reason(kind: str) -> str:
     """Why an operator of a kind that no splitter takes stays stock."""
+    if kind.startswith("CUSTOM:"):
+        return "it is a custom operator, which only the firmware knows"
     return STOCK_REASONS.get(kind, f"{kind} has no row-wise form here")
