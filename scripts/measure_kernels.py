@@ -38,8 +38,9 @@ from tflm_split.analysis.latency_call import Counts, Edge, Geometry
 from tflm_split.board.boards import BOARDS, Board
 from tflm_split.board.firmware import build_image, describe_compiler
 from tflm_split.board.run import emulate
-from tflm_split.board.toolchain import require_tools, runtime_folder
+from tflm_split.board.toolchain import require_tools
 from tflm_split.kinds import OpKind, WeightFlags
+from tflm_split.native.sources import runtime_path
 from tflm_split.program.encode import encode
 from tflm_split.program.types import Op, Program, Step, Storage, View
 
@@ -418,7 +419,7 @@ def run_programs(board: Board, blobs: list[tuple[bytes, bool]], portable: bool) 
         folder = Path(scratch)
         image = build_image(
             board,
-            [runtime_folder() / "boards" / "measure" / "measure.c"],
+            [runtime_path() / "boards" / "measure" / "measure.c"],
             defines,
             folder,
             kinds_mask=_KINDS_MASK,

@@ -25,6 +25,7 @@ from tflm_split.board.one_region import one_region
 from tflm_split.board.run import BoardRun, run_on_board
 from tflm_split.errors import InputError, ToolError
 from tflm_split.lower.assemble import lower
+from tflm_split.native import sources as native_sources
 from tflm_split.schedule.step_graph import build_step_graph
 from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import SplitOptions
@@ -224,9 +225,9 @@ def test_a_missing_toolchain_is_one_sentence_with_the_packages_to_install(
 
 
 def test_an_installation_without_the_sources_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchain, "_RUNTIME", tmp_path)
+    monkeypatch.setattr(native_sources, "RUNTIME_FOLDER", tmp_path)
     with pytest.raises(ToolError, match="C sources are not in this installation"):
-        toolchain.runtime_folder()
+        native_sources.runtime_path()
 
 
 def test_a_file_that_is_no_elf_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_mean(axes: tuple[int, ...], out: tuple[int, ...], scale: float) -> None
 EVERY_VALUE = (1, 16, 16)
 
 
-@pytest.mark.parametrize("kind", ["RELU", "RELU6", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "TANH", "ABS"])
+@pytest.mark.parametrize("kind", ["RELU", "RELU6", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "TANH", "ABS", "ELU"])
 @pytest.mark.parametrize("scale", [0.02, 0.0471, 0.15, 0.7])
 @pytest.mark.parametrize("zero_point", [-128, -3, 60])
 def test_activations_on_every_value(kind: str, scale: float, zero_point: int) -> None:
@@ -378,7 +378,7 @@ def test_every_activation_is_given_by_its_index() -> None:
     ("tensors", "op", "kind", "reason"),
     [
         ([T((1, 4), scale=0.1), T((1, 4), scale=0.1)], Op("NEG", (0,), (1,)), "operator", "op 0 NEG .* does not know"),
-        ([T((1, 4), "INT16", 0.1), T((1, 4), "INT16", 0.1)], Op("RELU", (0,), (1,)), "dtype", "takes INT16 to INT16"),
+        ([T((1, 4), "INT16", 0.1), T((1, 4), "INT16", 0.1)], Op("TANH", (0,), (1,)), "dtype", "takes INT16 to INT16"),
         ([T((1, 4)), T((1, 4), scale=0.1)], Op("RELU", (0,), (1,)), "quantization", "tensor 0 needs one scale"),
     ],
 )

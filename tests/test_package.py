@@ -2,10 +2,12 @@
 
 import configparser
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -13,9 +15,15 @@ import pytest
 from optimized import optimized
 
 import tflm_split
+from tflm_split.native import LIBRARY_PATH
+from tflm_split.verify.tflm import PINNED_TFLM_VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
+
+import build_wheels  # noqa: E402  it lies in scripts/
+
+URL = "https://example.org/tflm_split"
 README = (ROOT / "README.md").read_text()
 CI = (ROOT / ".ci" / "run").read_text()
 
@@ -35,7 +43,10 @@ def wheel(tmp_path_factory):
         else:
             shutil.copy(ROOT / name, copy)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-build-isolation", "--no-deps", "--no-index"]
-    done = subprocess.run([*command, "-w", str(folder), str(copy)], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "TFLM_SPLIT_URL": f"{URL}/"}
+    done = subprocess.run(
+        [*command, "-w", str(folder), str(copy)], capture_output=True, text=True, check=False, env=environment
+    )
     assert done.returncode == 0, done.stderr
     (path,) = folder.glob("*.whl")
     return path
@@ -45,9 +56,12 @@ def test_the_wheel_fits_every_python_of_one_platform(wheel):
     assert re.fullmatch(rf"tflm_split-{re.escape(tflm_split.__version__)}-py3-none-linux_\w+\.whl", wheel.name)
 
 
-def test_the_wheel_holds_the_compiled_runtime_and_the_package_alone(wheel):
+def test_the_wheel_holds_the_compiled_runtime_its_sources_and_the_package_alone(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert "tflm_split/native/libtflm_split_host.so" in names
+    assert f"tflm_split/native/{LIBRARY_PATH.name}" in names
+    assert set(build_wheels.REQUIRED) <= set(names)
+    sources = {f"tflm_split/{p.relative_to(ROOT)}" for p in (ROOT / "tflm_runtime_patch").rglob("*") if p.is_file()}
+    assert sources <= set(names)
     assert "tflm_split/py.typed" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"tflm_split"}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "tflm_split").rglob("*.py")}
@@ -60,9 +74,84 @@ def test_the_wheel_asks_for_the_pinned_tflm_and_installs_the_command(wheel):
         metadata = file.read(f"{info}/METADATA").decode()
         commands = configparser.ConfigParser()
         commands.read_string(file.read(f"{info}/entry_points.txt").decode())
-    assert "Requires-Dist: tflite-micro==0.dev20261023182759\n" in metadata
+    (tflm,) = re.findall(r"^Requires-Dist: tflite-micro(.*)$", metadata, re.MULTILINE)
+    assert tflm.startswith(f"=={PINNED_TFLM_VERSION}; ")
+    assert 'sys_platform == "linux" and platform_machine == "x86_64"' in tflm
+    (schema,) = re.findall(r"^Requires-Dist: ai-edge-litert(.*)$", metadata.split("Provides-Extra")[0], re.MULTILINE)
+    assert 'sys_platform == "win32"' in schema
     assert "Requires-Python: >=3.10\n" in metadata
     assert dict(commands["console_scripts"]) == {"tflm-split": "tflm_split.cli:main"}
+
+
+def test_the_registries_page_links_to_the_repository(wheel):
+    with zipfile.ZipFile(wheel) as file:
+        metadata = file.read(f"tflm_split-{tflm_split.__version__}.dist-info/METADATA").decode()
+    tag = f"v{tflm_split.__version__}"
+    assert f"Project-URL: Source, {URL}\n" in metadata
+    assert f"]({URL}/raw/{tag}/scripts/figures/memory.svg)" in metadata
+    assert f"]({URL}/blob/{tag}/SUPPORTED.md)" in metadata
+    targets = re.findall(r"\]\(([^)#]+)\)", metadata)
+    assert [target for target in targets if "://" not in target] == []
+
+
+def test_the_sdist_holds_all_that_the_repository_holds(tmp_path):
+    """`build_sdist` checks it; a wheel is written the same way each time, with a RECORD that fits."""
+    sdist = build_wheels.build_sdist(tmp_path)
+    with tarfile.open(sdist) as archive:
+        names = {member.name.partition("/")[2] for member in archive.getmembers()}
+    assert {f"tests/{path.name}" for path in (ROOT / "tests").glob("*.py")} <= names
+    assert {f"scripts/{path.name}" for path in (ROOT / "scripts").glob("*.py")} <= names
+
+
+def test_the_same_entries_make_the_same_wheel(tmp_path, wheel):
+    with zipfile.ZipFile(wheel) as file:
+        entries = {name: file.read(name) for name in file.namelist()}
+    first = build_wheels.write_wheel(tmp_path / "a.whl", entries)
+    second = build_wheels.write_wheel(tmp_path / "b.whl", dict(reversed(entries.items())))
+    assert first.read_bytes() == second.read_bytes()
+    with pytest.raises(build_wheels.BuildError, match="lacks"):
+        build_wheels.check_wheel(first, ROOT, build_wheels.TARGETS["windows_x64"])
+    installed = tmp_path / "installed"
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", installed, wheel],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    code = "import tflm_split; print(tflm_split.runtime_path()); from tflm_split.native.build import is_stale; print(is_stale())"
+    clean = {**os.environ, "PYTHONPATH": str(installed)}
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=clean, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == [str(installed / "tflm_split" / "tflm_runtime_patch"), "False"]
+
+
+def test_the_lowest_versions_are_those_of_the_bounds():
+    import smoke_test
+
+    assert "flatbuffers==24.3.25" in smoke_test.lowest_versions()
+    assert not [line for line in smoke_test.lowest_versions() if "tflite" in line]
+
+
+def test_the_workflow_covers_every_system_and_python_and_calls_scripts_that_are_there():
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    matrix = workflow["jobs"]["install"]["strategy"]["matrix"]
+    assert {name.split("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    assert matrix["python"] == ["3.10", "3.11", "3.12", "3.13", "3.14"]
+    assert {entry["versions"] for entry in matrix["include"]} == {"lowest"}
+    calls = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+    named = re.findall(r"(?:scripts/\w+\.py|\.ci/run)", " ".join(calls))
+    assert {"scripts/smoke_test.py", "scripts/release.py", ".ci/run"} <= set(named)
+    assert all((ROOT / name).is_file() for name in named)
+
+
+def test_a_smoke_test_names_what_is_not_the_same():
+    import smoke_test
+
+    found = {"m": {"model": "1", "exported": "2"}}
+    smoke_test.compare(found, {**found, "other": {}})
+    with pytest.raises(smoke_test.SmokeError, match="m: another exported than expected"):
+        smoke_test.compare(found, {"m": {"model": "1", "exported": "3"}})
 
 
 def _shell_blocks() -> list[str]:

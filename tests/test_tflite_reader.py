@@ -23,7 +23,7 @@ from tflite_helpers import (
     quantized,
 )
 
-from tflm_split.errors import InputError, ModelError, ToolError
+from tflm_split.errors import InputError, ModelError
 from tflm_split.ir.graph import ABSENT, Quantization
 from tflm_split.tflite import bounds, offline_plan, schema
 from tflm_split.tflite.reader import offline_offsets, read_model
@@ -262,16 +262,6 @@ class TestWhatIsRefused:
         with pytest.raises(InputError, match="cannot be read"):
             read_model("a\0b")
 
-    def test_a_wheel_without_the_schema_is_a_tool_error(self, monkeypatch):
-        monkeypatch.setattr(schema, "_BINDINGS", "no_such_package.schema")
-        schema.bindings.cache_clear()
-        try:
-            with pytest.raises(ToolError, match="tflite-micro"):
-                schema.bindings()
-        finally:
-            monkeypatch.undo()
-            schema.bindings.cache_clear()
-
 
 def answer(data):
     """A model or an InputError; anything else fails the test."""
@@ -385,10 +375,12 @@ def shared(tree):
 
 
 class TestTheOneDoor:
-    def test_only_schema_py_imports_the_bindings(self):
-        door = ROOT / "tflm_split" / "tflite" / "schema.py"
+    def test_only_the_schemas_door_imports_the_bindings(self):
+        doors = [ROOT / "tflm_split" / "tflite" / name for name in ("schema.py", "providers.py")]
         pattern = re.compile(r"schema_py_generated|^\s*(import|from)\s+(flatbuffers|tflite)\b", re.MULTILINE)
-        others = [p for p in sorted((ROOT / "tflm_split").rglob("*.py")) if p != door and pattern.search(p.read_text())]
+        others = [
+            p for p in sorted((ROOT / "tflm_split").rglob("*.py")) if p not in doors and pattern.search(p.read_text())
+        ]
         assert others == []
 
     def test_every_union_of_the_schema_is_known_to_the_walk(self):

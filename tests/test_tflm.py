@@ -13,7 +13,7 @@ from split_stages import every_compilation
 from tiny_models import Builder, Op, T, build_model, conv_model, single_op
 
 from tflm_split.errors import ModelError, TflmError, ToolError
-from tflm_split.verify import tflm
+from tflm_split.verify import probe, tflm
 from tflm_split.verify.tflm import (
     PINNED_TFLM_VERSION,
     generous_memory_bytes,
@@ -172,8 +172,9 @@ def test_bytes_that_are_not_a_model_are_an_error(junk: bytes) -> None:
         interpreter(junk)
 
 
-def test_another_wheel_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_wheel_that_does_not_pass_the_probe_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tflm.importlib.metadata, "version", lambda name: "0.dev20260203")
+    monkeypatch.setattr(probe, "probe_fault", lambda version: "did not pass the probe: it is too old")
     with pytest.raises(ToolError, match=f"0.dev20260203 is installed.*{PINNED_TFLM_VERSION}"):
         interpreter(conv_model(4, 4, 2, 2, 1, 1))
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from tflm_split import errors
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tflm_split.verify import tflm
 
 __version__ = "0.1.0"
-__all__ = ["Result", "SavedDecision", "__version__", "errors", "optimize", "pareto", "tflm"]
+__all__ = ["Result", "SavedDecision", "__version__", "errors", "optimize", "pareto", "runtime_path", "tflm"]
 
 
 @overload
@@ -104,6 +105,16 @@ def _check_types(source: Any, progress: Any) -> None:
         raise errors.InputError(
             f"progress is {progress!r}, needs a function of (stage, done, total, best head in bytes)"
         )
+
+
+def runtime_path() -> Path:
+    """The folder with the C sources of the `TFLM_SPLIT` operator, as this installation has it.
+
+    `tflm-split runtime` copies it for a firmware's build. Raises errors.ToolError if the installation lost it.
+    """
+    from tflm_split.native.sources import runtime_path
+
+    return runtime_path()
 
 
 documented(optimize)

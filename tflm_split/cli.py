@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,6 +24,7 @@ import tflm_split
 from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
+from tflm_split.export.runtime_cli import runtime
 from tflm_split.sizes import counted
 from tflm_split.terminal.options import takes_options
 from tflm_split.terminal.output import say
@@ -159,7 +161,7 @@ def inspect(model: Path, axes: bool, tensor: str | None, as_json: bool) -> int:
 @takes_options("inputs", "seed", inputs=16, seed=0)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def verify(original: Path, optimized: Path, inputs: int | str, seed: int, as_json: bool) -> int:
-    """Run both models in TFLM on the same inputs and compare every output byte."""
+    """Run both models on the same inputs, in TFLM where it runs, and compare every output byte."""
     from tflm_split.report.arrays import inputs_of
     from tflm_split.report.verdict import verdict_record, verdict_text
     from tflm_split.tflite.reader import read_model
@@ -169,6 +171,8 @@ def verify(original: Path, optimized: Path, inputs: int | str, seed: int, as_jso
     comparison = run(first, second, inputs_of(first.graph, inputs, seed))
     record = verdict_record(first, second, comparison, seed)
     say(_json(record) if as_json else verdict_text(record), nl=False)
+    if comparison.bit_exact is None:
+        return BAD_INPUT
     return 0 if comparison.bit_exact else VerificationError.exit_code
 
 
@@ -197,11 +201,11 @@ def program(model: Path) -> int:
 )
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force: bool) -> int:
-    """Run MODEL, split or not, once in TFLM."""
+    """Run MODEL, split or not, once: in TFLM where it runs, else in tflm_split's own model of it."""
     from tflm_split.report.arrays import array_bytes, load_inputs, output_arrays
     from tflm_split.tflite.reader import read_model
     from tflm_split.tflite.save import NewFile, check_writable, save_together
-    from tflm_split.verify.tflm import run_in_tflm
+    from tflm_split.verify.verification import run_once
 
     for path in outputs:
         if any(source.exists() and path.exists() and os.path.samefile(path, source) for source in (model, *inputs)):
@@ -216,8 +220,10 @@ def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force:
             f"the model has {counted(len(loaded.graph.outputs), 'output')}, but {counted(len(outputs), 'file')} "
             f"{'is' if len(outputs) == 1 else 'are'} given"
         )
-    done = run_in_tflm(loaded.original, [arrays])
-    results = output_arrays(loaded.graph, done.outputs[0])
+    done, not_in_tflm = run_once(loaded, arrays)
+    if not_in_tflm:
+        say(f"{_PROGRAM}: not run in TFLM, but in tflm_split's own model of it: {not_in_tflm}", err=True)
+    results = output_arrays(loaded.graph, done)
     save_together([NewFile(p, array_bytes(a), force) for p, a in zip(outputs, results, strict=True)], input_path=model)
     for path, array in zip(outputs, results, strict=True):
         say(f"{path}: {array.dtype} {list(array.shape)}")
@@ -226,6 +232,7 @@ def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force:
 
 cli.add_command(board_commands)
 cli.add_command(export)
+cli.add_command(runtime)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -240,7 +247,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _exit_code(arguments: list[str] | None) -> int:
     try:
-        code = cli.main(arguments, prog_name=_PROGRAM, standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            code = cli.main(arguments, prog_name=_PROGRAM, standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
@@ -256,6 +265,11 @@ def _exit_code(arguments: list[str] | None) -> int:
         message, code = _explain(error)
         say(f"{_PROGRAM}: {' '.join(message.split())}", err=True)
         return code
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning is one line on stderr, like an error."""
+    say(f"{_PROGRAM}: {message}", err=True)
 
 
 def _explain(error: BaseException) -> tuple[str, int]:

@@ -29,6 +29,10 @@ class ToolError(InputError):
     """The machine lacks something: a shared library, an emulator, a compiler, a supported `tflite-micro` wheel."""
 
 
+class TflmUnavailable(ToolError):
+    """TFLM cannot run here: there is no wheel for this machine, or not one that works. Verification has another way then."""
+
+
 class TflmError(TflmSplitError):
     """TFLM itself refused a model, crashed on it, or ran out of time."""
 

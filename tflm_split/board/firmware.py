@@ -16,9 +16,9 @@ from functools import cache
 from pathlib import Path
 
 from tflm_split.board.boards import Board
-from tflm_split.board.toolchain import COMPILER, compiler_version, find_tool, run_tool, runtime_folder
+from tflm_split.board.toolchain import COMPILER, compiler_version, find_tool, run_tool
 from tflm_split.errors import InputError, ToolError
-from tflm_split.native.build import executor_headers, executor_sources, executor_units
+from tflm_split.native.sources import executor_headers, executor_sources, executor_units, runtime_path
 from tflm_split.program.types import Program
 
 OPTIMIZATION = "-O2"
@@ -42,7 +42,7 @@ def build_firmware(board: Board, blob: bytes, program: Program, folder: Path, *,
     the firmware does not fit the board's memories.
     """
     (folder / "program.bin").write_bytes(blob)
-    common = runtime_folder() / "boards" / "common"
+    common = runtime_path() / "boards" / "common"
     defines = (
         f"-DBOARD_WORKSPACE_BYTES={max(program.workspace_bytes, 1)}",
         '-DBOARD_PROGRAM_FILE="program.bin"',
@@ -67,7 +67,7 @@ def build_image(
     Raises as `build_firmware` does.
     """
     objects = _objects(board, portable, kinds_mask)
-    boards = runtime_folder() / "boards"
+    boards = runtime_path() / "boards"
     image = folder / "firmware.elf"
     compiler = find_tool(COMPILER)
     flags = (*board.target_flags, *_COMMON_FLAGS, *defines, *_include_flags(board))
@@ -100,7 +100,7 @@ def build_image(
 
 
 def _include_flags(board: Board) -> tuple[str, ...]:
-    runtime = runtime_folder()
+    runtime = runtime_path()
     return (f"-I{runtime / 'split_nn'}", f"-I{runtime / 'boards' / 'common'}", f"-I{runtime / 'boards' / board.folder}")
 
 
@@ -112,11 +112,9 @@ def _names_kinds(unit: Path) -> bool:
 def _objects(board: Board, portable: bool, kinds_mask: int) -> tuple[Path, ...]:
     """The compiled executor, kernels and board code, ready to be linked."""
     executor = executor_units()
-    if not executor:
-        raise ToolError("the executor's C sources are not in this installation: run from a checkout of tflm_split")
     kinds = tuple(path for path in executor if _names_kinds(path))
     kernels = tuple(path for path in executor if not _names_kinds(path))
-    boards = runtime_folder() / "boards"
+    boards = runtime_path() / "boards"
     common = tuple(path for path in sorted((boards / "common").glob("*.c")) if path.name != "main.c")
     headers = [path for folder in ("common", board.folder) for path in sorted((boards / folder).glob("*.h"))]
     digest = _digest([*executor_sources(), *executor_headers()])

@@ -1,4 +1,4 @@
-"""Where are the cross compiler, the emulator and the firmware's sources on this machine?
+"""Where are the cross compiler and the emulator on this machine?
 
 Whatever is missing is a ToolError of one sentence.
 """
@@ -17,7 +17,6 @@ COMPILER = "arm-none-eabi-gcc"
 EMULATOR = "qemu-system-arm"
 DEBIAN_PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
 
-_RUNTIME = Path(__file__).resolve().parents[2] / "tflm_runtime_patch"
 _COMPILE_TIMEOUT_S = 300
 
 
@@ -33,13 +32,6 @@ def require_tools() -> None:
     """Raise ToolError for the first tool that is missing."""
     for name in (COMPILER, EMULATOR):
         find_tool(name)
-
-
-def runtime_folder() -> Path:
-    """`tflm_runtime_patch/` of the checkout that this package runs from. Raises ToolError in a plain installation."""
-    if not (_RUNTIME / "boards").is_dir() or not (_RUNTIME / "split_nn").is_dir():
-        raise ToolError("the firmware's C sources are not in this installation: run from a checkout of tflm_split")
-    return _RUNTIME
 
 
 def compiler_version() -> str:

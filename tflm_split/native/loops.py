@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import warnings
 from functools import cache
 from typing import Any
 
 import numpy.typing as npt
 
 from tflm_split.native import LIBRARY_PATH
+
+SLOW = (
+    "the C runtime was not built for this machine, so that everything is computed in Python, to the same result but slowly; "
+    "with a C compiler present, run: python -m tflm_split.native.build"
+)
 
 _LOOPS = (
     "tflm_split_best_cuts", "tflm_split_live", "tflm_split_stream",
@@ -19,12 +25,13 @@ _LOOPS = (
 
 @cache
 def native() -> ctypes.CDLL | None:
-    """The host library; None if it is missing or lacks one of the loops."""
+    """The host library; None, with a warning the first time, if it is missing or lacks one of the loops."""
     try:
         library = ctypes.CDLL(str(LIBRARY_PATH))
         for name in _LOOPS:
             getattr(library, name).restype = ctypes.c_int64
     except (OSError, AttributeError):
+        warnings.warn(SLOW, RuntimeWarning, stacklevel=2)
         return None
     return library
 

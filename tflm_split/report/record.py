@@ -7,7 +7,6 @@ every field means.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,7 +97,7 @@ def make_record(outcome: Outcome) -> Record:
     return {
         "schema": SCHEMA,
         "tool_version": tflm_split.__version__,
-        "tflm_version": importlib.metadata.version("tflite-micro"),
+        "tflm_version": outcome.comparison.tflm_version if outcome.comparison else None,
         "options": outcome.options.record(),
         "model": model_identity(model),
         "original": {"live_peak_bytes": live_peak_bytes(graph), **before},
@@ -243,8 +242,11 @@ def _verified(comparison: Comparison | None, inside: Inside | None) -> Verified 
     return {
         "inputs": comparison.inputs,
         "bit_exact": comparison.bit_exact,
-        "distinct_outputs": len(set(comparison.original_run.outputs)),
+        "distinct_outputs": comparison.distinct_outputs,
         "inside": {"tensor": inside.tensor, "distinct_values": inside.distinct_values} if inside else None,
+        "level": comparison.level,
+        "assumed": list(comparison.assumed),
+        "not_in_tflm_because": comparison.reason,
     }
 
 

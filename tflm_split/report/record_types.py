@@ -107,14 +107,23 @@ class InsideRecord(TypedDict):
 
 
 class Verified(TypedDict):
-    """The result of running both files in TFLM."""
+    """The result of running both files, in TFLM where it runs."""
 
     inputs: Annotated[int, Says("How many inputs both ran on.", "inputs")]
-    bit_exact: Annotated[bool, Says("Whether every output byte was equal.")]
+    bit_exact: Annotated[bool | None, Says("Whether every output byte was equal; null at level `replay`.")]
     distinct_outputs: Annotated[int, Says("How many different outputs the original gave.", "outputs")]
     inside: Annotated[
         InsideRecord | None, Says("What was compared inside, in a plan of its own; null where the outputs differ.")
     ]
+    level: Annotated[
+        Literal["tflm", "own_model", "own_model_in_part", "replay"],
+        Says(
+            "What they ran in: TFLM; tflm_split's own model of TFLM's arithmetic; the same with some stock operators as "
+            "arbitrary functions of what they read; or nothing, because a split operator is unknown to that model."
+        ),
+    ]
+    assumed: Annotated[list[str], Says("Kinds of operators that the own model does not know; empty in TFLM.")]
+    not_in_tflm_because: Annotated[str | None, Says("Why TFLM did not run; null where it did.")]
 
 
 class Goal(TypedDict):
@@ -212,15 +221,15 @@ class Record(TypedDict):
 
     schema: Annotated[int, Says("Version of this format.")]
     tool_version: Annotated[str, Says("Version of tflm-split.")]
-    tflm_version: Annotated[str, Says("Version of the tflite-micro wheel.")]
+    tflm_version: Annotated[
+        str | None, Says("Version of the tflite-micro wheel that ran both files; null where none did.")
+    ]
     options: Annotated[dict[str, Any], Says("What was asked for, every option by name.")]
     model: Annotated[ModelIdentity, Says("Which model this is about.")]
     original: Annotated[Original, Says("The file as it was given.")]
     optimized: Annotated[Optimized, Says("The file that was made.")]
     latency: Annotated[Latency, Says("Predicted instructions.")]
-    verified: Annotated[
-        Verified | None, Says("The result of running both files in TFLM; null if that was not asked for.")
-    ]
+    verified: Annotated[Verified | None, Says("The result of running both files; null if that was not asked for.")]
     goal: Annotated[Goal, Says("The memory limit.")]
     refusals: Annotated[list[RefusalRecord], Says("Operators that stay stock.")]
     bottleneck: Annotated[

@@ -13,6 +13,7 @@ from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.report.stream import stream_sentences
 from tflm_split.report.table import text_table
 from tflm_split.sizes import format_bytes
+from tflm_split.verify.level import level_words
 
 Record = Mapping[str, Any]
 
@@ -49,11 +50,11 @@ def _lines(record: Record) -> Iterator[str]:
     yield ""
     rows = [
         [title, f"{original[key]:,}", f"{optimized[key]:,}", _ratio(original[key], optimized[key])]
-        for title, key in (*(_MEASURED if record["verified"] else _PLANNED), *_ALWAYS)
+        for title, key in (*(_MEASURED if record["tflm_version"] else _PLANNED), *_ALWAYS)
     ]
     yield text_table(["bytes", "original", "optimised", "ratio"], rows).rstrip("\n")
     yield ""
-    yield _verdict(record)
+    yield from _wrapped(_verdict(record))
     yield from _doubts(record)
     if optimized["regions"]:
         gone = record["model"]["ops"] - optimized["split_ops"] - optimized["stock_ops"]
@@ -101,9 +102,12 @@ def _verdict(record: Record) -> str:
     verified = record["verified"]
     if verified is None:
         return "Not verified in TFLM (asked not to): nobody has compared outputs, nor seen that TFLM runs the model at all."
+    how = level_words(verified["level"], record["tflm_version"], verified["assumed"], verified["not_in_tflm_because"])
+    if verified["level"] == "replay":
+        return f"Checked {how}."
     return (
-        f"Verified in TFLM {record['tflm_version']}: {_count(verified['inputs'], 'input')}, "
-        f"{_count(verified['distinct_outputs'], 'different output')}, every byte equal."
+        f"Verified {how}: {_count(verified['inputs'], 'input')}, {_count(verified['distinct_outputs'], 'different output')}, "
+        "every byte equal."
     )
 
 
@@ -212,4 +216,4 @@ def _count(number: int, noun: str) -> str:
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH)
+    return textwrap.wrap(text, _WIDTH, break_on_hyphens=False)

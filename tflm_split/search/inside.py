@@ -22,6 +22,7 @@ from tflm_split.tflite.edit import Edit
 from tflm_split.tflite.writer import write_model
 from tflm_split.verify.compare import NUMPY_DTYPES
 from tflm_split.verify.evidence import Evidence
+from tflm_split.verify.own.machine import OwnMachine
 from tflm_split.verify.tflm import run_in_tflm
 from tflm_split.verify.verification import verify
 
@@ -56,6 +57,8 @@ def compared_inside(model: Model, evidence: Evidence, options: Options, teller: 
         return None
     comparison = verify(shown, lower(shown, found.plan).model, evidence.inputs, teller.tick)
     name = model.graph.tensors[tensor].name
+    if comparison.bit_exact is None:
+        return None
     if not comparison.bit_exact:
         raise VerificationError(f"the optimised model differs inside, at {name!r}: {comparison.first_difference}")
     return Inside(name, distinct)
@@ -70,12 +73,16 @@ def _last_that_changes(model: Model, evidence: Evidence) -> tuple[int, int] | No
         return None
     shown = write_model(model, Edit(shown=tuple(made), drop_unused_tensors=False))
     try:
-        run = run_in_tflm(shown.original, evidence.inputs)
+        if evidence.run is None:
+            machine = OwnMachine(shown)
+            found = tuple(machine.invoke(entry) for entry in evidence.inputs)
+        else:
+            found = run_in_tflm(shown.original, evidence.inputs).outputs
     except TflmError:  # every activation has memory of its own now, which may be too much
         return None
     first = len(graph.outputs)
     for position in reversed(range(len(made))):
-        distinct = len({outputs[first + position] for outputs in run.outputs})
+        distinct = len({outputs[first + position] for outputs in found})
         if distinct > 1:
             return made[position], distinct
     return None

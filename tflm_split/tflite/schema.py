@@ -1,7 +1,8 @@
 """The flatbuffers bindings of the TFLite schema: nothing else in the package imports them.
 
-The bindings come with the pinned `tflite-micro` wheel. Their object API knows every field of the schema that TFLM was built
-with, so what this package does not model survives reading and writing. They are imported on first use.
+Their object API knows every field of the schema that TFLM was built with, so what this package does not model survives
+reading and writing. Several packages carry the same generated file: `providers.py` says which, and finds it. It is loaded
+on first use.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from tflm_split.errors import ModelError, ToolError
+from tflm_split.errors import ModelError
+from tflm_split.tflite.providers import load_bindings
 
 FILE_IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
@@ -21,25 +23,11 @@ BUFFER_ALIGNMENT_BYTES = 16
 """The alignment of `Buffer.data` in a file (`force_align` in the schema). Kernels rely on it."""
 CUSTOM = "CUSTOM"
 
-_BINDINGS = "tflite_micro.tensorflow.lite.micro.python.schema_py_generated"
-_NEEDED = ("Model", "ModelT", "BufferT", "BuiltinOperator", "BuiltinOptions2", "SignatureDefT", "ExternalBufferT")
-
 
 @cache
 def bindings() -> ModuleType:
-    """The generated bindings. Raises ToolError if the wheel is missing, does not import, or has another schema."""
-    try:
-        module = importlib.import_module(_BINDINGS)
-        importlib.import_module("flatbuffers")
-    except ImportError as error:
-        raise ToolError(
-            f"cannot read or write models: {error}; install the packages `flatbuffers` and `tflite-micro` "
-            "in the version this package asks for"
-        ) from error
-    missing = [name for name in _NEEDED if not hasattr(module, name)]
-    if missing:
-        raise ToolError(f"the installed `tflite-micro` has an unknown schema: {', '.join(missing)} is missing from it")
-    return module
+    """The generated bindings. Raises ToolError if no installed package carries them, or only with another schema."""
+    return load_bindings()
 
 
 def root(data: bytes) -> Any:

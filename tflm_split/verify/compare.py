@@ -17,6 +17,7 @@ from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Model, Operator, Tensor
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.verify.calls import ONE_CALL, Calls, in_calls
+from tflm_split.verify.level import Level
 from tflm_split.verify.tflm import DEFAULT_TIMEOUT_S, TflmRun, run_both_in_tflm, run_second_in_tflm
 
 Array = NDArray[Any]
@@ -35,13 +36,26 @@ _WAVES = 4
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The verdict on `inputs` invocations: `first_difference` is a sentence, None when `bit_exact`."""
+    """The verdict on `inputs` invocations: `first_difference` is a sentence, None when `bit_exact`.
+
+    The runs are None where TFLM did not run; then `level` says how the files were compared, `reason` why not in TFLM, and
+    `assumed` names the kinds of operators that our own model does not know. `bit_exact` is None where nothing was compared.
+    """
 
     inputs: int
-    bit_exact: bool
+    bit_exact: bool | None
     first_difference: str | None
-    original_run: TflmRun = field(repr=False)
-    optimized_run: TflmRun = field(repr=False)
+    distinct_outputs: int
+    original_run: TflmRun | None = field(repr=False)
+    optimized_run: TflmRun | None = field(repr=False)
+    level: Level = "tflm"
+    assumed: tuple[str, ...] = ()
+    reason: str | None = None
+
+    @property
+    def tflm_version(self) -> str | None:
+        """The version of the wheel that ran both."""
+        return self.original_run.version if self.original_run else None
 
 
 def test_inputs(graph: Graph, count: int, seed: int) -> list[tuple[Array, ...]]:
@@ -160,27 +174,36 @@ def compare(
     them `repeats` times, so state is compared too. A streamed model is handed its rows in `calls`; after the first picture
     comes one that is broken off half-way, and a reset. Raises InputError when the interfaces do not correspond.
     """
-    first, second = original.graph, optimized.graph
-    input_pairs = _interface(first, first.inputs, second, second.inputs, "input", calls)
-    output_pairs = _interface(first, first.outputs, second, second.outputs, "output")
-    converted = [tuple(_to_optimized(a, *pair) for a, pair in zip(entry, input_pairs, strict=True)) for entry in inputs]
-    in_turn = [call for entry in converted for call in in_calls(entry, [pair[1] for pair in input_pairs], calls)]
+    converted = converted_inputs(original.graph, optimized.graph, inputs, calls)
     if original_run is not None:
-        second_run = run_second_in_tflm(optimized.original, in_turn, timeout_s=timeout_s, tick=tick, calls=calls)
+        second_run = run_second_in_tflm(optimized.original, converted, timeout_s=timeout_s, tick=tick, calls=calls)
         runs = (original_run, second_run)
     else:
         runs = run_both_in_tflm(
             original.original,
             inputs,
             optimized.original,
-            in_turn,
+            converted,
             repeats=repeats,
             timeout_s=timeout_s,
             tick=tick,
             calls=calls,
         )
-    difference = _first_difference(*runs, output_pairs)
-    return Comparison(len(inputs), difference is None, difference, *runs)
+    outputs = (runs[0].outputs, runs[1].outputs)
+    difference = first_difference(original.graph, optimized.graph, *outputs, repeats)
+    return Comparison(len(inputs), difference is None, difference, len(set(outputs[0])), *runs)
+
+
+def converted_inputs(
+    first: Graph, second: Graph, inputs: Sequence[Sequence[Array]], calls: Calls = ONE_CALL
+) -> list[tuple[Array, ...]]:
+    """Inputs of the original as the optimised model takes them, call by call.
+
+    Raises InputError when the inputs do not correspond.
+    """
+    pairs = _interface(first, first.inputs, second, second.inputs, "input", calls)
+    converted = [tuple(_to_optimized(a, *pair) for a, pair in zip(entry, pairs, strict=True)) for entry in inputs]
+    return [call for entry in converted for call in in_calls(entry, [pair[1] for pair in pairs], calls)]
 
 
 def _interface(
@@ -214,10 +237,15 @@ def _to_optimized(values: Array, original: Tensor, optimized: Tensor) -> Array:
     return affine_quantize(values, q.scales[0], q.zero_points[0], optimized.dtype)
 
 
-def _first_difference(original: TflmRun, optimized: TflmRun, pairs: Sequence[tuple[Tensor, Tensor]]) -> str | None:
-    """The first output that differs, as a sentence."""
-    runs = zip(original.outputs, optimized.outputs, strict=True)
-    count = len(original.outputs) // original.repeats
+Outputs = Sequence[tuple[bytes, ...]]
+"""Per invocation: the bytes of each output."""
+
+
+def first_difference(first: Graph, second: Graph, original: Outputs, optimized: Outputs, repeats: int) -> str | None:
+    """The first output that differs, as a sentence. Raises InputError when the outputs do not correspond."""
+    pairs = _interface(first, first.outputs, second, second.outputs, "output")
+    runs = zip(original, optimized, strict=True)
+    count = len(original) // repeats
     for run, (wanted_outputs, found_outputs) in enumerate(runs):
         for j, (a, b) in enumerate(pairs):
             wanted, found = wanted_outputs[j], found_outputs[j]
@@ -226,7 +254,7 @@ def _first_difference(original: TflmRun, optimized: TflmRun, pairs: Sequence[tup
                 raw = np.frombuffer(found, QUANTIZED_DTYPES[b.dtype])
                 found = affine_dequantize(raw, q.scales[0], q.zero_points[0]).tobytes()
             if wanted != found:
-                where = f"input {run % count}" + (f", pass {run // count}" if original.repeats > 1 else "")
+                where = f"input {run % count}" + (f", pass {run // count}" if repeats > 1 else "")
                 return f"{where}: output {j} {a.name!r} {_difference(a, wanted, found)}"
     return None
 

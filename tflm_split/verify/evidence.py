@@ -13,11 +13,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tflm_split.analysis.liveness import activation_bytes
-from tflm_split.errors import InputError, TflmError, UnrunnableError
+from tflm_split.errors import InputError, TflmError, TflmUnavailable, UnrunnableError
 from tflm_split.ir.graph import Graph, Model
 from tflm_split.plan.progress import Tick, no_tick
-from tflm_split.verify.compare import test_inputs
+from tflm_split.verify.compare import Outputs, test_inputs
 from tflm_split.verify.other_inputs import ROUNDS, other_inputs
+from tflm_split.verify.own.machine import OwnMachine
 from tflm_split.verify.tflm import TflmRun, run_in_tflm, side_by_side
 from tflm_split.verify.unrunnable import advice, surely_unrunnable
 
@@ -38,15 +39,20 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Inputs, and the original's run on them."""
+    """Inputs, and the original's outputs for them.
+
+    `run` is None where TFLM does not run; then `not_in_tflm` says why, and the outputs are those of our own model of it.
+    """
 
     inputs: Inputs = field(repr=False)
-    run: TflmRun = field(repr=False)
+    outputs: Outputs = field(repr=False)
+    run: TflmRun | None = field(repr=False)
+    not_in_tflm: str | None = None
 
     @property
     def distinct_outputs(self) -> int:
         """How many different outputs there are."""
-        return len(set(self.run.outputs))
+        return len(set(self.outputs))
 
 
 def gather(model: Model, wanted: Made | Inputs, tick: Tick = no_tick) -> Evidence:
@@ -58,7 +64,7 @@ def gather(model: Model, wanted: Made | Inputs, tick: Tick = no_tick) -> Evidenc
     if (reason := surely_unrunnable(model)) is not None:
         raise UnrunnableError(f"the original model: {reason}")
     inputs = _made(model.graph, wanted) if isinstance(wanted, Made) else list(wanted)
-    evidence = Evidence(inputs, _run(model, inputs, tick))
+    evidence = _run(model, inputs, tick)
     if not isinstance(wanted, Made) or wanted.count < 2 or not model.graph.inputs:
         return evidence
     for number in range(ROUNDS):
@@ -67,11 +73,11 @@ def gather(model: Model, wanted: Made | Inputs, tick: Tick = no_tick) -> Evidenc
         others = other_inputs(model.graph, number, wanted.count, wanted.seed)
         tried = _run(model, others, tick)
         fresh = {
-            outputs: k for k, outputs in reversed(list(enumerate(tried.outputs))) if outputs != evidence.run.outputs[0]
+            outputs: k for k, outputs in reversed(list(enumerate(tried.outputs))) if outputs != evidence.outputs[0]
         }
         if fresh:
             inputs = [*inputs, *(others[k] for k in sorted(fresh.values()))]
-            evidence = Evidence(inputs, _run(model, inputs, tick))
+            evidence = _run(model, inputs, tick)
     return evidence
 
 
@@ -85,9 +91,13 @@ def _made(graph: Graph, wanted: Made) -> Inputs:
     return test_inputs(graph, wanted.count, wanted.seed)
 
 
-def _run(model: Model, inputs: Inputs, tick: Tick) -> TflmRun:
+def _run(model: Model, inputs: Inputs, tick: Tick) -> Evidence:
     try:
-        (run,) = side_by_side([lambda: run_in_tflm(model.original, inputs)], tick)
-        return run.result()
+        (job,) = side_by_side([lambda: run_in_tflm(model.original, inputs)], tick)
+        run = job.result()
+        return Evidence(inputs, run.outputs, run)
+    except TflmUnavailable as error:
+        machine = OwnMachine(model)
+        return Evidence(inputs, tuple(machine.invoke(entry) for entry in inputs), None, str(error))
     except TflmError as error:
         raise UnrunnableError(f"the original model: {error}; {advice(model, str(error))}") from None

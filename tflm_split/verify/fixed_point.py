@@ -67,6 +67,14 @@ def multiply(x: Any, multiplier: Any, shift: Any) -> Int64s:
     return rounding_shift_right(high_mul(shifted, multiplier), np.maximum(-shift, 0))
 
 
+def multiply_wide(sums: Any, multiplier: Any, shift: Any) -> Int64s:
+    """MultiplyByQuantizedMultiplier of an int64: a 16-bit multiplier, one rounding, halves up. The shift is at most 7."""
+    multiplier = np.asarray(multiplier, np.int64)
+    reduced = np.where(multiplier < 0x7FFF0000, (multiplier + (1 << 15)) >> 16, 0x7FFF)
+    down = 15 - np.asarray(shift, np.int64)
+    return wrap32((np.asarray(sums, np.int64) * reduced + (np.int64(1) << (down - 1))) >> down)
+
+
 def round_half_away(x: float) -> int:
     return int(math.copysign(math.floor(abs(x) + 0.5), x))
 

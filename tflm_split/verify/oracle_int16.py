@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflm_split.kinds import WeightFlags
-from tflm_split.verify.fixed_point import Int64s, clamp, multiply, wrap32
+from tflm_split.verify.fixed_point import clamp, multiply, multiply_wide, wrap32
 from tflm_split.verify.operands import Operands, Row
 
 
@@ -19,12 +19,5 @@ def requantize(step: Operands, sums: Row) -> Row:
     if not step.p["flags"] & WeightFlags.PER_CHANNEL:
         multipliers, shifts = multipliers[:1], shifts[:1]
     wraps = step.p["flags"] & WeightFlags.SUMS_32
-    scaled = multiply(wrap32(sums), multipliers, shifts) if wraps else _multiply_wide(sums, multipliers, shifts)
+    scaled = multiply(wrap32(sums), multipliers, shifts) if wraps else multiply_wide(sums, multipliers, shifts)
     return clamp(scaled, step.p)
-
-
-def _multiply_wide(sums: Int64s, multipliers: Int64s, shifts: Int64s) -> Int64s:
-    """TFLM's product of an int64 and a real number: a 16-bit multiplier, one rounding, halves up."""
-    reduced = np.where(multipliers < 0x7FFF0000, (multipliers + (1 << 15)) >> 16, 0x7FFF)
-    down = 15 - shifts
-    return wrap32((sums * reduced + (np.int64(1) << (down - 1))) >> down)

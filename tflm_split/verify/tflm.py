@@ -1,8 +1,8 @@
 """What does TFLM itself do with this model?
 
-TFLM here is the pinned `tflite-micro` wheel: reference kernels, x86-64, recording allocator. `interpreter` gives its
-Python interpreter with `TFLM_SPLIT` registered; `run_in_tflm` runs a model in a process of its own with a time limit,
-because a file that is not trusted may crash or hang TFLM.
+TFLM here is the `tflite-micro` wheel, in the pinned version or one that passes the probe: reference kernels, x86-64,
+recording allocator. `interpreter` gives its Python interpreter with `TFLM_SPLIT` registered; `run_in_tflm` runs a model in a
+process of its own with a time limit, because a file that is not trusted may crash or hang TFLM.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib
 import importlib.metadata
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -26,14 +27,18 @@ from typing import Any
 
 import numpy as np
 
-from tflm_split.errors import InputError, ModelError, TflmError, ToolError, UnrunnableError
+from tflm_split.errors import InputError, ModelError, TflmError, TflmUnavailable, ToolError, UnrunnableError
 from tflm_split.ir.printable import printable
+from tflm_split.native import LIBRARY_PATH
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.tflite import schema
 from tflm_split.verify.calls import ONE_CALL, Calls
 
 PINNED_TFLM_VERSION = "0.dev20261023182759"
-"""The one wheel whose registration ABI the host library knows and whose kernels are the oracle."""
+"""The wheel whose registration ABI the host library knows and whose kernels are the oracle. Others must pass a probe."""
+
+SWITCH = "TFLM_SPLIT_TFLM"
+"""The environment variable that says `no` where TFLM is not to be used."""
 
 REGISTERER = "TFLM_SPLIT"
 """The custom operator's name, and the symbol of the host library that registers it."""
@@ -70,19 +75,29 @@ class TflmRun:
     repeats: int = 1
 
 
-def tflm_version() -> str:
-    """The installed wheel's version; raises ToolError unless it is the pinned one."""
+def installed_tflm_version() -> str:
+    """The installed wheel's version, whether it works or not. Raises TflmUnavailable if there is none."""
+    if os.environ.get(SWITCH) == "no":
+        raise TflmUnavailable(f"{SWITCH}=no")
     try:
-        version = importlib.metadata.version("tflite-micro")
+        return importlib.metadata.version("tflite-micro")
     except importlib.metadata.PackageNotFoundError:
-        raise ToolError(
+        if not (sys.platform == "linux" and platform.machine() == "x86_64"):
+            raise TflmUnavailable("tflite-micro has wheels for Linux on x86-64 only") from None
+        raise TflmUnavailable(
             f"tflite-micro is not installed; run: pip install tflite-micro=={PINNED_TFLM_VERSION}"
         ) from None
+
+
+def tflm_version() -> str:
+    """The installed wheel's version. Raises TflmUnavailable unless it is the pinned one, or passes the probe (`probe.py`)."""
+    version = installed_tflm_version()
     if version != PINNED_TFLM_VERSION:
-        raise ToolError(
-            f"tflite-micro {version} is installed, but verification needs exactly {PINNED_TFLM_VERSION}; "
-            f"run: pip install tflite-micro=={PINNED_TFLM_VERSION}"
-        )
+        fault = importlib.import_module("tflm_split.verify.probe").probe_fault(version)
+        if fault is not None:
+            raise TflmUnavailable(
+                f"tflite-micro {version} is installed, and {fault}; run: pip install tflite-micro=={PINNED_TFLM_VERSION}"
+            )
     return version
 
 
@@ -97,10 +112,15 @@ def interpreter(model: bytes, arena_size: int | None = None) -> Any:
         hint = "; pass its .model" if hasattr(model, "model") else "; pass the file's bytes"
         raise InputError(f"interpreter takes a model's bytes, not {type(model).__name__}{hint}")
     tflm_version()
+    return untested_interpreter(model, arena_size)
+
+
+def untested_interpreter(model: bytes, arena_size: int | None = None) -> Any:
+    """`interpreter` with whatever wheel is installed: for the worker and for the probe."""
     try:
         runtime = importlib.import_module("tflite_micro").runtime
     except ImportError as error:
-        raise ToolError(f"the tflite-micro wheel does not import: {error}") from None
+        raise TflmUnavailable(f"the tflite-micro wheel does not import: {' '.join(str(error).split())}") from None
     if arena_size is not None:
         if arena_size < _SMALLEST_ARENA_BYTES:
             raise TflmError(f"an arena of {arena_size} bytes is too small for any model, and TFLM would crash")
@@ -150,6 +170,8 @@ def _load_host_library() -> ctypes.CDLL:
     """The library that registers `TFLM_SPLIT`, its symbols visible to the wheel, which looks the name up by itself."""
     from tflm_split.native.build import host_library
 
+    if not LIBRARY_PATH.is_file():
+        raise TflmUnavailable("TFLM_SPLIT was not built for it, for want of a C compiler")
     path = host_library()
     try:
         library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
@@ -178,6 +200,28 @@ def run_in_tflm(
     unless given); ToolError for a missing or unknown wheel or host library.
     """
     tflm_version()
+    return run_untested(
+        model,
+        inputs,
+        timeout_s=timeout_s,
+        repeats=repeats,
+        arena_size=arena_size,
+        memory_bytes=memory_bytes,
+        calls=calls,
+    )
+
+
+def run_untested(
+    model: bytes,
+    inputs: Sequence[Inputs],
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    repeats: int = 1,
+    arena_size: int | None = None,
+    memory_bytes: int | None = None,
+    calls: Calls = ONE_CALL,
+) -> TflmRun:
+    """`run_in_tflm` with whatever wheel is installed: for the probe."""
     limit_bytes = generous_memory_bytes(model, inputs) if memory_bytes is None else memory_bytes
     with tempfile.TemporaryDirectory(prefix="tflm_split_") as scratch:
         folder = Path(scratch)
@@ -191,6 +235,8 @@ def run_in_tflm(
         stderr = _run_worker(folder, timeout_s, limit_bytes)
         answer = json.loads((folder / "answer.json").read_text())
         if "error" in answer:
+            if answer["kind"] == "TflmUnavailable":
+                raise TflmUnavailable(answer["error"])
             if answer["kind"] == "ToolError":
                 raise ToolError(answer["error"])
             if answer["kind"] == "ModelError":

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from tflm_split.errors import ModelError, ToolError
+from tflm_split.errors import ModelError, TflmUnavailable, ToolError
 from tflm_split.tflite import schema
-from tflm_split.verify.tflm import interpreter, tflm_version
+from tflm_split.verify.tflm import installed_tflm_version, untested_interpreter
 
 
 def main(folder: Path) -> None:
@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
         answer = _run(folder)
     except MemoryError:
         answer = {"kind": "MemoryError", "error": "", "phase": (folder / "phase").read_text()}
-    except (ToolError, ModelError) as error:
+    except (TflmUnavailable, ToolError, ModelError) as error:
         answer = {"kind": type(error).__name__, "error": str(error)}
     except Exception as error:  # the wheel raises RuntimeError, ValueError, IndexError, SystemError, ...
         answer = {"kind": "TflmError", "error": str(error), "phase": (folder / "phase").read_text()}
@@ -38,7 +38,7 @@ def _run(folder: Path) -> dict[str, Any]:
     phase = folder / "phase"
     phase.write_text("allocating tensors")
     _limit_memory(job["memory_bytes"])
-    it = interpreter((folder / "model.tflite").read_bytes(), job["arena_size"])
+    it = untested_interpreter((folder / "model.tflite").read_bytes(), job["arena_size"])
     phase.write_text("describing its outputs")
     output_count = _output_count(folder)
     found: dict[str, np.ndarray[Any, Any]] = {}
@@ -57,7 +57,7 @@ def _run(folder: Path) -> dict[str, Any]:
     np.savez(folder / "outputs.npz", allow_pickle=False, **found)
     phase.write_text("reporting its arena")
     it.print_allocations()
-    return {"outputs": output_count, "version": tflm_version()}
+    return {"outputs": output_count, "version": installed_tflm_version()}
 
 
 def _feed(it: Any, inputs: Any, entries: range, job: dict[str, Any]) -> None:

@@ -1,16 +1,24 @@
-"""Does the optimised model do in TFLM what the original does? The inputs, the two runs and the verdict in one call."""
+"""Does the optimised model do what the original does? The inputs, the two runs and the verdict in one call.
+
+Both run in TFLM where it is; elsewhere our own model of TFLM takes its place, and the verdict says so.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tflm_split.analysis.liveness import activation_bytes
-from tflm_split.errors import UnrunnableError
+from tflm_split.errors import TflmUnavailable, UnrunnableError
 from tflm_split.ir.graph import Model
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.tflite.edit import Edit
 from tflm_split.tflite.writer import write_model
 from tflm_split.verify.calls import ONE_CALL, Calls
-from tflm_split.verify.compare import Comparison, compare
+from tflm_split.verify.compare import Array, Comparison, compare
 from tflm_split.verify.evidence import Evidence, Inputs, Made, gather
+from tflm_split.verify.own.compare import compare_without_tflm
+from tflm_split.verify.own.machine import OwnMachine
+from tflm_split.verify.tflm import run_in_tflm
 
 _GAP_BYTES = 256
 """Between tensors that are moved apart."""
@@ -26,19 +34,39 @@ def verify(
     """Run both on the same inputs, in processes of their own; `tick` is called several times a second while they do. A
     streamed `optimized` takes its input in `calls`.
 
-    Where there is evidence, the original ran before. Raises UnrunnableError when TFLM cannot run `model` itself, TflmError
-    when it cannot run `optimized`, InputError when the inputs are too many or too large.
+    Where there is evidence, the original ran before. Where TFLM cannot run at all, our own model of it is asked, and
+    `Comparison.level` says so. Raises UnrunnableError when TFLM cannot run `model` itself, TflmError when it cannot run
+    `optimized`, InputError when the inputs are too many or too large.
     """
     evidence = inputs if isinstance(inputs, Evidence) else gather(model, inputs, tick)
+    run = evidence.run
+    if run is None:
+        return compare_without_tflm(model, optimized, evidence.inputs, evidence.not_in_tflm, tick=tick, calls=calls)
     if optimized.original == model.original:
-        return Comparison(len(evidence.inputs), True, None, evidence.run, evidence.run)
-    return compare(model, optimized, evidence.inputs, tick=tick, original_run=evidence.run, calls=calls)
+        return Comparison(len(evidence.inputs), True, None, evidence.distinct_outputs, run, run)
+    return compare(model, optimized, evidence.inputs, tick=tick, original_run=run, calls=calls)
+
+
+def run_once(model: Model, inputs: Sequence[Array]) -> tuple[tuple[bytes, ...], str | None]:
+    """The bytes of every output, and why they are not TFLM's but our own model's; None where TFLM ran.
+
+    Raises TflmUnavailable where TFLM does not run and our own model does not know an operator.
+    """
+    try:
+        return run_in_tflm(model.original, [inputs]).outputs[0], None
+    except TflmUnavailable as error:
+        machine = OwnMachine(model)
+        outputs = machine.invoke(inputs)
+        if machine.assumed:
+            kinds = ", ".join(sorted(set(machine.assumed.values())))
+            raise TflmUnavailable(f"only TFLM can run {kinds}, and: {error}") from None
+        return outputs, str(error)
 
 
 def check_own_memory(model: Model, inputs: Inputs) -> None:
     """Raise UnrunnableError if the results of `model` itself depend on where TFLM puts its tensors.
 
-    Asked when a result differs: an operator that reads beyond its input, or leaves some of its output unwritten (most
+    Asked when a result differs in TFLM: an operator that reads beyond its input, or leaves some of its output unwritten (most
     kernels trust shapes and constants), gives whatever lies there, and then there is nothing to be equal to. Here every
     tensor gets bytes of its own, in the opposite order, with gaps.
     """

@@ -4,6 +4,7 @@
 #define SPLIT_NN_PROGRAM_H_
 
 #include "../generated/split_nn_format.h"
+#include "../split_nn_config.h"
 
 /* The kinds of op that this build can run, as a mask: bit k is kind k. A build for one program may define fewer. The
  * linker then drops the code of the others, and prepare refuses a program that has them. */

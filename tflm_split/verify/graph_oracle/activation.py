@@ -1,8 +1,9 @@
-"""Functions in fixed point: LOGISTIC, TANH, HARD_SWISH and SOFTMAX."""
+"""Functions in fixed point: LOGISTIC, TANH, HARD_SWISH and ELU of int8, SOFTMAX of int8 and int16."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -62,6 +63,8 @@ def _hard_swish(e: Evaluation) -> Array:
 
 
 def _softmax(e: Evaluation) -> Array:
+    if e.is_int16:
+        return _softmax_int16(e)
     tensor = e.tensor(0)
     x = e.int8(0)
     if float(e.scale(e.output)) != 1 / 256 or e.zero_point(e.output) != -128:
@@ -76,9 +79,73 @@ def _softmax(e: Evaluation) -> Array:
     return fp.softmax_from_exps(fp.exp_on_negative_values(scaled, 5), counted)
 
 
+def _softmax_int16(e: Evaluation) -> Array:
+    """Exponentials and reciprocals by interpolation in tables of 513 entries, in Q0.15 (softmax.h, SoftmaxInt16)."""
+    tensor = e.tensor(0)
+    if e.zero_point(e.output) != 0 or abs(float(e.scale(e.output)) * 32768 - 1) > 0.001:
+        raise e.refuse("quantization", "its output needs the scale 1/32768 and the zero point 0")
+    x = e.integers(0)
+    real = float(e.scale(tensor)) * float(np.float32(e.option("beta"))) / (10.0 / 65535.0)
+    below = fp.multiply(x - x.max(axis=-1, keepdims=True), *fp.quantize_multiplier(real))
+    exps = _interpolated(_exps(), np.clip(below + 32767, -32768, 32767))
+    total = exps.sum(axis=-1, keepdims=True)
+    digits = np.frexp(total.astype(np.float64))[1].astype(np.int64) - 1
+    mantissa = ((total << (30 - digits)) + (1 << 13)) >> 14
+    reciprocal = _interpolated(_reciprocals(), np.clip(mantissa - (1 << 15) - (1 << 16), -32768, 32767))
+    return np.asarray(np.clip((exps * reciprocal + (np.int64(1) << (digits - 1))) >> digits, 0, 32767))
+
+
+def _interpolated(table: Array, x: Array) -> Array:
+    index, offset = (x >> 7) + 256, x & 0x7F
+    return np.asarray(table[index] + (((table[index + 1] - table[index]) * offset + 64) >> 7))
+
+
+@cache
+def _exps() -> Array:
+    """exp on [-10, 0]: computed in double and rounded to float32, which a correctly rounded expf gives."""
+    return _table(10.0, 32767, lambda x: np.asarray(np.exp(x.astype(np.float64)), np.float32))
+
+
+@cache
+def _reciprocals() -> Array:
+    """1 / (1 + x) on [0, 1]."""
+    return _table(1.0, -32768, lambda x: np.asarray(np.float32(1) / (np.float32(1) + x)))
+
+
+def _table(extent: float, zero_point: int, function: Callable[[Array], Array]) -> Array:
+    """LUTPopulateInt16 of internal/common.h, in float32: samples shifted by half the error in the middle of each step."""
+    f = np.float32
+    scale = f(extent) / f(65535)
+    first, last = scale * f(-32768 - zero_point), scale * f(32767 - zero_point)
+    step = (last - first) / f(512)
+    units = f(65536) / (f(2) / f(65535) * f(32767) - f(2) / f(65535) * f(-32768))
+
+    def rounded(values: Array) -> Array:
+        wide = values.astype(np.float64)
+        return np.copysign(np.floor(np.abs(wide) + 0.5), wide).astype(np.float32)
+
+    at = first + np.arange(512, dtype=np.float32) * step
+    after = first + np.arange(1, 513, dtype=np.float32) * step
+    samples = rounded(function(at) * units)
+    error = rounded((function(after) * units + samples) / f(2)) - rounded(function(at + step / f(2)) * units)
+    ends = rounded(function(np.array([last])) * units)
+    entries = np.concatenate([samples - rounded(error / f(2)), ends])
+    return np.asarray(np.clip(entries, -32768, 32767).astype(np.int64))
+
+
+def _elu(e: Evaluation) -> Array:
+    """In float32, on the real numbers (elu.cc)."""
+    tensor = e.tensor(0)
+    real = e.scale(tensor) * (e.int8(0) - e.zero_point(tensor)).astype(np.float32)
+    below = np.exp(np.minimum(real, 0).astype(np.float64)).astype(np.float32) - np.float32(1)
+    steps = (np.where(real < 0, below, real) * (np.float32(1) / e.scale(e.output))).astype(np.float64)
+    return e.finish(np.copysign(np.floor(np.abs(steps) + 0.5), steps).astype(np.int64), activation=False)
+
+
 EVALUATE: Evaluate = {
     "LOGISTIC": _logistic,
     "TANH": _tanh,
     "HARD_SWISH": _hard_swish,
+    "ELU": _elu,
     "SOFTMAX": _softmax,
 }

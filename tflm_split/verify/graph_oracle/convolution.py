@@ -1,4 +1,4 @@
-"""Convolutions and FULLY_CONNECTED, with int8 weights."""
+"""Convolutions and FULLY_CONNECTED of int8 and int16, with int8 weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _conv(e: Evaluation) -> Array:
         raise e.refuse("dtype", f"its weights are {e.tensor(1).dtype} with {weights.ndim} dimensions")
     out_channels, rows, columns, depth = weights.shape
     zero_point = e.zero_point(e.tensor(0))
-    taps, _ = e.windows((rows, columns), e.dilation(), zero_point)
+    taps, _ = e.windows(e.integers(0), (rows, columns), e.dilation(), zero_point)
     if taps.shape[-1] % depth:
         raise e.refuse("geometry", f"{taps.shape[-1]} input channels are no multiple of the filter's {depth}")
     taps = taps - zero_point
@@ -36,7 +36,9 @@ def _depthwise(e: Evaluation) -> Array:
     if e.tensor(1).dtype != "INT8" or weights.ndim != 4 or weights.shape[0] != 1:
         raise e.refuse("dtype", f"its weights are {e.tensor(1).dtype} of shape {list(weights.shape)}")
     zero_point = e.zero_point(e.tensor(0))
-    taps, _ = e.windows((weights.shape[1], weights.shape[2]), e.dilation(), zero_point)
+    if e.is_int16 and e.has(2) and e.tensor(2).dtype != "INT64":
+        raise e.refuse("dtype", f"its bias is {e.tensor(2).dtype}, and TFLM reads INT64")
+    taps, _ = e.windows(e.integers(0), (weights.shape[1], weights.shape[2]), e.dilation(), zero_point)
     multiplier, rest = divmod(weights.shape[3], taps.shape[-1])
     if rest:
         raise e.refuse("geometry", f"{weights.shape[3]} output channels of {taps.shape[-1]} input channels")
@@ -54,7 +56,9 @@ def _transpose_conv(e: Evaluation) -> Array:
     weights = e.value(1).astype(np.int64)
     if e.tensor(1).dtype != "INT8" or weights.ndim != 4:
         raise e.refuse("dtype", f"its weights are {e.tensor(1).dtype} with {weights.ndim} dimensions")
-    x = e.int8(2) - e.zero_point(e.tensor(2))
+    if e.is_int16 and e.has(3) and e.tensor(3).dtype != "INT64":
+        raise e.refuse("dtype", f"its bias is {e.tensor(3).dtype}, and TFLM reads INT64")
+    x = e.integers(2) - e.zero_point(e.tensor(2))
     out_channels, *kernel, _ = weights.shape
     shape = e.output.shape
     strides, pads = [], []
@@ -88,7 +92,7 @@ def _fully_connected(e: Evaluation) -> Array:
         raise e.refuse("dtype", f"its weights are {e.tensor(1).dtype} with {weights.ndim} dimensions")
     if e.op.options.get("weights_format", "DEFAULT") != "DEFAULT":
         raise e.refuse("geometry", f"its weights are in the format {e.option('weights_format')}")
-    x = e.int8(0).reshape(-1, weights.shape[1]) - e.zero_point(e.tensor(0))
+    x = e.integers(0).reshape(-1, weights.shape[1]) - e.zero_point(e.tensor(0))
     return e.requantize(matrix_product(x, weights.T), 0)
 
 

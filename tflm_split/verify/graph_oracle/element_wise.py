@@ -13,8 +13,8 @@ from tflm_split.verify.graph_oracle.evaluation import Array, Evaluate, Evaluatio
 def _relu(e: Evaluation) -> Array:
     tensor = e.tensor(0)
     m, h = fp.quantize_multiplier(float(e.scale(tensor)) / float(e.scale(e.output)))
-    scaled = fp.multiply(e.int8(0) - e.zero_point(tensor), m, h)
-    return np.clip(scaled + e.zero_point(e.output), max(-128, e.zero_point(e.output)), 127)
+    scaled = fp.multiply(e.integers(0) - e.zero_point(tensor), m, h)
+    return np.maximum(e.finish(scaled, activation=False), e.zero_point(e.output))
 
 
 def _relu6(e: Evaluation) -> Array:
@@ -22,13 +22,15 @@ def _relu6(e: Evaluation) -> Array:
     tensor = e.tensor(0)
     zero_point = e.zero_point(tensor)
     six = zero_point + fp.round_half_away(float(np.float32(6) / e.scale(tensor)))
-    return np.clip(e.int8(0), zero_point, min(127, six))
+    if e.is_int16 and six > 32767:
+        raise e.refuse("quantization", "6 lies beyond int16, which TFLM refuses")
+    return np.clip(e.integers(0), zero_point, six if e.is_int16 else min(127, six))
 
 
 def _leaky_relu(e: Evaluation) -> Array:
     tensor = e.tensor(0)
     s_in, s_out = float(e.scale(tensor)), float(e.scale(e.output))
-    x = e.int8(0) - e.zero_point(tensor)
+    x = e.integers(0) - e.zero_point(tensor)
     alpha = float(np.float32(e.option("alpha")))
     if alpha < 0:
         raise e.refuse("activation", f"its slope is {alpha}")
@@ -73,13 +75,18 @@ def _rsqrt(e: Evaluation) -> Array:
     return result
 
 
+_REQUANTIZED = frozenset(
+    {("INT8", "INT8"), ("INT8", "UINT8"), ("UINT8", "INT8"), ("INT8", "INT16"), ("INT16", "INT8"), ("INT16", "INT16")}
+)
+
+
 def _quantize(e: Evaluation) -> Array:
     tensor = e.tensor(0)
-    if (tensor.dtype, e.output.dtype) == ("FLOAT32", "INT8"):
+    if (tensor.dtype, e.output.dtype) in (("FLOAT32", "INT8"), ("FLOAT32", "INT16")):
         scaled = (e.value(0) / e.scale(e.output)).astype(np.float64)
         rounded = np.copysign(np.floor(np.abs(scaled) + 0.5), scaled)
         return e.finish(np.clip(rounded, fp.MIN32, fp.MAX32).astype(np.int64), activation=False)
-    if (tensor.dtype, e.output.dtype) not in (("INT8", "INT8"), ("INT8", "UINT8"), ("UINT8", "INT8")):
+    if (tensor.dtype, e.output.dtype) not in _REQUANTIZED:
         raise e.refuse("dtype", f"it takes {tensor.dtype} to {e.output.dtype}")
     m, h = fp.quantize_multiplier(float(e.scale(tensor)) / float(e.scale(e.output)))
     return e.finish(fp.multiply(e.value(0).astype(np.int64) - e.zero_point(tensor), m, h), activation=False)
@@ -87,7 +94,7 @@ def _quantize(e: Evaluation) -> Array:
 
 def _dequantize(e: Evaluation) -> Array:
     tensor = e.tensor(0)
-    if tensor.dtype not in ("INT8", "UINT8") or e.output.dtype != "FLOAT32":
+    if tensor.dtype not in ("INT8", "UINT8", "INT16") or e.output.dtype != "FLOAT32":
         raise e.refuse("dtype", f"it takes {tensor.dtype} to {e.output.dtype}")
     return (float(e.scale(tensor)) * (e.value(0).astype(np.float64) - e.zero_point(tensor))).astype(np.float32)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -16,8 +16,12 @@ from tflm_split.verify import fixed_point as fp
 Array = npt.NDArray[Any]
 
 _DTYPES: Mapping[str, type[np.generic]] = MappingProxyType(
-    {"INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64, "FLOAT32": np.float32}
-)
+    {
+        "INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64, "BOOL": np.bool_,
+        "FLOAT32": np.float32,
+    }
+)  # fmt: skip
+_RANGES = {"INT8": (-128, 127), "UINT8": (0, 255), "INT16": (-32768, 32767)}
 
 
 def dtype_of(tensor: Tensor) -> type[np.generic]:
@@ -60,9 +64,27 @@ class Evaluation:
         return constant_of(tensor) if tensor.is_constant else self.values[tensor.index]
 
     def int8(self, position: int) -> Array:
-        if self.tensor(position).dtype != "INT8" or self.output.dtype != "INT8":
-            raise self.refuse("dtype", f"it takes {self.tensor(position).dtype} to {self.output.dtype}")
+        return self._integers(position, "INT8")
+
+    def integers(self, position: int) -> Array:
+        """An int8 or int16 operand of an output of the same type, widened."""
+        return self._integers(position, "INT8", "INT16")
+
+    def _integers(self, position: int, *dtypes: str) -> Array:
+        dtype = self.tensor(position).dtype
+        if dtype not in dtypes or self.output.dtype != dtype:
+            raise self.refuse("dtype", f"it takes {dtype} to {self.output.dtype}")
         return self.value(position).astype(np.int64)
+
+    def moved(self, position: int) -> Array:
+        """An operand whose elements are passed on as they are, of any type."""
+        if self.tensor(position).dtype != self.output.dtype:
+            raise self.refuse("dtype", f"it takes {self.tensor(position).dtype} to {self.output.dtype}")
+        return self.value(position)
+
+    @property
+    def is_int16(self) -> bool:
+        return self.output.dtype == "INT16"
 
     def scale(self, tensor: Tensor) -> np.float32:
         """The one scale of a per-tensor quantisation, as the float32 it is."""
@@ -86,12 +108,13 @@ class Evaluation:
 
     def finish(self, scaled: Array, activation: bool = True) -> Array:
         """Adds the output's zero point and clamps to its type, and to the fused activation."""
-        low, high = (0, 255) if self.output.dtype == "UINT8" else (-128, 127)
+        low, high = _RANGES[self.output.dtype]
         if activation:
-            low, high = self.activation_range(low, high)
+            low, high = self.activation_range()
         return np.asarray(np.clip(scaled + self.zero_point(self.output), low, high))
 
-    def activation_range(self, low: int, high: int) -> tuple[int, int]:
+    def activation_range(self) -> tuple[int, int]:
+        low, high = _RANGES[self.output.dtype]
         scale, zero_point = self.scale(self.output), self.zero_point(self.output)
 
         def quantized(real: float) -> int:
@@ -111,12 +134,13 @@ class Evaluation:
 
     # Windows.
 
-    def windows(self, kernel: tuple[int, int], dilation: tuple[int, int], outside: int) -> tuple[Array, Array]:
-        """The window's taps [kernel positions, batch, rows, columns, channels], and which of them lie inside the input.
+    def windows(
+        self, x: Array, kernel: tuple[int, int], dilation: tuple[int, int], outside: Any
+    ) -> tuple[Array, Array]:
+        """The window's taps in `x` [kernel positions, batch, rows, columns, channels], and which of them lie inside it.
 
         The second is [kernel positions, rows, columns]; a tap outside holds `outside`.
         """
-        x = self.int8(0)
         if x.ndim != 4 or len(self.output.shape) != 4:
             raise self.refuse("geometry", f"its input has {x.ndim} dimensions")
         axes = []
@@ -162,8 +186,9 @@ class Evaluation:
             len(quantization.scales) > 1 and quantization.axis != filter_axis
         ):
             raise self.refuse("quantization", f"its weights have {len(quantization.scales)} scales")
+        wide = self.is_int16 and self._bias_type(bias) != "INT32"
         if self.has(bias):
-            if self.tensor(bias).dtype != "INT32":
+            if self.tensor(bias).dtype != ("INT64" if wide else "INT32"):
                 raise self.refuse("dtype", f"its bias is {self.tensor(bias).dtype}")
             sums = sums + self.value(bias).astype(np.int64)
         s_in, s_out = self.scale(self.tensor(source)), self.scale(self.output)
@@ -172,11 +197,19 @@ class Evaluation:
             for s_weight in quantization.scales
         ]
         multipliers, shifts = (np.array(column, np.int64) for column in zip(*scaled, strict=True))
-        return self.finish(fp.multiply(fp.wrap32(sums), multipliers, shifts))
+        if wide and shifts.max() > 7:
+            raise self.refuse("quantization", f"its scales give a left shift of {shifts.max()}")
+        return self.finish(
+            fp.multiply_wide(sums, multipliers, shifts) if wide else fp.multiply(fp.wrap32(sums), multipliers, shifts)
+        )
+
+    def _bias_type(self, bias: int) -> str:
+        """How wide int16 sums are: as the bias is, or as the operator says where it has none."""
+        return self.tensor(bias).dtype if self.has(bias) else str(self.op.options.get("quantized_bias_type", ""))
 
 
-Evaluate = Mapping[str, Callable[[Evaluation], Array]]
-"""By kind of operator: its output's value."""
+Evaluate = Mapping[str, Callable[[Evaluation], "Array | Sequence[Array]"]]
+"""By kind of operator: its output's value, or those of all outputs."""
 
 
 def matrix_product(a: Array, b: Array) -> Array:

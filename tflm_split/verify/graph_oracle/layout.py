@@ -1,6 +1,8 @@
-"""Operators that only move elements."""
+"""Operators that only move elements, of any type."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from tflm_split.verify.graph_oracle.evaluation import Array, Evaluate, Evaluatio
 
 def _blocks(e: Evaluation) -> Array:
     """SPACE_TO_DEPTH and DEPTH_TO_SPACE: the axes (row, row in block, column, column in block, channel), reordered."""
-    x, block = e.int8(0), int(e.option("block_size"))
+    x, block = e.moved(0), int(e.option("block_size"))
     batch, height, width, channels = x.shape
     if e.op.kind == "SPACE_TO_DEPTH":
         parts = x.reshape(batch, height // block, block, width // block, block, channels)
@@ -19,18 +21,37 @@ def _blocks(e: Evaluation) -> Array:
 
 
 def _gather(e: Evaluation) -> Array:
-    if e.op.options.get("batch_dims", 0) or e.tensor(0).dtype != "INT8":
-        raise e.refuse("geometry", "it gathers by batches, or not int8")
-    return np.take(e.value(0), e.value(1), int(e.option("axis")))
+    if e.op.options.get("batch_dims", 0):
+        raise e.refuse("geometry", "it gathers by batches")
+    table, axis, indices = e.moved(0), int(e.option("axis")), e.value(1)
+    if indices.size and not 0 <= int(indices.min()) <= int(indices.max()) < table.shape[axis]:
+        raise e.refuse("geometry", "it gathers what its table does not hold")
+    return np.take(table, indices, axis)
 
 
 def _pack(e: Evaluation) -> Array:
-    return np.stack([e.int8(i) for i in range(len(e.op.inputs))], axis=int(e.option("axis")))
+    return np.stack([e.moved(i) for i in range(len(e.op.inputs))], axis=int(e.option("axis")))
+
+
+def _unpack(e: Evaluation) -> Sequence[Array]:
+    x, axis = e.moved(0), int(e.option("axis"))
+    return [np.take(x, i, axis) for i in range(x.shape[axis])]
+
+
+def _split(e: Evaluation) -> Sequence[Array]:
+    axis = int(e.value(0).reshape(-1)[0])
+    return np.split(e.moved(1), len(e.op.outputs), axis)
+
+
+def _split_v(e: Evaluation) -> Sequence[Array]:
+    axis = int(e.value(2).reshape(-1)[0])
+    lengths = [e.graph.tensors[t].shape[axis] for t in e.op.outputs]
+    return np.split(e.moved(0), np.cumsum(lengths)[:-1].tolist(), axis)
 
 
 def _slice(e: Evaluation) -> Array:
     """SLICE and STRIDED_SLICE, the latter as Python slices mean it."""
-    x = e.int8(0)
+    x = e.moved(0)
     begin = [int(b) for b in e.value(1)]
     if e.op.kind == "SLICE":
         return x[tuple(slice(b, b + n) for b, n in zip(begin, e.output.shape, strict=True))]
@@ -42,29 +63,31 @@ def _slice(e: Evaluation) -> Array:
     for axis, (first, last, stride) in enumerate(zip(begin, end, strides, strict=True)):
         no_begin, no_end, one = (mask >> axis & 1 for mask in masks)
         cuts.append(first if one else slice(None if no_begin else first, None if no_end else last, stride))
-    return x[tuple(cuts)]
+    return np.asarray(x[tuple(cuts)])
 
 
 def _transpose(e: Evaluation) -> Array:
-    return np.transpose(e.value(0), e.value(1).tolist())
+    return np.transpose(e.moved(0), e.value(1).tolist())
 
 
 def _concatenation(e: Evaluation) -> Array:
     if e.op.options.get("fused_activation_function", "NONE") != "NONE":
         raise e.refuse("activation", "it has an activation")
-    return np.concatenate([e.int8(i) for i in range(len(e.op.inputs))], axis=int(e.option("axis")))
+    return np.concatenate([e.moved(i) for i in range(len(e.op.inputs))], axis=int(e.option("axis")))
 
 
 def _pad(e: Evaluation) -> Array:
     widths = [(int(before), int(after)) for before, after in e.value(1)]
-    value = int(e.value(2).reshape(-1)[0]) if e.has(2) else e.zero_point(e.output)
-    return np.pad(e.int8(0), widths, constant_values=value)
+    x = e.moved(0)
+    if e.has(2):
+        value = e.value(2).reshape(-1)[0]
+    else:
+        value = x.dtype.type(0 if e.output.quantization is None else e.zero_point(e.output))
+    return np.pad(x, widths, constant_values=value)
 
 
 def _reshape(e: Evaluation) -> Array:
-    if e.tensor(0).dtype != e.output.dtype:
-        raise e.refuse("dtype", f"it takes {e.tensor(0).dtype} to {e.output.dtype}")
-    return e.value(0)
+    return e.moved(0)
 
 
 EVALUATE: Evaluate = {
@@ -72,6 +95,9 @@ EVALUATE: Evaluate = {
     "DEPTH_TO_SPACE": _blocks,
     "GATHER": _gather,
     "PACK": _pack,
+    "UNPACK": _unpack,
+    "SPLIT": _split,
+    "SPLIT_V": _split_v,
     "SLICE": _slice,
     "STRIDED_SLICE": _slice,
     "TRANSPOSE": _transpose,

@@ -1,4 +1,4 @@
-"""Pools, and what sums or compares along whole axes."""
+"""Pools of int8 and int16, and what sums or compares along whole axes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tflm_split.verify.graph_oracle.evaluation import Array, Evaluate, Evaluatio
 def _pool(e: Evaluation) -> Array:
     kernel = int(e.option("filter_height")), int(e.option("filter_width"))
     average = e.op.kind == "AVERAGE_POOL_2D"
-    taps, inside = e.windows(kernel, (1, 1), 0 if average else -128)
+    taps, inside = e.windows(e.integers(0), kernel, (1, 1), 0 if average else -32768)
     if average:
         counts = inside.sum(axis=0)[None, :, :, None]
         sums = taps.sum(axis=0)
         pooled = fp.divide_to_zero(np.where(sums > 0, sums + counts // 2, sums - counts // 2), counts)
     else:
         pooled = taps.max(axis=0)
-    return np.clip(pooled, *e.activation_range(-128, 127))
+    return np.clip(pooled, *e.activation_range())
 
 
 def _mean(e: Evaluation) -> Array:
     """MEAN, SUM and REDUCE_MAX."""
-    x = e.int8(0)
+    x = e.integers(0)
     axes = tuple(sorted({int(axis) % x.ndim for axis in e.value(1).reshape(-1)}))
     if e.op.kind == "REDUCE_MAX":
         return np.asarray(x.max(axis=axes))

@@ -1,0 +1,164 @@
+"""What does a file compute, without TFLM? An interpreter for original and optimised files alike.
+
+Tensors lie where the file's offline plan puts them, in one arena that is never cleared, so that a plan that overwrites
+something gives wrong bytes here as it would in TFLM. Tensors without a place in the plan have memory of their own. What
+`graph_oracle/` does not know is done by a stand-in (`stand_in.py`), and named in `assumed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from tflm_split.errors import InputError, ModelError, Refusal
+from tflm_split.ir.graph import ABSENT, Graph, Model, Operator
+from tflm_split.program.decode import decode
+from tflm_split.tflite.reader import offline_offsets
+from tflm_split.verify.graph_oracle import evaluated
+from tflm_split.verify.graph_oracle.evaluation import Array, constant_of, dtype_of
+from tflm_split.verify.oracle import UNWRITTEN
+from tflm_split.verify.own.executor import Bytes, Execute, aligned, executor
+from tflm_split.verify.own.stand_in import fingerprint, keeps_state, made_up
+
+SPLIT_KIND = "CUSTOM:TFLM_SPLIT"
+
+
+class _Tensors(Mapping[int, Array]):
+    """The values of one graph's tensors, in memory. `offsets` places some of them in `arena`."""
+
+    def __init__(self, graph: Graph, offsets: Sequence[int] = ()) -> None:
+        self.graph = graph
+        placed = {t.index: o for t, o in zip(graph.tensors, offsets, strict=False) if o >= 0 and t.data is None}
+        self.arena = aligned(max((o + graph.tensors[t].bytes for t, o in placed.items()), default=0), UNWRITTEN)
+        self.offsets = placed
+        self.places: dict[int, Bytes] = {}
+        for tensor in graph.tensors:
+            if tensor.data is None:
+                at = placed.get(tensor.index)
+                fill = 0 if tensor.is_variable else UNWRITTEN
+                own = aligned(tensor.bytes, fill) if at is None else self.arena[at : at + tensor.bytes]
+                self.places[tensor.index] = own
+
+    def __getitem__(self, index: int) -> Array:
+        tensor = self.graph.tensors[index]
+        if tensor.data is not None:
+            return constant_of(tensor)
+        return self.places[index].view(dtype_of(tensor)).reshape(tensor.shape)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self.graph.tensors)))
+
+    def __len__(self) -> int:
+        return len(self.graph.tensors)
+
+    def raw(self, index: int) -> bytes:
+        data = self.graph.tensors[index].data
+        return self.places[index].tobytes() if data is None else data
+
+    def write(self, index: int, value: Array | bytes) -> None:
+        data = value if isinstance(value, bytes) else np.ascontiguousarray(value).tobytes()
+        self.places[index][:] = np.frombuffer(data, np.uint8)
+
+
+class OwnMachine:
+    """One interpreter for one file. State lasts from one `invoke` to the next."""
+
+    def __init__(self, model: Model, execute: Execute | None = None) -> None:
+        self.model = model
+        self.tensors = _Tensors(model.graph, offline_offsets(model) or ())
+        self.assumed: dict[tuple[str, ...], str] = {}
+        """The operators that a stand-in did: names of their outputs, and their kind."""
+        self._execute = execute or executor()
+        self._history: dict[tuple[str, ...], bytes] = {}
+        self._variables: dict[str, bytes] = {}
+        self._handles: dict[tuple[int, int], str] = {}
+        self._called: set[int] = set()
+
+    def invoke(self, inputs: Sequence[Array]) -> tuple[bytes, ...]:
+        """The bytes of every output. Raises InputError for inputs that do not fit, ModelError for a plan that cannot be."""
+        graph = self.model.graph
+        if len(inputs) != len(graph.inputs):
+            raise InputError(f"the model takes {len(graph.inputs)} inputs, and {len(inputs)} were given")
+        for index, value in zip(graph.inputs, inputs, strict=True):
+            self.tensors.write(index, value)
+        self._run(graph, self.tensors)
+        return tuple(self.tensors.raw(t) for t in graph.outputs)
+
+    def _run(self, graph: Graph, tensors: _Tensors) -> None:
+        for op in graph.operators:
+            if op.kind == SPLIT_KIND:
+                self._run_region(op, tensors)
+            elif op.kind in _STATEFUL:
+                _STATEFUL[op.kind](self, op, tensors)
+            else:
+                self._run_stock(graph, op, tensors)
+
+    def _run_region(self, op: Operator, tensors: _Tensors) -> None:
+        """What `tflm_split_call.c` does: check that everything lies where the program expects it, then run it."""
+        label, program = tensors.graph.label(op), tensors.graph.tensors[op.inputs[-1]]
+        workspace = op.outputs[-1]
+        if program.data is None or workspace not in tensors.offsets:
+            raise ModelError(f"{label}: has no program, or its workspace no place in the file's offline plan")
+        start, known = tensors.offsets[workspace], decode(program.data)
+        around = (*op.inputs[:-1], *op.outputs[:-1])
+        ios = (*known.inputs, *known.outputs)
+        found = [(tensors.offsets.get(t), tensors.graph.tensors[t].bytes) for t in around]
+        if found != [(start + io.address, io.bytes) for io in ios]:
+            raise ModelError(f"{label}: an input or output does not lie in the workspace where the program expects it")
+        if tensors.graph.tensors[workspace].bytes != known.workspace_bytes:
+            raise ModelError(f"{label}: its workspace has another size than its program says")
+        self._execute(program.data, tensors.places[workspace])
+
+    def _run_stock(self, graph: Graph, op: Operator, tensors: _Tensors) -> None:
+        try:
+            if any(t != ABSENT and graph.tensors[t].is_variable for t in op.inputs):
+                raise Refusal("state", "it keeps state")
+            made = evaluated(graph, op, tensors)
+        except Refusal:
+            self.assumed[tuple(graph.tensors[t].name for t in op.outputs)] = op.kind
+            made = self._stand_in(graph, op, tensors)
+        copies = {t: np.ascontiguousarray(value).tobytes() for t, value in made.items()}
+        for t, data in copies.items():
+            tensors.write(t, data)
+
+    def _stand_in(self, graph: Graph, op: Operator, tensors: _Tensors) -> dict[int, Array]:
+        """Made-up values for the outputs, and for the variables that the operator may change."""
+        read = [b"" if t == ABSENT else tensors.raw(t) for t in op.inputs]
+        name = (op.kind, *(graph.tensors[t].name for t in op.outputs))
+        custom = self.model.custom_options.get(op.index, b"") if graph is self.model.graph else b""
+        seed = fingerprint(op, custom, read, self._history.get(name, b""))
+        if keeps_state(op):
+            self._history[name] = seed
+        variables = [t for t in op.inputs if t != ABSENT and graph.tensors[t].is_variable]
+        fresh = [graph.tensors[t] for t in (*op.outputs, *variables)]
+        return {tensor.index: made_up(graph, tensor, seed) for tensor in fresh if tensor.bytes}
+
+    # Resource variables, by the name of their handle.
+
+    def _name_variable(self, op: Operator, tensors: _Tensors) -> None:
+        options = op.options
+        name = f"{options.get('container', '')}/{options.get('shared_name', '')}"
+        self._handles[id(tensors.graph), op.outputs[0]] = name
+
+    def _read_variable(self, op: Operator, tensors: _Tensors) -> None:
+        name = self._handles[id(tensors.graph), op.inputs[0]]
+        tensors.write(op.outputs[0], self._variables.get(name, bytes(tensors.graph.tensors[op.outputs[0]].bytes)))
+
+    def _assign_variable(self, op: Operator, tensors: _Tensors) -> None:
+        self._variables[self._handles[id(tensors.graph), op.inputs[0]]] = tensors.raw(op.inputs[1])
+
+    def _call_once(self, op: Operator, tensors: _Tensors) -> None:
+        number = int(op.options["init_subgraph_index"])
+        if number not in self._called:
+            self._called.add(number)
+            graph = self.model.other_graphs[number - 1]
+            self._run(graph, _Tensors(graph))
+
+
+_STATEFUL = {
+    "VAR_HANDLE": OwnMachine._name_variable,
+    "READ_VARIABLE": OwnMachine._read_variable,
+    "ASSIGN_VARIABLE": OwnMachine._assign_variable,
+    "CALL_ONCE": OwnMachine._call_once,
+}
