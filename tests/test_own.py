@@ -181,6 +181,7 @@ def test_record_and_text_name_the_level(without_tflm: None) -> None:
         "inputs": 8,
         "bit_exact": True,
         "distinct_outputs": 8,
+        "inside": None,
         "level": "own_model_in_part",
         "assumed": ["REVERSE_V2"],
         "not_in_tflm_because": "TFLM_SPLIT_TFLM=no",
