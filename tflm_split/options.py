@@ -301,6 +301,12 @@ def options_from(words: Mapping[str, Any], *, front: bool = False) -> Options:
     return Options(**values)
 
 
+def _shown_default(option: Declared, front: bool) -> Any:
+    """The default that a signature shows: what a None becomes, unless another option changes that."""
+    default = option.default_of(front=front)
+    return getattr(DEFAULTS, option.field) if default is None else default
+
+
 def documented(function: Callable[..., Any], *, front: bool = False) -> None:
     """Give a function that takes `**options` the signature and the help texts that `Options` declares."""
     signature = inspect.signature(function)
@@ -310,7 +316,7 @@ def documented(function: Callable[..., Any], *, front: bool = False) -> None:
         inspect.Parameter(
             option.word,
             inspect.Parameter.KEYWORD_ONLY,
-            default=option.default_of(front=front),
+            default=_shown_default(option, front),
             annotation=hints[option.word].__forward_arg__,
         )
         for option in taken(front=front)

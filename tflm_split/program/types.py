@@ -128,8 +128,10 @@ class Program:
     def all_rows_bytes(self, io: Io) -> int | None:
         """Bytes of all rows of an input that comes in several calls; None for an input that is there as a whole."""
         for op in self.ops:
-            storage = self.storages[self.views[op.input].storage]
-            if kinds.of(op.kind).fetches and storage.addresses[0] == io.address:
+            view = self.views[op.input]
+            storage = self.storages[view.storage]
+            lies_here = storage.addresses[view.first_row : view.first_row + 1] == (io.address,)
+            if kinds.of(op.kind).fetches and lies_here and io.bytes == view.row_count * storage.row_bytes:
                 return storage.row_bytes * self.views[op.output].row_count
         return None
 
