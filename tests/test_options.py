@@ -72,7 +72,7 @@ def test_commands_and_functions_have_all_options() -> None:
     for function, front in ((tflm_split.optimize, False), (tflm_split.pareto, True)):
         parameters = inspect.signature(function).parameters
         assert {option.word for option in taken(front=front)} <= set(parameters)
-        assert parameters["max_slowdown"].default == (2.0 if front else None)
+        assert parameters["max_slowdown"].default == (2.0 if front else 1.05)
         assert all(f"{option.word}: {option.about.help}" in (function.__doc__ or "") for option in taken(front=front))
 
 
