@@ -1,4 +1,4 @@
-"""What documents say that the program knows: the table of options in README.md, the JSON schema of the record in docs/.
+"""What documents say that the program knows: the table of options in README.md, the JSON schemas of all records in docs/.
 
 `python scripts/write_docs.py [--check]`. With `--check` nothing is written; the exit code is 1 when a file is stale.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from bench_memory import README, ROOT, updated
 
 from tflm_split.options import declared
-from tflm_split.report.json_schema import record_schema
+from tflm_split.report.json_schema import schemas
 from tflm_split.report.table import markdown_table
 
 
@@ -34,7 +34,8 @@ def main() -> int:
 def rendered() -> Iterator[tuple[Path, str]]:
     """Every generated file with the text it should have."""
     yield README, updated(README.read_text("utf-8"), {"options": options_table()})
-    yield ROOT / "docs" / "record.schema.json", json.dumps(record_schema(), indent=2) + "\n"
+    for name, schema in schemas().items():
+        yield ROOT / "docs" / f"{name}.schema.json", json.dumps(schema, indent=2) + "\n"
 
 
 def options_table() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import made_once
@@ -59,25 +59,31 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _every_record_is_valid() -> Iterator[None]:
-    """Check every record that a test makes in this process against the schema."""
+    """Check every record that a test makes in this process against its schema."""
     try:
         from jsonschema import Draft202012Validator
     except ImportError:  # the tests of the schema skip then, with the reason
         yield
         return
     from tflm_split import pipeline
-    from tflm_split.report.json_schema import record_schema
-    from tflm_split.report.record import Outcome, make_record
+    from tflm_split.report import front, inspection, verdict
+    from tflm_split.report.json_schema import schemas
 
-    validator = Draft202012Validator(record_schema())
+    validators = {name: Draft202012Validator(schema) for name, schema in schemas().items()}
 
-    def checked(outcome: Outcome) -> Any:
-        record = make_record(outcome)
-        validator.validate(record)
-        return record
+    def checked(name: str, make: Callable[..., Any]) -> Callable[..., Any]:
+        def made(*arguments: Any, **words: Any) -> Any:
+            result = make(*arguments, **words)
+            validators[name].validate(result[0] if isinstance(result, tuple) else result)
+            return result
+
+        return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "make_record", checked)
+        patch.setattr(pipeline, "make_record", checked("record", pipeline.make_record))
+        patch.setattr(front, "front_record", checked("front", front.front_record))
+        patch.setattr(verdict, "verdict_record", checked("verdict", verdict.verdict_record))
+        patch.setattr(inspection, "inspect_model", checked("inspection", inspection.inspect_model))
         yield
 
 

@@ -10,8 +10,9 @@ from tiny_models import Builder
 from user_models import DSCNN, float_logistic, float_network, small_network
 
 import tflm_split
+from tflm_split.cli import main
 from tflm_split.report.bottleneck import live_bytes_per_step
-from tflm_split.report.json_schema import record_schema
+from tflm_split.report.json_schema import record_schema, schemas
 from tflm_split.report.summary import summary
 from tflm_split.tflite.reader import read_model
 
@@ -59,7 +60,8 @@ def test_the_schema_refuses_what_is_no_record(dscnn):
     assert not validator.is_valid(record)
 
 
-def test_every_field_of_the_schema_says_what_it_means():
+@pytest.mark.parametrize(("name", "fields"), [("record", 80), ("front", 13), ("verdict", 20), ("inspection", 40)])
+def test_every_field_of_a_schema_says_what_it_means(name, fields):
     def objects(schema):
         if "properties" in schema:
             yield from schema["properties"].items()
@@ -68,11 +70,31 @@ def test_every_field_of_the_schema_says_what_it_means():
                 if isinstance(inner, dict):
                     yield from objects(inner)
 
-    found = list(objects(record_schema()))
-    assert len(found) > 80
-    for name, field in found:
-        assert field["description"].strip(), name
-        assert field.get("unit") == "bytes" or not name.endswith("_bytes"), name
+    found = list(objects(schemas()[name]))
+    assert len(found) >= fields
+    for field, says in found:
+        assert says["description"].strip(), field
+        assert says.get("unit") == "bytes" or not field.endswith("_bytes"), field
+
+
+def test_front_verdict_and_inspection_keep_to_their_schemas(tmp_path, capsys):
+    """conftest.py checks each record that is made. Here each command is called with every form of its answer."""
+    validators = {name: pytest.importorskip("jsonschema").Draft202012Validator(s) for name, s in schemas().items()}
+    models = {"net": small_network(), "float": float_network(), "stock": float_logistic()}
+    for name, data in models.items():
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(data)
+        for command, words in (
+            ("pareto", ["--effort", "low", "--no-verify", "--json", "-"]),
+            ("inspect", ["--json"]),
+            ("inspect", ["--json", "--axes"]),
+            ("verify", [path, "--json"]),
+        ):
+            with pytest.raises(SystemExit):
+                main([command, str(path), *map(str, words)])
+            record = json.loads(capsys.readouterr().out)
+            kind = {"pareto": "front", "inspect": "inspection", "verify": "verdict"}[command]
+            assert validators[kind].is_valid(record), (name, command, words)
 
 
 def test_an_operator_counts_once_however_often_it_is_computed():

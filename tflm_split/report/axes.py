@@ -6,13 +6,13 @@ The answer is a record for scripts and a text for people.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from tflm_split.analysis.liveness import activation_bytes
 from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Tensor
 from tflm_split.report.bottleneck import bottleneck_tensor
+from tflm_split.report.command_records import AxesRecord, AxisRecord
 from tflm_split.sizes import format_bytes
 from tflm_split.split.axes.connected import Link, Stretch, connected
 from tflm_split.split.axes.loops import Relation
@@ -21,7 +21,7 @@ WIDTH = 120
 """How many characters a line of the text may have."""
 
 
-def axes_record(graph: Graph, name: str | None = None) -> dict[str, Any] | None:
+def axes_record(graph: Graph, name: str | None = None) -> AxesRecord | None:
     """The stretch of each axis, of more than one index, of the tensor called `name`.
 
     Without a name, the tensor is the largest one at the operator where memory is tightest. None for a graph without
@@ -49,7 +49,7 @@ def _named(graph: Graph, name: str) -> Tensor:
     return called[0]
 
 
-def _axis(graph: Graph, tensor: Tensor, axis: int) -> dict[str, Any]:
+def _axis(graph: Graph, tensor: Tensor, axis: int) -> AxisRecord:
     stretch = connected(graph, tensor.index, axis)
     return {
         "axis": axis,
@@ -127,7 +127,7 @@ def _ends(graph: Graph, stretch: Stretch) -> Iterator[str]:
             yield f"model output {graph.tensors[t].name!r}"
 
 
-def axes_text(record: Mapping[str, Any]) -> str:
+def axes_text(record: AxesRecord) -> str:
     """The record of `axes_record` as text, one paragraph per axis. Ends in a newline."""
     lines = [f"{record['tensor']!r}: {record['dtype'].lower()} {record['shape']}, {format_bytes(record['bytes'])}"]
     for axis in record["axes"]:

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
 
 from tflm_split.analysis.liveness import activation_bytes, live_peak_bytes
 from tflm_split.analysis.occupancy import OperatorRow, format_table, operator_table
 from tflm_split.ir.graph import Graph
 from tflm_split.report.advice import advice
 from tflm_split.report.axes import axes_record, axes_text
+from tflm_split.report.command_records import InspectedOperator, InspectionRecord, Interface
 from tflm_split.report.footprint import footprint
 from tflm_split.report.record import SCHEMA, model_identity
 from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.search.base import rewritten_split
 from tflm_split.sizes import counted, format_bytes
-from tflm_split.split.regions import SplitOptions
+from tflm_split.split.regions import Split, SplitOptions
 from tflm_split.tflite.reader import read_model
 
 
 def inspect_model(
     path: os.PathLike[str] | str, *, axes: bool = False, tensor: str | None = None
-) -> tuple[dict[str, Any], tuple[OperatorRow, ...]]:
+) -> tuple[InspectionRecord, tuple[OperatorRow, ...]]:
     """(record, table of operators) of the file at `path`. TFLM does not run. Raises InputError for a file that is no model.
 
     With `axes`, the record also says along which axes the largest tensor, or the one called `tensor`, can be cut.
@@ -33,7 +32,7 @@ def inspect_model(
     memory = footprint(model, None)
     split = rewritten_split(graph, SplitOptions())
     operators = operator_table(split)
-    record = {
+    record: InspectionRecord = {
         "schema": SCHEMA,
         "model": model_identity(model),
         "inputs": [_interface(graph, t) for t in graph.inputs],
@@ -43,27 +42,35 @@ def inspect_model(
         "live_peak_bytes": live_peak_bytes(graph),
         "predicted_head_bytes": memory.planned_head_bytes,
         "predicted_arm32_arena_bytes": memory.predicted_arm32.arena_bytes,
-        BUDGET_KEY: memory.predicted_arm32.minimum_arena_bytes,
-        "operators": [
-            {
-                **asdict(row),
-                "splittable": row.treatment != "stock",
-                "advice": advice(row.kind, split.refusals[row.index].kind) if row.index in split.refusals else "",
-            }
-            for row in operators
-        ],
+        "predicted_arm32_minimum_arena_bytes": memory.predicted_arm32.minimum_arena_bytes,
+        "operators": [_operator(row, split) for row in operators],
+        "axes": axes_record(split.graph, tensor) if axes or tensor is not None else None,
     }
-    if axes or tensor is not None:
-        record["axes"] = axes_record(split.graph, tensor)
     return record, operators
 
 
-def _interface(graph: Graph, tensor: int) -> dict[str, Any]:
+def _operator(row: OperatorRow, split: Split) -> InspectedOperator:
+    refusal = split.refusals.get(row.index)
+    return {
+        "index": row.index,
+        "source": list(row.source),
+        "kind": row.kind,
+        "output_shape": list(row.output_shape),
+        "macs": row.macs,
+        "live_bytes": row.live_bytes,
+        "treatment": row.treatment,
+        "reason": row.reason,
+        "splittable": row.treatment != "stock",
+        "advice": advice(row.kind, refusal.kind) if refusal else "",
+    }
+
+
+def _interface(graph: Graph, tensor: int) -> Interface:
     value = graph.tensors[tensor]
     return {"name": value.name, "dtype": value.dtype, "shape": list(value.shape), "bytes": activation_bytes(value)}
 
 
-def inspection_text(record: Mapping[str, Any], operators: Sequence[OperatorRow]) -> str:
+def inspection_text(record: InspectionRecord, operators: Sequence[OperatorRow]) -> str:
     """The memory, then a line per operator with the tightest marked, then the axes if asked for. Ends in a newline."""
     stock = {k for row in operators if row.treatment == "stock" for k in row.source}
     split = {k for row in operators if row.treatment != "stock" for k in row.source} - stock
@@ -72,7 +79,8 @@ def inspection_text(record: Mapping[str, Any], operators: Sequence[OperatorRow])
         f"{record['model']['name']}: {format_bytes(record['model']['file_bytes'])}, "
         f"{counted(record['model']['ops'], 'operator')}, "
         f"{record['model']['macs']:,} MACs",
-        *(f"{side} {_line(tensor)}" for side in ("input", "output") for tensor in record[f"{side}s"]),
+        *(f"input {_line(tensor)}" for tensor in record["inputs"]),
+        *(f"output {_line(tensor)}" for tensor in record["outputs"]),
         f"In stock TFLM: a head of {format_bytes(record['predicted_head_bytes'])}, of which "
         f"{format_bytes(record['live_peak_bytes'])} are live at the worst operator; on a Cortex-M an arena of "
         f"{format_bytes(record[BUDGET_KEY])} must be set aside (predicted).",
@@ -83,19 +91,19 @@ def inspection_text(record: Mapping[str, Any], operators: Sequence[OperatorRow])
         format_table(operators),
         *_advice_lines(record),
     ]
-    if record.get("axes"):
+    if record["axes"] is not None:
         lines += ["", axes_text(record["axes"]).rstrip("\n")]
     return "\n".join(lines) + "\n"
 
 
-def _advice_lines(record: Mapping[str, Any]) -> list[str]:
+def _advice_lines(record: InspectionRecord) -> list[str]:
     """What can be done about the operators that stay stock, each reason once."""
     found = {(op["kind"], op["reason"]): op["advice"] for op in record["operators"] if op["treatment"] == "stock"}
     lines = [f"{kind}, {reason}: {words}." for (kind, reason), words in found.items() if words]
     return ["", "What can be done about what stays stock:", *lines] if lines else []
 
 
-def _subgraph_lines(record: Mapping[str, Any]) -> list[str]:
+def _subgraph_lines(record: InspectionRecord) -> list[str]:
     """What there is besides the one graph that TFLM runs."""
     peaks, signatures = record["subgraph_live_peak_bytes"], record["signatures"]
     lines = []
@@ -113,5 +121,5 @@ def _subgraph_lines(record: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _line(tensor: Mapping[str, Any]) -> str:
+def _line(tensor: Interface) -> str:
     return f"{tensor['name']!r}: {tensor['dtype'].lower()} {tensor['shape']}, {format_bytes(tensor['bytes'])}"

@@ -1,4 +1,4 @@
-"""The JSON schema (draft 2020-12) of the record. It is made from the record's types and from the declared options."""
+"""The JSON schemas (draft 2020-12) of all records. They are made from the records' types and from the declared options."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import typing
 from typing import Any
 
 from tflm_split.options import Options, declared
+from tflm_split.report.command_records import FrontRecord, InspectionRecord, VerdictRecord
 from tflm_split.report.record_types import Record, Says
 from tflm_split.split.axes.allowed import AXES
 
@@ -14,10 +15,20 @@ _PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean", type(
 
 
 def record_schema() -> dict[str, Any]:
-    """The schema of a whole record, as JSON values."""
-    schema = _of(Record)
+    """The schema of the record of one optimisation, as JSON values."""
+    schema = _titled("record", Record)
     schema["properties"]["options"] |= _options()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "tflm-split record", **schema}
+    return schema
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schema of every record by its name: that of `docs/<name>.schema.json`."""
+    others = {"front": FrontRecord, "verdict": VerdictRecord, "inspection": InspectionRecord}
+    return {"record": record_schema()} | {name: _titled(name, record) for name, record in others.items()}
+
+
+def _titled(name: str, record: Any) -> dict[str, Any]:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"tflm-split {name}", **_of(record)}
 
 
 def _options() -> dict[str, Any]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Final, Literal
 
 from tflm_split.ir.graph import Model
+from tflm_split.report.command_records import VerdictRecord, VerdictSide
 from tflm_split.report.record import SCHEMA, model_identity
 from tflm_split.report.table import text_table
 from tflm_split.verify.compare import Comparison
 from tflm_split.verify.level import level_words
 from tflm_split.verify.tflm import TflmRun
 
-_ROWS = (
+_Measured = Literal["measured_head_bytes", "measured_tail_bytes", "measured_arena_bytes", "file_bytes"]
+_ROWS: Final[tuple[tuple[str, _Measured], ...]] = (
     ("head", "measured_head_bytes"),
     ("tail", "measured_tail_bytes"),
     ("arena", "measured_arena_bytes"),
@@ -20,7 +21,7 @@ _ROWS = (
 )
 
 
-def verdict_record(original: Model, optimized: Model, comparison: Comparison, seed: int) -> dict[str, Any]:
+def verdict_record(original: Model, optimized: Model, comparison: Comparison, seed: int) -> VerdictRecord:
     """Both files, the memory that TFLM measured of each in bytes, and the verdict, as JSON values."""
     return {
         "schema": SCHEMA,
@@ -40,7 +41,7 @@ def verdict_record(original: Model, optimized: Model, comparison: Comparison, se
     }
 
 
-def _side(model: Model, run: TflmRun | None) -> dict[str, Any]:
+def _side(model: Model, run: TflmRun | None) -> VerdictSide:
     return {
         **model_identity(model),
         "measured_head_bytes": run.head_bytes if run else None,
@@ -49,7 +50,7 @@ def _side(model: Model, run: TflmRun | None) -> dict[str, Any]:
     }
 
 
-def verdict_text(record: Mapping[str, Any]) -> str:
+def verdict_text(record: VerdictRecord) -> str:
     """The verdict, then the memory of both files. Ends in a newline."""
     verified = record["verified"]
     tested = f"{verified['inputs']} inputs, {verified['distinct_outputs']} different outputs"
