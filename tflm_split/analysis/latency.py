@@ -35,7 +35,7 @@ GENERIC = "generic"
 """The table's entry for kinds that have none of their own."""
 COPY_INSTRUCTIONS, COPY_INSTRUCTIONS_PER_BYTE = 90.0, 0.6
 """The cost of moving a row, on any board. `core/copy.h` copies four words at a time."""
-MEASURED_AS = {OpKind.SUB: OpKind.ADD, OpKind.CONV_SUM_LAST: OpKind.CONV_SUM}
+MEASURED_AS = {OpKind.SUB: OpKind.ADD, OpKind.CONV_SUM_LAST: OpKind.CONV_SUM, OpKind.ROW_SUM: OpKind.SUM_FEED}
 """Kinds that run on another kind's kernel."""
 
 Counter = Callable[[Geometry, Edge], Counts]
@@ -190,7 +190,8 @@ def generic_counts(at: Geometry, edge: Edge) -> Counts:
     taps = at.kernel[0] * at.kernel[1] * at.output.elements if "kernel_rows" in at.params else 0
     to.add("step", 1)
     to.add("element", at.input.elements if feeds else at.output.elements)
-    products = at.input.channels * at.output.elements if at.kind is OpKind.BATCH_MATMUL else taps
+    sums = at.kind in (OpKind.BATCH_MATMUL, OpKind.PIXEL_SUM)  # over the channels of a pixel
+    products = at.input.channels * at.output.elements if sums else taps
     to.add("mac", weights * (1 / at.input.rows if feeds else at.output.columns) if weights else products)
     return to
 

@@ -102,6 +102,8 @@ class Geometry:
         """The edge of the step for output row `row`, or for input row `row` of a feeding op."""
         if self.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED):
             return Edge(first=row == 0, last=row == self.input.rows - 1)
+        if self.kind is OpKind.ROW_SUM:  # a sum of its own for every row
+            return Edge(first=True, last=True)
         if self.kind == OpKind.PAD:
             is_inside = 0 <= row - self.number("pad_rows") < self.input.rows
             return Edge(int(is_inside), int(not is_inside))

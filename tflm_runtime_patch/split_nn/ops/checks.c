@@ -79,11 +79,21 @@ static int meets_input(int32_t outputs, int32_t inputs, int32_t stride, int32_t 
     return 1;
 }
 
-int split_every_window_meets_input(const split_window_params* window, const split_op_views* views) {
-    return meets_input(views->output->row_count, views->input->row_count, window->stride_rows, window->pad_rows,
-                       window->kernel_rows, window->dilation_rows) &&
-           meets_input(views->output->column_count, views->input->column_count, window->stride_columns,
-                       window->pad_columns, window->kernel_columns, window->dilation_columns);
+split_status split_check_pool_window(const split_window_params* window, const split_op_views* views, int sound) {
+    if (views->input->channel_count != views->output->channel_count) {
+        return SPLIT_ERROR_SHAPE;
+    }
+    if (!sound) {
+        return SPLIT_ERROR_PARAMS;
+    }
+    if (split_check_window(window, views) != SPLIT_OK) {
+        return SPLIT_ERROR_WINDOW;
+    }
+    const int meets = meets_input(views->output->row_count, views->input->row_count, window->stride_rows,
+                                  window->pad_rows, window->kernel_rows, window->dilation_rows) &&
+                      meets_input(views->output->column_count, views->input->column_count, window->stride_columns,
+                                  window->pad_columns, window->kernel_columns, window->dilation_columns);
+    return meets ? SPLIT_OK : SPLIT_ERROR_WINDOW;
 }
 
 split_status split_check_grouped_window(const split_window_params* window, uint32_t groups, int depthwise,

@@ -81,8 +81,9 @@ split_status split_check_quantized_int16(const uint8_t* program, const split_qua
 /* Does every position that a window reaches fit an int32, in pixels and in bytes? */
 split_status split_check_window(const split_window_params* window, const split_op_views* views);
 
-/* Does every window have at least one tap inside the input? split_check_window() must have passed. */
-int split_every_window_meets_input(const split_window_params* window, const split_op_views* views);
+/* A pool: do the channels agree, are its numbers `sound`, does split_check_window() pass, and has every window at least one
+ * tap inside the input? */
+split_status split_check_pool_window(const split_window_params* window, const split_op_views* views, int sound);
 
 /* Does split_check_window() pass, and do `groups` (the multiplier of a DEPTHWISE) fit the channels? Sets *weights to
  * the number of weights. */

@@ -6,18 +6,9 @@
 
 split_status split_check_pool_int16(const uint8_t* program, const split_op* op, const split_op_views* views) {
     const split_pool_int16_params* pool = (const split_pool_int16_params*)split_at(program, op->params_offset);
-    if (views->input->channel_count != views->output->channel_count) {
-        return SPLIT_ERROR_SHAPE;
-    }
-    if (!split_is_int16_range(pool->output_min, pool->output_max) ||
-        !split_in_range(pool->mode, SPLIT_POOL_AVERAGE, SPLIT_POOL_MAXIMUM)) {
-        return SPLIT_ERROR_PARAMS;
-    }
-    const split_status status = split_check_window(&pool->window, views);
-    if (status != SPLIT_OK) {
-        return status;
-    }
-    return split_every_window_meets_input(&pool->window, views) ? SPLIT_OK : SPLIT_ERROR_WINDOW;
+    const int sound = split_is_int16_range(pool->output_min, pool->output_max) &&
+                      split_in_range(pool->mode, SPLIT_POOL_AVERAGE, SPLIT_POOL_MAXIMUM);
+    return split_check_pool_window(&pool->window, views, sound);
 }
 
 void split_run_pool_int16(const split_machine* at, const split_op* op, uint32_t row) {
