@@ -22,19 +22,19 @@ FUZZER = (ROOT / "tests" / "fuzz" / "executor_fuzzer.c", ROOT / "tests" / "fuzz"
 MAX_PROGRAM_BYTES = 8192
 """Longer seeds only make every run slower."""
 MAX_SECONDS_PER_RUN = 60
-_FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O2", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
+_FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
 
 
 class NoFuzzerError(Exception):
     """This machine has no clang with libFuzzer."""
 
 
-def build(binary: Path, compiler: str = "clang") -> None:
+def build(binary: Path, compiler: str = "clang", optimization: str = "-O2") -> None:
     """The fuzzer, compiled to `binary`. Raises NoFuzzerError with the compiler's first complaint."""
     from tflm_split.native.build import EXECUTOR_FOLDER, executor_sources
 
     sources = (*FUZZER, *executor_sources())
-    command = [compiler, *_FLAGS, f"-I{EXECUTOR_FOLDER}", *map(str, sources), "-o", str(binary)]
+    command = [compiler, *_FLAGS, optimization, f"-I{EXECUTOR_FOLDER}", *map(str, sources), "-o", str(binary)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     except OSError as error:
