@@ -134,8 +134,8 @@ OF_A_KIND = (
 )
 """The files of a kind that people write, by the recipe in `tflm_split/README.md`, apart from a kernel."""
 KERNEL = r"tflm_runtime_patch/split_nn/kernels/portable/\w+\.c"
-COSTS = r"tflm_split/analysis/latency\w*\.py"
-"""Where the instructions of a kind may be said. Without, they are estimated."""
+COSTS = r"tflm_split/analysis/latency\w*\.py|tests/test_latency\.py"
+"""Where the instructions of a kind may be said and tested. Without, they are estimated."""
 GENERATED = ("tflm_split/kinds/op_kind.py", "tflm_runtime_patch/split_nn/generated/")
 
 

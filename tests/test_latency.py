@@ -344,6 +344,21 @@ def test_the_generic_estimate_counts_multiply_accumulates_by_the_weights() -> No
     assert generic_counts(at, at.edge(3))["mac"] == 9 * 64
 
 
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_row_summed_up_at_once_costs_what_a_feed_of_one_row_does(board: str) -> None:
+    """ROW_SUM runs the kernels of SUM_FEED. Boards count 0.1 to 10 per cent more, most for rows of few columns."""
+    source, made = Row(40, 24, 24, rows=10), Row(1, 24, 24, rows=10)
+    rows = OpCost(Geometry(OpKind.ROW_SUM, {"mode": 1}, source, made), board)
+    feed = OpCost(Geometry(OpKind.SUM_FEED, {"mode": 1}, replace(source, rows=1), replace(made, rows=1)), board)
+    assert rows.measured
+    assert {rows.step(row) for row in range(10)} == {feed.step(0)}
+
+
+def test_a_sum_over_channels_counts_what_it_sums() -> None:
+    at = Geometry(OpKind.PIXEL_SUM, {"mode": 1}, Row(5, 96, 96, rows=6), Row(5, 1, 1, rows=6))
+    assert generic_counts(at, at.edge(0)) == {"step": 1, "element": 5, "mac": 5 * 96}
+
+
 # --- the report ---------------------------------------------------------------------------------------------------
 
 
