@@ -42,12 +42,12 @@ def _click_option(option: Declared, default: Any, shown: Any) -> Callable[[Comma
             default=default,
             help=_flag_help(option),
         )
+    bare = {} if about.kind.bare is None else {"is_flag": False, "flag_value": about.kind.bare}
     return click.option(
         option.flag,
         option.word,
         metavar=about.kind.metavar,
-        is_flag=False,
-        flag_value=about.kind.bare,
+        **bare,
         callback=lambda context, parameter, text: _parsed(option, context, parameter, text, default),
         help=f"{about.help}  [{about.kind.range}; default: {option.default_text if shown is None else shown}]",
     )
