@@ -42,7 +42,7 @@ def _click_option(option: Declared, default: Any, shown: Any) -> Callable[[Comma
             default=default,
             help=_flag_help(option),
         )
-    bare = {} if about.kind.bare is None else {"is_flag": False, "flag_value": about.kind.bare}
+    bare: dict[str, Any] = {} if about.kind.bare is None else {"is_flag": False, "flag_value": about.kind.bare}
     return click.option(
         option.flag,
         option.word,
