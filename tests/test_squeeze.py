@@ -12,6 +12,7 @@ from tflm_split.plan.first_fit import Distances
 from tflm_split.plan.portfolio import plan
 from tflm_split.plan.problem import Body, Layout, Leeway, Span, head_bytes, packing_lower_bound
 from tflm_split.plan.squeeze import Dice, squeeze
+from tflm_split.terminal.progress import SLOW, progress_bar
 
 Problem = tuple[list[Body], list[Leeway]]
 
@@ -39,6 +40,16 @@ def problems(draw: st.DrawFn) -> Problem:
 
 def test_the_host_library_has_the_planners_loops() -> None:
     assert native() is not None
+
+
+def test_without_the_library_the_command_line_says_that_it_will_be_slow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress_bar():
+        assert capsys.readouterr().err == ""
+    monkeypatch.setattr("tflm_split.terminal.progress.native", lambda: None)
+    with progress_bar():
+        assert capsys.readouterr().err == SLOW + "\n"
 
 
 @settings(max_examples=100, deadline=None)
