@@ -42,7 +42,7 @@ def branches() -> bytes:
 
 
 def models() -> list[Any]:
-    drawn = [pytest.param(model(), id=model.__name__) for model in (strided_block, hidden_layers, branches)]
+    drawn = [pytest.param(model(), id=model.__name__) for model in (strided_block, hidden_layers)]
     paths = [CORPUS / "models" / f"{name}.tflite" for name in MODELS]
     return drawn + [pytest.param(path.read_bytes(), id=path.stem) for path in paths if path.is_file()]
 

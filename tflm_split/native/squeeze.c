@@ -34,45 +34,54 @@ static int64_t most_pairs(const problem* p) {
 
 /* ---- First fit ---- */
 
-/* The lowest aligned address at or above `from` that is outside all m forbidden open intervals. */
-static int64_t lowest_from(int64_t from, int64_t align, const int64_t* low, const int64_t* high, int64_t m) {
-    int64_t at = round_up(from, align);
-    for (;;) {
-        const int64_t before = at;
-        for (int64_t k = 0; k < m; ++k) {
-            if (low[k] < at && at < high[k]) {
-                at = round_up(high[k], align);
+/* Sorts m intervals by `low`. */
+static void sort_intervals(int64_t* low, int64_t* high, int64_t m) {
+    static const int64_t gaps[] = {1750, 701, 301, 132, 57, 23, 10, 4, 1};
+    for (size_t g = 0; g < sizeof gaps / sizeof *gaps; ++g) {
+        for (int64_t k = gaps[g]; k < m; ++k) {
+            const int64_t l = low[k];
+            const int64_t h = high[k];
+            int64_t j = k;
+            for (; j >= gaps[g] && low[j - gaps[g]] > l; j -= gaps[g]) {
+                low[j] = low[j - gaps[g]];
+                high[j] = high[j - gaps[g]];
             }
-        }
-        if (at == before) {
-            return at;
+            low[j] = l;
+            high[j] = h;
         }
     }
 }
 
-static int64_t lowest_or_tightest(int64_t align, int64_t best_fit, const int64_t* low, const int64_t* high, int64_t m) {
-    int64_t at = lowest_from(0, align, low, high, m);
+/* The lowest aligned address at or above `from` that is outside the m forbidden open intervals, which are sorted by `low`.
+ * Those before *next are known not to matter; *next becomes the first interval above the address. */
+static int64_t lowest_from(int64_t from, int64_t align, const int64_t* low, const int64_t* high, int64_t m,
+                           int64_t* next) {
+    int64_t at = round_up(from, align);
+    for (; *next < m && low[*next] < at; ++*next) {
+        if (at < high[*next]) {
+            at = round_up(high[*next], align);
+        }
+    }
+    return at;
+}
+
+static int64_t lowest_or_tightest(int64_t align, int64_t best_fit, int64_t* low, int64_t* high, int64_t m) {
+    int64_t next = 0;
+    sort_intervals(low, high, m);
+    int64_t at = lowest_from(0, align, low, high, m, &next);
     if (!best_fit) {
         return at;
     }
     int64_t tightest = -1;
     int64_t tightest_at = at;
-    for (;;) {
-        int64_t limit = INT64_MAX;
-        for (int64_t k = 0; k < m; ++k) {
-            if (low[k] >= at && low[k] < limit) {
-                limit = low[k];
-            }
-        }
-        if (limit == INT64_MAX) {
-            return tightest < 0 ? at : tightest_at;
-        }
-        if (tightest < 0 || limit - at < tightest) {
-            tightest = limit - at;
+    while (next < m) {
+        if (tightest < 0 || low[next] - at < tightest) {
+            tightest = low[next] - at;
             tightest_at = at;
         }
-        at = lowest_from(limit + 1, align, low, high, m);
+        at = lowest_from(low[next] + 1, align, low, high, m, &next);
     }
+    return tightest < 0 ? at : tightest_at;
 }
 
 /* Places all bodies in `order`. Those with an address in `fixed` keep it. Returns -1 if there is no memory. */

@@ -41,7 +41,7 @@ EFFORT_PER_BEAM = 3000
 """The beam of the search gets one state wider for each of these units of effort."""
 SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Where the user allows more slowdown than one of these, that tighter limit is tried, too."""
-FAR = 2
+FAR = 1
 """Without rows that stream, a search is only worth its time if it starts from at most so many times the smallest head."""
 SMALLER_EFFORTS = tuple(effort for effort in EFFORTS.values() if effort >= DEFAULT_EFFORT)
 """Where the user allows more effort than one of these, that smaller effort is tried, too."""
