@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from test_squeeze import Problem, problems
 
 from tflm_split.errors import InputError
@@ -13,6 +13,7 @@ from tflm_split.plan.problem import Body, Leeway, Span
 from tflm_split.plan.problem_file import parse_problem, problem_csv
 
 
+@settings(deadline=None, max_examples=50)
 @given(problems())
 def test_a_problem_that_was_written_and_read_is_the_same(problem: Problem) -> None:
     bodies, leeways = problem
