@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tflm_split.native import loops
 from tflm_split.native.loops import native
 from tflm_split.plan.check import check_layout
 from tflm_split.plan.first_fit import Distances
 from tflm_split.plan.portfolio import plan
 from tflm_split.plan.problem import Body, Layout, Leeway, Span, head_bytes, packing_lower_bound
 from tflm_split.plan.squeeze import Dice, squeeze
-from tflm_split.terminal.progress import SLOW, progress_bar
 
 Problem = tuple[list[Body], list[Leeway]]
 
@@ -42,14 +44,20 @@ def test_the_host_library_has_the_planners_loops() -> None:
     assert native() is not None
 
 
-def test_without_the_library_the_command_line_says_that_it_will_be_slow(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_without_the_library_it_is_said_once_that_it_will_be_slow(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with progress_bar():
-        assert capsys.readouterr().err == ""
-    monkeypatch.setattr("tflm_split.terminal.progress.native", lambda: None)
-    with progress_bar():
-        assert capsys.readouterr().err == SLOW + "\n"
+    """On the command line it is one line on stderr (`cli.py`), in Python a warning."""
+    monkeypatch.setattr(loops, "LIBRARY_PATH", tmp_path / "none.so")
+    loops.native.cache_clear()
+    try:
+        with pytest.warns(RuntimeWarning, match="was not built for this machine") as said:
+            found = [loops.native() for _ in range(2)]
+        assert found == [None, None]
+        assert len(said) == 1
+    finally:
+        monkeypatch.undo()
+        loops.native.cache_clear()
 
 
 @settings(max_examples=100, deadline=None)

@@ -11,15 +11,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tflm_split.native.loops import native
 from tflm_split.plan.progress import Progress
 from tflm_split.sizes import format_bytes
-from tflm_split.terminal.output import say
 
-SLOW = (
-    "tflm-split: the package's C library is missing or out of date, so the search runs in Python and takes many times as long;"
-    " reinstall tflm_split with a C compiler present, or run python -m tflm_split.native.build in a checkout"
-)
 REDRAW_S = 0.1
 """The bar is drawn again after this many seconds at the earliest."""
 HEARTBEAT_S = 0.5
@@ -35,9 +29,7 @@ def described(stage: str, done: int, total: int | None, best_head_bytes: int | N
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A `Progress` that draws a bar on stderr, if that is a terminal. Before that, it says so if the search will be slow."""
-    if native() is None:
-        say(SLOW, err=True)
+    """A `Progress` that draws a bar on stderr, if that is a terminal."""
     with tqdm(disable=None, file=sys.stderr, leave=False, bar_format="{desc} |{bar}| {elapsed}", total=1) as bar:
         drawn_at = 0.0
 
