@@ -376,6 +376,9 @@ def program_of(case: Case) -> Program:
         if k == 1 and not case.apart:
             addresses = [a - case.below_bytes for a in storages[0].addresses[: shape[0]] if a is not None]
             storage, end = Storage(storage.row_bytes, shape[0], tuple(addresses)), memory
+        if case.kind is OpKind.FETCH and k == 0:  # rows of a call follow each other
+            row_bytes = storage.row_bytes
+            storage = Storage(row_bytes, shape[0], tuple(memory + r * row_bytes for r in range(shape[0])))
         memory = end
         storages.append(storage)
         stride = shape[2] * element_bytes + gap
