@@ -10,9 +10,11 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_add.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_average_pool.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv_sum.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_dense_feed.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_depthwise.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_depthwise_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_dsp.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_matmul.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_max_pool.c
@@ -20,6 +22,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_add.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_average_pool.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_conv.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_conv_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_dense_feed.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_depthwise.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_dots.c
@@ -40,6 +43,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_dense_feed.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_depth_to_space.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_depthwise.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_depthwise_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_element_float.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_extreme.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_feed_float.c

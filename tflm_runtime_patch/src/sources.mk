@@ -10,9 +10,11 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_add.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_average_pool.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv_sum.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_dense_feed.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_depthwise.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_depthwise_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_dsp.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_matmul.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_max_pool.c \
@@ -20,6 +22,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_add.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_average_pool.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_conv.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_conv_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_dense_feed.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_depthwise.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_dots.c \
@@ -40,6 +43,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_dense_feed.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_depth_to_space.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_depthwise.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_depthwise_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_element_float.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_extreme.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_feed_float.c \
@@ -107,9 +111,11 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/add.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/average_pool.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_sum.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dense_feed.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/depthwise.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/depthwise_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dsp.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/matmul.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/max_pool.c \
@@ -117,6 +123,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/add.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/average_pool.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/conv.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/conv_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/dense_feed.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/depthwise.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/dots.c \
@@ -137,6 +144,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/dense_feed.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/depth_to_space.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/depthwise.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/depthwise_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/element_float.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/extreme.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/feed_float.c \
@@ -198,6 +206,8 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/core/program.h \
   $(TFLM_SPLIT_DIR)/split_nn/generated/split_nn_format.h \
   $(TFLM_SPLIT_DIR)/split_nn/generated/split_nn_kinds.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/conv_int16_row.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/depthwise_int16_row.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dot.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dsp.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/fixed_point.h \

@@ -69,6 +69,9 @@ def depthwise(at: Geometry, edge: Edge) -> Counts:
     to.add("step", 1)
     to.add("window row", rows)
     to.add("pixel", at.output.columns)
+    if at.groups > 1 and at.groups % 4 == 0:
+        _four_copies(to, at, edge)
+        return to
     to.add("block", at.output.columns * blocks)
     to.add("output", at.output.elements)
     to.add("block row", at.output.columns * blocks * rows)
@@ -80,6 +83,18 @@ def depthwise(at: Geometry, edge: Edge) -> Counts:
         outside = (rows * columns - inside) * at.padding_counts
         to.add("padding element", pixels * at.output.channels * outside)
     return to
+
+
+def _four_copies(to: Counts, at: Geometry, edge: Edge) -> None:
+    """Four output channels of one input channel at a time."""
+    rows, columns = at.kernel
+    fours = at.output.channels // 4
+    to.add("four", at.output.columns * fours)
+    to.add("output", at.output.elements)
+    to.add("four row", at.output.columns * fours * rows)
+    for (begin, end), pixels in at.spans().items():
+        inside = edge.rows_inside * (end - begin)
+        to.add("four tap", pixels * fours * (inside + (rows * columns - inside) * at.padding_counts))
 
 
 def pool(at: Geometry, edge: Edge) -> Counts:

@@ -112,6 +112,7 @@ def split_convolution(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     kernel = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
     sums = kernel.astype(np.int64).sum(axis=(1, 2, 3))
     fields = requantized(graph, op, weights, 0, sums, source, target)
+    kernel, fields = without_dead_channels(kernel, 0, fields)
     fields["weights_offset"] = geometry.turn(kernel).tobytes()
     return (convolution_row_op(op, OpKind.CONV, source, target, geometry, fields),)
 
@@ -124,6 +125,7 @@ def split_depthwise(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     kernel = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
     sums = kernel.astype(np.int64).sum(axis=(0, 1, 2))
     fields = requantized(graph, op, weights, 3, sums, source, target)
+    kernel, fields = without_dead_channels(kernel, 3, fields)
     fields["weights_offset"] = geometry.turn(kernel).tobytes()
     return (convolution_row_op(op, OpKind.DEPTHWISE, source, target, geometry, fields),)
 
@@ -174,6 +176,45 @@ def requantized(
         "shifts_offset": np.array(shifts, np.int8).tobytes(),
         "flags": int(WeightFlags.PER_CHANNEL),
     }
+
+
+_FAST_SHIFT = 20
+"""Kernels have a fast way for shifts of up to so many bits to the right."""
+
+
+def _integers(fields: Params, name: str, dtype: npt.DTypeLike) -> npt.NDArray[np.int64]:
+    constant = fields[name]
+    assert isinstance(constant, bytes)
+    return np.frombuffer(constant, dtype).astype(np.int64)
+
+
+def without_dead_channels(
+    kernel: npt.NDArray[np.int8], axis: int, fields: Params
+) -> tuple[npt.NDArray[np.int8], Params]:
+    """The same convolution, with weights and bias 0 where a channel's output is its zero point whatever the input is.
+
+    Such channels have a multiplier of 0, or a shift that leaves nothing of the largest sum. They occur in real models.
+    Their multiplier and shift become ordinary ones, which kernels compute fast. `axis` is the kernel's axis of output
+    channels.
+    """
+    multipliers = _integers(fields, "multipliers_offset", "<i4")
+    shifts = _integers(fields, "shifts_offset", np.int8)
+    bias = _integers(fields, "bias_offset", "<i4")
+    others = tuple(a for a in range(kernel.ndim) if a != axis)
+    largest = abs(bias) + 128 * abs(kernel.astype(np.int64)).sum(axis=others)
+    vanishes = (-shifts > _FAST_SHIFT) & (largest < 1 << np.clip(-shifts - 1, 0, 31))
+    dead = (multipliers == 0) | vanishes
+    if not dead.any():
+        return kernel, fields
+    alive = np.where(dead, 0, 1).astype(np.int8)
+    shape = tuple(len(alive) if a == axis else 1 for a in range(kernel.ndim))
+    quiet = {
+        **fields,
+        "bias_offset": np.where(dead, 0, bias).astype("<i4").tobytes(),
+        "multipliers_offset": np.where(dead, 1 << 30, multipliers).astype("<i4").tobytes(),
+        "shifts_offset": np.where(dead, -_FAST_SHIFT, shifts).astype(np.int8).tobytes(),
+    }
+    return kernel * alive.reshape(shape), quiet
 
 
 def folded_bias(

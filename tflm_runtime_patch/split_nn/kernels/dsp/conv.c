@@ -74,17 +74,17 @@ SPLIT_DSP_INLINE void add_padding(const layer* on, const int8_t* const filters[4
 SPLIT_DSP_INLINE void store_2x2(const layer* on, int32_t channel, const uint32_t sums[4], int8_t* pixel0,
                                 int8_t* pixel1) {
     const split_requantization* const to = &on->conv->requantization;
-    const split_dsp_scale scale0 = split_dsp_scale_of(to, channel);
-    const split_dsp_scale scale1 = split_dsp_scale_of(to, channel + 1);
-    const int32_t nudge = on->target.nudge;
-    int32_t twice0, twice1, twice2, twice3;
-    if ((scale0.right | scale1.right | on->target.narrow) >= 0 && split_fits_twice(sums[0], &twice0) &&
-        split_fits_twice(sums[1], &twice1) && split_fits_twice(sums[2], &twice2) &&
-        split_fits_twice(sums[3], &twice3)) {
-        pixel0[channel] = (int8_t)split_dsp_requantize_twice(twice0, scale0, nudge);
-        pixel1[channel] = (int8_t)split_dsp_requantize_twice(twice2, scale0, nudge);
-        pixel0[channel + 1] = (int8_t)split_dsp_requantize_twice(twice1, scale1, nudge);
-        pixel1[channel + 1] = (int8_t)split_dsp_requantize_twice(twice3, scale1, nudge);
+    const int32_t entry0 = channel * to->step, entry1 = entry0 + to->step;
+    const int32_t multiplier0 = to->multipliers[entry0], multiplier1 = to->multipliers[entry1];
+    const int32_t shift0 = to->shifts[entry0], shift1 = to->shifts[entry1];
+    if (split_dsp_is_fast(multiplier0 & multiplier1, shift0) && split_dsp_is_fast_shift(shift1) &&
+        !on->target.narrow) {
+        const split_dsp_fast_scale scale0 = split_dsp_fast_scale_of(multiplier0, shift0, on->target.nudge);
+        const split_dsp_fast_scale scale1 = split_dsp_fast_scale_of(multiplier1, shift1, on->target.nudge);
+        pixel0[channel] = (int8_t)split_dsp_to_int8_fast(sums[0], scale0);
+        pixel1[channel] = (int8_t)split_dsp_to_int8_fast(sums[2], scale0);
+        pixel0[channel + 1] = (int8_t)split_dsp_to_int8_fast(sums[1], scale1);
+        pixel1[channel + 1] = (int8_t)split_dsp_to_int8_fast(sums[3], scale1);
     } else {
         split_dsp_store_any(to, &on->target, channel, sums[0], pixel0);
         split_dsp_store_any(to, &on->target, channel, sums[2], pixel1);

@@ -32,9 +32,9 @@ typedef struct group {
     const split_pixels* out;
     int8_t* output;
     split_dsp_target target;
-    split_dsp_scale scales[4];
+    split_dsp_fast_scale scales[4];
     uint32_t bias[4];  /* once weights are widened, it includes what window rows in the padding add */
-    int32_t plain;     /* 1 if all shifts are to the right and the output range is all of int8 */
+    int32_t plain;     /* 1 if the scales of all four are fast and the output range is all of int8 */
     int32_t channel;   /* the first of the four */
     int32_t advance;   /* bytes from the window of one output pixel to that of the next, in an input row */
     int32_t step;      /* bytes from one tap to the next */
@@ -106,19 +106,16 @@ static NOINLINE void store_any(const group* at, uint32_t sum0, uint32_t sum1, ui
                                int8_t* to) {
     const uint32_t sums[4] = {sum0, sum1, sum2, sum3};
     for (int32_t i = 0; i < 4; ++i) {
-        to[i] = split_dsp_to_int8(sums[i], at->scales[i], &at->target);
+        split_dsp_store_any(&at->conv->requantization, &at->target, at->channel + i, sums[i], to - at->channel);
     }
 }
 
 SPLIT_DSP_INLINE void store_four(const group* at, const uint32_t sums[4], int8_t* to) {
-    int32_t twice0, twice1, twice2, twice3;
-    if (at->plain && split_fits_twice(sums[0], &twice0) && split_fits_twice(sums[1], &twice1) &&
-        split_fits_twice(sums[2], &twice2) && split_fits_twice(sums[3], &twice3)) {
-        const int32_t nudge = at->target.nudge;
-        to[0] = (int8_t)split_dsp_requantize_twice(twice0, at->scales[0], nudge);
-        to[1] = (int8_t)split_dsp_requantize_twice(twice1, at->scales[1], nudge);
-        to[2] = (int8_t)split_dsp_requantize_twice(twice2, at->scales[2], nudge);
-        to[3] = (int8_t)split_dsp_requantize_twice(twice3, at->scales[3], nudge);
+    if (at->plain) {
+        to[0] = (int8_t)split_dsp_to_int8_fast(sums[0], at->scales[0]);
+        to[1] = (int8_t)split_dsp_to_int8_fast(sums[1], at->scales[1]);
+        to[2] = (int8_t)split_dsp_to_int8_fast(sums[2], at->scales[2]);
+        to[3] = (int8_t)split_dsp_to_int8_fast(sums[3], at->scales[3]);
     } else {
         store_any(at, sums[0], sums[1], sums[2], sums[3], to);
     }
@@ -276,13 +273,17 @@ static NOINLINE void widen(group* at) {
 
 static void select_channels(group* at, int32_t channel) {
     const split_requantization* to = &at->conv->requantization;
-    int32_t right = 0;
     at->channel = channel;
+    at->plain = !at->target.narrow;
     for (int32_t i = 0; i < 4; ++i) {
-        at->scales[i] = split_dsp_scale_of(to, channel + i);
-        right |= at->scales[i].right;
+        const int32_t entry = (channel + i) * to->step;
+        const int32_t multiplier = to->multipliers[entry], shift = to->shifts[entry];
+        if (!split_dsp_is_fast(multiplier, shift)) {
+            at->plain = 0;
+            return;
+        }
+        at->scales[i] = split_dsp_fast_scale_of(multiplier, shift, at->target.nudge);
     }
-    at->plain = (right | at->target.narrow) >= 0;
 }
 
 /* Output pixels [first, last) of four channels, with widened weights. */

@@ -171,19 +171,60 @@ static inline int8_t split_dsp_to_int8(uint32_t sum, split_dsp_scale scale, cons
 void split_dsp_store_any(const split_requantization* to, const split_dsp_target* target, int32_t channel, uint32_t sum,
                          int8_t* pixel);
 
+/* The same scale, prepared for split_dsp_to_int8_fast. */
+typedef struct split_dsp_fast_scale {
+    int32_t multiplier;
+    int32_t start; /* what is added to the high product: the zero point and one half, shifted to the left */
+    int32_t right; /* 1..20 */
+} split_dsp_fast_scale;
+
+/* May sums with this multiplier and shift be requantized by split_dsp_to_int8_fast? The shift must be 1 to 20 bits to the
+ * right, and the multiplier at least 2^30. Of several multipliers, those without bit 31, it is enough to ask for all bits
+ * that they share. */
+static inline int split_dsp_is_fast_shift(int32_t shift) {
+    return (uint32_t)(shift + 20) < 20u;
+}
+static inline int split_dsp_is_fast(int32_t multiplier, int32_t shift) {
+    return multiplier >= (int32_t)1 << 30 && split_dsp_is_fast_shift(shift);
+}
+
+static inline split_dsp_fast_scale split_dsp_fast_scale_of(int32_t multiplier, int32_t shift, int32_t nudge) {
+    const split_dsp_fast_scale scale = {multiplier, (int32_t)((uint32_t)nudge << (uint32_t)~shift), -shift};
+    return scale;
+}
+
+/* Requantizes in five instructions, without a branch.
+ *
+ * QADD doubles the sum. If that saturates, the true value lies beyond +-2^29 before the shift and beyond +-2^9 behind it,
+ * and so does what is computed: both end at the same limit. SMMLAR gives the rounded high product plus `start`. TFLM
+ * rounds ties away from zero, which equals rounding up after 1 is subtracted from negative values. The sign is taken of
+ * the doubled sum. It differs from that of the high product only if that is 0, and then the 1 does not matter. */
+static inline int32_t split_dsp_to_int8_fast(uint32_t sum, split_dsp_fast_scale scale) {
+    int32_t twice, high, byte;
+    __asm__("qadd %0, %1, %1" : "=r"(twice) : "r"(sum));
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(twice), "r"(scale.multiplier), "r"(scale.start));
+    high = (high + (twice >> 31)) >> scale.right;
+    __asm__("ssat %0, #8, %1" : "=r"(byte) : "r"(high));
+    return byte;
+}
+
 /* Writes four channels of a pixel. */
 SPLIT_DSP_INLINE void split_dsp_store_four(const split_requantization* to, const split_dsp_target* target,
                                            int32_t channel, const uint32_t sums[4], int8_t* pixel) {
-    const split_dsp_scale scale0 = split_dsp_scale_of(to, channel), scale1 = split_dsp_scale_of(to, channel + 1);
-    const split_dsp_scale scale2 = split_dsp_scale_of(to, channel + 2), scale3 = split_dsp_scale_of(to, channel + 3);
-    int32_t twice0, twice1, twice2, twice3;
-    if ((scale0.right | scale1.right | scale2.right | scale3.right | target->narrow) >= 0 &&
-        split_fits_twice(sums[0], &twice0) && split_fits_twice(sums[1], &twice1) &&
-        split_fits_twice(sums[2], &twice2) && split_fits_twice(sums[3], &twice3)) {
-        pixel[channel] = (int8_t)split_dsp_requantize_twice(twice0, scale0, target->nudge);
-        pixel[channel + 1] = (int8_t)split_dsp_requantize_twice(twice1, scale1, target->nudge);
-        pixel[channel + 2] = (int8_t)split_dsp_requantize_twice(twice2, scale2, target->nudge);
-        pixel[channel + 3] = (int8_t)split_dsp_requantize_twice(twice3, scale3, target->nudge);
+    const int32_t step = to->step, nudge = target->nudge;
+    const int32_t* const multipliers = to->multipliers + channel * step;
+    const int8_t* const shifts = to->shifts + channel * step;
+    const int32_t multiplier0 = multipliers[0], multiplier1 = multipliers[step];
+    const int32_t multiplier2 = multipliers[2 * step], multiplier3 = multipliers[3 * step];
+    const int32_t shift0 = shifts[0], shift1 = shifts[step], shift2 = shifts[2 * step], shift3 = shifts[3 * step];
+    if (split_dsp_is_fast(multiplier0 & multiplier1 & multiplier2 & multiplier3, shift0) &&
+        split_dsp_is_fast_shift(shift1) && split_dsp_is_fast_shift(shift2) && split_dsp_is_fast_shift(shift3) &&
+        !target->narrow) {
+        int8_t* const to4 = pixel + channel;
+        to4[0] = (int8_t)split_dsp_to_int8_fast(sums[0], split_dsp_fast_scale_of(multiplier0, shift0, nudge));
+        to4[1] = (int8_t)split_dsp_to_int8_fast(sums[1], split_dsp_fast_scale_of(multiplier1, shift1, nudge));
+        to4[2] = (int8_t)split_dsp_to_int8_fast(sums[2], split_dsp_fast_scale_of(multiplier2, shift2, nudge));
+        to4[3] = (int8_t)split_dsp_to_int8_fast(sums[3], split_dsp_fast_scale_of(multiplier3, shift3, nudge));
     } else {
         split_dsp_store_any(to, target, channel, sums[0], pixel);
         split_dsp_store_any(to, target, channel + 1, sums[1], pixel);

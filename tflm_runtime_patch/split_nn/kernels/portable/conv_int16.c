@@ -1,67 +1,36 @@
-/* CONV_INT16, DEPTHWISE_INT16 and, with a 1x1 window, FULLY_CONNECTED: one output row. Stack: below 150 bytes. */
-#include "../shared_int16.h"
+/* CONV_INT16 and, with a 1x1 window, FULLY_CONNECTED: one output row. Stack: below 200 bytes. */
+#include "../target.h"
 
-/* The input pixel under window column t, which lies inside the input. */
-static const int16_t* tap_of(const split_window* window, split_reach at, int32_t t, const int16_t* row,
-                             const split_pixels* in) {
-    return split_pixel_int16(row, at.origin + t * window->dilation, in->stride);
-}
+#if !defined(SPLIT_NN_DSP) && !defined(SPLIT_NN_MVE)
 
-/* What the window adds to the sum of one filter whose group reads `depth` channels from `channel` on. */
-static uint64_t window_sum(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
-                           split_reach at, const int8_t* weights, int32_t channel, int32_t depth) {
-    const split_window* window = &conv->window;
-    const int contiguous = window->dilation == 1 && in->stride == depth * (int32_t)sizeof(int16_t);
-    uint64_t sum = 0;
-    for (int32_t k = 0; k < window->rows; ++k, weights += window->columns * depth) {
-        if (rows[k] == NULL || at.begin == at.end) {
-            continue;
+#include "../conv_int16_row.h"
+
+static void dots(const int16_t* values, split_filters filters, int32_t count, uint64_t sums[4]) {
+    const int8_t* weights0 = filters.weights;
+    const int8_t* weights1 = weights0 + filters.filter;
+    const int8_t* weights2 = weights1 + filters.filter;
+    const int8_t* weights3 = weights2 + filters.filter;
+    while (count > 0) {
+        const int32_t part = count < SPLIT_INT32_PRODUCTS ? count : SPLIT_INT32_PRODUCTS;
+        int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+        for (int32_t i = 0; i < part; ++i) {
+            const int32_t value = *values++;
+            sum0 += *weights0++ * value;
+            sum1 += *weights1++ * value;
+            sum2 += *weights2++ * value;
+            sum3 += *weights3++ * value;
         }
-        if (contiguous) {
-            const int16_t* pixels = tap_of(window, at, at.begin, rows[k], in);
-            sum += split_dot_int16(weights + at.begin * depth, pixels, (at.end - at.begin) * depth);
-            continue;
-        }
-        for (int32_t t = at.begin; t < at.end; ++t) {
-            sum += split_dot_int16(weights + t * depth, tap_of(window, at, t, rows[k], in) + channel, depth);
-        }
+        sums[0] += (uint64_t)(int64_t)sum0;
+        sums[1] += (uint64_t)(int64_t)sum1;
+        sums[2] += (uint64_t)(int64_t)sum2;
+        sums[3] += (uint64_t)(int64_t)sum3;
+        count -= part;
     }
-    return sum;
 }
 
 void split_nn_conv_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
                              int16_t* output, const split_pixels* out) {
-    const int32_t depth = in->channels / conv->groups;
-    const int32_t group_filters = out->channels / conv->groups;
-    const int32_t filter = conv->window.rows * conv->window.columns * depth;
-    for (int32_t x = 0; x < out->columns; ++x) {
-        const split_reach at = split_reach_of(&conv->window, x, in->columns);
-        int16_t* pixel = split_output_int16(output, x, out->stride);
-        for (int32_t c = 0; c < out->channels; ++c) {
-            const int32_t channel = c / group_filters * depth;
-            const uint64_t sum = window_sum(conv, rows, in, at, conv->weights + c * filter, channel, depth);
-            pixel[c] = split_to_int16(&conv->scaling, c, sum + split_join_halves(conv->bias + 2 * c));
-        }
-    }
+    split_conv_int16_row_of(conv, rows, in, output, out, dots);
 }
 
-void split_nn_depthwise_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
-                                  int16_t* output, const split_pixels* out) {
-    const split_window* window = &conv->window;
-    for (int32_t x = 0; x < out->columns; ++x) {
-        const split_reach at = split_reach_of(window, x, in->columns);
-        int16_t* pixel = split_output_int16(output, x, out->stride);
-        for (int32_t c = 0; c < out->channels; ++c) {
-            const int32_t read = c / conv->groups;
-            uint64_t sum = split_join_halves(conv->bias + 2 * c);
-            for (int32_t k = 0; k < window->rows; ++k) {
-                for (int32_t t = at.begin; t < at.end && rows[k] != NULL; ++t) {
-                    const int32_t weight = conv->weights[(k * window->columns + t) * out->channels + c];
-                    const int32_t product = weight * tap_of(window, at, t, rows[k], in)[read];
-                    sum += (uint64_t)(int64_t)product;
-                }
-            }
-            pixel[c] = split_to_int16(&conv->scaling, c, sum);
-        }
-    }
-}
+#endif /* !SPLIT_NN_DSP && !SPLIT_NN_MVE */

@@ -1,0 +1,1 @@
+#include "../split_nn/kernels/dsp/conv_int16.c"

@@ -1,0 +1,1 @@
+#include "../split_nn/kernels/dsp/depthwise_int16.c"
