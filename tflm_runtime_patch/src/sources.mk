@@ -23,6 +23,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_average_pool.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_conv.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_conv_int16.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_conv_sum.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_dense_feed.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_depthwise.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_dots.c \
@@ -124,6 +125,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/average_pool.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/conv.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/conv_int16.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/conv_sum.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/dense_feed.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/depthwise.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/dots.c \
@@ -212,6 +214,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dsp.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/fixed_point.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/helium.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/window.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/kernels.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/kernels_float.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/kernels_int16.h \

@@ -78,6 +78,7 @@ COUNTERS: Mapping[str, Mapping[OpKind, Counter]] = {
         **_PORTABLE,
         OpKind.CONV: latency_mve.conv,
         OpKind.DEPTHWISE: latency_mve.depthwise,
+        OpKind.CONV_SUM: latency_mve.conv_sum,
         OpKind.AVERAGE_POOL: latency_mve.average_pool,
         OpKind.MAX_POOL: latency_mve.max_pool,
         OpKind.ADD: latency_mve.add,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
+from tflm_split.analysis.latency_portable import sum_ends
 
 _BYTES = 16
 _WORDS = 4
@@ -88,18 +89,7 @@ def conv(at: Geometry, edge: Edge) -> Counts:
         rows_inside = edge.rows_inside if inside > 0 else 0
         taps, tap_bytes = (1, inside * depth) if joined else (inside, depth)
         if filter_bytes <= _GATHERED_BYTES:
-            to.add("gathered", windows)
-            if is_inner:
-                to.add("gathered row", windows * rows)
-                if columns * depth > _BYTES:
-                    _copies(to, columns * depth, windows * rows)
-            else:
-                to.add("gathered outer", windows)
-                to.add("gathered outer row", windows * rows_inside)
-                _copies(to, tap_bytes, windows * rows_inside * taps)
-                for length in (begin * depth, (columns - end) * depth):
-                    _fills(to, length, windows * rows_inside)
-                _fills(to, columns * depth, windows * (rows - rows_inside))
+            _gathered(to, windows, is_inner, (rows, rows_inside), (begin, end, columns), (depth, taps, tap_bytes))
             _run_window(to, at, filter_bytes, filters, windows)
             continue
         for count in _batches(filters):
@@ -114,6 +104,64 @@ def conv(at: Geometry, edge: Edge) -> Counts:
                 _padding(to, at, length, count, windows * rows_inside)
             _padding(to, at, columns * depth, count, windows * (rows - rows_inside))
     return to
+
+
+def conv_sum(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/helium/conv_sum.c`."""
+    to = Counts()
+    rows, columns = at.kernel
+    depth, filters = at.input.channels, at.output.channels
+    step = at.number("dilation_columns", 1) * at.input.stride_bytes
+    to.add("step", 1)
+    to.add("window row", rows)
+    sum_ends(to, at)
+    runs = step == depth or columns <= 1
+    for (begin, end), pixels in at.spans().items():
+        is_inner = runs and edge.rows_outside == 0 and (begin, end) == (0, columns)
+        to.add("inner pixel" if is_inner else "outer pixel", pixels)
+        if is_inner and rows == 1:
+            _dots(to, depth * columns, filters, pixels)
+            continue
+        inside = end - begin
+        joined = step == depth or inside <= 1
+        rows_inside = edge.rows_inside if inside > 0 else 0
+        taps, tap_bytes = (1, inside * depth) if joined else (inside, depth)
+        if rows * columns * depth <= _GATHERED_BYTES:
+            _gathered(to, pixels, is_inner, (rows, rows_inside), (begin, end, columns), (depth, taps, tap_bytes))
+            _dots(to, rows * columns * depth, filters, pixels)
+            continue
+        to.add("large row", pixels * rows_inside)
+        to.add("large padding row", pixels * (rows - rows_inside))
+        to.add("large part", pixels * rows_inside * taps)
+        _dots(to, tap_bytes, filters, pixels * rows_inside * taps)
+        for length in (begin * depth, (columns - end) * depth):
+            _padding(to, at, length, filters, pixels * rows_inside)
+        _padding(to, at, columns * depth, filters, pixels * (rows - rows_inside))
+    return to
+
+
+def _gathered(
+    to: Counts,
+    windows: float,
+    is_inner: bool,
+    rows: tuple[int, int],
+    columns: tuple[int, int, int],
+    tap: tuple[int, int, int],
+) -> None:
+    """Copies of windows: rows in all and inside, columns begin, end and in all, bytes of a pixel, runs and bytes of a run."""
+    (begin, end, width), (depth, taps, tap_bytes) = columns, tap
+    to.add("gathered", windows)
+    if is_inner:
+        to.add("gathered row", windows * rows[0])
+        if width * depth > _BYTES:
+            _copies(to, width * depth, windows * rows[0])
+        return
+    to.add("gathered outer", windows)
+    to.add("gathered outer row", windows * rows[1])
+    _copies(to, tap_bytes, windows * rows[1] * taps)
+    for length in (begin * depth, (width - end) * depth):
+        _fills(to, length, windows * rows[1])
+    _fills(to, width * depth, windows * (rows[0] - rows[1]))
 
 
 def _padding(to: Counts, at: Geometry, length: int, filters: int, times: float) -> None:

@@ -30,8 +30,7 @@ static inline void split_depthwise_window_int16(const split_conv_int16* conv, co
         if (rows[k] == NULL || at.begin == at.end) {
             continue;
         }
-        const int16_t* values =
-            split_pixel_int16(rows[k], at.origin + at.begin * window->dilation, in->stride) + read;
+        const int16_t* values = split_pixel_int16(rows[k], at.origin + at.begin * window->dilation, in->stride) + read;
         const int8_t* weight = weights + at.begin * channels;
         for (int32_t left = at.end - at.begin; left > 0; --left, weight += channels) {
             some = tap(values, weight, some);

@@ -77,8 +77,7 @@ SPLIT_DSP_INLINE void store_2x2(const layer* on, int32_t channel, const uint32_t
     const int32_t entry0 = channel * to->step, entry1 = entry0 + to->step;
     const int32_t multiplier0 = to->multipliers[entry0], multiplier1 = to->multipliers[entry1];
     const int32_t shift0 = to->shifts[entry0], shift1 = to->shifts[entry1];
-    if (split_dsp_is_fast(multiplier0 & multiplier1, shift0) && split_dsp_is_fast_shift(shift1) &&
-        !on->target.narrow) {
+    if (split_dsp_is_fast(multiplier0 & multiplier1, shift0) && split_dsp_is_fast_shift(shift1) && !on->target.narrow) {
         const split_dsp_fast_scale scale0 = split_dsp_fast_scale_of(multiplier0, shift0, on->target.nudge);
         const split_dsp_fast_scale scale1 = split_dsp_fast_scale_of(multiplier1, shift1, on->target.nudge);
         pixel0[channel] = (int8_t)split_dsp_to_int8_fast(sums[0], scale0);

@@ -2,7 +2,7 @@
  * as. Stack: below 150 bytes. */
 #include "../target.h"
 
-#if !defined(SPLIT_NN_DSP)
+#if !defined(SPLIT_NN_DSP) && !defined(SPLIT_NN_MVE)
 
 #include "conv_window.h"
 
@@ -32,4 +32,4 @@ void split_nn_conv_sum_finish(const split_requantization* to, const int32_t* sum
     }
 }
 
-#endif /* !SPLIT_NN_DSP */
+#endif /* !SPLIT_NN_DSP && !SPLIT_NN_MVE */

@@ -1,0 +1,1 @@
+#include "../split_nn/kernels/helium/conv_sum.c"
