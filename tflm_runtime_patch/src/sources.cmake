@@ -26,6 +26,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_conv_sum.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_dense_feed.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_depthwise.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_depthwise_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_dots.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_lut.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_max_pool.c

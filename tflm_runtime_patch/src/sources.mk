@@ -26,6 +26,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_conv_sum.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_dense_feed.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_depthwise.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_depthwise_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_dots.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_lut.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_max_pool.c \
@@ -128,6 +129,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/conv_sum.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/dense_feed.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/depthwise.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/depthwise_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/dots.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/lut.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/max_pool.c \

@@ -1,7 +1,7 @@
 /* DEPTHWISE_INT16: one output row. Stack: below 250 bytes. */
 #include "../target.h"
 
-#if !defined(SPLIT_NN_DSP)
+#if !defined(SPLIT_NN_DSP) && !defined(SPLIT_NN_MVE)
 
 #include "../depthwise_int16_row.h"
 
@@ -18,4 +18,4 @@ void split_nn_depthwise_int16_row(const split_conv_int16* conv, const int16_t* c
     split_depthwise_int16_row_of(conv, rows, in, output, out, tap);
 }
 
-#endif /* !SPLIT_NN_DSP */
+#endif /* !SPLIT_NN_DSP && !SPLIT_NN_MVE */

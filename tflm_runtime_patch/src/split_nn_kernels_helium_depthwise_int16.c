@@ -1,0 +1,1 @@
+#include "../split_nn/kernels/helium/depthwise_int16.c"
