@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from operator_cases import MAP, ONES, act, changed, conv, depthwise, each_refused, numbers, refusal, split, weights
 from tiny_models import conv_model
 
+from tflm_split.arithmetic.fixed_point import multiply_by_quantized_multiplier
 from tflm_split.ir.graph import Graph
 from tflm_split.kinds import OpKind
+from tflm_split.split.operators.convolution import without_dead_channels
 from tflm_split.split.overlap import overlap_distance
 from tflm_split.split.rows import RowShape, Window
 from tflm_split.tflite.reader import read_model
@@ -215,3 +218,31 @@ def test_a_convolution_may_run_over_its_dying_row(model: bytes, distance: int | 
 )
 def test_refusal(model: Callable[[], bytes | Graph], kind: str, reason: str) -> None:
     assert refusal(model()) == (kind, reason)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_channels_whose_output_is_constant_become_ordinary_ones_with_the_same_output(seed: int) -> None:
+    """Multipliers of 0, and shifts that leave nothing of any sum, as real models have them."""
+    rng = np.random.default_rng(seed)
+    channels, taps = int(rng.integers(1, 12)), int(rng.integers(1, 5))
+    kernel = rng.integers(-128, 128, (channels, 1, 1, taps)).astype(np.int8)
+    bias = rng.choice([0, 5, -(2**31), 2**31 - 1, 2**20, -(2**23)], channels)
+    fields: dict[str, Any] = {
+        "bias_offset": bias.astype("<i4").tobytes(),
+        "multipliers_offset": rng.choice([0, 1 << 30, 2**31 - 1], channels).astype("<i4").tobytes(),
+        "shifts_offset": rng.integers(-31, 6, channels).astype(np.int8).tobytes(),
+    }
+    quiet_kernel, quiet = without_dead_channels(kernel, 0, fields)
+    pixel = rng.choice([-128, 127, 3], taps).astype(np.int64)
+    for c in range(channels):
+        assert _scaled(kernel, fields, c, pixel) == _scaled(quiet_kernel, quiet, c, pixel)
+
+
+def _scaled(kernel: np.ndarray[Any, Any], fields: dict[str, Any], channel: int, pixel: np.ndarray[Any, Any]) -> int:
+    """What is made of a channel's sum, before the zero point is added."""
+    numbers_of = {"bias": "<i4", "multipliers": "<i4", "shifts": np.int8}
+    bias, multiplier, shift = (
+        int(np.frombuffer(fields[f"{name}_offset"], dtype)[channel]) for name, dtype in numbers_of.items()
+    )
+    total = bias + int(kernel[channel].astype(np.int64).ravel() @ pixel)
+    return multiply_by_quantized_multiplier((total + 2**31) % 2**32 - 2**31, multiplier, shift)
