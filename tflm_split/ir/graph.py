@@ -83,6 +83,8 @@ class Operator:
     `pad_top, pad_bottom, pad_left, pad_right`. An unknown enum value is the string of its number, never a default.
 
     `source` is the operator's position in the file it came from (several after a fold), for messages and refusals.
+    `rewrite` is empty for an operator of the file. For all others it names the rewrite that made it; no stock kernel may
+    be asked to run these.
     """
 
     index: int
@@ -91,6 +93,7 @@ class Operator:
     outputs: tuple[int, ...]
     options: Mapping[str, Option] = field(default_factory=dict)
     source: tuple[int, ...] = ()
+    rewrite: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,32 +52,42 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
     region_at = {region.nodes[0]: r for r, region in enumerate(plan.regions)}
     inside = {n for region in plan.regions for n in region.nodes}
     operators: list[NewOperator] = []
-    # Of the tensors that rewrites have added, TFLM sees only those that are inputs of the model.
-    added = [t for t in graph.inputs if t >= len(model.graph.tensors)]
-    tensors = [NewTensor(v.name, v.shape, v.dtype, None, v.quantization) for v in (graph.tensors[t] for t in added)]
-    in_file = {t: len(model.graph.tensors) + k for k, t in enumerate(added)}
-    offsets = {in_file.get(t, t): offset for t, offset in plan.offsets.items()}
+    of_the_file = len(model.graph.tensors)
+    tensors: list[NewTensor] = []
+    number: dict[int, int] = {}
+
+    def written(tensor: int) -> int:
+        """The number of a tensor of the graph in the new file, to which a tensor that rewriting made is added."""
+        if tensor < of_the_file:
+            return tensor
+        if tensor not in number:
+            value = graph.tensors[tensor]
+            number[tensor] = of_the_file + len(tensors)
+            tensors.append(NewTensor(value.name, value.shape, value.dtype, None, value.quantization))
+        return number[tensor]
+
+    offsets = {written(t): offset for t, offset in plan.offsets.items()}
     for node in plan.schedule.nodes:
         if node in region_at:
             r = region_at[node]
             region = plan.regions[r]
-            program = len(model.graph.tensors) + len(tensors)
+            program = of_the_file + len(tensors)
             tensors.append(NewTensor(f"tflm_split/program_{r}", (len(blobs[r]),), "INT8", blobs[r]))
-            workspace = len(model.graph.tensors) + len(tensors)
+            workspace = of_the_file + len(tensors)
             tensors.append(NewTensor(f"tflm_split/workspace_{r}", (region.program.workspace_bytes,), "INT8"))
             offsets[workspace] = region.workspace_offset
-            seen = tuple(in_file.get(t, t) for t in region.inputs)
-            operators.append(CustomOperator(CUSTOM_CODE, (*seen, program), (*region.outputs, workspace)))
+            inputs, outputs = (tuple(map(written, side)) for side in (region.inputs, region.outputs))
+            operators.append(CustomOperator(CUSTOM_CODE, (*inputs, program), (*outputs, workspace)))
         elif node not in inside:
             op = graph.operators[node]
-            if len(op.source) > 1:
+            if op.rewrite:
                 raise InternalError(f"{graph.label(op)} was rewritten but stays a stock operator")
             position = op.source[0] if op.source else node
             same = op.inputs == model.graph.operators[position].inputs
             operators.append(KeptOperator(position, None if same else op.inputs))
     interface = None
     if (graph.inputs, graph.outputs) != (model.graph.inputs, model.graph.outputs):
-        interface = Interface(tuple(in_file.get(t, t) for t in graph.inputs), graph.outputs)
+        interface = Interface(tuple(map(written, graph.inputs)), graph.outputs)
     known = {t.index: t.data for t in graph.tensors[: len(model.graph.tensors)] if t.data is not None}
     constants = {t: data for t, data in known.items() if not model.graph.tensors[t].is_constant}
     return write_model(model, Edit(tuple(operators), tuple(tensors), interface, offsets, constants))

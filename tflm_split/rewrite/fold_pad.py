@@ -19,6 +19,8 @@ from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.split.operators.pad import pad_amounts, pad_value
 from tflm_split.split.operators.window import same_pad
 
+FOLD_PAD = "fold_pad"
+"""The name of this rewrite."""
 _FOLDABLE = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
@@ -64,7 +66,13 @@ def _folded(graph: Graph, pad: Operator, user: Operator) -> Operator | None:
         "pad_left": amounts[2][0] + left,
         "pad_right": amounts[2][1] + right,
     }
-    return replace(user, inputs=(pad.inputs[0], *user.inputs[1:]), options=options, source=(*pad.source, *user.source))
+    return replace(
+        user,
+        inputs=(pad.inputs[0], *user.inputs[1:]),
+        options=options,
+        source=(*pad.source, *user.source),
+        rewrite=FOLD_PAD,
+    )
 
 
 def _same_numbers(source: Tensor, padded: Tensor, filler: int) -> bool:
@@ -87,6 +95,9 @@ def _own_padding(graph: Graph, op: Operator) -> tuple[tuple[int, int], tuple[int
     source, target, weights = (graph.tensors[t] for t in (op.inputs[0], op.outputs[0], op.inputs[1]))
     if op.options.get("padding") == "VALID":
         return (0, 0), (0, 0)
+    if op.options.get("padding") == "EXPLICIT":
+        top, bottom, left, right = (int(op.options[f"pad_{side}"]) for side in ("top", "bottom", "left", "right"))
+        return (top, bottom), (left, right)
     if op.options.get("padding") != "SAME" or len(source.shape) != 4 or len(weights.shape) != 4:
         return None
     pads = []

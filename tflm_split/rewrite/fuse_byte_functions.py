@@ -26,6 +26,9 @@ from tflm_split.split.operators.binary import BINARY_KINDS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
 from tflm_split.split.operators.unary import UNARY_KINDS
 
+FUSE = "fuse_byte_functions"
+"""The name of this rewrite."""
+
 Floats = npt.NDArray[np.float32]
 
 _TABLED = frozenset((*UNARY_KINDS, *BINARY_KINDS))
@@ -82,7 +85,7 @@ def fuse_byte_functions(graph: Graph, accept: Callable[[Graph, Operator], bool])
         last = chain.operators[-1]
         sources = tuple(k for member in chain.operators for k in member.source)
         table = {"table": chain.table.hex()}
-        operator = Operator(last.index, BYTE_FUNCTION, (chain.source,), last.outputs, table, sources)
+        operator = Operator(last.index, BYTE_FUNCTION, (chain.source,), last.outputs, table, sources, FUSE)
         if accept(graph, operator):
             taken.update(member.index for member in chain.operators)
             fused[last.index] = operator

@@ -7,6 +7,7 @@ from math import prod
 from tflm_split.ir.graph import Graph, Operator
 from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import activation, constant, need, option_int, result
+from tflm_split.split.operators.picked import gathered
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, SAME_ROW, RowShape, row_shape
 
@@ -19,8 +20,10 @@ HOW = {
 def split_gather(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op: whole entries of an int8 table [entries, ..], looked up by int32 indices along the first axis.
 
-    An index outside the table gives the table's first or last entry. TFLM does not check, and reads beyond the table.
+    A GATHER from an activation needs constant indices (`picked.py`). An index outside the table gives the table's first or last entry. TFLM does not check, and reads beyond the table.
     """
+    if not graph.tensors[op.inputs[0]].is_constant:
+        return gathered(graph, op)
     table, indices = constant(graph, op, 0, "INT8"), activation(graph, op, 1, "INT32")
     target = result(graph, op, "INT8")
     rank = len(table.shape)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import activation, constant, need, result
+from tflm_split.split.operators.picked import transposed
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import SAME_ROW, BatchRows, row_shape, rows_run_along_width
 
@@ -19,10 +21,18 @@ Axes = tuple[int, ...]
 
 
 def split_transpose(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """One row op for 8-bit elements: rows, columns and channels change places.
+    """One row op: rows, columns and channels change places.
 
-    Raises Refusal for a permutation that tears the axes of a row apart.
+    Elements that stay within their row may be of any type, all others have 8 bits. Raises Refusal for a permutation that
+    tears the axes of a row apart.
     """
+    try:
+        return transposed(graph, op)
+    except Refusal:
+        return _between_rows(graph, op)
+
+
+def _between_rows(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     source, target = activation(graph, op, 0, "INT8", "UINT8"), result(graph, op, "INT8", "UINT8")
     order = np.frombuffer(constant(graph, op, 1, "INT32").data or b"", "<i4").tolist()
     rank = len(source.shape)
