@@ -79,7 +79,7 @@ def _patch(site: Site, chain: Sequence[Operator]) -> Patch | None:
         return None
     # The whole chain is made anew. What other readers need of it stays, and dead operators are dropped later.
     patch = Patch(DILATION, graph, (last,), chain[:-1])
-    shape = _as_map(source.shape, along_width)
+    shape: tuple[int, ...] = _as_map(source.shape, along_width)
     tensor = patch.reshape(first.inputs[0], shape)
     if before.amounts != ((0, 0), (0, 0)):
         pads = ((0, 0), *before.amounts, (0, 0))

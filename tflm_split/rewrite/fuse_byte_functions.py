@@ -6,7 +6,9 @@ A chain from 8 bits to 8 bits is a function of one byte, even when it passes thr
 
 This is exact: each entry is computed as TFLM's kernels would. Each operator is a table already (`split/operators`), or one
 float32 operation that IEEE 754 rounds the same everywhere. An operator that calls the C library (EXP, LOG, float TANH,
-...) ends a chain. Only chains that end up inside a region may be fused: no stock kernel computes a BYTE_FUNCTION.
+...) gives results that differ from library to library in their last bits. So both ends of what it may give are followed to
+the QUANTIZE behind it. If both become the same byte, for each of the 256 inputs, then that byte is what every library
+gives; if not, the chain stays. Only chains that end up inside a region may be fused: no stock kernel computes a BYTE_FUNCTION.
 """
 
 from __future__ import annotations
@@ -50,17 +52,45 @@ _FLOAT: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType(
 )
 """TFLM's float32 kernels that round at most once per operation, as IEEE 754 says (RSQRT: twice)."""
 
+_MONOTONE = frozenset({"NEG", "SQRT", "FLOOR", "CEIL", "ROUND", "RELU", "RELU6"})
+"""Those of `_FLOAT` that keep an interval an interval: the ends of one become the ends of the other."""
+
+Doubles = npt.NDArray[np.float64]
+
+
+def _logistic(x: Doubles) -> Doubles:
+    """With the bounds of TFLM's kernel (reference/logistic.h): exp(x) below -9, and 1 above 16.6."""
+    return np.where(x > 16.619047164916992188, 1.0, np.where(x < -9.0, np.exp(x), 1.0 / (1.0 + np.exp(-x))))
+
+
+_LIBRARY: Mapping[str, Callable[[Doubles], Doubles]] = MappingProxyType(
+    {
+        "EXP": np.exp,
+        "LOG": np.log,
+        "SIN": np.sin,
+        "COS": np.cos,
+        "TANH": np.tanh,
+        "LOGISTIC": _logistic,
+        "ELU": lambda x: np.where(x < 0, np.expm1(x), x),
+    }
+)
+"""TFLM's float32 kernels that call the C library, in double precision."""
+LIBRARY_ERROR = 8
+"""The most units in the last place by which any C library is off. Those in use stay below 3 for these functions."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
     """A chain of `operators` that reads tensor `source`.
 
-    `table` says what each of the 256 input bytes becomes: 256 bytes, or 256 little-endian float32.
+    `table` says what each of the 256 input bytes becomes: 256 bytes, or 256 little-endian float32. Where floats are not
+    known to the last bit they are the least that it may be, and `most` are the greatest.
     """
 
     operators: tuple[Operator, ...]
     source: int
     table: bytes
+    most: bytes | None = None
 
     @property
     def ends_in_bytes(self) -> bool:
@@ -101,7 +131,7 @@ def _next(graph: Graph, op: Operator, consumers: Mapping[int, Sequence[int]]) ->
     if len(op.outputs) != 1 or len(users) != 1 or op.outputs[0] in graph.outputs:
         return None
     user = graph.operators[users[0]]
-    return user if user.kind in _TABLED or user.kind in _FLOAT else None
+    return user if user.kind in _TABLED or user.kind in _FLOAT or user.kind in _LIBRARY else None
 
 
 def _longest_chain(graph: Graph, first: Operator, consumers: Mapping[int, Sequence[int]]) -> _Chain | None:
@@ -138,16 +168,45 @@ def _extended(graph: Graph, chain: _Chain, op: Operator) -> _Chain | None:
         entries = tabled[1]
         width = len(entries) // 256
         table = b"".join(entries[width * byte : width * (byte + 1)] for byte in chain.table)
-    else:
-        if graph.tensors[op.inputs[0]].shape != graph.tensors[op.outputs[0]].shape:
+        return _Chain((*chain.operators, op), chain.source, table)
+    if graph.tensors[op.inputs[0]].shape != graph.tensors[op.outputs[0]].shape:
+        return None
+    least, most = (np.frombuffer(ends or chain.table, "<f4").astype(np.float32) for ends in (chain.table, chain.most))
+    with np.errstate(all="ignore"):
+        if op.kind in _LIBRARY and chain.most is None:
+            ends = _library_ends(graph, op, least)
+        elif op.kind == "QUANTIZE":
+            ends = _quantized(graph, op, least), _quantized(graph, op, most)
+            if ends[0] is None or ends[0] != ends[1]:
+                return None
+            return _Chain((*chain.operators, op), chain.source, ends[0])
+        elif chain.most is None or op.kind in _MONOTONE:
+            ends = _computed(graph, op, least), _computed(graph, op, most) if chain.most else None
+        else:
             return None
-        values = np.frombuffer(chain.table, "<f4").astype(np.float32)
-        with np.errstate(all="ignore"):
-            results = _quantized(graph, op, values) if op.kind == "QUANTIZE" else _computed(graph, op, values)
-        if results is None:
-            return None
-        table = results
-    return _Chain((*chain.operators, op), chain.source, table)
+    if ends[0] is None or (chain.most is not None and ends[1] is None):
+        return None
+    if op.kind == "NEG" and ends[1] is not None:
+        ends = ends[1], ends[0]
+    return _Chain((*chain.operators, op), chain.source, ends[0], ends[1])
+
+
+def _library_ends(graph: Graph, op: Operator, values: Floats) -> tuple[bytes | None, bytes | None]:
+    """The least and the greatest float32 that any C library gives; None when one of them is infinite or NaN.
+
+    What a kernel passes on unchanged (ELU: values that are not negative) is known exactly.
+    """
+    if graph.tensors[op.outputs[0]].dtype != "FLOAT32":
+        return None, None
+    exact = _LIBRARY[op.kind](values.astype(np.float64))
+    nearest = exact.astype(np.float32)
+    error = LIBRARY_ERROR * np.spacing(np.abs(nearest)).astype(np.float64)
+    if op.kind == "ELU":
+        error = np.where(values < 0, error, 0.0)
+    least, most = ((exact + sign * error).astype(np.float32) for sign in (-1, 1))
+    if not (np.isfinite(least).all() and np.isfinite(most).all()):
+        return None, None
+    return bytes(least.astype("<f4").data), bytes(most.astype("<f4").data)
 
 
 def _computed(graph: Graph, op: Operator, values: Floats) -> bytes | None:

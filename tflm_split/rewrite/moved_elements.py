@@ -56,7 +56,8 @@ def permutation(graph: Graph, op: Operator) -> tuple[int, ...] | None:
 
 def transposed_index(shape: Sequence[int], order: Sequence[int]) -> Index:
     """By element of a transposed tensor, in its shape: the element of the tensor of `shape` that it is."""
-    return element_numbers(tuple(shape)).transpose(order)
+    index: Index = element_numbers(tuple(shape)).transpose(order)
+    return index
 
 
 def _chain(site: Site) -> list[Operator]:

@@ -6,26 +6,43 @@ Each rule is a small file. An operator that rewriting made is only kept if it ca
 from __future__ import annotations
 
 from tflm_split.ir.graph import Graph
+from tflm_split.rewrite.batches import batches, joined_slices
 from tflm_split.rewrite.dilation import dilation
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
+from tflm_split.rewrite.fold_stride import fold_stride
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
 from tflm_split.rewrite.moved_elements import moved_elements
 from tflm_split.rewrite.pad_behind_reshape import pad_behind_reshape
 from tflm_split.rewrite.patch import Accept, Rule, rewritten
 from tflm_split.rewrite.reductions import reductions
 from tflm_split.rewrite.sink_transposes import sink_transposes
+from tflm_split.rewrite.swap_axes import swapped_axes
 from tflm_split.split.operators import RESHAPES, SPLITTERS
 
-RULES: tuple[Rule, ...] = (dilation, sink_transposes, moved_elements, reductions, pad_behind_reshape)
+RULES: tuple[Rule, ...] = (
+    dilation,
+    batches,
+    joined_slices,
+    sink_transposes,
+    moved_elements,
+    reductions,
+    pad_behind_reshape,
+    fold_stride,
+)
 
 _ONLY_COMPUTE = frozenset((*SPLITTERS, *RESHAPES, "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"))
 """Kinds of operator without an effect beside their outputs."""
 
 
-def normal_form(graph: Graph, accept: Accept) -> Graph:
-    """`graph` in its normal form. Every operator that is new satisfies `accept`."""
+def normal_form(graph: Graph, accept: Accept, swap_axes: bool = False) -> Graph:
+    """`graph` in its normal form. Every operator that is new satisfies `accept`.
+
+    `swap_axes`: also exchange height and width where that lets an operator be cut (`swap_axes.py`).
+    """
     graph = drop_dead(graph, _ONLY_COMPUTE)
+    if swap_axes:
+        graph = swapped_axes(graph, accept)
     for rule in RULES:
         graph = rewritten(graph, rule, accept)
     graph = drop_dead(graph, _ONLY_COMPUTE)

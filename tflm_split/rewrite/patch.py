@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from tflm_split.ir.graph import Graph, Operator, Option, Tensor
 
@@ -65,12 +66,12 @@ class Patch:
         """A new activation, quantised as `like`."""
         return self._append(replace(like, index=len(self.tensors), shape=tuple(shape), data=None))
 
-    def constant(self, like: Tensor, values: np.ndarray) -> int:
+    def constant(self, like: Tensor, values: npt.NDArray[np.generic]) -> int:
         """A new constant of the type and quantisation of `like`."""
         data = np.ascontiguousarray(values).tobytes()
         return self._append(replace(like, index=len(self.tensors), shape=values.shape, data=data))
 
-    def numbers(self, values: Sequence[int] | np.ndarray) -> int:
+    def numbers(self, values: npt.ArrayLike) -> int:
         """A new int32 constant: axes, amounts, shapes."""
         array = np.asarray(values, "<i4")
         return self._append(Tensor(len(self.tensors), "numbers", array.shape, "INT32", data=array.tobytes()))

@@ -75,6 +75,7 @@ def _sum(
     patch: Patch, op: Operator, source: Tensor, target: Tensor, shape: tuple[int, int, int, int], reduced: set[int]
 ) -> Patch | None:
     _, height, width, channels = shape
+    axes: tuple[int, ...]
     if reduced == {a for a in (1, 2, 3) if shape[a] > 1}:
         seen, axes = (1, height, width * channels, 1), (1, 2)
     elif reduced == {a for a in (2, 3) if shape[a] > 1}:
@@ -112,10 +113,9 @@ def _largest(
         pool = _pool(window)
         tensor = patch.add("MAX_POOL_2D", (patch.reshape(tensor, seen),), patch.tensor(source, made), pool)
     if 1 in reduced and height > 1:
-        made = patch.tensors[tensor].shape
-        seen, left = (1, height, 1, made[2] * made[3]), (1, 1, 1, made[2] * made[3])
-        inputs = (patch.reshape(tensor, seen), patch.numbers((1, 2)))
-        tensor = patch.add("REDUCE_MAX", inputs, patch.tensor(source, left), {"keep_dims": True})
+        row = patch.tensors[tensor].elements // height
+        inputs = (patch.reshape(tensor, (1, height, 1, row)), patch.numbers((1, 2)))
+        tensor = patch.add("REDUCE_MAX", inputs, patch.tensor(source, (1, 1, 1, row)), {"keep_dims": True})
     if op.kind == "REDUCE_MIN":
         tensor = patch.add(BYTE_FUNCTION, (tensor,), patch.tensor(source, patch.tensors[tensor].shape), _COMPLEMENT)
     if patch.tensors[tensor].elements != target.elements:

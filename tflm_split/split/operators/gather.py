@@ -20,7 +20,8 @@ HOW = {
 def split_gather(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op: whole entries of an int8 table [entries, ..], looked up by int32 indices along the first axis.
 
-    A GATHER from an activation needs constant indices (`picked.py`). An index outside the table gives the table's first or last entry. TFLM does not check, and reads beyond the table.
+    A GATHER from an activation needs constant indices, and is a pick (`picked.py`). An index outside the table gives the
+    table's first or last entry. TFLM does not check, and reads beyond the table.
     """
     if not graph.tensors[op.inputs[0]].is_constant:
         return gathered(graph, op)
