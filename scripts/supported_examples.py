@@ -187,6 +187,7 @@ EXAMPLES: Mapping[str, Example] = {
         lambda d: [tensor(MAP, d), _PADS, constant((1,), d)],
         _one((1, 10, 10, 4)),
     ),
+    "MIRROR_PAD": Example(lambda d: [tensor(MAP, d), _PADS], _one((1, 10, 10, 4)), {"mode": "REFLECT"}),
     "SPACE_TO_DEPTH": Example(_one(), _one((1, 4, 4, 16)), {"block_size": 2}),
     "DEPTH_TO_SPACE": Example(_one(), _one((1, 16, 16, 1)), {"block_size": 2}),
     "RESHAPE": Example(_one(), _one((1, 64, 4))),

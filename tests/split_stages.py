@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.lower.assemble import assemble, region_blobs
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
+from tflm_split.rewrite.swap_axes import may_swap_axes
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import candidate_orders, tuck_aliases
 from tflm_split.schedule.step_graph import StepGraph, build_step_graph
@@ -48,13 +50,15 @@ def planned(graph: Graph, options: SplitOptions | None = None, effort: int = 5) 
 
 
 def every_compilation(model_bytes: bytes, effort: int = 5) -> Iterator[Compiled]:
-    """Every configuration: concatenations copied or in place, every candidate order, attention streamed or not.
+    """Every configuration: concatenations copied or in place, axes swapped or not, every candidate order, attention
+    streamed or not.
 
     Configurations that are refused are left out.
     """
     model = read_model(model_bytes)
-    for in_place in (False, True):
-        split = rewritten_split(model.graph, SplitOptions(concatenate_in_place=in_place))
+    swaps = (False, True) if may_swap_axes(model.graph) else (False,)
+    for in_place, swap_axes in product((False, True), swaps):
+        split = rewritten_split(model.graph, SplitOptions(concatenate_in_place=in_place, swap_axes=swap_axes))
         if not split.row_ops:
             continue
         step_graph = steps_of(split)

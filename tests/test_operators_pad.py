@@ -32,9 +32,15 @@ def test_padv2_brings_its_own_filler() -> None:
 @each_refused(
     (
         "padded rank",
-        lambda: single_op("PAD", [act(5, 4), pads((1, 0), (0, 0))], act(6, 4)),
+        lambda: single_op("PAD", [act(5, 4), pads((1, 0), (0, 0), (0, 0))], act(6, 4)),
         "rank",
-        "its input is not 4-dimensional",
+        "its padding does not fit its input",
+    ),
+    (
+        "padded outer axes",
+        lambda: single_op("PAD", [act(5, 4, 2), pads((1, 0), (1, 0), (0, 0))], act(6, 5, 2)),
+        "axes",
+        "it pads one of several outer axes",
     ),
     (
         "padded batch",

@@ -102,9 +102,11 @@ _OPTIONS_TABLE = {
     "SHAPE": "ShapeOptions",
     "CAST": "CastOptions",
     "MIRROR_PAD": "MirrorPadOptions",
+    "REDUCE_MIN": "ReducerOptions",
 }
 _ENUM_FIELDS = {
     "padding": "Padding",
+    "mode": "MirrorPadMode",
     "fused_activation_function": "ActivationFunctionType",
     "weights_format": "FullyConnectedOptionsWeightsFormat",
 }

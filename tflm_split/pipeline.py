@@ -177,7 +177,7 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     outcome = Outcome(
         job.model,
         lowered,
-        job.evaluator.base(False),
+        job.evaluator.base(),
         before,
         after,
         comparison,

@@ -3,10 +3,11 @@
 TensorFlow computes a convolution of dilation d on d interleaved parts of the map, one after the other in the batch:
 
     before   x -> SPACE_TO_BATCH_ND(d, pads) -> CONV_2D -> BATCH_TO_SPACE_ND(d, crops) -> y
-    after    x -> PAD(pads) -> CONV_2D of dilation d -> SLICE(crops) -> y
+    after    x -> PADV2(pads) -> CONV_2D of dilation d -> SLICE(crops) -> y
 
-This is exact: both sum the same products, and SPACE_TO_BATCH_ND pads with the zero point like PAD. A convolution that pads
-the parts by p pads the map by p * d. Functions of single elements may stand in between, for they do not mind the order.
+This is exact: both sum the same products. TFLM's SPACE_TO_BATCH_ND never sets the byte that it pads with, whatever the zero
+point. In an arena that starts out as zeros the byte is 0, and so it is here. A convolution that pads the parts by p pads
+the map by p * d. Functions of single elements may stand in between, for they do not mind the order.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tflm_split.split.operators.window import Axis, window_axes
 
 DILATION = "dilation"
 
+_CODES = {"INT8": "i1", "INT16": "<i2", "FLOAT32": "<f4"}
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 Pair = tuple[int, int]
 
@@ -75,7 +77,13 @@ def _patch(site: Site, chain: Sequence[Operator]) -> Patch | None:
     along_width = _rank_3_lies_along_width(graph, chain)
     before, after = _blocks(graph, first, along_width), _blocks(graph, last, along_width)
     same_quantization = source.quantization == graph.tensors[first.outputs[0]].quantization
-    if before.size != after.size or source.shape[0] != 1 or target.shape[0] != 1 or not same_quantization:
+    if (
+        source.dtype not in _CODES
+        or before.size != after.size
+        or source.shape[0] != 1
+        or target.shape[0] != 1
+        or not same_quantization
+    ):
         return None
     # The whole chain is made anew. What other readers need of it stays, and dead operators are dropped later.
     patch = Patch(DILATION, graph, (last,), chain[:-1])
@@ -84,7 +92,8 @@ def _patch(site: Site, chain: Sequence[Operator]) -> Patch | None:
     if before.amounts != ((0, 0), (0, 0)):
         pads = ((0, 0), *before.amounts, (0, 0))
         shape = (1, *(shape[a] + sum(pads[a]) for a in (1, 2)), shape[3])
-        tensor = patch.add("PAD", (tensor, patch.numbers(pads)), patch.tensor(source, shape))
+        filler = patch.constant(source, np.zeros(1, _CODES[source.dtype]))
+        tensor = patch.add("PADV2", (tensor, patch.numbers(pads), filler), patch.tensor(source, shape))
     for op in chain[1:-1]:
         if not is_reshape(op):
             made = _member(patch, op, tensor, before.size)

@@ -38,20 +38,14 @@ def fold_stride(site: Site) -> Patch | None:
         axis = window_axes(op, source, target, (weights.shape[1], weights.shape[2]), dilated=True)[along - 1]
     except Refusal:
         return None
-    stride = axis.stride
+    stride, pixels = axis.stride, source.shape[along] // max(axis.stride, 1)
     if weights.shape[3 - along] != 1 or target.shape[3 - along] != 1:
         return None
-    if axis.kernel <= LONG_WINDOW or stride < 2 or axis.dilation != 1:
+    if axis.kernel <= LONG_WINDOW or stride < 2 or axis.dilation != 1 or source.shape[along] % stride:
         return None
     front = -axis.pad % stride
     taps = -(-(front + axis.kernel) // stride)
     patch = Patch(FOLD_STRIDE, graph, (op,))
-    seen, pixels = source.index, source.shape[along] // stride
-    if source.shape[along] % stride:
-        if (target.shape[along] - 1) * stride - axis.pad + axis.kernel > pixels * stride:
-            return None
-        kept = tuple(pixels * stride if a == along else size for a, size in enumerate(source.shape))
-        seen = patch.add("SLICE", (seen, patch.numbers((0,) * 4), patch.numbers(kept)), patch.tensor(source, kept))
     channels = stride * source.shape[3]
     values = np.zeros((weights.shape[0], taps * stride, source.shape[3]), np.int8)
     values[:, front : front + axis.kernel] = np.frombuffer(weights.data, np.int8).reshape(
@@ -65,6 +59,6 @@ def fold_stride(site: Site) -> Patch | None:
     pads |= dict(zip(names, (before, target.shape[along] - 1 + taps - before - pixels), strict=True))
     options: dict[str, Option] = {"padding": "EXPLICIT", f"stride_{'hw'[along - 1]}": 1, **pads}
     shape = tuple(pixels if a == along else channels if a == 3 else 1 for a in range(4))
-    inputs = (patch.reshape(seen, shape), patch.constant(weights, values.reshape(short)), *op.inputs[2:])
+    inputs = (patch.reshape(source.index, shape), patch.constant(weights, values.reshape(short)), *op.inputs[2:])
     patch.copy(op, inputs, op.outputs[0], options)
     return patch

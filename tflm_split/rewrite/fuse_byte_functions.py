@@ -173,31 +173,33 @@ def _extended(graph: Graph, chain: _Chain, op: Operator) -> _Chain | None:
         return None
     least, most = (np.frombuffer(ends or chain.table, "<f4").astype(np.float32) for ends in (chain.table, chain.most))
     with np.errstate(all="ignore"):
-        if op.kind in _LIBRARY and chain.most is None:
-            ends = _library_ends(graph, op, least)
-        elif op.kind == "QUANTIZE":
-            ends = _quantized(graph, op, least), _quantized(graph, op, most)
-            if ends[0] is None or ends[0] != ends[1]:
-                return None
-            return _Chain((*chain.operators, op), chain.source, ends[0])
-        elif chain.most is None or op.kind in _MONOTONE:
-            ends = _computed(graph, op, least), _computed(graph, op, most) if chain.most else None
-        else:
-            return None
-    if ends[0] is None or (chain.most is not None and ends[1] is None):
+        if op.kind == "QUANTIZE":
+            table, other = _quantized(graph, op, least), _quantized(graph, op, most)
+            return _Chain((*chain.operators, op), chain.source, table) if table and table == other else None
+        ends = _ends(graph, chain, op, least, most)
+    return _Chain((*chain.operators, op), chain.source, *ends) if ends else None
+
+
+def _ends(graph: Graph, chain: _Chain, op: Operator, least: Floats, most: Floats) -> tuple[bytes, bytes | None] | None:
+    """The least and the greatest results of a float operator (None: the same); None when these are not known."""
+    if chain.most is None:
+        if op.kind in _LIBRARY:
+            return _library_ends(graph, op, least)
+        results = _computed(graph, op, least)
+        return (results, None) if results else None
+    low, high = (_computed(graph, op, values) if op.kind in _MONOTONE else None for values in (least, most))
+    if low is None or high is None:
         return None
-    if op.kind == "NEG" and ends[1] is not None:
-        ends = ends[1], ends[0]
-    return _Chain((*chain.operators, op), chain.source, ends[0], ends[1])
+    return (high, low) if op.kind == "NEG" else (low, high)
 
 
-def _library_ends(graph: Graph, op: Operator, values: Floats) -> tuple[bytes | None, bytes | None]:
+def _library_ends(graph: Graph, op: Operator, values: Floats) -> tuple[bytes, bytes] | None:
     """The least and the greatest float32 that any C library gives; None when one of them is infinite or NaN.
 
     What a kernel passes on unchanged (ELU: values that are not negative) is known exactly.
     """
     if graph.tensors[op.outputs[0]].dtype != "FLOAT32":
-        return None, None
+        return None
     exact = _LIBRARY[op.kind](values.astype(np.float64))
     nearest = exact.astype(np.float32)
     error = LIBRARY_ERROR * np.spacing(np.abs(nearest)).astype(np.float64)
@@ -205,7 +207,7 @@ def _library_ends(graph: Graph, op: Operator, values: Floats) -> tuple[bytes | N
         error = np.where(values < 0, error, 0.0)
     least, most = ((exact + sign * error).astype(np.float32) for sign in (-1, 1))
     if not (np.isfinite(least).all() and np.isfinite(most).all()):
-        return None, None
+        return None
     return bytes(least.astype("<f4").data), bytes(most.astype("<f4").data)
 
 

@@ -18,7 +18,6 @@ from tflm_split.rewrite.patch import Accept, Rule, rewritten
 from tflm_split.rewrite.reductions import reductions
 from tflm_split.rewrite.sink_transposes import sink_transposes
 from tflm_split.rewrite.swap_axes import swapped_axes
-from tflm_split.split.operators import RESHAPES, SPLITTERS
 
 RULES: tuple[Rule, ...] = (
     dilation,
@@ -31,19 +30,15 @@ RULES: tuple[Rule, ...] = (
     fold_stride,
 )
 
-_ONLY_COMPUTE = frozenset((*SPLITTERS, *RESHAPES, "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"))
-"""Kinds of operator without an effect beside their outputs."""
-
 
 def normal_form(graph: Graph, accept: Accept, swap_axes: bool = False) -> Graph:
     """`graph` in its normal form. Every operator that is new satisfies `accept`.
 
     `swap_axes`: also exchange height and width where that lets an operator be cut (`swap_axes.py`).
     """
-    graph = drop_dead(graph, _ONLY_COMPUTE)
+    graph = drop_dead(graph)
     if swap_axes:
         graph = swapped_axes(graph, accept)
     for rule in RULES:
         graph = rewritten(graph, rule, accept)
-    graph = drop_dead(graph, _ONLY_COMPUTE)
     return fuse_byte_functions(fold_pad(graph, accept), accept)

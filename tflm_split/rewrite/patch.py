@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tflm_split.ir.graph import Graph, Operator, Option, Tensor
+from tflm_split.rewrite.drop_dead import drop_dead
 
 Accept = Callable[[Graph, Operator], bool]
 """Whether an operator of a graph can be split."""
@@ -119,7 +120,7 @@ Rule = Callable[[Site], Patch | None]
 
 
 def rewritten(graph: Graph, rule: Rule, accept: Accept) -> Graph:
-    """`graph` with every patch of `rule` whose operators `accept` accepts. The first that fits goes first."""
+    """`graph` with every patch of `rule` whose operators `accept` accepts, and without what nobody reads any more."""
     rejected: set[tuple[str, tuple[int, ...]]] = set()
     while True:
         for patch in _patches(graph, rule):
@@ -129,7 +130,7 @@ def rewritten(graph: Graph, rule: Rule, accept: Accept) -> Graph:
             first = patch.replaced[-1].index - len(patch.replaced) + 1
             new = changed.operators[first : first + len(patch.operators)]
             if all(accept(changed, op) for op in new):
-                graph = changed
+                graph = drop_dead(changed)
                 break
             rejected.add(patch.key)
         else:

@@ -1,4 +1,4 @@
-"""What do all decisions about a network start from? Its graph with operators fused, and split along rows."""
+"""What do all decisions about a network start from? Its graph in normal form, and split along rows."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ from functools import partial
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import ABSENT, Graph, Operator
-from tflm_split.rewrite.constant_values import FOLDABLE, constant_values
-from tflm_split.rewrite.drop_dead import drop_dead
+from tflm_split.rewrite.constant_values import constant_values
 from tflm_split.rewrite.fold_constants import fold_constants
-from tflm_split.rewrite.fold_pad import fold_pad
-from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
-from tflm_split.split.operators import RESHAPES, SPLITTERS, split_operator
+from tflm_split.rewrite.normal_form import normal_form
+from tflm_split.split.operators import is_reshape, split_operator
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 from tflm_split.verify.graph_oracle import run_graph_outputs
 
 
 def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
-    """`graph` with its operators fused, and split wherever they can be.
+    """`graph` in the form that is easiest to split (`rewrite/normal_form.py`), and split wherever it can be.
 
-    What does not depend on the model's inputs is computed. A PAD is folded into the convolution behind it. A chain of
-    functions of one byte becomes one function. A fused operator that cannot be split is taken apart again.
+    What does not depend on the model's inputs is computed first. What rewriting made and cannot be split is taken apart
+    again.
     """
-    graph = drop_dead(fold_constants(graph, known_values), SPLITTERS.keys() | RESHAPES | FOLDABLE)
-    refused: set[tuple[int, ...]] = set()
+    graph = fold_constants(graph, known_values)
+    refused: set[tuple[str, tuple[int, ...]]] = set()
     while True:
         accept = partial(_can_be_split, frozenset(refused))
-        split = split_graph(fuse_byte_functions(fold_pad(graph, accept), accept), options)
-        stuck = {split.graph.operators[k].source[-1:] for k in split.stock if len(split.graph.operators[k].source) > 1}
+        split = split_graph(normal_form(graph, accept, options.swap_axes), options)
+        operators = [split.graph.operators[k] for k in sorted(split.stock)]
+        stuck = {(op.rewrite, op.source) for op in operators if op.rewrite}
         if not stuck:
             return split
         refused |= stuck
@@ -49,10 +48,12 @@ def known_values(graph: Graph, op: Operator) -> tuple[bytes, ...] | None:
     return (result.tobytes(),)
 
 
-def _can_be_split(refused: frozenset[tuple[int, ...]], graph: Graph, op: Operator) -> bool:
-    """Whether a fused operator can be split. Those in `refused` could not be in an earlier attempt."""
-    if op.source[-1:] in refused:
+def _can_be_split(refused: frozenset[tuple[str, tuple[int, ...]]], graph: Graph, op: Operator) -> bool:
+    """Whether an operator that rewriting made can be split. Those in `refused` could not be in an earlier attempt."""
+    if (op.rewrite, op.source) in refused:
         return False
+    if is_reshape(op):
+        return True
     try:
         split_operator(graph, op)
     except Refusal:

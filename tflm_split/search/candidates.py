@@ -18,6 +18,7 @@ from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
 from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORTS
 from tflm_split.plan.progress import Teller, Tick
+from tflm_split.rewrite.swap_axes import may_swap_axes
 from tflm_split.schedule.polish import Polish
 from tflm_split.search.decision import Addresses, Decision
 from tflm_split.search.evaluate import Evaluation, Evaluator, check_decision, check_order
@@ -78,16 +79,21 @@ class Found:
     decision: Decision
 
 
-def ways_to_concatenate(evaluator: Evaluator) -> tuple[bool, ...]:
-    """Whether concatenations are done in place: both ways if the graph has any. The way of copying comes first.
+def ways_to_split(evaluator: Evaluator) -> tuple[tuple[bool, bool], ...]:
+    """(Whether concatenations are done in place, whether axes are swapped): all that are worth trying, (False, False) first.
 
-    Ways that leave an operator stock are no ways to stream the input (`check_streamable`).
+    Concatenations are done both ways if the graph has any, after it is rewritten. Axes are swapped both ways if that lets
+    more operators be cut. Ways that leave an operator stock are no ways to stream the input (`check_streamable`), and with
+    swapped axes the whole input would be needed.
     """
-    has_concatenation = any(op.kind == "CONCATENATION" for op in evaluator.graph.operators)
-    ways = (False, True) if has_concatenation else (False,)
-    if not _is_streamed(evaluator):
-        return ways
-    return tuple(in_place for in_place in ways if not evaluator.base(in_place).stock)
+    streamed = _is_streamed(evaluator)
+    swaps = (False, True) if may_swap_axes(evaluator.graph) and not streamed else (False,)
+    ways = []
+    for swap_axes in swaps:
+        operators = evaluator.base((False, swap_axes)).graph.operators
+        has_concatenation = any(op.kind == "CONCATENATION" for op in operators)
+        ways += [(in_place, swap_axes) for in_place in ((False, True) if has_concatenation else (False,))]
+    return tuple(way for way in ways if not (streamed and evaluator.base(way).stock))
 
 
 def _is_streamed(evaluator: Evaluator) -> bool:
@@ -99,9 +105,9 @@ def check_streamable(evaluator: Evaluator) -> None:
 
     TFLM would run that operator in each call, on data that are not finished.
     """
-    if ways_to_concatenate(evaluator):
+    if ways_to_split(evaluator):
         return
-    split = evaluator.base(False)
+    split = evaluator.base()
     stock = [f"{split.graph.label(split.graph.operators[k])} ({split.refusals[k]})" for k in sorted(split.stock)]
     more = f", and {len(stock) - 1} more" if len(stock) > 1 else ""
     raise InputError(
@@ -149,10 +155,11 @@ def _schedules(evaluator: Evaluator, starts: Sequence[Evaluation], options: Opti
 def _starts(evaluator: Evaluator, axes: frozenset[str], teller: Teller) -> list[Evaluation]:
     """One state for each split, operator order and choice about attention scores, without duplicates."""
     starts: list[Evaluation] = []
-    for in_place in ways_to_concatenate(evaluator):
-        if not evaluator.base(in_place).row_ops:
-            break
-        plain = Decision((), (), in_place, rows="rows" in axes)
+    for way in ways_to_split(evaluator):
+        if not evaluator.base(way).row_ops:
+            continue
+        in_place, swap_axes = way
+        plain = Decision((), (), in_place, swap_axes, rows="rows" in axes)
         orders = evaluator.orders(plain)
         has_scores = evaluator.streams_attention(plain)
         for k, order in enumerate(orders):
@@ -308,7 +315,7 @@ def plan_of(evaluator: Evaluator, decision: Decision) -> Found:
     Raises InternalError when bodies overlap in its layout.
     """
     assert decision.layout is not None
-    graph = evaluator.cut_graph(decision.concatenate_in_place, decision.rewrites).graph
+    graph = evaluator.cut_graph(decision.way, decision.rewrites).graph
     check_decision(decision, graph, evaluator.stock(decision))
     state, layout = evaluator.evaluate(decision), decision.layout
     check_order(state.schedule.steps, state.step_graph)

@@ -43,6 +43,8 @@ class Decision:
     """Positions in `nodes` where a group begins within which rows stream. The first one is 0."""
     concatenate_in_place: bool = False
     """Whether producers write straight into concatenations."""
+    swap_axes: bool = False
+    """Whether height and width change places where that lets an operator be cut (`rewrite/swap_axes.py`)."""
     rows: bool = True
     """Whether rows stream. Without, operators run whole."""
     streams_attention: bool = False
@@ -57,6 +59,11 @@ class Decision:
     """The order of steps, where it is not that in which rows stream."""
     layout: Addresses | None = None
     """Where everything lies. None: not placed yet."""
+
+    @property
+    def way(self) -> tuple[bool, bool]:
+        """What must be decided before the graph is split at all: (concatenate in place, swap axes)."""
+        return self.concatenate_in_place, self.swap_axes
 
     def grouped(self, groups: dict[int, Sizes]) -> Decision:
         """The same with these channel groups instead."""

@@ -106,6 +106,7 @@ def _as_json(decision: Decision) -> dict[str, Any]:
     layout = decision.layout
     return {
         "concatenate_in_place": decision.concatenate_in_place,
+        "swap_axes": decision.swap_axes,
         "rows": decision.rows,
         "streams_attention": decision.streams_attention,
         "rewrites": [_rewrite_as_json(rewrite) for rewrite in decision.rewrites],
@@ -200,6 +201,7 @@ def _decision(reader: _Reader) -> Decision:
         nodes=reader.numbers("nodes"),
         cuts=reader.numbers("cuts"),
         concatenate_in_place=reader.flag("concatenate_in_place"),
+        swap_axes=reader.flag("swap_axes"),
         rows=reader.flag("rows"),
         streams_attention=reader.flag("streams_attention"),
         rewrites=tuple(_rewrite(_Reader(reader.name, rewrite)) for rewrite in reader.objects("rewrites")),

@@ -166,29 +166,30 @@ class Evaluator:
     def __init__(self, graph: Graph, board: str) -> None:
         self.graph = graph
         self.step_costs = StepCosts(board)
-        self._bases: dict[bool, Split] = {}
-        self._cut_graphs: dict[bool, CutGraph] = {}
+        self._bases: dict[tuple[bool, bool], Split] = {}
+        self._cut_graphs: dict[tuple[bool, bool], CutGraph] = {}
         self._built: dict[object, _Built] = {}
 
-    def base(self, concatenate_in_place: bool) -> Split:
-        """The graph with its operators fused and split along rows: what decisions start from."""
-        if concatenate_in_place not in self._bases:
-            options = SplitOptions(concatenate_in_place=concatenate_in_place)
-            self._bases[concatenate_in_place] = rewritten_split(self.graph, options)
-        return self._bases[concatenate_in_place]
+    def base(self, way: tuple[bool, bool] = (False, False)) -> Split:
+        """The graph in its normal form and split along rows: what decisions of this `way` start from."""
+        if way not in self._bases:
+            in_place, swap_axes = way
+            options = SplitOptions(concatenate_in_place=in_place, swap_axes=swap_axes)
+            self._bases[way] = rewritten_split(self.graph, options)
+        return self._bases[way]
 
-    def cut_graph(self, concatenate_in_place: bool, rewrites: tuple[Rewrite, ...]) -> CutGraph:
+    def cut_graph(self, way: tuple[bool, bool], rewrites: tuple[Rewrite, ...]) -> CutGraph:
         """The base's graph after `rewrites`. Each is made once. Raises ModelError if they do not fit the graph."""
-        if concatenate_in_place not in self._cut_graphs:
-            self._cut_graphs[concatenate_in_place] = CutGraph(self.base(concatenate_in_place).graph)
-        cut_graph = self._cut_graphs[concatenate_in_place]
+        if way not in self._cut_graphs:
+            self._cut_graphs[way] = CutGraph(self.base(way).graph)
+        cut_graph = self._cut_graphs[way]
         for rewrite in rewrites:
             cut_graph = cut_graph.after(rewrite)
         return cut_graph
 
     def stock(self, decision: Decision) -> frozenset[int]:
         """The operators of the rewritten graph that stay stock: those that were before the rewrites."""
-        base, graph = self.base(decision.concatenate_in_place), self._graph_of(decision).graph
+        base, graph = self.base(decision.way), self._graph_of(decision).graph
         if not decision.rewrites:
             return base.stock
         makers = graph.producers()
@@ -236,10 +237,10 @@ class Evaluator:
         return self._scheduled(decision, built, schedule)
 
     def _graph_of(self, decision: Decision) -> CutGraph:
-        return self.cut_graph(decision.concatenate_in_place, decision.rewrites)
+        return self.cut_graph(decision.way, decision.rewrites)
 
     def _build(self, decision: Decision) -> _Built:
-        key = (decision.concatenate_in_place, decision.rows, decision.rewrites, decision.channel_groups)
+        key = (decision.way, decision.rows, decision.rewrites, decision.channel_groups)
         built = self._built.pop(key, None)
         if built is None:
             split = self._split(decision)
@@ -251,7 +252,7 @@ class Evaluator:
         return built
 
     def _split(self, decision: Decision) -> Split:
-        base = self.base(decision.concatenate_in_place)
+        base = self.base(decision.way)
         if not decision.rewrites and not decision.channel_groups:
             return base
         cut_graph = self._graph_of(decision)

@@ -132,7 +132,7 @@ class Search:
         new_rewrites = change.rewrites[len(base.decision.rewrites) :]
         makers = [rewrite.operators[-1] for rewrite in new_rewrites]
         makers += [] if new_rewrites else sorted(change.recomputed - base.decision.recomputed)
-        graph = self._evaluator.cut_graph(change.concatenate_in_place, change.rewrites).graph
+        graph = self._evaluator.cut_graph(change.way, change.rewrites).graph
         made = {base.graph.operators[n].outputs[0] for n in makers}
         return replace(change, cuts=_uncut(change, graph, self._evaluator.stock(change), made))
 

@@ -26,7 +26,7 @@ from tflm_split.split.operators.gather import split_gather
 from tflm_split.split.operators.int16 import INT16_SPLITTERS
 from tflm_split.split.operators.mean import split_mean
 from tflm_split.split.operators.pad import split_pad
-from tflm_split.split.operators.picked import PICK, split_mirror_pad, split_pick, split_reverse
+from tflm_split.split.operators.picked import PICK, split_mirror_pad, split_pick
 from tflm_split.split.operators.pooling import split_pool
 from tflm_split.split.operators.resize import split_resize_bilinear, split_resize_nearest
 from tflm_split.split.operators.slices import SLICES
@@ -67,7 +67,6 @@ SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
         "BATCH_MATMUL": split_batch_matmul,
         "TRANSPOSE": split_transpose,
         "MIRROR_PAD": split_mirror_pad,
-        "REVERSE_V2": split_reverse,
         PICK: split_pick,
         BYTE_FUNCTION: split_byte_function,
         FETCH_ROWS: split_fetch,

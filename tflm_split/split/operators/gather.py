@@ -6,13 +6,13 @@ from math import prod
 
 from tflm_split.ir.graph import Graph, Operator
 from tflm_split.kinds import OpKind
-from tflm_split.split.operators.common import activation, constant, need, option_int, result
+from tflm_split.split.operators.common import activation, constant, need, operand, option_int, result
 from tflm_split.split.operators.picked import gathered
 from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, SAME_ROW, RowShape, row_shape
 
 HOW = {
-    "GATHER": "from a constant table along its first axis: a row per index",
+    "GATHER": "from a constant table along its first axis: a row per index; constant indices pick parts of rows",
 }
 """Operator -> in a few words, how it is cut: for SUPPORTED.md."""
 
@@ -23,7 +23,7 @@ def split_gather(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     A GATHER from an activation needs constant indices, and is a pick (`picked.py`). An index outside the table gives the
     table's first or last entry. TFLM does not check, and reads beyond the table.
     """
-    if not graph.tensors[op.inputs[0]].is_constant:
+    if not operand(graph, op, 0).is_constant:
         return gathered(graph, op)
     table, indices = constant(graph, op, 0, "INT8"), activation(graph, op, 1, "INT32")
     target = result(graph, op, "INT8")

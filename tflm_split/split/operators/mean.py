@@ -17,9 +17,9 @@ from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import SAME_ROW, RowShape, row_shape
 
 HOW = {
-    "MEAN": "over the whole map, rows taken in as they come; over the columns, row by row, or the channels, pixel by pixel (int8)",
-    "SUM": "over the whole map, rows taken in as they come; over the columns, row by row, or the channels, pixel by pixel",
-    "REDUCE_MAX": "over the whole map, rows taken in as they come",
+    "MEAN": "over the whole map, rows taken in as they come; over other axes next to each other, row by row (int8)",
+    "SUM": "over the whole map, rows taken in as they come; over other axes next to each other, row by row",
+    "REDUCE_MAX": "over the whole map, rows taken in as they come; over other axes as a pool",
 }
 """Operator -> in a few words, how it is cut: for SUPPORTED.md."""
 

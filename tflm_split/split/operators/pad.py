@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from tflm_split.ir.graph import ABSENT, Graph, Operator
@@ -11,7 +13,7 @@ from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import Window, row_shape, shared_axis_is_width
 
 HOW = {
-    "PAD": "rows, columns and channels; folded into a convolution where that is exact",
+    "PAD": "any axes but the batch; folded into a convolution where that is exact",
     "PADV2": "as PAD, with a constant",
 }
 """Operator -> in a few words, how it is cut: for SUPPORTED.md."""
@@ -47,27 +49,39 @@ def pad_value(graph: Graph, op: Operator) -> int:
 
 
 def split_pad(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """One row op that pads the rows, columns and channels of a 4-D tensor. Raises Refusal when the batch is padded."""
+    """One row op that pads the rows, columns and channels of a tensor. Raises Refusal when the batch is padded."""
     target = result(graph, op, "INT8", "INT16", "FLOAT32")
     source = activation(graph, op, 0, target.dtype)
     amounts = pad_amounts(graph, op)
-    need(len(source.shape) == len(target.shape) == len(amounts) == 4, "rank", "its input is not 4-dimensional")
-    need(amounts[0] == (0, 0), "batch", "it pads the batch")
+    need(0 < len(source.shape) == len(target.shape) == len(amounts), "rank", "its padding does not fit its input")
     need(
         all(t == s + a + b for s, t, (a, b) in zip(source.shape, target.shape, amounts, strict=True)),
         "geometry",
         "its output shape does not fit its padding",
     )
-    transposed = shared_axis_is_width(source, target)
-    rows, columns = (amounts[2], amounts[1]) if transposed else (amounts[1], amounts[2])
+    if len(source.shape) == 4:
+        need(amounts[0] == (0, 0), "batch", "it pads the batch")
+        transposed = shared_axis_is_width(source, target)
+        rows, columns = (amounts[2][0], amounts[1][0]) if transposed else (amounts[1][0], amounts[2][0])
+    else:
+        rows, columns = _rows_before(source.shape, amounts), 0
     params: Params = {
-        "pad_rows": rows[0],
-        "pad_columns": columns[0],
-        "pad_channels": amounts[3][0],
+        "pad_rows": rows,
+        "pad_columns": columns,
+        "pad_channels": amounts[-1][0],
         "value": pad_value(graph, op),
     }
-    reads = (Read(source.index, row_shape(source), Window(pad=rows[0])),)
+    reads = (Read(source.index, row_shape(source), Window(pad=rows)),)
     return (RowOp(op.index, OpKind.PAD, reads, target.index, row_shape(target), params),)
+
+
+def _rows_before(shape: tuple[int, ...], amounts: tuple[tuple[int, int], ...]) -> int:
+    """How many rows of padding come before the first row of a tensor of rank 1 to 3, whose outer axes are its rows."""
+    padded = [a for a in range(len(shape) - 1) if amounts[a] != (0, 0)]
+    first = padded[0] if padded else 0
+    together = len(padded) <= 1 and all(size == 1 for size in shape[:first])
+    need(together, "axes", "it pads one of several outer axes")
+    return amounts[first][0] * prod(shape[first + 1 : -1]) if padded else 0
 
 
 COPY: Params = {"pad_rows": 0, "pad_columns": 0, "pad_channels": 0, "value": 0}

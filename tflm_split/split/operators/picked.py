@@ -1,6 +1,6 @@
 """Operators that only pick elements: an output row is made of elements of one input row, at the same places in every row.
 
-Slices that are no windows, GATHER with constant indices, MIRROR_PAD, REVERSE_V2 and many transpositions are of this form.
+Slices that are no windows, GATHER with constant indices, MIRROR_PAD and many transpositions are of this form.
 Nothing is computed, so elements of any type are moved, as bytes.
 """
 
@@ -17,6 +17,11 @@ from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import constant, need, operand, option_int, result
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, MappedRow, RowShape, row_shape
+
+HOW = {
+    "MIRROR_PAD": "rows, and parts of rows, are picked again",
+}
+"""Operator -> in a few words, how it is cut: for SUPPORTED.md."""
 
 Index = npt.NDArray[np.int64]
 """By element of the output, in order: the element of the input that it is a copy of."""
@@ -106,17 +111,6 @@ def split_mirror_pad(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
         picked.append([*front, *range(size), *back])
     need(target.shape == tuple(map(len, picked)), "geometry", "its output shape does not fit its padding")
     return (pick_rows(op, source, target, element_numbers(source.shape)[np.ix_(*picked)].reshape(-1)),)
-
-
-def split_reverse(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """One row op of a REVERSE_V2. (Along the rows, its first row is the last of its input.)"""
-    source, target = moved(graph, op)
-    given = np.frombuffer(constant(graph, op, 1, "INT32").data or b"", "<i4").tolist()
-    rank = len(source.shape)
-    need(all(-rank <= a < rank for a in given), "axes", f"it reverses axes {given} of {rank}")
-    need(source.shape == target.shape, "geometry", "its input and output differ in shape")
-    index = np.flip(element_numbers(source.shape), tuple(a % rank for a in given))
-    return (pick_rows(op, source, target, index.reshape(-1)),)
 
 
 def gathered(graph: Graph, op: Operator) -> tuple[RowOp, ...]:

@@ -13,7 +13,7 @@ from tflm_split.split.row_op import Params, Read, RowOp
 from tflm_split.split.rows import SAME_ROW, BatchRows, row_shape, rows_run_along_width
 
 HOW = {
-    "TRANSPOSE": "a row gathers from every row, unless rows stay rows",
+    "TRANSPOSE": "a row gathers from every row, unless rows stay rows; two that undo each other are nothing",
 }
 """Operator -> in a few words, how it is cut: for SUPPORTED.md."""
 
@@ -27,9 +27,12 @@ def split_transpose(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     tears the axes of a row apart.
     """
     try:
-        return transposed(graph, op)
-    except Refusal:
         return _between_rows(graph, op)
+    except Refusal as refusal:
+        try:
+            return transposed(graph, op)
+        except Refusal:
+            raise refusal from None
 
 
 def _between_rows(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
