@@ -174,8 +174,8 @@ def _extended(graph: Graph, chain: _Chain, op: Operator) -> _Chain | None:
     least, most = (np.frombuffer(ends or chain.table, "<f4").astype(np.float32) for ends in (chain.table, chain.most))
     with np.errstate(all="ignore"):
         if op.kind == "QUANTIZE":
-            table, other = _quantized(graph, op, least), _quantized(graph, op, most)
-            return _Chain((*chain.operators, op), chain.source, table) if table and table == other else None
+            first, last = _quantized(graph, op, least), _quantized(graph, op, most)
+            return _Chain((*chain.operators, op), chain.source, first) if first and first == last else None
         ends = _ends(graph, chain, op, least, most)
     return _Chain((*chain.operators, op), chain.source, *ends) if ends else None
 
