@@ -78,8 +78,7 @@ def _is_pointwise(graph: Graph, op: Operator) -> bool:
 
 
 def _joins_channels(graph: Graph, op: Operator) -> bool:
-    rank = len(graph.tensors[op.outputs[0]].shape)
-    return op.kind == "CONCATENATION" and op.options.get("axis") in (-1, rank - 1)
+    return op.kind == "CONCATENATION" and op.options.get("axis") in (-1, len(graph.tensors[op.outputs[0]].shape) - 1)
 
 
 def _as_one_map(graph: Graph, op: Operator) -> Patch | None:

@@ -129,6 +129,7 @@ def gather(graph: Graph, op: Operator, output: int) -> Loops:
 
     Which entries an output needs is known at run time only, so the table's own axis follows nothing.
     """
+    need(operand(graph, op, 0).is_constant or not operand(graph, op, 1).is_constant, "axes", "it picks some indices")
     table, indices = operand(graph, op, 0).shape, operand(graph, op, 1).shape
     target = graph.tensors[op.outputs[output]].shape
     axis = _axis(option_int(op, "axis", 0), len(table))
@@ -139,6 +140,11 @@ def gather(graph: Graph, op: Operator, output: int) -> Loops:
     picks = tuple(Follows(axis + a, size) for a, size in enumerate(indices))
     torn: frozenset[int] = frozenset(range(axis, axis + len(indices)))
     return Loops(len(target), target, {0: tuple(entries), 1: picks}, torn)
+
+
+def picked(graph: Graph, op: Operator, output: int) -> Loops:
+    """PICK and MIRROR_PAD, whose elements are picked one by one: no axis is known to follow another."""
+    raise Refusal("axes", "its elements are picked one by one")
 
 
 def _axis(axis: int, rank: int) -> int:
