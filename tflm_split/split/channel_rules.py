@@ -14,7 +14,7 @@ from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.kinds import OpKind
 from tflm_split.kinds.kind import Channels
-from tflm_split.split.axes.loops import IN_STEP, Loops, Relation
+from tflm_split.split.axes.loops import IN_STEP, Loops, Relation, unknown
 from tflm_split.split.axes.table import loops_of
 from tflm_split.split.operators.pad import COPY
 from tflm_split.split.row_op import RowOp
@@ -154,4 +154,6 @@ def sums(graph: Graph, op: RowOp) -> bool:
 
 def _loops(graph: Graph, op: RowOp) -> tuple[Operator, Loops]:
     operator = graph.operators[op.source]
+    if operator.kind == "GATHER" and op.kind is not OpKind.GATHER:  # it picks parts of rows, which are not its channels
+        return operator, unknown(len(graph.tensors[op.output].shape))
     return operator, loops_of(graph, operator, operator.outputs.index(op.output))

@@ -129,7 +129,6 @@ def gather(graph: Graph, op: Operator, output: int) -> Loops:
 
     Which entries an output needs is known at run time only, so the table's own axis follows nothing.
     """
-    need(operand(graph, op, 0).is_constant or not operand(graph, op, 1).is_constant, "axes", "it picks some indices")
     table, indices = operand(graph, op, 0).shape, operand(graph, op, 1).shape
     target = graph.tensors[op.outputs[output]].shape
     axis = _axis(option_int(op, "axis", 0), len(table))
