@@ -50,6 +50,8 @@ KERNELS = (
     "matmul_finish",
     "conv_sum_row",
     "conv_sum_finish",
+    "conv_int16_row",
+    "depthwise_int16_row",
 )
 PORTABLE = ["-DSPLIT_NN_PORTABLE", *(f"-Dsplit_nn_{name}=portable_{name}" for name in KERNELS)]
 STRICT = ["-Wall", "-Wextra", "-Werror"]

@@ -596,6 +596,7 @@ def test_values_in_tables_are_checked() -> None:
         (int(resize["column_map_offset"]) + 4, struct.pack("<H", 3)),
         (int(conv["shifts_offset"]), struct.pack("<b", 31)),
         (int(conv["shifts_offset"]) + 1, struct.pack("<b", -32)),
+        (int(conv["multipliers_offset"]), struct.pack("<i", -1)),
         (int(softmax["exps_offset"]), struct.pack("<i", (1 << 30) - 1)),
         (int(softmax["exps_offset"]) + 8, struct.pack("<i", -1)),
     ):
@@ -704,11 +705,13 @@ def test_sums_that_overflow_wrap(tmp_path: Path) -> None:
     )
     kept = int(conv["shifts_offset"])
     shifts = bytes(blob[kept : kept + 2])
+    multipliers = int(conv["multipliers_offset"])
     hostile = []
     for value in (0x7FFFFFFF, 0x80000000, 0x80808080, 0x7F7F7F7F):
         copy = blob[:constants] + value.to_bytes(4, "little") * ((len(blob) - constants) // 4)
         for shift in (shifts, bytes([30, 30]), bytes([0xE1, 0xE1])):
             copy[kept : kept + 2] = shift
+            copy[multipliers : multipliers + 8] = (value & 0x7FFFFFFF).to_bytes(4, "little") * 2  # none may be negative
             for kind in (*TWO_OPERANDS, OpKind.SUM_FEED, OpKind.PIXEL_SUM):
                 at = place(bytes(copy), kinds.of(kind).record, KINDS.index(kind))
                 fields = kinds.of(kind).record.unpack(bytes(copy), at)

@@ -118,7 +118,7 @@ int draw_requantization(split_requantization* to, int32_t channels) {
     }
     const int usual = !random_one_in(3);
     for (int32_t i = 0; i < entries; ++i) {
-        multipliers[i] = random_multiplier();
+        multipliers[i] = random_multiplier() & INT32_MAX; /* prepare lets no negative one through */
         shifts[i] = (int8_t)(usual ? random_between(-16, -1) : random_shift());
     }
     to->multipliers = multipliers;

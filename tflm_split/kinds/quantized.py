@@ -98,8 +98,10 @@ def quantized_int16_fault(case: Case) -> str | None:
 
 
 def shifts_fault(case: Case) -> str | None:
-    """Refuse a shift that MultiplyByQuantizedMultiplier cannot do."""
-    return _shift_beyond(case, MAX_SHIFT)
+    """Refuse a shift that MultiplyByQuantizedMultiplier cannot do, and a negative multiplier: scales are positive."""
+    constant = case.constants["multipliers_offset"]
+    least = min(struct.unpack(f"<{len(constant) // 4}i", constant), default=0)
+    return first_fault(f"a multiplier is {least}" if least < 0 else None, _shift_beyond(case, MAX_SHIFT))
 
 
 def wide_shifts_fault(case: Case) -> str | None:

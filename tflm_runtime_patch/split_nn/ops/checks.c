@@ -7,9 +7,10 @@ int split_requantization_is_sound(const uint8_t* program, uint32_t multipliers_o
         !split_in_constants(program, shifts_offset, entries, 1u)) {
         return 0;
     }
+    const int32_t* multipliers = (const int32_t*)split_at(program, multipliers_offset);
     const int8_t* shifts = (const int8_t*)split_at(program, shifts_offset);
     for (uint32_t i = 0; i < entries; ++i) {
-        if (!split_is_shift(shifts[i])) {
+        if (multipliers[i] < 0 || !split_is_shift(shifts[i])) { /* scales are positive, and kernels rely on it */
             return 0;
         }
     }
