@@ -19,6 +19,8 @@ alignas(16) unsigned char program[1 << 16];
 alignas(16) unsigned char workspace[1 << 16];
 TfLiteIntArray dims[kTensors];
 TfLiteEvalTensor tensors[kTensors];
+alignas(16) unsigned char persistent[64];
+size_t persistent_bytes = 0;
 char message[512];
 
 void Log(const char* format, va_list arguments) {
@@ -49,6 +51,10 @@ namespace {
 TfLiteEvalTensor* GetEvalTensor(const TfLiteContext*, int index) {
     return &tensors[index];
 }
+void* AllocatePersistentBuffer(TfLiteContext*, size_t bytes) {
+    persistent_bytes += bytes;
+    return bytes <= sizeof persistent ? persistent : nullptr;
+}
 #ifdef REPORT_ERROR
 void ReportError(TfLiteContext*, const char* format, ...) {
     va_list arguments;
@@ -60,6 +66,7 @@ void ReportError(TfLiteContext*, const char* format, ...) {
 TfLiteContext MakeContext() {
     TfLiteContext context = TfLiteContext();
     context.GetEvalTensor = GetEvalTensor;
+    context.AllocatePersistentBuffer = AllocatePersistentBuffer;
 #ifdef REPORT_ERROR
     context.ReportError = ReportError;
 #endif
@@ -71,6 +78,10 @@ namespace tflite {
 namespace micro {
 TfLiteEvalTensor* MicroContextGetEvalTensor(const TfLiteContext*, int index) {
     return &tensors[index];
+}
+void* MicroContextAllocatePersistentBuffer(TfLiteContext*, size_t bytes) {
+    persistent_bytes += bytes;
+    return bytes <= sizeof persistent ? persistent : nullptr;
 }
 }  // namespace micro
 }  // namespace tflite
@@ -111,6 +122,7 @@ int main(int, char** arguments) {
 
     int failures = Check(strcmp(operation->custom_name, "TFLM_SPLIT") == 0, "its name");
     failures += Check(operation->prepare(&context, &node) == kTfLiteOk, "prepare");
+    failures += Check((persistent_bytes > 0) == (split_nn_calls(program) > 1), "state for streamed programs only");
     tensors[kInput].data.data = workspace + input->address;
     tensors[kOutput].data.data = workspace + output->address;
     tensors[kWorkspace].data.data = workspace;

@@ -190,7 +190,15 @@ def test_without_verification_nothing_is_measured_and_the_bytes_are_the_same():
 @pytest.mark.parametrize("inputs", [1, 9])
 def test_verification_says_on_how_many_inputs(inputs):
     report = tflm_split.optimize(small_network(), inputs=inputs).report
-    assert report["verified"] == {"inputs": inputs, "bit_exact": True, "distinct_outputs": inputs, "inside": None}
+    assert report["verified"] == {
+        "level": "tflm",
+        "inputs": inputs,
+        "bit_exact": True,
+        "distinct_outputs": inputs,
+        "inside": None,
+        "assumed": [],
+        "not_in_tflm_because": None,
+    }
 
 
 def test_a_goal_is_compared_with_the_arena_to_set_aside(dscnn):

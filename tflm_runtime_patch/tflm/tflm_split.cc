@@ -59,6 +59,7 @@ TfLiteStatus Answer(TfLiteContext* context, const char* fault) {
     if (fault == nullptr) {
         return kTfLiteOk;
     }
+    static_cast<void>(context);  // not every generation reports through it
     TFLM_SPLIT_REPORT(context, fault);
     return kTfLiteError;
 }
@@ -85,17 +86,15 @@ TfLiteStatus Invoke(TfLiteContext* context, TfLiteNode* node) {
     return Answer(context, tflm_split_call_invoke(&call));
 }
 
-// MicroInterpreter::Reset(): a streamed model starts over with the first rows.
-void Reset(TfLiteContext*, void* state) {
-    if (state != nullptr) {
-        tflm_split_call_reset(state);
-    }
-}
-
-// Trees of 2023 and older have no `reset`; there, a new interpreter starts over.
+// MicroInterpreter::Reset(): a streamed model starts over with the first rows. Trees of 2023 and older have no `reset`;
+// there, a new interpreter starts over.
 template <typename Registration>
 auto SetReset(Registration* registration, int) -> decltype(registration->reset, void()) {
-    registration->reset = Reset;
+    registration->reset = [](TfLiteContext*, void* state) {
+        if (state != nullptr) {
+            tflm_split_call_reset(state);
+        }
+    };
 }
 
 template <typename Registration>

@@ -31,30 +31,37 @@ static split_status places(const void* program, const uint8_t* workspace) {
     return aligned ? SPLIT_OK : SPLIT_ERROR_ALIGNMENT;
 }
 
-/* Runs the steps from at->step up to `stop`, from move `move` on. Returns the move that comes after these steps. Moves
- * before step `stop` are made, too: the caller may then write rows to where they were. */
-static uint32_t run_steps(split_machine* at, uint32_t stop, uint32_t move) {
-    for (; at->step < stop; ++at->step) {
+/* Makes call `call`: its steps, and the moves before each. With a `stream`, the moves go on from where it stands, and the
+ * moves before the next call are made, too: the caller may then write rows to where they were. (Both callers end with a
+ * call of this function, so that they take no stack while kernels run.) */
+static split_status run_call(const void* program, uint8_t* workspace, uint32_t call, split_stream* stream) {
+    split_machine at = {(const uint8_t*)program, workspace, 0};
+    const split_header* header = split_header_of(at.program);
+    const uint32_t* pauses = (const uint32_t*)split_at(at.program, header->pauses_offset);
+    const uint32_t stop = call == header->pause_count ? header->step_count : pauses[call];
+    uint32_t move = stream != NULL ? stream->move : split_first_move(at.program);
+    for (at.step = call == 0 ? 0u : pauses[call - 1u]; at.step < stop; ++at.step) {
         if (SPLIT_NN_HAS(SPLIT_MOVES_BIT)) {
-            move = split_run_moves(at, move);
+            move = split_run_moves(&at, move);
         }
-        run_step(at, split_step_at(at->program, at->step));
+        run_step(&at, split_step_at(at.program, at.step));
     }
-    return SPLIT_NN_HAS(SPLIT_MOVES_BIT) ? split_run_moves(at, move) : move;
+    if (stream != NULL) {
+        stream->move = SPLIT_NN_HAS(SPLIT_MOVES_BIT) ? split_run_moves(&at, move) : move;
+        ++stream->call;
+    }
+    return SPLIT_OK;
 }
 
 split_status split_nn_run(const void* program, uint8_t* workspace) {
-    split_status status = places(program, workspace);
+    const split_status status = places(program, workspace);
     if (status != SPLIT_OK) {
         return status;
     }
-    split_machine at = {(const uint8_t*)program, workspace, 0};
-    const split_header* header = split_header_of(at.program);
-    if (header->pause_count > 0) {
+    if (split_nn_calls(program) > 1u) {
         return SPLIT_ERROR_STREAM;
     }
-    run_steps(&at, header->step_count, split_first_move(at.program));
-    return SPLIT_OK;
+    return run_call(program, workspace, 0, NULL);
 }
 
 uint32_t split_nn_calls(const void* program) {
@@ -67,21 +74,14 @@ void split_nn_begin(const void* program, split_stream* stream) {
 }
 
 split_status split_nn_continue(const void* program, uint8_t* workspace, split_stream* stream) {
-    split_status status = places(program, workspace);
+    const split_status status = places(program, workspace);
     if (status != SPLIT_OK) {
         return status;
     }
-    split_machine at = {(const uint8_t*)program, workspace, 0};
-    const split_header* header = split_header_of(at.program);
-    if (stream == NULL || stream->call > header->pause_count) {
+    if (stream == NULL || stream->call >= split_nn_calls(program)) {
         return SPLIT_ERROR_STREAM;
     }
-    const uint32_t* pauses = (const uint32_t*)split_at(at.program, header->pauses_offset);
-    at.step = stream->call == 0 ? 0u : pauses[stream->call - 1u];
-    const uint32_t stop = stream->call == header->pause_count ? header->step_count : pauses[stream->call];
-    stream->move = run_steps(&at, stop, stream->move);
-    ++stream->call;
-    return SPLIT_OK;
+    return run_call(program, workspace, stream->call, stream);
 }
 
 split_rows split_nn_rows_of_call(const void* program, uint32_t call) {

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from tflm_split.ir.graph import Graph, Operator
+from tflm_split.ir.graph import ELEMENT_BYTES, Graph, Operator
 from tflm_split.kinds import OpKind
-from tflm_split.split.operators.common import need, option_int
+from tflm_split.split.operators.common import need, operand, option_int, result
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import RowShape, RowsOfCall, row_shape
 
@@ -17,7 +17,7 @@ FETCH_ROWS = "FETCH_ROWS"
 
 def split_fetch(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op: row r of the output is the row that the caller has put into its place among the rows of the call."""
-    source, target = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+    source, target = operand(graph, op, 0), result(graph, op, *ELEMENT_BYTES)
     shape = row_shape(target)
     rows_per_call, rest = divmod(source.bytes, shape.row_bytes)
     need(rest == 0 and 1 <= rows_per_call <= shape.rows, "geometry", "a call brings no whole rows")

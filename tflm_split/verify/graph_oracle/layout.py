@@ -86,6 +86,14 @@ def _pad(e: Evaluation) -> Array:
     return np.pad(x, widths, constant_values=value)
 
 
+def _mirror_pad(e: Evaluation) -> Array:
+    """REFLECT leaves the border elements out of the mirror image, SYMMETRIC repeats them."""
+    widths = [(int(before), int(after)) for before, after in e.value(1)]
+    if e.op.options.get("mode") == "REFLECT":
+        return np.pad(e.moved(0), widths, mode="reflect")
+    return np.pad(e.moved(0), widths, mode="symmetric")
+
+
 def _reshape(e: Evaluation) -> Array:
     return e.moved(0)
 
@@ -104,6 +112,7 @@ EVALUATE: Evaluate = {
     "CONCATENATION": _concatenation,
     "PAD": _pad,
     "PADV2": _pad,
+    "MIRROR_PAD": _mirror_pad,
     "RESHAPE": _reshape,
     "SQUEEZE": _reshape,
     "EXPAND_DIMS": _reshape,

@@ -39,6 +39,7 @@ typedef struct TfLiteContext {
     void* impl_;
     void (*ReportError)(struct TfLiteContext* context, const char* format, ...);
     TfLiteEvalTensor* (*GetEvalTensor)(const struct TfLiteContext* context, int index);
+    void* (*AllocatePersistentBuffer)(struct TfLiteContext* context, size_t bytes);
 } TfLiteContext;
 typedef struct TfLiteRegistration {
     void* (*init)(TfLiteContext* context, const char* buffer, size_t length);

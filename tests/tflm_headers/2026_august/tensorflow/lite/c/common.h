@@ -38,4 +38,5 @@ typedef struct TfLiteContext {
     void* impl_;
     void (*ReportError)(struct TfLiteContext* context, const char* format, ...);
     TfLiteEvalTensor* (*GetEvalTensor)(const struct TfLiteContext* context, int index);
+    void* (*AllocatePersistentBuffer)(struct TfLiteContext* context, size_t bytes);
 } TfLiteContext;

@@ -43,10 +43,12 @@ struct Method {
 
 struct TfLiteContext;
 TfLiteEvalTensor* MicroContextGetEvalTensor(const TfLiteContext* context, int index);
+void* MicroContextAllocatePersistentBuffer(TfLiteContext* context, size_t bytes);
 
 struct TfLiteContext {
     void* impl_;
     static constexpr Method<&MicroContextGetEvalTensor> GetEvalTensor{};
+    static constexpr Method<&MicroContextAllocatePersistentBuffer> AllocatePersistentBuffer{};
 };
 
 struct TFLMRegistration {
