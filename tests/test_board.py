@@ -197,7 +197,9 @@ def test_a_model_with_a_stock_operator_is_refused_by_its_name() -> None:
 
 
 def test_an_unknown_board_is_answered_with_the_boards_there_are() -> None:
-    with pytest.raises(InputError, match="there is no board 'm99'; there are: m0, m3, m4, m7, m55, netduinoplus2, microbit"):
+    with pytest.raises(
+        InputError, match="there is no board 'm99'; there are: m0, m3, m4, m7, m55, netduinoplus2, microbit"
+    ):
         board_named("m99")
     assert board_named("mps2-an500").name == "m7"
 

@@ -281,14 +281,14 @@ class TestOtherCommands:
 
     def test_inspect_says_why_not(self, run, tmp_path):
         shape = (99, 2, 2, 3)
-        data = build_model([T(shape, scale=0.1), T(shape, scale=0.1)], [NewOp("ABS", [0], [1])], [0], [1])
+        data = build_model([T(shape, "FLOAT32"), T(shape, "FLOAT32")], [NewOp("FLOOR", [0], [1])], [0], [1])
         (tmp_path / "m.tflite").write_bytes(data)
         code, out, _ = run("inspect", tmp_path / "m.tflite", "--json")
         (operator,) = json.loads(out)["operators"]
         assert code == DONE
         assert operator["splittable"] is False
         assert operator["reason"]
-        assert operator["live_bytes"] == 2 * (99 * 2 * 2 * 3)
+        assert operator["live_bytes"] == 2 * 4 * (99 * 2 * 2 * 3)
 
     def test_inspect_shows_along_which_axes_the_largest_tensor_can_be_cut(self, run):
         code, out, _ = run("inspect", DSCNN, "--axes", "--json")

@@ -229,7 +229,6 @@ def _along(to: Counts, at: Geometry, edge: Edge, fours: int, run: int) -> None:
     begin = -(-max(0, at.number("pad_columns")) // at.number("stride_columns", 1))
     inner_runs = sum(first < begin + inner and begin < first + run for first in range(0, width, run)) if inner else 0
     to.add("four", fours * runs)
-    to.add("run of two", fours * runs * (run == 2))
     to.add("widen row", fours * runs * edge.rows_inside)
     to.add("widen pair", fours * runs * edge.rows_inside * pairs)
     to.add("widen odd", fours * runs * edge.rows_inside * odd)

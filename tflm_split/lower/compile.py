@@ -94,7 +94,9 @@ def _reserved(split: Split, schedule: Schedule, share: float) -> dict[int, tuple
     storage_of, ends = split.storages.storage_of, (0, len(schedule.steps) - 1)
     small = [op.reads[0].tensor for op in streams if op.reads[0].shape.bytes <= share * schedule.live_peak_bytes]
     outputs = [t for t in split.graph.outputs if t in storage_of]
-    if sum(split.graph.tensors[t].bytes for t in outputs) <= max(RESERVED_SHARE * schedule.live_peak_bytes, TENSOR_ALIGN):
+    if sum(split.graph.tensors[t].bytes for t in outputs) <= max(
+        RESERVED_SHARE * schedule.live_peak_bytes, TENSOR_ALIGN
+    ):
         small += outputs
     return {storage_of[t]: ends for t in small}
 

@@ -21,6 +21,9 @@ from tflm_split.split.operators.byte_function import BYTE_FUNCTION
 
 REDUCTIONS = "reductions"
 
+SMALL = 16
+"""A tensor so many times smaller than the largest one is never what the head is made of, and reshapes around its reduction
+may cost memory. Such a reduction stays as it is."""
 _COMPLEMENT = {"table": bytes((-1 - byte) & 0xFF for byte in range(256)).hex()}
 """x -> -1 - x, by the byte of x."""
 
@@ -35,7 +38,7 @@ def reductions(site: Site) -> Patch | None:
     if axes is None or source.dtype != "INT8" or source.is_constant or target.dtype != "INT8" or source.elements < 2:
         return None
     shape = _as_map(source.shape)
-    if shape is None:
+    if shape is None or SMALL * source.bytes < max(t.bytes for t in graph.tensors if not t.is_constant):
         return None
     reduced = {shape[1][a] for a in axes if source.shape[a] > 1}
     patch = Patch(REDUCTIONS, graph, (op,))
