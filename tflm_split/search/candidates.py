@@ -43,7 +43,8 @@ EFFORT_PER_BEAM = 3000
 SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Where the user allows more slowdown than one of these, that tighter limit is tried, too."""
 FAR = 1
-"""Without rows that stream, a search is only worth its time if it starts from at most so many times the smallest head."""
+"""A search without the rows that the user allows is only worth its time if it starts from at most so many times the
+smallest head."""
 SMALLER_EFFORTS = tuple(effort for effort in EFFORTS.values() if effort >= DEFAULT_EFFORT)
 """Where the user allows more effort than one of these, that smaller effort is tried, too."""
 
@@ -129,20 +130,23 @@ def configurations(options: Options) -> tuple[Options, ...]:
 
 
 class _Starts:
-    """The states that searches start from, by axes. Each is made once."""
+    """The states that searches start from, by axes. Each is made once. `asked` are the axes that the user allows."""
 
-    def __init__(self, evaluator: Evaluator, teller: Teller) -> None:
-        self._evaluator, self._teller = evaluator, teller
+    def __init__(self, evaluator: Evaluator, asked: frozenset[str], teller: Teller) -> None:
+        self._evaluator, self._asked, self._teller = evaluator, asked, teller
         self._known: dict[bool, list[Evaluation]] = {}
 
     def of(self, options: Options, best_bytes: int | None) -> list[Evaluation]:
-        """Those for `options`. None where a smallest head is known that they are far from."""
+        """Those for `options`. None where rows were left out of what the user allows, and the smallest head is far below.
+
+        Where the user allows no rows, there is no other way: each limit is searched, however far its start is.
+        """
         rows = "rows" in options.axes
         if rows not in self._known:
             self._known[rows] = _starts(self._evaluator, options.axes, self._teller)
         starts = self._known[rows]
         least = min((state.live_peak_bytes for state in starts), default=0)
-        if best_bytes is None or rows:
+        if best_bytes is None or rows or "rows" not in self._asked:
             return starts
         return [] if least > FAR * best_bytes or _is_streamed(self._evaluator) else starts
 
@@ -281,7 +285,7 @@ class _Placing:
 def best_plan(evaluator: Evaluator, options: Options, teller: Teller) -> Found | None:
     """The plan of the smallest head of all configurations. None when nothing of the model can be split."""
     best: Found | None = None
-    starts = _Starts(evaluator, teller)
+    starts = _Starts(evaluator, options.axes, teller)
     for configuration in configurations(options):
         smallest = best.plan.planned_head_bytes if best else None
         placing = _Placing(evaluator, starts.of(configuration, smallest), configuration, teller)
@@ -295,7 +299,7 @@ def pareto_plans(evaluator: Evaluator, options: Options, teller: Teller) -> tupl
     Its last plan has no larger head than that of `best_plan`.
     """
     found: list[Found] = []
-    starts = _Starts(evaluator, teller)
+    starts = _Starts(evaluator, options.axes, teller)
     for configuration in configurations(options):
         least = min((f.plan.planned_head_bytes for f in found), default=None)
         placing = _Placing(evaluator, starts.of(configuration, least), configuration, teller)
