@@ -213,6 +213,19 @@ def depthwise_cases(rng: Rng, count: int) -> Iterator[Case]:
         yield replace(case, apart=apart, below_bytes=below)
 
 
+def depthwise_run_cases(rng: Rng, count: int) -> Iterator[Case]:
+    """Rows over their own input, half a pixel apart from whole ones: they are made in short runs, some of border pixels only."""
+    for _ in range(count):
+        columns, channels = _pick(rng, 3, 4, 5, 7, 9), _pick(rng, 16, 32, 48, 64, 96)
+        shape = 3, columns, channels
+        params = {
+            **_window(3, 3, 1, 1, (1, 1)), **_requantization(rng, channels, 9, slow=0), "groups": 1,
+            "weights_offset": rng.integers(-127, 128, 9 * channels, dtype=np.int8).tobytes(),
+        }  # fmt: skip
+        below = _pick(rng, 3, 3, 4, 5) * channels + channels // 4
+        yield Case(OpKind.DEPTHWISE, params, shape, shape, apart=False, below_bytes=below)
+
+
 def pool_cases(kind: OpKind) -> Callable[[Rng, int], Iterator[Case]]:
     def cases(rng: Rng, count: int) -> Iterator[Case]:
         for _ in range(count):
@@ -345,6 +358,7 @@ KINDS: tuple[tuple[Callable[[Rng, int], Iterator[Case]], int], ...] = (
     (binary_cases(OpKind.ADD), 40), (binary_cases(OpKind.MUL), 40), (lut_cases, 24), (quantize_cases, 16),
     (softmax_cases, 24), (pad_cases, 40), (sum_cases, 40), (dense_cases, 40), (transpose_conv_cases, 30),
     (resize_cases, 20), (conv_sum_cases, 120), (gather_cases, 40), (fetch_cases, 40),
+    (depthwise_run_cases, 80),
 )  # fmt: skip
 """What makes the cases of a kind, and how many."""
 

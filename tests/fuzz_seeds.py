@@ -10,7 +10,7 @@ from random import Random
 from made_once import made_once
 from random_networks import Network
 from sample_programs import one_op, small_network, with_moves
-from samples import one_op_program
+from samples import one_op_program, rows_of_calls
 from test_runtime_refusals import every_op
 from test_typed_refusals import typed_program
 from tflite_helpers import CORPUS, ROOT, chain_bytes
@@ -117,7 +117,8 @@ def tall_program() -> Program:
 
 def moving(program: Program, random: Random) -> Program:
     """The program with random moves of random rows. It computes something else, in the same memory."""
-    movable = [(s, x) for s, x in enumerate(program.storages) if s not in program.fetched_storages]
+    fixed = rows_of_calls(program)
+    movable = [(s, x) for s, x in enumerate(program.storages) if s not in fixed]
     rows = [(s, r, a) for s, x in movable for r, a in enumerate(x.addresses) if a is not None]
     moves = {}
     for _ in range(MOVES):

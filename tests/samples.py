@@ -417,6 +417,11 @@ class Programs:
         return Storage(row_bytes, count, tuple(unit * number(0, last) for _ in range(count)))
 
 
+def rows_of_calls(program: Program) -> frozenset[int]:
+    """The storages whose rows each call brings anew. They must not move."""
+    return frozenset(program.views[op.input].storage for op in program.ops if kinds.of(op.kind).fetches)
+
+
 @cache
 def one_op_program(kind: OpKind, seed: int = 0) -> Program:
     """A program of one op of this kind, which makes every row in order. Its storages lie apart."""

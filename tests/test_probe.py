@@ -52,7 +52,7 @@ def test_another_wheel_that_does_not_is_named_in_one_sentence(
             raise ToolError("TFLM_SPLIT cannot be registered: another layout")
         return TflmRun(((bytes(256),),), 0, 0, 0, other_wheel)
 
-    monkeypatch.setattr(probe, "run_untested", run)
+    monkeypatch.setattr(probe, "run_in_tflm", run)
     why = "cannot be registered: another layout" if fault == "refuses" else "it computes other bytes"
     with pytest.raises(TflmUnavailable, match=f"{other_wheel} is installed, and did not pass the probe: .*{why}"):
         run_in_tflm(tiny(), [])

@@ -12,7 +12,7 @@ import runtime_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_programs import CONV1, INPUT, LUT, MIDDLE, OUTPUT, SUM, one_op, small_network, window, with_addresses
-from samples import Programs
+from samples import Programs, rows_of_calls
 
 from tflm_split import kinds
 from tflm_split.errors import InternalError, ProgramError
@@ -83,7 +83,7 @@ def programs(draw: st.DrawFn) -> Program:
 @st.composite
 def moves_in(draw: st.DrawFn, program: Program) -> list[Move]:
     """Moves of some rows to anywhere, in the order of the steps before which they come."""
-    fixed = program.fetched_storages
+    fixed = rows_of_calls(program)
     movable = [
         (s, r, a)
         for s, x in enumerate(program.storages)

@@ -49,7 +49,7 @@ def test_float_rows_are_quantised_as_they_come() -> None:
     graph = read_model(n.finish(made)).graph
     streamed, stream = stream_input(graph, 1)
     assert streamed.tensors[stream.tensor].dtype == "FLOAT32"
-    assert (stream.position, stream.rows, stream.row.row_bytes) == (1, 12, 64)
+    assert (stream.position, stream.rows, stream.whole.row_bytes) == (1, 12, 64)
 
 
 def test_an_input_that_is_not_streamed_stays_whole() -> None:

@@ -5,6 +5,8 @@ A kind without a faster variant for a board's processor is counted here, too.
 
 from __future__ import annotations
 
+from math import gcd
+
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
 from tflm_split.kinds import OpKind, WeightFlags
 
@@ -256,21 +258,21 @@ def gather(at: Geometry, edge: Edge) -> Counts:
 
 
 def fetch(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/portable/fetch.c`: a memmove per run of pixels without gaps, or a loop over words that inverts bits."""
+    """`kernels/portable/fetch.c`: a memmove per run of pixels without gaps, or a loop over words that inverts bits.
+
+    The rows of a call follow each other. Those that do not start at a word are copied byte by byte: their share counts.
+    """
     to = Counts()
     dense = at.input.gapless and at.output.gapless
     pixel_bytes = at.output.channels * at.output.element_bytes
     runs = 1 if dense else at.output.columns
     run_bytes = pixel_bytes * (at.output.columns if dense else 1)
-    flipped = "flipped " if at.number("flip") else ""
+    aligned = gcd(at.input.columns * at.input.stride_bytes, 4) / 4 if at.input.rows > 1 else 1
+    flipped, at_once, block = ("flipped ", 4, "flipped word") if at.number("flip") else ("", 16, "sixteen")
     to.add(f"{flipped}step", 1)
     to.add(f"{flipped}run", runs)
-    if flipped:
-        to.add("flipped word", runs * (run_bytes // 4))
-        to.add("flipped byte", runs * (run_bytes % 4))
-    else:
-        to.add("sixteen", runs * (run_bytes // 16))
-        to.add("byte", runs * (run_bytes % 16))
+    to.add(block, runs * aligned * (run_bytes // at_once))
+    to.add(f"{flipped}byte", runs * (run_bytes - aligned * (run_bytes // at_once * at_once)))
     return to
 
 

@@ -136,11 +136,6 @@ class Program:
         return None
 
     @property
-    def fetched_storages(self) -> frozenset[int]:
-        """Indices of the storages that hold the rows of one call."""
-        return frozenset(self.views[op.input].storage for op in self.ops if kinds.of(op.kind).fetches)
-
-    @property
     def moved_storages(self) -> frozenset[int]:
         """Indices of the storages with rows that move."""
         return frozenset(move.storage for move in self.moves)

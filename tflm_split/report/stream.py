@@ -25,7 +25,7 @@ def stream_record(stream: StreamedInput, plan: Plan | None, board: str) -> Strea
     return {
         "input": stream.position,
         "rows": stream.rows,
-        "row_bytes": stream.row.row_bytes,
+        "row_bytes": stream.whole.row_bytes,
         "rows_per_call": stream.rows_per_call,
         "calls": stream.calls,
         "shape": list(tensor.shape),

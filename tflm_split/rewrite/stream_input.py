@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from math import isclose
 
 from tflm_split.errors import InputError, Refusal
-from tflm_split.ir.graph import ABSENT, Graph, Operator, Quantization, Tensor
+from tflm_split.ir.graph import Graph, Operator, Quantization, Tensor
 from tflm_split.split.operators import is_reshape
 from tflm_split.split.operators.fetch import FETCH_ROWS
 from tflm_split.split.rows import RowShape, row_shape
@@ -31,17 +31,19 @@ _SCALE_TOLERANCE = 0.02
 class StreamedInput:
     """Input `position` of the model takes `calls` calls of `rows_per_call` rows; the last brings what is left.
 
-    Tensor `tensor` holds the rows of one call. `row` says what a row is. `flip`: bits of each byte that differ from what
-    the model's own input holds.
+    Tensor `tensor` holds the rows of one call. `whole` says what a row is, and how many there are. `flip`: bits of each byte
+    that differ from what the model's own input holds.
     """
 
     position: int
-    was: int
     tensor: int
-    row: RowShape
-    rows: int
+    whole: RowShape
     rows_per_call: int
     flip: int
+
+    @property
+    def rows(self) -> int:
+        return self.whole.rows
 
     @property
     def calls(self) -> int:
@@ -80,7 +82,7 @@ def stream_input(graph: Graph, rows_per_call: int, *, uint8_pixels: bool = False
         raise InputError(f"the input of shape {list(value.shape)} has a single row, so there is nothing to stream")
     if rows_per_call >= shape.rows:
         raise InputError(f"the input has {shape.rows} rows: a call must bring fewer, not {rows_per_call}")
-    rows = _tensor_of_call(graph, value, rows_per_call, shape)
+    rows = _tensor_of_call(len(graph.tensors), graph.tensors[was].name, value, rows_per_call)
     if uint8_pixels:
         rows = _as_pixels(rows)
     flip = UINT8_FLIP if uint8_pixels else 0
@@ -88,7 +90,7 @@ def stream_input(graph: Graph, rows_per_call: int, *, uint8_pixels: bool = False
     fetch = Operator(0, FETCH_ROWS, (rows.index,), (picture,), {"flip": flip})
     kept = tuple(op for op in graph.operators if op.index not in passed)
     streamed = replace(graph, tensors=(*graph.tensors, rows), inputs=inputs).with_operators((fetch, *kept))
-    return streamed, StreamedInput(position, was, rows.index, shape, shape.rows, rows_per_call, flip)
+    return streamed, StreamedInput(position, rows.index, shape, rows_per_call, flip)
 
 
 def _picture(graph: Graph, tensor: int) -> tuple[int, frozenset[int]]:
@@ -110,30 +112,28 @@ def _picture(graph: Graph, tensor: int) -> tuple[int, frozenset[int]]:
     return tensor, frozenset()
 
 
-def _tensor_of_call(graph: Graph, picture: Tensor, rows: int, shape: RowShape) -> Tensor:
-    """The tensor that holds the rows of one call: `picture` with fewer rows."""
+def _tensor_of_call(index: int, name: str, picture: Tensor, rows: int) -> Tensor:
+    """The tensor that holds the rows of one call: `picture` with `rows` rows, called as the input that it replaces."""
     dims = picture.shape
     if len(dims) == 4:
         _, height, width, channels = dims
         dims = (1, rows, width, channels) if height > 1 else (1, 1, rows, channels)
     else:
         dims = (*(1 for _ in dims[:-2]), rows, dims[-1])
-    names = {t for t in graph.inputs if t != ABSENT}
-    name = next((graph.tensors[t].name for t in sorted(names) if graph.tensors[t].bytes >= picture.bytes), picture.name)
-    return Tensor(len(graph.tensors), name, dims, picture.dtype, picture.quantization)
+    return Tensor(index, name, dims, picture.dtype, picture.quantization)
 
 
 def _as_pixels(rows: Tensor) -> Tensor:
     """`rows` as uint8. Raises InputError unless the model's int8 values are pixels less 128."""
     quantization = rows.quantization
     if rows.dtype != "INT8" or quantization is None or len(quantization.scales) != 1:
-        hint = "; --int8-io makes it int8" if rows.dtype == "FLOAT32" else ""
+        hint = "; --int8-io (int8_io=True) makes it int8" if rows.dtype == "FLOAT32" else ""
         raise InputError(f"rows of uint8 pixels need a quantised int8 input, and this one is {rows.dtype}{hint}")
     scale, zero_point = quantization.scales[0], quantization.zero_points[0]
     fits = any(isclose(scale, s, rel_tol=_SCALE_TOLERANCE) and zero_point in zeros for s, zeros in PIXEL_SCALES)
     if not fits:
         raise InputError(
             f"the input's scale {scale:g} and zero point {zero_point} do not make it pixels 0 to 255 less 128: "
-            "leave out --uint8-pixels, and quantise the rows in the application"
+            "leave out --uint8-pixels (uint8_pixels=), and quantise the rows in the application"
         )
     return replace(rows, dtype="UINT8", quantization=Quantization((scale,), (zero_point + 128,)))

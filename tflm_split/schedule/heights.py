@@ -11,19 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from tflm_split.schedule.step_graph import StepGraph, build_step_graph
-from tflm_split.split.axes.allowed import ALL_AXES
-from tflm_split.split.regions import Split
+from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.split.rows import MAX_COUNT
 
 ALL_ROWS = MAX_COUNT
 """Pieces of this height are whole tensors, or all rows of a group of channels. Nothing streams row by row."""
-
-
-def steps_along(split: Split, axes: frozenset[str] = ALL_AXES) -> StepGraph:
-    """The steps of `split`, whose operators are cut into rows. If `axes` lacks rows, all rows of a row op are tied together."""
-    step_graph = build_step_graph(split)
-    return step_graph if "rows" in axes else taller(step_graph, ALL_ROWS)
 
 
 def taller(step_graph: StepGraph, height: int) -> StepGraph:

@@ -42,9 +42,6 @@ EFFORT_PER_BEAM = 3000
 """The beam of the search gets one state wider for each of these units of effort."""
 SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Where the user allows more slowdown than one of these, that tighter limit is tried, too."""
-FAR = 1
-"""A search without the rows that the user allows is only worth its time if it starts from at most so many times the
-smallest head."""
 SMALLER_EFFORTS = tuple(effort for effort in EFFORTS.values() if effort >= DEFAULT_EFFORT)
 """Where the user allows more effort than one of these, that smaller effort is tried, too."""
 
@@ -113,7 +110,7 @@ def check_streamable(evaluator: Evaluator) -> None:
     more = f", and {len(stock) - 1} more" if len(stock) > 1 else ""
     raise InputError(
         f"the input cannot be streamed, because TFLM would run an operator on unfinished data in each call: {stock[0]}"
-        f"{more}; leave out --stream-input, or change that operator"
+        f"{more}; do not stream (--stream-input, stream_input=), or change that operator"
     )
 
 
@@ -137,7 +134,7 @@ class _Starts:
         self._known: dict[bool, list[Evaluation]] = {}
 
     def of(self, options: Options, best_bytes: int | None) -> list[Evaluation]:
-        """Those for `options`. None where rows were left out of what the user allows, and the smallest head is far below.
+        """Those for `options`. None where rows were left out of what the user allows, and all start above the smallest head.
 
         Where the user allows no rows, there is no other way: each limit is searched, however far its start is.
         """
@@ -148,7 +145,7 @@ class _Starts:
         least = min((state.live_peak_bytes for state in starts), default=0)
         if best_bytes is None or rows or "rows" not in self._asked:
             return starts
-        return [] if least > FAR * best_bytes or _is_streamed(self._evaluator) else starts
+        return [] if least > best_bytes or _is_streamed(self._evaluator) else starts
 
 
 def _schedules(evaluator: Evaluator, starts: Sequence[Evaluation], options: Options, teller: Teller) -> list[Candidate]:

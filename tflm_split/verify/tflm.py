@@ -190,6 +190,7 @@ def run_in_tflm(
     arena_size: int | None = None,
     memory_bytes: int | None = None,
     calls: Calls = ONE_CALL,
+    any_wheel: bool = False,
 ) -> TflmRun:
     """Run every entry of `inputs` through one TFLM interpreter in a process of its own.
 
@@ -197,31 +198,11 @@ def run_in_tflm(
     `calls.count` entries of `inputs` for each inference; behind the first one, another is broken off and reset. Raises
     TflmError with TFLM's messages when TFLM refuses the model, crashes, takes longer than `timeout_s` seconds in all,
     or more address space than `memory_bytes` (on platforms that can limit it; enough for any model that is not hostile
-    unless given); ToolError for a missing or unknown wheel or host library.
+    unless given); ToolError for a missing or unknown wheel or host library. With `any_wheel`, as the probe asks it, the
+    wheel that is installed runs whatever it is.
     """
-    tflm_version()
-    return run_untested(
-        model,
-        inputs,
-        timeout_s=timeout_s,
-        repeats=repeats,
-        arena_size=arena_size,
-        memory_bytes=memory_bytes,
-        calls=calls,
-    )
-
-
-def run_untested(
-    model: bytes,
-    inputs: Sequence[Inputs],
-    *,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-    repeats: int = 1,
-    arena_size: int | None = None,
-    memory_bytes: int | None = None,
-    calls: Calls = ONE_CALL,
-) -> TflmRun:
-    """`run_in_tflm` with whatever wheel is installed: for the probe."""
+    if not any_wheel:
+        tflm_version()
     limit_bytes = generous_memory_bytes(model, inputs) if memory_bytes is None else memory_bytes
     with tempfile.TemporaryDirectory(prefix="tflm_split_") as scratch:
         folder = Path(scratch)
