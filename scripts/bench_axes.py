@@ -2,7 +2,7 @@
 
 `python scripts/bench_axes.py [file.tflite ...] [--max-slowdown X ...] [--update]`; without files, the models of `models/` that are
 hard to cut into rows. Every result is verified in TFLM, and its head is the one TFLM measures. Prints Markdown; `--update`
-puts the table into README.md.
+puts the table into docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tflm_split.options import DEFAULT_SLOWDOWN
 from tflm_split.report.table import markdown_table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench_memory import README, ROOT, updated
+from bench_memory import BENCHMARKS, ROOT, updated
 
 DEFAULT_MODELS = ("languages_text", "digits_wide", "digits_tail")
 SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2)
@@ -34,14 +34,14 @@ def main() -> None:
     parser.add_argument(
         "--max-slowdown", type=float, nargs="+", default=SLOWDOWNS, help="as for tflm-split optimize (default 1.05 1.2)"
     )
-    parser.add_argument("--update", action="store_true", help="put the table into README.md")
+    parser.add_argument("--update", action="store_true", help="put the table into docs/benchmarks.md")
     arguments = parser.parse_args()
     paths = arguments.models or [ROOT / "models" / f"{name}.tflite" for name in DEFAULT_MODELS]
     rows = [row(measure(path, slowdown)) for path in paths for slowdown in arguments.max_slowdown]
     table = markdown_table(HEADER, rows)
     print(table)
     if arguments.update:
-        README.write_text(updated(README.read_text(), {"axes": table}))
+        BENCHMARKS.write_text(updated(BENCHMARKS.read_text(), {"axes": table}))
 
 
 def measure(path: Path, max_slowdown: float) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 `python scripts/bench_boards.py [file.tflite ...] [--board m7 ...] [--json FILE] [--update]`; without files, `models/` and, where
 it is there, the models of `../shared/corpus/models` that are one region (`CORPUS`). Each model runs on the emulated boards
 layer-wise and split, as `tflm-split board bench` does it; one with a float interface once more with `--int8-io`. Prints
-Markdown; `--update` puts the tables into README.md. What stock TFLM takes is read from `stock_instructions.csv`.
+Markdown; `--update` puts the tables into docs/benchmarks.md. What stock TFLM takes is read from `stock_instructions.csv`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench_memory import README, ROOT, updated
+from bench_memory import BENCHMARKS, ROOT, updated
 
 from tflm_split.board.bench import Row, bench
 from tflm_split.board.boards import BOARDS
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", type=Path, metavar="file.tflite")
     parser.add_argument("--board", action="append", choices=list(BOARDS), help="default: m4, m7 and m55")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found there")
-    parser.add_argument("--update", action="store_true", help="put the tables into README.md")
+    parser.add_argument("--update", action="store_true", help="put the tables into docs/benchmarks.md")
     arguments = parser.parse_args()
     boards = tuple(arguments.board or DEFAULT_BOARDS)
     paths = arguments.models or [
@@ -61,7 +61,7 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps([_record(*item) for item in found.items()], indent=1) + "\n")
     if arguments.update:
-        README.write_text(updated(README.read_text(), tables))
+        BENCHMARKS.write_text(updated(BENCHMARKS.read_text(), tables))
 
 
 Found = Mapping[tuple[Path, bool], Mapping[str, Row]]

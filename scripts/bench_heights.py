@@ -2,7 +2,7 @@
 
 `python scripts/bench_heights.py [file.tflite ...] [--board m7] [--update]`; without files, three models of `models/`. For each
 height the best cuts of the file's order are placed, the program is run on the emulated board, and its outputs are compared
-with those of the first. Prints Markdown; `--update` puts the table into README.md.
+with those of the first. Prints Markdown; `--update` puts the table into docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench_memory import README, ROOT, updated
+from bench_memory import BENCHMARKS, ROOT, updated
 
 DEFAULT_MODELS = ("digits_dscnn", "digits_mobilenet_v2", "digits_resnet8")
 HEIGHTS = (1, 2, 4, 8, 1_000_000)
@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Memory and instructions by the height of a piece.")
     parser.add_argument("models", nargs="*", type=Path, metavar="file.tflite", help="default: three of models/")
     parser.add_argument("--board", default="m7", help="the emulated board (default m7)")
-    parser.add_argument("--update", action="store_true", help="put the table into README.md")
+    parser.add_argument("--update", action="store_true", help="put the table into docs/benchmarks.md")
     arguments = parser.parse_args()
     rows = []
     for path in arguments.models or [ROOT / "models" / f"{name}.tflite" for name in DEFAULT_MODELS]:
@@ -45,7 +45,7 @@ def main() -> None:
     table = markdown_table(HEADER, rows)
     print(table)
     if arguments.update:
-        README.write_text(updated(README.read_text(), {"heights": table}))
+        BENCHMARKS.write_text(updated(BENCHMARKS.read_text(), {"heights": table}))
 
 
 def measured(path: Path, board: str) -> list[list[str]]:

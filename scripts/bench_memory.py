@@ -4,7 +4,7 @@
 and, where it is there, of the corpus of real models at `../shared/corpus/models`. Every model is optimised and verified in
 TFLM, then optimised again N times without verification; the time is the median of those. A model with a float interface
 has a second row, with `--int8-io`. Prints Markdown; `--json` also writes the records, times included; `--update` puts the
-tables into README.md, that of `models/` and that of other files each between its two marks.
+tables into docs/benchmarks.md, that of `models/` and that of other files each between its two marks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tflm_split.report.table import markdown_table
 from tflm_split.tflite.reader import read_model
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+BENCHMARKS = ROOT / "docs" / "benchmarks.md"
 FOLDERS = (ROOT / "models", ROOT.parent / "shared" / "corpus" / "models")
 HEADER = (
     "model", "head before", "head after", "lower bound", "tail before", "tail after", "Cortex-M before",
@@ -39,7 +39,7 @@ def main() -> None:
         "--repeats", type=int, default=3, help="timed runs without verification (default 3, 0 for none)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the records there")
-    parser.add_argument("--update", action="store_true", help="put the tables into README.md")
+    parser.add_argument("--update", action="store_true", help="put the tables into docs/benchmarks.md")
     arguments = parser.parse_args()
     paths = arguments.models or [path for folder in FOLDERS for path in sorted(folder.glob("*.tflite"))]
     records: dict[str, list[dict[str, Any]]] = {"models": [], "corpus": []}
@@ -57,7 +57,7 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(measured, indent=1) + "\n")
     if arguments.update:
-        README.write_text(updated(README.read_text(), tables))
+        BENCHMARKS.write_text(updated(BENCHMARKS.read_text(), tables))
 
 
 def updated(readme: str, tables: Mapping[str, str]) -> str:

@@ -33,7 +33,7 @@ from tflm_split.verify.evidence import Made
 from tflm_split.verify.verification import verify
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench_memory import README, updated
+from bench_memory import BENCHMARKS, updated
 from cells import CELLS, Layers, tflite
 
 MOST_SETS = 5_000
@@ -54,7 +54,7 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the records there")
     parser.add_argument("--from", type=Path, nargs="+", dest="sources", metavar="FILE", help="read records")
-    parser.add_argument("--update", action="store_true", help="put the table into README.md")
+    parser.add_argument("--update", action="store_true", help="put the table into docs/benchmarks.md")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.cells if name not in CELLS]
     if unknown:
@@ -70,7 +70,7 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(records, indent=1) + "\n")
     if arguments.update:
-        README.write_text(updated(README.read_text(), {"orders": table}))
+        BENCHMARKS.write_text(updated(BENCHMARKS.read_text(), {"orders": table}))
 
 
 def measure(layers: Layers, effort: str | int, states: int) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 `python scripts/bench_pareto.py [file.tflite ...] [--max-slowdown X] [--effort E] [--json FILE] [--update]`; without files, two
 models of `models/` and, where it is there, some of the corpus of real models at `../shared/corpus/models`. Every point of a
 front is verified in TFLM. Prints Markdown: the fronts, and the smallest heads on them within two limits on slowdown;
-`--update` puts both tables into README.md, and writes and draws `figures/front.json` (`draw_front.py`, which needs the extra
-`report`).
+`--update` puts both tables into docs/benchmarks.md, and writes and draws `docs/figures/front.json` (`draw_front.py`, which
+needs the extra `report`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tflm_split.report.front import front_record
 from tflm_split.report.table import markdown_table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench_memory import FOLDERS, README, updated
+from bench_memory import BENCHMARKS, FOLDERS, updated
 
 MODELS = (
     "digits_dscnn", "digits_mobilenet_v2", "vww_micronet_vww2", "sil_kws_mobilenetv2", "kws_micronet_l", "ad_micronet_large",
@@ -43,7 +43,9 @@ def main() -> None:
     parser.add_argument("--max-slowdown", type=float, default=2.0, help="how slow a point may be (default 2.0)")
     parser.add_argument("--effort", default="default", help="as for tflm-split optimize")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the fronts there")
-    parser.add_argument("--update", action="store_true", help="put the tables into README.md, and draw the fronts")
+    parser.add_argument(
+        "--update", action="store_true", help="put the tables into docs/benchmarks.md, and draw the fronts"
+    )
     arguments = parser.parse_args()
     fronts = []
     for path in arguments.models or _paths(MODELS):
@@ -57,7 +59,7 @@ def main() -> None:
     if arguments.update:
         import draw_front
 
-        README.write_text(updated(README.read_text(), tables))
+        BENCHMARKS.write_text(updated(BENCHMARKS.read_text(), tables))
         draw_front.FRONTS.write_text(json.dumps(fronts, indent=1) + "\n")
         draw_front.main()
 

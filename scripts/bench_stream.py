@@ -2,7 +2,8 @@
 
 `python scripts/bench_stream.py [file.tflite ...] [--board m7] [--update]`; without files, those of `models/` and of the corpus
 beside the repository whose input has rows. Every model is optimised twice and verified in TFLM: with its input whole, and
-streamed one row at a time. Models that cannot be streamed are named with the reason. `--update` puts the table into README.md.
+streamed one row at a time. Models that cannot be streamed are named with the reason. `--update` puts the table into
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from bench_memory import FOLDERS, README, updated
+from bench_memory import BENCHMARKS, FOLDERS, updated
 
 import tflm_split
 from tflm_split.errors import TflmSplitError
@@ -27,7 +28,7 @@ HEADER = (
 @click.command()
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--board", default="m7", show_default=True, help="The board to predict instructions for.")
-@click.option("--update", is_flag=True, help="Put the table into README.md.")
+@click.option("--update", is_flag=True, help="Put the table into docs/benchmarks.md.")
 def main(models: tuple[Path, ...], board: str, update: bool) -> None:
     """Heads and line times of streamed models."""
     rows = []
@@ -41,7 +42,7 @@ def main(models: tuple[Path, ...], board: str, update: bool) -> None:
     table = markdown_table(HEADER, rows)
     click.echo(table, nl=False)
     if update:
-        README.write_text(updated(README.read_text(), {"stream": table}))
+        BENCHMARKS.write_text(updated(BENCHMARKS.read_text(), {"stream": table}))
 
 
 def row(name: str, whole: Any, streamed: Any) -> list[str]:

@@ -4,8 +4,8 @@
 `models/`, of the corpus of real models at `../shared/corpus/models` where it is there, and three families of growing networks
 (`--families` adds them to files that are named). Time is the CPU time of this process, which other programs on the machine
 hardly change; verification is left out. Prints what a power of the number of steps fits best; `--json` writes the
-measurements, `--from` reads such files instead of measuring; `--update` draws `figures/time.svg` and puts the table into
-README.md. Drawing needs matplotlib (`pip install '.[report]'`).
+measurements, `--from` reads such files instead of measuring; `--update` draws `docs/figures/time.svg` and puts the table into
+docs/benchmarks.md. Drawing needs matplotlib (`pip install '.[report]'`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from tflm_split.errors import TflmSplitError
 from tflm_split.report.table import markdown_table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench_memory import FOLDERS, README, ROOT, updated
+from bench_memory import BENCHMARKS, FOLDERS, ROOT, updated
 from cells import Cell, Layers, randwire, tflite
 
-FIGURE = ROOT / "scripts" / "figures" / "time.svg"
+FIGURE = ROOT / "docs" / "figures" / "time.svg"
 HEADER = ("networks", "how many", "steps", "seconds", "seconds grow with steps to the power of")
 GROUPS = {
     "resolution": "a MobileNet of 32 to 256 rows",
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--families", action="store_true", help="families of growing networks, besides files named")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the measurements there")
     parser.add_argument("--from", type=Path, nargs="+", dest="sources", metavar="FILE", help="read measurements")
-    parser.add_argument("--update", action="store_true", help="draw the figure, put the table into README.md")
+    parser.add_argument("--update", action="store_true", help="draw the figure, put the table into docs/benchmarks.md")
     arguments = parser.parse_args()
     if arguments.sources:
         points = [point for source in arguments.sources for point in json.loads(source.read_text())]
@@ -57,7 +57,7 @@ def main() -> None:
         arguments.json.write_text(json.dumps(points, indent=1) + "\n")
     if arguments.update:
         draw(points, FIGURE)
-        README.write_text(updated(README.read_text(), {"time": table}))
+        BENCHMARKS.write_text(updated(BENCHMARKS.read_text(), {"time": table}))
 
 
 def mobilenet(size: int, blocks: int) -> Layers:

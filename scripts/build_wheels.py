@@ -47,9 +47,10 @@ REQUIRED = (
     "tflm_split/tflm_runtime_patch/host/pip_operator.c",
 )
 IN_SDIST = (
-    ".ci/run", ".clang-format", ".importlinter", "CHANGELOG.md", "docs/record.schema.json", "LICENSE", "MANIFEST.in",
-    "README.md", "RESULTS.md", "SUPPORTED.md", "models/digits_dscnn.tflite", "scripts/build_wheels.py", "setup.cfg",
-    "setup.py", "tests/conftest.py", "tests/heads.tsv", "tflm_runtime_patch/CMakeLists.txt", "tflm_split/README.md",
+    ".ci/run", ".clang-format", ".importlinter", "CHANGELOG.md", "CONTRIBUTING.md", "docs/record.schema.json",
+    "LICENSE", "MANIFEST.in", "README.md", "RESULTS.md", "SECURITY.md", "SUPPORTED.md", "mkdocs.yml",
+    "models/digits_dscnn.tflite", "scripts/build_wheels.py", "setup.cfg", "setup.py", "tests/conftest.py",
+    "tests/heads.tsv", "tflm_runtime_patch/CMakeLists.txt", "tflm_split/README.md",
 )  # fmt: skip
 
 

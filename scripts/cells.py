@@ -30,7 +30,8 @@ INPUT = "INPUT"
 class Layer:
     """An operator of `kind` (its name in the schema, or `INPUT`) that reads the outputs of the layers `inputs`.
 
-    `shape` is rows, columns and channels of its output. `kernel`, `stride` and `dilation` are those of both axes.
+    `shape` is rows, columns and channels of its output. `kernel`, `stride` and `dilation` are those of both axes, but for a
+    signal along columns, of one row: there the kernel has one row, too.
     """
 
     kind: str
@@ -301,7 +302,8 @@ class _Writer:
         """Tensors of filters and biases that turn values of `spread` into values of 1."""
         channels, read = layer.shape[2], self.layers[layer.inputs[0]].shape[2]
         depthwise = layer.kind == "DEPTHWISE_CONV_2D"
-        shape = (1, layer.kernel, layer.kernel, channels) if depthwise else (channels, layer.kernel, layer.kernel, read)
+        window = (min(layer.kernel, self.layers[layer.inputs[0]].shape[0]), layer.kernel)
+        shape = (1, *window, channels) if depthwise else (channels, *window, read)
         axis = 3 if depthwise else 0
         drawn = self.random.normal(0, WEIGHT_SPREAD, shape)
         taps = prod(shape) // channels

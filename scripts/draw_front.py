@@ -1,4 +1,4 @@
-"""Draws `scripts/figures/front.svg` from the fronts that `bench_pareto.py` measured (`scripts/figures/front.json`).
+"""Draws `docs/figures/front.svg` from the fronts that `bench_pareto.py` measured (`docs/figures/front.json`).
 
 Each line is a model: the more slowdown is allowed, the smaller its head. Needs matplotlib, the extra `report`. The same
 fronts give the same bytes with the same matplotlib: no date, no random identifiers.
@@ -18,7 +18,7 @@ matplotlib.use("svg")
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-FIGURES = Path(__file__).resolve().parent / "figures"
+FIGURES = Path(__file__).resolve().parent.parent / "docs" / "figures"
 FRONTS, FIGURE = FIGURES / "front.json", FIGURES / "front.svg"
 COLOURS = ("#1f77b4", "#d1495b", "#2f9e5a", "#8a5bb5", "#c98a1b", "#555f6b", "#159ab0")
 SETTINGS = {"svg.hashsalt": "front", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}

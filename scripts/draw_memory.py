@@ -1,4 +1,4 @@
-"""Draws `scripts/figures/memory.svg`: the bytes alive while a model runs, whole layers against split.
+"""Draws `docs/figures/memory.svg`: the bytes alive while a model runs, whole layers against split.
 
 `python scripts/draw_memory.py [file.tflite] [--output FILE]`; without a file, the person detector of `models/`. Time runs
 in multiply-accumulates, of which both have the same; an operator without any gets a sliver. The dashed lines are the heads
@@ -21,7 +21,7 @@ from tflm_split.tflite.reader import read_model
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "models" / "digits_mobilenet_v1_025_96.tflite"
-FIGURE = ROOT / "scripts" / "figures" / "memory.svg"
+FIGURE = ROOT / "docs" / "figures" / "memory.svg"
 
 WIDTH, HEIGHT = 800, 380
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 50, 50

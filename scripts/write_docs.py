@@ -1,4 +1,5 @@
-"""What documents say that the program knows: the table of options in README.md, the JSON schemas of all records in docs/.
+"""What documents say that the program knows: the table of options in docs/commands.md, the table of eight models in README.md,
+the JSON schemas of all records in docs/.
 
 `python scripts/write_docs.py [--check]`. With `--check` nothing is written; the exit code is 1 when a file is stale.
 """
@@ -11,11 +12,25 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench_memory import README, ROOT, updated
+from bench_memory import BENCHMARKS, ROOT, updated
 
 from tflm_split.options import declared
 from tflm_split.report.json_schema import schemas
 from tflm_split.report.table import markdown_table
+
+README = ROOT / "README.md"
+COMMANDS = ROOT / "docs" / "commands.md"
+EIGHT = {
+    "person_detect": "person detection, 96 x 96",
+    "mlperf_vww96_int8": "MLPerf Tiny, visual wake words",
+    "mlperf_kws_int8": "MLPerf Tiny, keyword spotting",
+    "mlperf_resnet8_int8": "MLPerf Tiny, image classification",
+    "mcunet_vww1_tinyts": "MCUNet, visual wake words",
+    "seeed_fomo_mbv2_035": "FOMO, object detection",
+    "kws_micronet_l": "MicroNet, keyword spotting",
+    "gen_bert_tiny": "a small transformer",
+}
+"""The models of the README's table, and what they are."""
 
 
 def main() -> int:
@@ -33,9 +48,22 @@ def main() -> int:
 
 def rendered() -> Iterator[tuple[Path, str]]:
     """Every generated file with the text it should have."""
-    yield README, updated(README.read_text("utf-8"), {"options": options_table()})
+    for path, tables in ((COMMANDS, {"options": options_table()}), (README, {"eight": short_table()})):
+        yield path, updated(path.read_text("utf-8"), tables)
     for name, schema in schemas().items():
         yield ROOT / "docs" / f"{name}.schema.json", json.dumps(schema, indent=2) + "\n"
+
+
+def short_table() -> str:
+    """What `docs/benchmarks.md` says of the eight models of the README, in fewer columns."""
+    table = BENCHMARKS.read_text("utf-8").split("<!-- bench corpus -->\n")[1].split("<!-- end -->")[0]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    measured = {cells[0]: cells for cells in lines}
+    titles = measured["model"]
+    shown = ["head before", "head after", "Cortex-M before", "Cortex-M after", "ratio"]
+    columns = [titles.index(title) for title in shown]
+    rows = [[what, *(measured[name][k] for k in columns)] for name, what in EIGHT.items()]
+    return markdown_table(["model", *shown], rows)
 
 
 def options_table() -> str:

@@ -36,8 +36,8 @@ def test_the_same_measurements_are_drawn_the_same(tmp_path: Path) -> None:
     assert "CPU seconds of optimize" in (tmp_path / "one.svg").read_text()
 
 
-def test_the_readme_shows_the_figure() -> None:
-    assert f"({FIGURE.relative_to(ROOT).as_posix()})" in (ROOT / "README.md").read_text()
+def test_the_benchmarks_show_the_figure() -> None:
+    assert f"({FIGURE.relative_to(ROOT / 'docs').as_posix()})" in (ROOT / "docs" / "benchmarks.md").read_text()
     assert FIGURE.stat().st_size < 40_000
 
 

@@ -1,4 +1,4 @@
-"""The wheel is complete; the README's commands, numbers and figure are right."""
+"""The wheel is complete; the commands, numbers and figures of README and benchmarks are right."""
 
 import configparser
 import json
@@ -25,6 +25,7 @@ import build_wheels  # noqa: E402  it lies in scripts/
 
 URL = "https://example.org/tflm_split"
 README = (ROOT / "README.md").read_text()
+BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text()
 CI = (ROOT / ".ci" / "run").read_text()
 
 
@@ -88,7 +89,7 @@ def test_the_registries_page_links_to_the_repository(wheel):
         metadata = file.read(f"tflm_split-{tflm_split.__version__}.dist-info/METADATA").decode()
     tag = f"v{tflm_split.__version__}"
     assert f"Project-URL: Source, {URL}\n" in metadata
-    assert f"]({URL}/raw/{tag}/scripts/figures/memory.svg)" in metadata
+    assert f"]({URL}/raw/{tag}/docs/figures/memory.svg)" in metadata
     assert f"]({URL}/blob/{tag}/SUPPORTED.md)" in metadata
     targets = re.findall(r"\]\(([^)#]+)\)", metadata)
     assert [target for target in targets if "://" not in target] == []
@@ -179,14 +180,14 @@ def test_the_readme_opens_with_the_problem_and_one_picture():
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "models").glob("*.tflite"))])
-def test_the_readmes_numbers_are_measured(name):
+def test_the_numbers_in_the_benchmarks_are_measured(name):
     """To update: `python scripts/bench_memory.py --update`."""
     import bench_memory
 
     report = optimized(ROOT / "models" / f"{name}.tflite").report
     record = {**report, "int8_io": False, "optimize_seconds": None}
     cells = bench_memory.row(record)[:-1]  # without the seconds, which depend on the machine
-    assert "| " + " | ".join(cells) + " |" in README
+    assert "| " + " | ".join(cells) + " |" in BENCHMARKS
 
 
 def test_the_figure_is_drawn_from_what_is_measured_now():
@@ -196,15 +197,15 @@ def test_the_figure_is_drawn_from_what_is_measured_now():
     assert draw_memory.FIGURE.read_text() == draw_memory.figure(draw_memory.MODEL)
 
 
-def test_the_fronts_in_the_readme_are_those_that_were_drawn():
+def test_the_fronts_in_the_benchmarks_are_those_that_were_drawn():
     """To update: `python scripts/bench_pareto.py --update`."""
     import bench_pareto
 
-    fronts = json.loads((ROOT / "scripts" / "figures" / "front.json").read_text())
+    fronts = json.loads((ROOT / "docs" / "figures" / "front.json").read_text())
     assert len(fronts) >= 5
-    assert bench_pareto.front_table(fronts) in README
-    assert bench_pareto.limit_table(fronts) in README
-    drawn = (ROOT / "scripts" / "figures" / "front.svg").read_text()
+    assert bench_pareto.front_table(fronts) in BENCHMARKS
+    assert bench_pareto.limit_table(fronts) in BENCHMARKS
+    drawn = (ROOT / "docs" / "figures" / "front.svg").read_text()
     for front in fronts:
         heads = [point["planned_head_bytes"] for point in front["points"]]
         assert f"{front['model']}: {heads[0]:,} to {heads[-1]:,} B" in drawn

@@ -1,8 +1,8 @@
 """What may a user ask for? Every option is declared here, once: its type, default, range, unit and help.
 
 Four things are made from `Options`: the options of the commands (`terminal/options.py`), the parameters of
-`tflm_split.optimize` and `tflm_split.pareto` with their checks, the record's part about options, and the table in the
-README (`scripts/write_docs.py`). `FrontWords` and `Words` repeat the names for type checkers, which cannot derive them. A
+`tflm_split.optimize` and `tflm_split.pareto` with their checks, the record's part about options, and the table in
+docs/commands.md (`scripts/write_docs.py`). `FrontWords` and `Words` repeat the names for type checkers, which cannot derive them. A
 test compares them with `Options`.
 """
 
