@@ -19,7 +19,7 @@ def minimum_x64_arena_bytes(model: Model, head_bytes: int, tail_bytes: int) -> i
         X64.pointer + X64.tensor + arena._quantization_bytes(graph.tensors[t], X64)
         for t in graph.inputs + graph.outputs
     )
-    scratch_count = sum(arena._scratch_requests(graph, op) for op in graph.operators)
+    scratch_count = arena.scratch_requests(model)
     floor = tail_bytes - interface_bytes + arena._temporary_bytes(model, offline_offsets(model), scratch_count, X64)
     minimum = max(head_bytes + tail_bytes, floor)
     return minimum + -minimum % arena.ARENA_ALIGNMENT_BYTES

@@ -24,6 +24,8 @@ from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORT_HELP, parse_effort
 from tflm_split.sizes import SIZE_HELP, parse_bytes
 from tflm_split.split.axes.allowed import ALL_AXES, AXES, AXES_HELP, parse_axes
 
+REFERENCE, CMSIS_NN = KERNELS = ("reference", "cmsis-nn")
+"""The kernels whose requests are known (`analysis/kernel_sets.py`)."""
 DEFAULT_SLOWDOWN = 1.05
 """How much slower than rows alone a plan may be, by predicted instructions.
 
@@ -98,6 +100,15 @@ def _board(name: str, value: Any) -> str:
     return value
 
 
+def _one_of(words: tuple[str, ...]) -> Callable[[str, Any], str]:
+    def parse(name: str, value: Any) -> str:
+        if value not in words:
+            raise InputError(f"{name} is {value!r}, needs one of: {', '.join(words)}")
+        return str(value)
+
+    return parse
+
+
 def _effort(name: str, value: Any) -> int:
     if not isinstance(value, (str, Integral)):
         raise InputError(f"{name} is {value!r}, needs a whole number or a word")
@@ -115,6 +126,7 @@ SIZE = Kind(SIZE_HELP, _size_or_none, metavar="SIZE")
 EFFORT = Kind(EFFORT_HELP, _effort, metavar="EFFORT")
 BOARD = Kind(", ".join(measured_boards()), _board, metavar="BOARD")
 FACTOR = Kind("1 or more", _factor_or_none, float, "FACTOR")
+KERNEL_SETS = Kind(", ".join(KERNELS), _one_of(KERNELS), metavar="KERNELS")
 SOME_AXES = Kind(AXES_HELP, lambda _, value: parse_axes(value), metavar="AXES")
 
 
@@ -206,6 +218,14 @@ class Options:
             unit="times", default_text=f"{DEFAULT_SLOWDOWN}; {STREAMED_SLOWDOWN} for a streamed input", front_default=2.0,
         ),
     )  # fmt: skip
+    kernels: str = _option(
+        REFERENCE,
+        About(
+            KERNEL_SETS,
+            "The kernels that the firmware links: what they ask for, and where an output may lie on an input, depends on them.",
+            in_front=False,
+        ),
+    )
     axes: frozenset[str] = _option(
         ALL_AXES, About(SOME_AXES, "What tensors may be cut along.", default_text=",".join(AXES))
     )
@@ -285,6 +305,7 @@ class Words(FrontWords, total=False):
     """The named parameters of `tflm_split.optimize`. None is the same as leaving one out."""
 
     max_arena: int | str | None
+    kernels: str | None
 
 
 def options_from(words: Mapping[str, Any], *, front: bool = False) -> Options:

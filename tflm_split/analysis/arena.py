@@ -4,16 +4,18 @@
         | head: planned tensors and scratch -->      <-- tail: what the interpreter keeps |
 
 This file adds up TFLM's allocations in the tail, in their order and each with its alignment (micro_allocator.cc,
-micro_interpreter.cc), for the reference kernels. The size of the head is an argument: a plan or TFLM itself decides it.
+micro_interpreter.cc), for a set of kernels. The size of the head is an argument: a plan or TFLM itself decides it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tflm_split.analysis.tflm_sizes import ARM32_OPERATOR_BYTES, OperatorBytes
+from tflm_split.analysis.kernel_sets import REFERENCE, KernelSet
+from tflm_split.analysis.tflm_sizes import OperatorBytes
 from tflm_split.errors import ProgramError
-from tflm_split.ir.graph import ABSENT, Graph, Model, Operator, Tensor
+from tflm_split.ir.graph import Graph, Model, Operator, Tensor
 from tflm_split.program.format import CUSTOM_CODE
 from tflm_split.program.sizes import calls_of_program
 from tflm_split.tflite.offline_plan import ONLINE
@@ -22,8 +24,9 @@ from tflm_split.tflite.reader import offline_offsets
 ARENA_ALIGNMENT_BYTES = 16
 _POINTER_BYTES = 4
 
-# sizeof on arm-none-eabi: single-arena allocator, greedy planner, MicroAllocator, builtin data allocator.
-_FIXED_BYTES = (36, 44, 36, 8)
+# sizeof on arm-none-eabi: single-arena allocator, greedy planner, MicroAllocator; then what each model adds.
+_ALLOCATOR_BYTES = (36, 44, 36)
+_BUILTIN_DATA_ALLOCATOR_BYTES = 8
 _SUBGRAPH_BYTES = 8
 _EVAL_TENSOR_BYTES = 12
 _NODE_BYTES = 32
@@ -88,38 +91,63 @@ class _Tail:
         self.allocate(size_bytes, ARENA_ALIGNMENT_BYTES)
 
 
-def predicted_arm32_arena(model: Model, head_bytes: int) -> ArenaPrediction:
-    """The arena of unmodified TFLM on a Cortex-M with the reference kernels and a head of `head_bytes`."""
-    graph = model.graph
-    unknown = sorted({op.kind for op in graph.operators if op.kind not in ARM32_OPERATOR_BYTES})
-    if model.subgraph_count > 1:
-        unknown.append("subgraphs")
+def predicted_arm32_arena(model: Model, head_bytes: int, kernels: KernelSet = REFERENCE) -> ArenaPrediction:
+    """The arena of unmodified TFLM on a Cortex-M with these kernels and a head of `head_bytes`."""
+    return predicted_shared_arena([(model, head_bytes)], kernels)
+
+
+def predicted_shared_arena(models: Sequence[tuple[Model, int]], kernels: KernelSet = REFERENCE) -> ArenaPrediction:
+    """The arena of interpreters that share one MicroAllocator, each with its (model, head), set up in this order.
+
+    The largest head serves all; each interpreter's tail comes below those before it. All are ready at once, and run one
+    after the other.
+    """
     tail = _Tail()
-    for size in _FIXED_BYTES:
+    for size in _ALLOCATOR_BYTES:
         tail.allocate(size, _POINTER_BYTES)
+    head = minimum = 0
+    unknown: set[str] = set()
+    for model, head_bytes in models:
+        unknown |= {op.kind for op in model.graph.operators if op.kind not in kernels.operators}
+        if model.subgraph_count > 1:
+            unknown.add("subgraphs")
+        head = max(head, head_bytes)
+        minimum = max(minimum, _allocate_model(tail, model, kernels), head + tail.bytes)
+    minimum += -minimum % ARENA_ALIGNMENT_BYTES
+    named = tuple(sorted(unknown - {"subgraphs"})) + (("subgraphs",) if "subgraphs" in unknown else ())
+    return ArenaPrediction(head, tail.bytes, minimum, not unknown, named)
+
+
+def _allocate_model(tail: _Tail, model: Model, kernels: KernelSet) -> int:
+    """Allocates all that one interpreter keeps; the bytes that planning needs on the way, with the tail as it is then."""
+    graph = model.graph
+    tail.allocate(_BUILTIN_DATA_ALLOCATOR_BYTES, _POINTER_BYTES)
     tail.allocate(_SUBGRAPH_BYTES * model.subgraph_count, _POINTER_BYTES)
     tail.allocate(_EVAL_TENSOR_BYTES * len(graph.tensors), _POINTER_BYTES)
     tail.allocate(_NODE_BYTES * len(graph.operators), _POINTER_BYTES)
-    _allocate_operators(tail, graph)
+    _allocate_operators(tail, graph, kernels)
     offsets = offline_offsets(model)
-    scratch_count = sum(_scratch_requests(graph, op) for op in graph.operators)
+    scratch_count = scratch_requests(model, kernels)
     if scratch_count:
         tail.allocate(_SCRATCH_HANDLE_BYTES * scratch_count, _POINTER_BYTES)
     for tensor in graph.tensors:
         if tensor.is_variable and (offsets is None or offsets[tensor.index] == ONLINE):
             tail.persistent(tensor.bytes)
-    before_interface_bytes = tail.bytes
+    needed = tail.bytes + _temporary_bytes(model, offsets, scratch_count, _ARM32)
     for interface in (graph.inputs, graph.outputs):
         _allocate_interface(tail, [graph.tensors[t] for t in interface])
-    floor = before_interface_bytes + _temporary_bytes(model, offsets, scratch_count, _ARM32)
-    minimum = max(head_bytes + tail.bytes, floor)
-    minimum += -minimum % ARENA_ALIGNMENT_BYTES
-    return ArenaPrediction(head_bytes, tail.bytes, minimum, not unknown, tuple(unknown))
+    return needed
 
 
-def _allocate_operators(tail: _Tail, graph: Graph) -> None:
+def scratch_requests(model: Model, kernels: KernelSet = REFERENCE) -> int:
+    """How many scratch buffers the kernels request for the main graph."""
+    scratch = kernels.scratch(model)
+    return sum(len(scratch(model.graph, op)) for op in model.graph.operators)
+
+
+def _allocate_operators(tail: _Tail, graph: Graph, kernels: KernelSet) -> None:
     """Allocates the builtin parameters of all operators, then what their `init` needs, then what their `prepare` needs."""
-    sizes = [ARM32_OPERATOR_BYTES.get(op.kind, OperatorBytes()) for op in graph.operators]
+    sizes = [kernels.operators.get(op.kind, OperatorBytes()) for op in graph.operators]
     for size in sizes:
         if size.params_bytes:
             tail.allocate(size.params_bytes, size.params_alignment_bytes)
@@ -127,7 +155,7 @@ def _allocate_operators(tail: _Tail, graph: Graph) -> None:
         if size.data_bytes:
             tail.persistent(size.data_bytes)
     for op, size in zip(graph.operators, sizes, strict=True):
-        channels = _per_channel_entries(graph, op)
+        channels = _per_channel_entries(graph, op, kernels) if op.inputs else 0
         if channels:
             tail.persistent(4 * channels)
             tail.persistent(4 * channels)
@@ -136,6 +164,8 @@ def _allocate_operators(tail: _Tail, graph: Graph) -> None:
             tail.persistent(_SOFTMAX_INT16_TABLE_BYTES)
         if op.kind == f"CUSTOM:{CUSTOM_CODE}" and _is_streamed(graph, op):
             tail.persistent(_STREAM_STATE_BYTES)
+        for nbytes in kernels.kept(graph, op):
+            tail.persistent(nbytes)
         if size.copies_output_shape:
             tail.persistent(4 + 4 * len(graph.tensors[op.outputs[0]].shape))
 
@@ -148,8 +178,11 @@ def _is_streamed(graph: Graph, op: Operator) -> bool:
         return False
 
 
-def _per_channel_entries(graph: Graph, op: Operator) -> int:
+def _per_channel_entries(graph: Graph, op: Operator, kernels: KernelSet) -> int:
     """Channels for which the kernel keeps a multiplier and a shift in RAM."""
+    is_float = graph.tensors[op.inputs[0]].dtype not in ("INT8", "INT16")
+    if is_float and op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D") and not kernels.float_multipliers:
+        return 0
     if op.kind in ("CONV_2D", "TRANSPOSE_CONV"):
         return graph.tensors[op.inputs[1]].shape[0]
     if op.kind == "DEPTHWISE_CONV_2D":
@@ -158,24 +191,6 @@ def _per_channel_entries(graph: Graph, op: Operator) -> int:
         quantization = graph.tensors[op.inputs[1]].quantization
         if quantization is not None and len(quantization.scales) > 1:
             return len(quantization.scales)
-    return 0
-
-
-def _scratch_requests(graph: Graph, op: Operator) -> int:
-    """How many scratch buffers the reference kernel requests."""
-    dtype = graph.tensors[op.inputs[0]].dtype if op.inputs and op.inputs[0] != ABSENT else ""
-    if op.kind in ("MEAN", "SUM"):
-        return 3 if dtype in ("INT8", "INT16") else 2
-    if op.kind in ("REDUCE_MAX", "REDUCE_MIN", "REDUCE_ALL", "MIRROR_PAD"):
-        return 2
-    if op.kind == "TRANSPOSE_CONV":
-        bias = op.inputs[3] if len(op.inputs) > 3 else ABSENT
-        widened = dtype == "INT16" and bias != ABSENT and graph.tensors[bias].dtype == "INT16"
-        return (1 if dtype in ("INT8", "INT16") else 0) + (1 if widened else 0)
-    if op.kind == "SVDF":
-        return 2 if dtype == "INT8" else 1
-    if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
-        return 1 if graph.tensors[op.inputs[1]].dtype == "INT4" else 0
     return 0
 
 

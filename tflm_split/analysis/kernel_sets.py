@@ -1,0 +1,106 @@
+"""Which kernels does a firmware link, and what do they ask TFLM for?
+
+The reference kernels are those of the pinned wheel, compiled for a 32-bit Arm. CMSIS-NN's ask for more scratch, which
+depends on the core. All sizes are those of 32 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from tflm_split.analysis.cmsis_nn import (
+    CMSIS_NN_OPERATOR_BYTES,
+    Core,
+    cmsis_nn_kept,
+    cmsis_nn_refuses,
+    cmsis_nn_scratch,
+)
+from tflm_split.analysis.scratch import scratch_bytes
+from tflm_split.analysis.tflm_head import scratch_of
+from tflm_split.analysis.tflm_planner import Scratch
+from tflm_split.analysis.tflm_sizes import ARM32_OPERATOR_BYTES, OperatorBytes
+from tflm_split.errors import InputError
+from tflm_split.ir.graph import Graph, Model, Operator
+
+_POINTER_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSet:
+    """The kernels of one build of TFLM.
+
+    `operators` says what each kernel keeps in the tail, `kept` what it adds while it prepares. `own_scratch` gives the
+    scratch of the kinds in which it differs from the reference kernels, None for all others. `refuses` says why a kernel
+    would not prepare an operator that the reference kernels take.
+    """
+
+    name: str
+    operators: Mapping[str, OperatorBytes]
+    own_scratch: Callable[[Graph, Operator], tuple[int, ...] | None]
+    kept: Callable[[Graph, Operator], tuple[int, ...]]
+    refuses: Callable[[Graph, Operator], str | None]
+    float_multipliers: bool = True
+    """Whether convolutions of float32 keep multipliers per channel, too, which nobody reads."""
+
+    def scratch(self, model: Model) -> Scratch:
+        """The scratch of each operator of `model`, in bytes, in the order of its kernel's requests."""
+        reference = scratch_of(model)
+
+        def scratch(graph: Graph, op: Operator) -> tuple[int, ...]:
+            try:
+                own = self.own_scratch(graph, op)
+            except IndexError:
+                return ()
+            return tuple(reference(graph, op)) if own is None else own
+
+        return scratch
+
+
+def _reference_scratch(graph: Graph, op: Operator) -> tuple[int, ...] | None:
+    """On 32 bits, ADD_N's table of pointers is half as large as in the wheel."""
+    return (_POINTER_BYTES * len(op.inputs),) if op.kind == "ADD_N" and scratch_bytes(graph, op) else None
+
+
+def _nothing(graph: Graph, op: Operator) -> tuple[int, ...]:
+    return ()
+
+
+def _takes_all(graph: Graph, op: Operator) -> str | None:
+    return None
+
+
+REFERENCE = KernelSet("reference", ARM32_OPERATOR_BYTES, _reference_scratch, _nothing, _takes_all)
+
+
+def _cmsis_nn(core: Core) -> KernelSet:
+    def scratch(graph: Graph, op: Operator) -> tuple[int, ...] | None:
+        own = cmsis_nn_scratch(graph, op, core)
+        return _reference_scratch(graph, op) if own is None else own
+
+    kept = partial(_kept, core)
+    return KernelSet("cmsis-nn", CMSIS_NN_OPERATOR_BYTES, scratch, kept, cmsis_nn_refuses, float_multipliers=False)
+
+
+def _kept(core: Core, graph: Graph, op: Operator) -> tuple[int, ...]:
+    try:
+        return cmsis_nn_kept(graph, op, core)
+    except IndexError:
+        return ()
+
+
+KERNELS = ("reference", "cmsis-nn")
+"""The kernel sets whose scratch is known."""
+_CORES: Mapping[str, Core] = {"m0": "plain", "m3": "plain", "m4": "dsp", "m7": "dsp", "m55": "mve"}
+
+
+def kernel_set(name: str, board: str) -> KernelSet:
+    """The kernels called `name` on the core of `board`. Raises InputError where that is not known."""
+    if name == "reference":
+        return REFERENCE
+    if name != "cmsis-nn":
+        raise InputError(f"there are no kernels {name!r}; there are: {', '.join(KERNELS)}")
+    if board not in _CORES:
+        raise InputError(f"CMSIS-NN's scratch is not known on the board {board!r}; it is on: {', '.join(_CORES)}")
+    return _cmsis_nn(_CORES[board])

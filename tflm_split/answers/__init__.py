@@ -1,0 +1,1 @@
+"""Answers to questions about models: how large an arena they need, and why."""
