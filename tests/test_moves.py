@@ -85,6 +85,17 @@ def test_rooms_overwrite_nothing_on_the_way(
                 assert room.address == o.low if on[o.key] == 0 else room.address <= o.low - on[o.key]
 
 
+@settings(deadline=None, max_examples=300)
+@given(memories(), st.integers(-1, 6), st.integers(1, 4))
+def test_rooms_in_c_and_in_python_are_the_same(
+    memory: tuple[list[Occupant], int, dict[tuple[int, int], int], int], place: int, most: int
+) -> None:
+    occupants, size, on, height = memory
+    at = None if place < 0 else min(4 * place, max(height - size, 0))
+    in_c, in_python = (rooms(occupants, size, on, height, 4, at, most, native) for native in (True, False))
+    assert in_c == in_python
+
+
 def test_what_is_in_the_way_slides_or_steps_aside() -> None:
     #   0..8 free | 8..12 a | 12..20 free | 20..24 b | 24..28 free, for 12 bytes
     occupants = [Occupant((0, 0), 8, 4, False), Occupant((1, 0), 20, 4, False)]

@@ -13,10 +13,16 @@ The moves of both can be carried out one by one, in the order given. No copy ove
 
 from __future__ import annotations
 
+import ctypes
 from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+
+import numpy as np
+
+from tflm_split.native.loops import native, pointer
+from tflm_split.plan.first_fit import UNPLACED
 
 MAX_SLIDING_NEIGHBOURS = 8
 """At most this many neighbours on either side are packed close together when a slide's addresses are listed."""
@@ -62,6 +68,7 @@ def rooms(
     align: int,
     at: int | None = None,
     most: int | None = None,
+    use_native: bool = True,
 ) -> list[Room]:
     """Ways to make room for a newcomer of `newcomer_bytes`, the fewest bytes moved first; only the first `most` if given.
 
@@ -69,6 +76,9 @@ def rooms(
     multiples of `align`. The newcomer goes to `at` if that is given, otherwise to a multiple of `align`.
     """
     here = sorted(occupants, key=lambda o: (o.low, o.key))
+    library = native() if use_native and most is not None else None
+    if library is not None and most is not None:
+        return _rooms_in_c(library, here, newcomer_bytes, may_lie_on, height_bytes, align, at, most)
     search = _Search(here, newcomer_bytes, may_lie_on, height_bytes, align, at)
     by_moves: dict[tuple[tuple[SpanKey, int], ...], Room] = {}
     moved: list[int] = []
@@ -80,6 +90,49 @@ def rooms(
                     search.most_bytes = moved[most - 1]  # a way that moves more bytes is none of the first
             by_moves[room.moves] = room
     return sorted(by_moves.values(), key=lambda room: (room.moved_bytes, room.address, room.moves))[:most]
+
+
+class _NativeOccupants(ctypes.Structure):
+    """`occupants` of rooms.c."""
+
+    _fields_ = [
+        ("count", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("low", "high", "body", "span", "lie_on", "is_fixed")),
+        *((name, ctypes.c_int64) for name in ("bytes", "height", "align", "at")),
+    ]
+
+
+def _rooms_in_c(
+    library: ctypes.CDLL,
+    here: Sequence[Occupant],
+    newcomer_bytes: int,
+    may_lie_on: Mapping[SpanKey, int],
+    height_bytes: int,
+    align: int,
+    at: int | None,
+    most: int,
+) -> list[Room]:
+    """The same in C, for occupants in the order of their addresses."""
+    count = len(here)
+    rows = [(o.low, o.high, *o.key, may_lie_on.get(o.key, -1)) for o in here]
+    columns = np.array(rows, dtype=np.int64).reshape(count, 5).T.copy()
+    fixed = np.array([o.is_fixed for o in here], dtype=np.uint8)
+    where = UNPLACED if at is None else at
+    arrays = (*(column.ctypes.data for column in columns), fixed.ctypes.data)
+    memory = _NativeOccupants(count, *arrays, newcomer_bytes, height_bytes, align, where)
+    address, end = np.empty((2, most), dtype=np.int64)
+    who, to = np.empty((2, most * count + 1), dtype=np.int64)
+    outputs = map(pointer, (address, end, who, to))
+    found = library.tflm_split_rooms(ctypes.byref(memory), ctypes.c_int64(most), *outputs)
+    if found < 0:
+        raise MemoryError
+    made, begin = [], 0
+    for place, stop in zip(address[:found].tolist(), end[:found].tolist(), strict=True):
+        moving = [here[k] for k in who[begin:stop].tolist()]
+        moves = tuple((o.key, low) for o, low in zip(moving, to[begin:stop].tolist(), strict=True))
+        made.append(Room(sum(o.bytes for o in moving), place, moves))
+        begin = stop
+    return made
 
 
 class _Search:

@@ -281,7 +281,9 @@ class _Epochs:
     def _rooms(self, newcomer: _Newcomer, here: Mapping[SpanKey, Occupant], most: int) -> list[Room]:
         b, size, at = newcomer
         may_lie_on = {(x.read, 0): x.distance_bytes for x in self.read_by.get(b, ())}
-        return rooms(list(here.values()), size, may_lie_on, self.height_bytes, self.terms.align_bytes, at, most)
+        return rooms(
+            list(here.values()), size, may_lie_on, self.height_bytes, self.terms.align_bytes, at, most, self.use_native
+        )
 
     def _memory(self, now: int) -> tuple[dict[SpanKey, Occupant], list[_Newcomer]]:
         """(what is alive, what is born now: those with a decided address first, then the largest first)."""
