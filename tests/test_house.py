@@ -34,6 +34,7 @@ ELSEWHERE = {
     "schedule/orders": ("test_cuts", "an order is worth what its best cuts are"),
     "schedule/leeways": ("test_lives", "leeways are overlaps of the pieces that live"),
     "schedule/step_arrays": ("test_cuts", "the loops in C read them"),
+    "schedule/part_arrays": ("test_optimal_order", "the search in C reads them"),
     "schedule/recomputed": ("test_search", "the search asks for it"),
     "schedule/step_graph": ("test_lives", "lives are read off the steps"),
     "search": ("test_search", "the search is asked as a whole"),

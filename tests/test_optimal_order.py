@@ -78,6 +78,13 @@ def test_what_is_proven_holds_however_little_may_be_looked_at(problem: OrderProb
     assert found.lower_bound_bytes <= least <= found.peak_bytes
 
 
+@settings(max_examples=300, deadline=None)
+@given(problems(most_tasks=9), st.integers(0, 40), st.integers(1, 3))
+def test_orders_in_c_and_in_python_are_the_same(problem: OrderProblem, states: int, beam: int) -> None:
+    in_c, in_python = (least_live_order(problem, states, beam, native) for native in (True, False))
+    assert in_c == in_python
+
+
 def cell(branches: int, large: int, start: int = 0, first_buffer: int = 0) -> tuple[list[Task], list[int]]:
     """Branches that widen and narrow. All read buffer `first_buffer`, and the last task reads all of them."""
     tasks, sizes = [], []

@@ -18,7 +18,8 @@ SLOW = (
 
 _LOOPS = (
     "tflm_split_best_cuts", "tflm_split_live", "tflm_split_stream",
-    "tflm_split_cheapest_cut", "tflm_split_free_pairs", "tflm_split_improve", "tflm_split_list_pairs", "tflm_split_place",
+    "tflm_split_cheapest_cut", "tflm_split_explore", "tflm_split_free_pairs", "tflm_split_improve",
+    "tflm_split_list_pairs", "tflm_split_place",
     "tflm_split_rooms", "tflm_split_solve_epoch", "tflm_split_squeeze", "tflm_split_squeeze_room",
 )  # fmt: skip
 

@@ -22,10 +22,14 @@ Tasks and buffers are all this file knows of; neural networks do not occur in it
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
+
+from tflm_split.native.loops import native
+from tflm_split.schedule.part_arrays import PartArrays
 
 DEFAULT_STATES = 200_000
 """Sets of executed tasks that one call may look at, those of the beam search not counted."""
@@ -84,9 +88,11 @@ class _State(NamedTuple):
     """The last chain that ran, and the state before it. None at the start."""
 
 
-def least_live_order(problem: OrderProblem, states: int = DEFAULT_STATES, beam: int = DEFAULT_BEAM) -> Order:
+def least_live_order(
+    problem: OrderProblem, states: int = DEFAULT_STATES, beam: int = DEFAULT_BEAM, use_native: bool = True
+) -> Order:
     """An order of least peak, or the best one within reach of `states` sets and a beam of `beam`. Deterministic."""
-    search = _Search(problem, states)
+    search = _Search(problem, states, native() if use_native else None)
     live = sum(problem.bytes[b] for b in problem.initial)
     tasks: list[int] = []
     done, peak, bound = 0, live, live
@@ -103,8 +109,10 @@ def least_live_order(problem: OrderProblem, states: int = DEFAULT_STATES, beam: 
 class _Search:
     """A problem, with sets of tasks as bits of an integer, and the number of sets that may still be looked at."""
 
-    def __init__(self, problem: OrderProblem, states: int) -> None:
+    def __init__(self, problem: OrderProblem, states: int, library: ctypes.CDLL | None) -> None:
         self.states_left = states
+        self._library = library
+        self._parts_in_c: dict[int, PartArrays] = {}
         self.bytes = problem.bytes
         count = len(problem.tasks)
         self.needs = [_bits(t.needs) for t in problem.tasks]
@@ -256,6 +264,8 @@ class _Search:
         """
         self._gave_up = False
         self._least_peak_dropped = sum(self.bytes)
+        if self._library is not None:
+            return self._explore_in_c(self._library, start, part, budget, beam)
         allowance = max(self.states_left // 2, min(self.states_left, 1000))
         by_size: list[dict[int, _State]] = [{} for _ in range(part.bit_count() + 1)]
         first = self._after_harmless_chains(start, part, budget, start.ready, 0)
@@ -285,6 +295,46 @@ class _Search:
                     if known is None or _rank(new, budget) < _rank(known, budget):
                         following[new.done] = new
         return by_size[-1].get(start.done | part)
+
+    def _explore_in_c(
+        self, library: ctypes.CDLL, start: _State, part: int, budget: int | None, beam: int | None
+    ) -> _State | None:
+        """The same in C."""
+        if part not in self._parts_in_c:
+            self._parts_in_c[part] = self._arrays(start.done, part)
+        explored = self._parts_in_c[part].explore(
+            library, start.ready, (start.live_bytes, start.peak_bytes, start.live_sum_bytes), budget, beam,
+            self.states_left, self._least_peak_dropped,
+        )  # fmt: skip
+        self.states_left = explored.states_left
+        self._gave_up, self._least_peak_dropped = explored.gave_up, explored.least_peak_dropped
+        if explored.heads is None:
+            return None
+        tasks = [k for head in explored.heads for k in self.chains[head]]
+        return _State(start.done | part, 0, *explored.bytes, (tasks, start))
+
+    def _arrays(self, done: int, part: int) -> PartArrays:
+        """The tasks of `part` once those of `done` have run. What can never die in it, or is there already, is left out."""
+        there = done | self.start_bit
+        members = _members(part)
+        makes = {k: [(size, who & part) for size, who in self.makes[k] if not who & there] for k in members}
+        frees = {
+            k: [(size, over, who & part) for size, who, over in self.frees[k] if not who & ~done & ~part]
+            for k in members
+        }
+        heads = [k for k in members if k in self.chains]
+        return PartArrays(
+            members=members,
+            chains={k: self.chains[k] for k in heads},
+            made={k: self.made[k] for k in members},
+            makes=makes,
+            frees=frees,
+            heads={
+                k: [h for h in map(self.first_of.get, self.followers[self.chains[k][-1]]) if h in heads] for k in heads
+            },
+            waits={k: self.waits_for[k] & part for k in heads},
+            affected={k: self.affected[k] & part for k in heads},
+        )
 
     def _after_harmless_chains(self, state: _State, part: int, budget: int | None, todo: int, floor: int) -> _State:
         """`state` after all harmless chains have run. They leave no more bytes alive and do not raise the peak that counts.
