@@ -172,7 +172,7 @@ def test_a_convolution_forced_in_place_is_caught() -> None:
         if step.node == 1 and rows and len(step.writes) == 1:
             overlaps = tuple(Overlap(p, step.writes[0], 0, 24) for p in rows)
             forced.append(s)
-            step = replace(step, overlaps=overlaps)
+            step = step._replace(overlaps=overlaps)
             graph = replace(graph, steps=(*graph.steps[:s], step, *graph.steps[s + 1 :]))
     assert forced
     bodies = stages.bodies(graph)
@@ -188,9 +188,9 @@ def test_rows_that_run_over_one_another_a_word_too_far_are_caught() -> None:
 
     def closer(o: Overlap) -> Overlap:
         step = 4 if o.distance_bytes else 0
-        return replace(o, distance_bytes=o.distance_bytes - step, shared_bytes=o.shared_bytes + step)
+        return o._replace(distance_bytes=o.distance_bytes - step, shared_bytes=o.shared_bytes + step)
 
-    steps = tuple(replace(s, overlaps=tuple(map(closer, s.overlaps))) for s in stages.step_graph.steps)
+    steps = tuple(s._replace(overlaps=tuple(map(closer, s.overlaps))) for s in stages.step_graph.steps)
     bodies = stages.bodies(replace(stages.step_graph, steps=steps))
     with pytest.raises(InternalError, match="the memory plan is wrong"):
         replay(stages.program(bodies, plan(bodies.bodies, 0)))
@@ -304,7 +304,7 @@ def test_every_step_that_may_not_work_in_place_is_caught_when_it_does() -> None:
     """In a network of 3x3 convolutions no step may. Each row that is written later is put onto each row its step reads."""
     b = Builder((1, 12, 6, 4), seed=1)
     stages = Stages(b.finish(b.mean(b.conv(b.conv(b.conv(b.input, 4), 4), 4))))
-    apart = tuple(replace(step, overlaps=()) for step in stages.step_graph.steps)
+    apart = tuple(step._replace(overlaps=()) for step in stages.step_graph.steps)
     bodies = stages.bodies(replace(stages.step_graph, steps=apart))
     layout = plan(bodies.bodies, 0)
     region = stages.region(bodies, layout)

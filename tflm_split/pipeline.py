@@ -27,6 +27,7 @@ from tflm_split.search.candidates import Found, best_plan, check_streamable, par
 from tflm_split.search.decision import Decision
 from tflm_split.search.decision_file import SavedDecision, fingerprint
 from tflm_split.search.evaluate import Evaluator
+from tflm_split.search.garbage import rare_collections
 from tflm_split.search.inside import compared_inside
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.calls import ONE_CALL, Calls
@@ -38,6 +39,7 @@ Source = os.PathLike[str] | str | bytes
 """A path, or a model's bytes."""
 
 
+@rare_collections()
 def optimize(
     source: Source, options: Options = DEFAULTS, progress: Progress = quiet, decision: SavedDecision | None = None
 ) -> Result:
@@ -64,6 +66,7 @@ def optimize(
     return _finish(job, _fastest_that_fits(job, plans, options.max_arena_bytes))
 
 
+@rare_collections()
 def pareto(source: Source, options: Options = DEFAULTS, progress: Progress = quiet) -> tuple[Result, ...]:
     """The Pareto front of memory against time, fastest result first. Empty when nothing can be split.
 

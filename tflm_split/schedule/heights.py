@@ -7,7 +7,7 @@ compiler uses pieces of one row; `scripts/bench_heights.py` measures what that c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -26,17 +26,19 @@ def taller(step_graph: StepGraph, height: int) -> StepGraph:
     """
     steps = list(step_graph.steps)
     blocks = _blocks(step_graph, height)
-    block_of = {s: block for block in blocks for s in block}
+    end_of = {s: block[-1] for block in blocks for s in block}
 
-    def ends_of_blocks(wanted: Sequence[int], inside: Sequence[int]) -> tuple[int, ...]:
-        """The last steps of the blocks that `wanted` are in, those `inside` the own block left out."""
-        return tuple(dict.fromkeys(block_of[d][-1] for d in wanted if d not in inside))
+    def ends_of_blocks(wanted: Iterable[int], own: int) -> tuple[int, ...]:
+        """The last steps of the blocks that `wanted` are in, the `own` block's left out."""
+        ends = dict.fromkeys([end_of[d] for d in wanted])
+        ends.pop(own, None)
+        return tuple(ends)
 
     for block in blocks:
         together = [d for s in block for d in step_graph.steps[s].depends]
-        steps[block[0]] = replace(steps[block[0]], depends=ends_of_blocks(together, block))
+        steps[block[0]] = steps[block[0]]._replace(depends=ends_of_blocks(together, block[-1]))
         for before, s in pairwise(block):
-            steps[s] = replace(steps[s], depends=(before, *ends_of_blocks(step_graph.steps[s].depends, block)))
+            steps[s] = steps[s]._replace(depends=(before, *ends_of_blocks(step_graph.steps[s].depends, block[-1])))
     return replace(step_graph, steps=tuple(steps))
 
 

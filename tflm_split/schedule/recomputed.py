@@ -124,11 +124,8 @@ def _unrolled(step_graph: StepGraph, order: Sequence[int]) -> tuple[StepGraph, l
     times = Counter(order)
     repeated = {p for s, n in times.items() if n > 1 for p in step_graph.steps[s].writes}
     pieces = list(step_graph.pieces)
-    steps = [
-        replace(step, overlaps=tuple(o for o in step.overlaps if not {o.read, o.written} & repeated))
-        for step in step_graph.steps
-    ]
-    plain = list(steps)
+    steps = list(step_graph.steps)
+    plain = step_graph.steps
     steps_of = [list(of_node) for of_node in step_graph.steps_of]
     latest_piece: dict[int, int] = {}
     latest_step: dict[int, int] = {}
@@ -141,12 +138,12 @@ def _unrolled(step_graph: StepGraph, order: Sequence[int]) -> tuple[StepGraph, l
             made = tuple(range(len(pieces), len(pieces) + len(step.writes)))
             pieces.extend(step_graph.pieces[p] for p in step.writes)
         index = s if first_time else len(steps)
-        now = replace(
-            step,
-            reads=tuple(latest_piece.get(p, p) for p in step.reads),
-            writes=made,
-            depends=tuple(latest_step.get(d, d) for d in step.depends),
-        )
+        overlaps = step.overlaps
+        if overlaps:
+            overlaps = tuple([o for o in overlaps if o.read not in repeated and o.written not in repeated])
+        reads = tuple([latest_piece.get(p, p) for p in step.reads])
+        depends = tuple([latest_step.get(d, d) for d in step.depends])
+        now = Step(step.node, step.row_op, step.row, reads, made, depends, overlaps)
         if first_time:
             steps[s] = now
         else:

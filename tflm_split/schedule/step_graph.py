@@ -7,6 +7,8 @@
 A streamed input has a piece for each row of each call. They are born together when the call begins: in the step that fetches
 the first of them. Each dies when it is fetched.
 
+Pieces, overlaps and steps are tuples, because a search makes millions of them.
+
 A *node* is an operator of the graph. Each row of its row ops is a step. A stock operator is one step, which reads and
 writes whole tensors. A *piece* is one row of a storage, one accumulator, or the scratch memory of a stock operator's kernel.
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from tflm_split.analysis.tflm_planner import scratch_room_bytes
 from tflm_split.ir.graph import ABSENT
@@ -34,8 +36,7 @@ PIECE_ALIGN = 4
 """Rows start at multiples of 4 bytes. The address table counts in words, in 16 bits, and word loads work on every core."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Row `row` of storage `storage`. An accumulator or scratch is row 0 of a storage of its own, numbered after the others."""
 
     storage: int
@@ -43,8 +44,7 @@ class Piece:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap:
+class Overlap(NamedTuple):
     """An in-place opportunity of a step: if piece `read` dies in it, piece `written` may lie over a part of it.
 
     `written` must start at least `distance_bytes` below `read`. At that distance the two share `shared_bytes`.
@@ -56,8 +56,7 @@ class Overlap:
     shared_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """Row `row` of row op `row_op`, an index into `Split.row_ops`. A stock operator is one step, with `row_op` None."""
 
     node: int
@@ -285,6 +284,10 @@ class _Builder:
 
         `writers` are the steps that write each piece, whatever part of it.
         """
+        if not known and len(read) == 1 and read[0][0].whole:  # by far the most common: kept short
+            depends = dict.fromkeys([w for p in read[0][1] for w in writers.get(p, ())])
+            depends.pop(s, None)
+            return tuple(depends)
         depends = dict.fromkeys(known)
         for part, pieces in read:
             for p in pieces:

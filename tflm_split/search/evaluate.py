@@ -29,7 +29,7 @@ from tflm_split.search.base import rewritten_split
 from tflm_split.search.decision import Decision, Rewrite
 from tflm_split.search.rewritten import renumbering, rescheduled
 from tflm_split.split.attention import attention_scores
-from tflm_split.split.channel_rules import Sizes, groupable, joined, summed
+from tflm_split.split.channel_rules import Sizes
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.regions import Cut, Split, SplitOptions, cut_operators, fit
 
@@ -56,20 +56,20 @@ class CutGraph:
     def cut(self) -> Cut:
         return cut_operators(self.graph)
 
-    @cached_property
+    @property
     def groupable(self) -> frozenset[int]:
         """Tensors that could be cut along channels."""
-        return groupable(self.graph, self.cut.pieces)
+        return self.cut.rules.groupable
 
-    @cached_property
+    @property
     def summed(self) -> frozenset[int]:
         """Those of them whose groups some reader must add up, in int32 sums."""
-        return summed(self.graph, self.cut.pieces)
+        return self.cut.rules.summed
 
-    @cached_property
+    @property
     def joined(self) -> Mapping[int, Sizes]:
         """Tensor that a concatenation along channels makes -> the channels of each of its inputs."""
-        return joined(self.graph, self.cut.pieces)
+        return self.cut.rules.joined
 
 
 @dataclass(frozen=True, slots=True)

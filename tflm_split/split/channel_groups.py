@@ -36,7 +36,7 @@ import numpy as np
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Tensor
 from tflm_split.kinds import OpKind, WeightFlags
-from tflm_split.split.channel_rules import RowOps, Sizes, feeds, groupable, joined, sums
+from tflm_split.split.channel_rules import ChannelRules, RowOps, Sizes, feeds, sums
 from tflm_split.split.row_op import Placement, Read, RowOp
 from tflm_split.split.storage import Alias
 
@@ -58,15 +58,18 @@ class Grouped:
     """Added tensor -> the tensor of the model that it is a part of, or holds sums of."""
 
 
-def group_channels(graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes]) -> Grouped:
-    """`row_ops` with every tensor of `sizes` cut into groups of so many channels.
+def group_channels(
+    graph: Graph, row_ops: RowOps, sizes: Mapping[int, Sizes], rules: ChannelRules | None = None
+) -> Grouped:
+    """`row_ops` with every tensor of `sizes` cut into groups of so many channels. `rules` are those of `row_ops`, if known.
 
     Raises Refusal when a tensor cannot be cut along channels, or when its groups do not fit the operators that touch it.
     """
     if not sizes:
         return Grouped(graph, row_ops, {}, frozenset(), {})
-    joints = joined(graph, row_ops)
-    allowed = groupable(graph, row_ops) | joints.keys()
+    rules = rules or ChannelRules(graph, row_ops)
+    joints = rules.joined
+    allowed = rules.groupable | joints.keys()
     for t, groups in sizes.items():
         channels = graph.tensors[t].shape[-1] if graph.tensors[t].shape else 0
         if t not in allowed or sum(groups) != channels or min(groups) < 1:

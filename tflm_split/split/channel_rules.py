@@ -7,6 +7,7 @@ Two facts decide, and each has another owner. Whether a kernel can compute some 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from types import MappingProxyType
 
 from tflm_split import kinds
@@ -24,6 +25,26 @@ Sizes = tuple[int, ...]
 """Channels of each group, in order."""
 
 RowOps = Mapping[int, tuple[RowOp, ...]]
+
+
+class ChannelRules:
+    """The rules for the row ops of one graph. Each answer is found once."""
+
+    def __init__(self, graph: Graph, row_ops: RowOps) -> None:
+        self._graph, self._row_ops = graph, row_ops
+
+    @cached_property
+    def groupable(self) -> frozenset[int]:
+        """As the function of that name; and so with the others."""
+        return groupable(self._graph, self._row_ops)
+
+    @cached_property
+    def summed(self) -> frozenset[int]:
+        return summed(self._graph, self._row_ops)
+
+    @cached_property
+    def joined(self) -> Mapping[int, Sizes]:
+        return joined(self._graph, self._row_ops)
 
 
 def equal_groups(channels: int, group: int) -> Sizes:

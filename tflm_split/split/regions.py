@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import ABSENT, Graph, Operator
 from tflm_split.split.channel_groups import group_channels
-from tflm_split.split.channel_rules import Sizes
+from tflm_split.split.channel_rules import ChannelRules, Sizes
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.operators import is_reshape, split_operator
 from tflm_split.split.operators.dense import fed_dense, is_dense
@@ -72,6 +72,11 @@ class Cut:
     reshapes: frozenset[int]
     slices: Mapping[int, tuple[Alias, ...]]
     refusals: Mapping[int, Refusal]
+    rules: ChannelRules = field(init=False, repr=False, compare=False)
+    """What can be cut along channels."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rules", ChannelRules(self.graph, self.pieces))
 
 
 def cut_operators(graph: Graph) -> Cut:
@@ -109,7 +114,7 @@ def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
 def fit(cut: Cut, options: SplitOptions) -> Split:
     """`split_graph` of operators that are cut already. Saves time when the same graph is split with many options."""
     reshapes, slices, refusals = set(cut.reshapes), dict(cut.slices), dict(cut.refusals)
-    grouped = group_channels(cut.graph, cut.pieces, options.channel_groups)
+    grouped = group_channels(cut.graph, cut.pieces, options.channel_groups, cut.rules)
     graph, pieces = grouped.graph, dict(grouped.row_ops)
     while True:
         while True:  # each of the two may drop what the other relied on
