@@ -25,6 +25,7 @@ ELSEWHERE = {
     "rewrite/copy_operators": ("test_copies", "it is one half of the copies that the search proposes"),
     "search/inside": ("test_evidence", "it is asked where there is too little evidence"),
     "verify/other_inputs": ("test_evidence", "they are tried to find evidence"),
+    "tflite/resize": ("test_shrink", "narrower networks and other resolutions are what it is for"),
     "verify/unrunnable": ("test_evidence", "it is asked before the original runs"),
     "rewrite/constant_values": ("test_fold_constants", "it says what a folded constant is"),
     "rewrite/drop_dead": ("test_regions", "it goes before the regions are found"),

@@ -26,6 +26,7 @@ from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
 from tflm_split.export.runtime_cli import runtime
+from tflm_split.shrink.cli import shrink
 from tflm_split.sizes import counted
 from tflm_split.terminal.options import takes_options
 from tflm_split.terminal.output import say
@@ -235,6 +236,7 @@ cli.add_command(board_commands)
 cli.add_command(fit)
 cli.add_command(export)
 cli.add_command(runtime)
+cli.add_command(shrink)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

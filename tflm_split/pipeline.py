@@ -23,10 +23,18 @@ from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.result import Result, front
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
 from tflm_split.rewrite.stream_input import StreamedInput, stream_input
-from tflm_split.search.candidates import Found, best_plan, check_streamable, pareto_plans, plan_of
+from tflm_split.search.candidates import (
+    Found,
+    best_plan,
+    check_streamable,
+    pareto_plans,
+    placed_anew,
+    plan_of,
+    refitted,
+)
 from tflm_split.search.decision import Decision
 from tflm_split.search.decision_file import SavedDecision, fingerprint
-from tflm_split.search.evaluate import Evaluator
+from tflm_split.search.evaluate import Evaluation, Evaluator
 from tflm_split.search.garbage import rare_collections
 from tflm_split.search.inside import compared_inside
 from tflm_split.tflite.reader import read_model
@@ -76,6 +84,43 @@ def pareto(source: Source, options: Options = DEFAULTS, progress: Progress = qui
     plans = pareto_plans(job.evaluator, options, job.teller)
     results = [_finish(job, _lowered(job, found)) for found in plans]
     return front([result for result in results if result.plan is not None])
+
+
+def replanned(source: Source, options: Options, decision: SavedDecision) -> Result | None:
+    """What a `decision` about a network of other widths gives for this one: the same order of the same steps, placed anew.
+
+    Quick, because nothing is searched but addresses. Not verified. None where the decision does not fit this network, or
+    where the result would need more arena than the original.
+    """
+    options = replace(
+        options,
+        int8_io=decision.int8_io,
+        stream_input=decision.stream_input,
+        uint8_pixels=decision.uint8_pixels,
+        verify=False,
+    )
+    if decision.decision is None:
+        return None
+    job = _begin(source, options, quiet)
+    try:
+        found = placed_anew(job.evaluator, decision.decision, options)
+    except (Refusal, ModelError, InternalError, LookupError):
+        return None
+    result = _finish(job, _lowered(job, found))
+    return None if result.plan is None else result
+
+
+def reevaluated(graph: Graph, options: Options, decision: SavedDecision) -> Evaluation | None:
+    """The same before anything has an address: `graph` with its live peak, a bound of the head, and its instructions.
+
+    None where the decision does not fit this network.
+    """
+    if decision.decision is None:
+        return None
+    try:
+        return refitted(Evaluator(_rewritten(graph, options)[0], options.board), decision.decision)
+    except (Refusal, ModelError, InternalError, LookupError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

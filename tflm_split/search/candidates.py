@@ -17,13 +17,14 @@ from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
 from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORTS
-from tflm_split.plan.progress import Teller, Tick
+from tflm_split.plan.progress import Teller, Tick, no_tick
 from tflm_split.rewrite.swap_axes import may_swap_axes
 from tflm_split.schedule.polish import Polish
 from tflm_split.search.decision import Addresses, Decision
 from tflm_split.search.evaluate import Evaluation, Evaluator, check_decision, check_order
 from tflm_split.search.limits import Limits
 from tflm_split.search.refine import NOISE, Search
+from tflm_split.split.channel_rules import Sizes
 from tflm_split.split.operators.fetch import FETCH_ROWS
 
 MAX_LIVE_BYTES = 32 * 1024 * 1024
@@ -323,6 +324,36 @@ def plan_of(evaluator: Evaluator, decision: Decision) -> Found:
     allowance = Allowance(layout.board, 0.0, layout.only_free)
     plan = compile_schedule(state.split, state.step_graph, state.schedule, 0, allowance, given=layout)
     return Found(plan, decision)
+
+
+def placed_anew(evaluator: Evaluator, decision: Decision, options: Options) -> Found:
+    """`decision`, made for a network of other widths, with the addresses that this one needs. Raises like `refitted`."""
+    state = refitted(evaluator, decision)
+    return _within(options.max_slowdown * state.instructions, state, options, no_tick)
+
+
+def refitted(evaluator: Evaluator, decision: Decision) -> Evaluation:
+    """What `decision`, made for a network of other widths, gives for this one, before anything has an address.
+
+    Channel groups are scaled to the channels that there are now. Raises Refusal where the decision does not fit the graph.
+    """
+    graph = evaluator.cut_graph(decision.way, decision.rewrites).graph
+    check_decision(decision, graph, evaluator.stock(decision))
+    groups = {t: _scaled(sizes, graph.tensors[t].shape[-1]) for t, sizes in decision.channel_groups}
+    state = evaluator.evaluate(replace(decision.grouped(groups), layout=None))
+    check_order(state.schedule.steps, state.step_graph)
+    return state
+
+
+def _scaled(sizes: Sizes, channels: int) -> Sizes:
+    """As many groups of `channels` channels, of about the same shares. Raises Refusal where there are too few channels."""
+    if len(sizes) > channels:
+        raise Refusal("channels", "it has more groups than there are channels")
+    ends = [round(channels * sum(sizes[: k + 1]) / sum(sizes)) for k in range(len(sizes))]
+    scaled = tuple(end - start for start, end in zip((0, *ends), ends, strict=False))
+    if not all(scaled):
+        raise Refusal("channels", "it has more groups than there are channels")
+    return scaled
 
 
 def _placed(candidate: Candidate, options: Options, fastest: float, tick: Tick) -> Found | None:
