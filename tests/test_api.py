@@ -101,7 +101,7 @@ def test_a_result_can_be_kept_with_its_refusals():
 
 def test_a_result_shows_itself(dscnn):
     assert str(dscnn).startswith("digits_dscnn: ")
-    assert dscnn._repr_html_().startswith("<pre>digits_dscnn: ")
+    assert "<b>digits_dscnn: " in dscnn._repr_html_()
     assert len(repr(dscnn)) < 500
 
 

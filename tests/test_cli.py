@@ -150,7 +150,7 @@ class TestOptimize:
     def test_one_file_cannot_hold_both_model_and_record(self, run, model, tmp_path):
         refused(
             run("optimize", model, "-o", tmp_path / "x", "--json", tmp_path / "." / "x"),
-            "is asked to hold two of the model, the record and the plan",
+            "is asked to hold two of the model, the record, the page and the plan",
         )
 
     @pytest.mark.parametrize("where", ["missing/out.tflite", "net.tflite/out.tflite", "", "a\nb/c"])

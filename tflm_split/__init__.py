@@ -24,12 +24,25 @@ if TYPE_CHECKING:
 
     from tflm_split.options import FrontWords, Words
     from tflm_split.plan.progress import Progress
-    from tflm_split.report.result import Result
+    from tflm_split.report.inspected import Inspection
+    from tflm_split.report.result import Front, Result
     from tflm_split.search.decision_file import SavedDecision
     from tflm_split.verify import tflm
 
 __version__ = "0.1.0"
-__all__ = ["Result", "SavedDecision", "__version__", "errors", "optimize", "pareto", "runtime_path", "tflm"]
+__all__ = [
+    "Front",
+    "Inspection",
+    "Result",
+    "SavedDecision",
+    "__version__",
+    "errors",
+    "inspect",
+    "optimize",
+    "pareto",
+    "runtime_path",
+    "tflm",
+]
 
 
 @overload
@@ -50,7 +63,7 @@ def optimize(
     pareto: Literal[True],
     progress: Progress | None = None,
     **options: Unpack[FrontWords],
-) -> tuple[Result, ...]: ...
+) -> Front: ...
 
 
 def optimize(
@@ -60,7 +73,7 @@ def optimize(
     progress: Progress | None = None,
     decision: SavedDecision | None = None,
     **options: Any,
-) -> Result | tuple[Result, ...]:
+) -> Result | Front:
     """The model at `source` (a path, or its bytes), split for the smallest arena. Nothing is written.
 
     `report["goal"]` says whether `max_arena` is met; missing it is an answer, not an error. `report["interface_changes"]`
@@ -88,12 +101,24 @@ def optimize(
 
 def pareto(
     source: os.PathLike[str] | str | bytes, *, progress: Progress | None = None, **options: Unpack[FrontWords]
-) -> tuple[Result, ...]:
+) -> Front:
     """The Pareto front of memory against time: no result is beaten in both by another one. The fastest comes first.
 
     Each is verified like the result of `optimize`, with the same errors. Empty when nothing of the model can be split.
     """
     return optimize(source, pareto=True, progress=progress, **options)
+
+
+def inspect(source: os.PathLike[str] | str | bytes, *, axes: bool = False, tensor: str | None = None) -> Inspection:
+    """What is in the model at `source` (a path, or its bytes): operators, live bytes, what can be split and, if not, why.
+
+    TFLM does not run. With `axes`, the record also says along which axes the largest tensor, or the one called `tensor`, can
+    be cut. Raises InputError for what is no model.
+    """
+    from tflm_split.report.inspected import inspect
+
+    _check_types(source, None)
+    return inspect(source, axes=axes, tensor=tensor)
 
 
 def _check_types(source: Any, progress: Any) -> None:
@@ -124,8 +149,15 @@ documented(pareto, front=True)
 def __getattr__(name: str) -> Any:
     if name == "tflm":
         return importlib.import_module("tflm_split.verify.tflm")
-    if name == "Result":
-        return importlib.import_module("tflm_split.report.result").Result
+    if name in ("Front", "Result"):
+        return getattr(importlib.import_module("tflm_split.report.result"), name)
+    if name == "Inspection":
+        return importlib.import_module("tflm_split.report.inspected").Inspection
     if name == "SavedDecision":
         return importlib.import_module("tflm_split.search.decision_file").SavedDecision
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, and nothing else."""
+    return sorted(__all__)

@@ -56,6 +56,9 @@ def cli(debug: bool) -> None:
 @click.argument("model", type=_MODEL)
 @click.option("-o", "--output", type=_OUTPUT, help="Where to write the optimised model; without it nothing is written.")
 @click.option("--json", "json_path", type=_OUTPUT, help="Where to write the JSON record; - prints it instead of text.")
+@click.option(
+    "--html", "html_path", type=_OUTPUT, help="Where to write a page to look at: memory, operators, refusals."
+)
 @takes_options()
 @click.option("--plan-out", type=_OUTPUT, help="Where to write what was decided, so that --plan can repeat it.")
 @click.option("--plan", "plan_path", type=_MODEL, help="Do what such a file says, without a search.")
@@ -64,6 +67,7 @@ def optimize(
     model: Path,
     output: Path | None,
     json_path: Path | None,
+    html_path: Path | None,
     plan_out: Path | None,
     plan_path: Path | None,
     force: bool,
@@ -77,9 +81,9 @@ def optimize(
     if output == Path("-"):
         raise InputError("-o -: a model is not printed; give it the name of a file (./- for a file called -)")
     to_stdout = json_path == Path("-")
-    targets = [path for path in (output, None if to_stdout else json_path, plan_out) if path is not None]
+    targets = [path for path in (output, None if to_stdout else json_path, html_path, plan_out) if path is not None]
     if len({os.path.realpath(path) for path in targets}) < len(targets):
-        raise InputError(f"{targets[-1]}: is asked to hold two of the model, the record and the plan")
+        raise InputError(f"{targets[-1]}: is asked to hold two of the model, the record, the page and the plan")
     for path in targets:
         check_writable(path, force=force, input_path=model)
 
@@ -88,7 +92,8 @@ def optimize(
         result = tflm_split.optimize(model, progress=progress, decision=decision, **options)
     record = _json(result.report)
     plan = result.decision.json() if result.decision else ""
-    contents = {output: result.model, json_path: record.encode(), plan_out: plan.encode()}
+    page = result.html() if html_path else ""
+    contents = {output: result.model, json_path: record.encode(), html_path: page.encode(), plan_out: plan.encode()}
     save_together([NewFile(path, contents[path], force) for path in targets], input_path=model)
     if to_stdout:
         say(record, nl=False)
@@ -107,12 +112,16 @@ def optimize(
     "--json", "json_path", type=_OUTPUT, help="Where to write the front as JSON; - prints it instead of text."
 )
 @click.option("-o", "--output", "folder", type=_OUTPUT, help="An existing folder to write the models of the front to.")
+@click.option(
+    "--html", "html_path", type=_OUTPUT, help="Where to write a page to look at: the front, its smallest result."
+)
 @takes_options(front=True)
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def pareto(
     model: Path,
     json_path: Path | None,
     folder: Path | None,
+    html_path: Path | None,
     force: bool,
     **options: Any,
 ) -> int:
@@ -121,8 +130,9 @@ def pareto(
     from tflm_split.tflite.save import NewFile, check_writable, save_together
 
     to_stdout = json_path == Path("-")
-    if json_path and not to_stdout:
-        check_writable(json_path, force=force, input_path=model)
+    for path in (None if to_stdout else json_path, html_path):
+        if path:
+            check_writable(path, force=force, input_path=model)
     if folder and not folder.is_dir():
         raise InputError(f"{folder}: is no folder to write models to")
     with progress_bar() as progress:
@@ -136,6 +146,8 @@ def pareto(
         ]
     if json_path and not to_stdout:
         files.append(NewFile(json_path, _json(record).encode(), force))
+    if html_path:
+        files.append(NewFile(html_path, results.html().encode(), force))
     save_together(files, input_path=model)
     say(_json(record) if to_stdout else front_text(record), nl=False)
     return 0

@@ -20,7 +20,7 @@ from tflm_split.plan.progress import Progress, Teller, quiet
 from tflm_split.report.arrays import inputs_of
 from tflm_split.report.footprint import check_planned_head, footprint, reason_to_keep_original
 from tflm_split.report.record import Outcome, make_record
-from tflm_split.report.result import Result, front
+from tflm_split.report.result import Front, Result, front
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
 from tflm_split.rewrite.stream_input import StreamedInput, stream_input
 from tflm_split.search.candidates import (
@@ -75,7 +75,7 @@ def optimize(
 
 
 @rare_collections()
-def pareto(source: Source, options: Options = DEFAULTS, progress: Progress = quiet) -> tuple[Result, ...]:
+def pareto(source: Source, options: Options = DEFAULTS, progress: Progress = quiet) -> Front:
     """The Pareto front of memory against time, fastest result first. Empty when nothing can be split.
 
     Each result is verified like that of `optimize`, with the same errors.
@@ -237,7 +237,7 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     )
     model = lowered.model if lowered else job.model
     plan, decision = (lowered.plan, result.decision) if lowered and result else (None, _saved(job, None))
-    return Result(model.original, make_record(outcome), changes, plan, job.path, decision)
+    return Result(model.original, make_record(outcome), job.model, changes, plan, job.path, decision)
 
 
 def _verified(job: _Job, evidence: Evidence, optimized: Model) -> Comparison:

@@ -132,6 +132,13 @@ def head_buffers(graphs: Sequence[Graph], offsets: Mapping[int, int], scratch: S
     return tuple(buffers)
 
 
+def operator_moments(graphs: Sequence[Graph]) -> tuple[tuple[int, int], ...]:
+    """The first and the last moment (`HeadBuffer`) of each operator of the first graph, what it calls included."""
+    lifetimes = _Lifetimes(graphs)
+    lifetimes.run(0)
+    return tuple(lifetimes.operators[0, op.index] for op in graphs[0].operators)
+
+
 def _tensor_bytes(tensor: Tensor) -> int:
     return tensor.bytes or tensor.elements * ODD_ELEMENT_BYTES.get(tensor.dtype, 0)
 

@@ -17,10 +17,11 @@ from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies
 from tflm_split.schedule.step_graph import StepGraph
+from tflm_split.sizes import counted, format_bytes
 from tflm_split.split.regions import Split
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """All decisions about a network: regions with their programs, and a head offset for every tensor that TFLM sees."""
 
@@ -36,6 +37,10 @@ class Plan:
     """The steps and pieces that `schedule` refers to."""
     bodies: Bodies = field(repr=False)
     """The bodies that `layout` places, with the lifetime of every piece."""
+
+    def __repr__(self) -> str:
+        steps, regions = len(self.schedule.steps), counted(len(self.regions), "region")
+        return f"Plan({steps:,} steps, {regions}, head {format_bytes(self.planned_head_bytes)})"
 
 
 def visible_storages(split: Split, runs: Sequence[Sequence[int]]) -> frozenset[int]:

@@ -52,7 +52,7 @@ def plan_bottleneck(plan: Plan) -> Bottleneck:
     held: dict[str, tuple[int, int]] = {}
     for p, (start, stop) in lives(step_graph, plan.schedule.steps).items():
         if start <= at < stop:
-            name = _holder(plan, p)
+            name = holder(plan, p)
             pieces, nbytes = held.get(name, (0, 0))
             held[name] = pieces + 1, nbytes + step_graph.pieces[p].bytes
     return Bottleneck(at, graph.label(graph.operators[step.node]), step.row, live[at], _largest_first(held))
@@ -83,7 +83,7 @@ def _alive_at(graph: Graph, at: int) -> list[Tensor]:
     return [graph.tensors[t] for t in sorted(alive & needed)]
 
 
-def _holder(plan: Plan, piece: int) -> str:
+def holder(plan: Plan, piece: int) -> str:
     """The name of the tensor that a piece is a row of: of the largest one, where several share the row."""
     split, storage = plan.split, plan.step_graph.pieces[piece].storage
     graph, storages = split.graph, split.storages.storages

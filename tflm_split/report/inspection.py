@@ -21,9 +21,11 @@ from tflm_split.tflite.reader import read_model
 
 
 def inspect_model(
-    path: os.PathLike[str] | str, *, axes: bool = False, tensor: str | None = None
+    path: os.PathLike[str] | str | bytes, *, axes: bool = False, tensor: str | None = None
 ) -> tuple[InspectionRecord, tuple[OperatorRow, ...]]:
-    """(record, table of operators) of the file at `path`. TFLM does not run. Raises InputError for a file that is no model.
+    """(record, table of operators) of the file at `path`, or of a model's bytes. TFLM does not run.
+
+    Raises InputError for a file that is no model.
 
     With `axes`, the record also says along which axes the largest tensor, or the one called `tensor`, can be cut.
     """

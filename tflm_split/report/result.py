@@ -1,36 +1,45 @@
-"""What does a user get? The optimised model, its record, and the plan behind it."""
+"""What does a user get? The optimised model, its record, and the plan behind it; and fronts of several."""
 
 from __future__ import annotations
 
-import html
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tflm_split.errors import InputError
+from tflm_split.ir.graph import Model
 from tflm_split.lower.compile import Plan
-from tflm_split.report.record_types import Record
+from tflm_split.report.command_records import FrontRecord
+from tflm_split.report.front import front_record, front_text
+from tflm_split.report.page import front_page, result_page
+from tflm_split.report.record_types import BUDGET_KEY, Record
+from tflm_split.report.small import small_front, small_result
 from tflm_split.report.summary import summary
+from tflm_split.report.view import OperatorView, View, view_of
 from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.search.decision_file import SavedDecision
+from tflm_split.sizes import format_bytes
 from tflm_split.tflite.save import save
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Result:
     """The optimised model, its JSON record (`report/record.py`), and the plan behind it.
 
     `plan` is None where splitting gains nothing; the model is the original then. `decision` makes the same model again,
-    without a search: `optimize(..., decision=result.decision)`. It can be saved to a file, too.
+    without a search: `optimize(..., decision=result.decision)`. It can be saved to a file, too. `original` is the file that
+    was read.
     """
 
-    model: bytes = field(repr=False)
-    report: Record = field(repr=False)
+    model: bytes
+    report: Record
+    original: Model
     changes: tuple[InterfaceChange, ...] = ()
-    plan: Plan | None = field(default=None, repr=False)
+    plan: Plan | None = None
     input_path: Path | None = None
-    decision: SavedDecision | None = field(default=None, repr=False)
+    decision: SavedDecision | None = field(default=None)
 
     def save(self, path: os.PathLike[str] | str, *, force: bool = False) -> None:
         """Write the model to `path` in one step. Raises InputError when that fails.
@@ -41,15 +50,81 @@ class Result:
             raise InputError(f"save takes a path, not {type(path).__name__}")
         save(self.model, path, force=force, input_path=self.input_path, by="save(..., force=True)")
 
+    def operators(self) -> list[OperatorView]:
+        """A record per operator, for `pandas.DataFrame`: bytes alive, multiply-accumulates, instructions, why it is not split."""
+        return list(self.view().operators)
+
+    def html(self) -> str:
+        """One self-contained page about the result, as `--html` writes it."""
+        return result_page(self.view())
+
+    def plot_memory(self) -> tuple[Any, ...]:
+        """Memory against time, before and after, drawn with matplotlib. The Axes of the pictures.
+
+        Raises ToolError without matplotlib (`pip install 'tflm_split[report]'`).
+        """
+        from tflm_split.report.plots import plot_memory
+
+        view = self.view()
+        return plot_memory([view.before, *([view.after] if view.after else [])])
+
+    def view(self) -> View:
+        """What reports and plots show, as values."""
+        return view_of(self.original, self.plan, self.report)
+
     def __str__(self) -> str:
         return summary(self.report)
 
+    def __repr__(self) -> str:
+        report = self.report
+        after, before = (format_bytes(report[part][BUDGET_KEY]) for part in ("optimized", "original"))
+        what = "original kept" if self.plan is None else f"{report['optimized']['steps']:,} steps"
+        verified = "verified" if report["verified"] else "not verified"
+        return f"Result({report['model']['name']!r}: arena {after} instead of {before}, {what}, {verified})"
+
     def _repr_html_(self) -> str:
-        """The summary, as HTML for notebooks."""
-        return f"<pre>{html.escape(str(self))}</pre>"
+        """The page in small, for notebooks."""
+        return small_result(self.view())
 
 
-def front(results: Sequence[Result]) -> tuple[Result, ...]:
+class Front(tuple[Result, ...]):
+    """A Pareto front of memory against time: results of which none is better in both, the fastest first."""
+
+    __slots__ = ()
+
+    @property
+    def report(self) -> FrontRecord:
+        """The front as JSON values (`report/front.py`)."""
+        name = self[0].report["model"]["name"] if self else ""
+        return front_record(name, [result.report for result in self])
+
+    def plot(self) -> Any:
+        """The head against the predicted slowdown, drawn with matplotlib. The Axes of the picture.
+
+        Raises ToolError without matplotlib (`pip install 'tflm_split[report]'`).
+        """
+        from tflm_split.report.plots import plot_front
+
+        return plot_front(self.report)
+
+    def html(self) -> str:
+        """One self-contained page about the front, and about its smallest result."""
+        return result_page(self[-1].view(), self.report) if self else front_page(self.report)
+
+    def __str__(self) -> str:
+        return front_text(self.report)
+
+    def __repr__(self) -> str:
+        heads = ", ".join(f"{result.report['optimized']['planned_head_bytes']:,}" for result in self)
+        name = f"{self.report['model']!r}: " if self else ""
+        return f"Front({name}{len(self)} results, heads of {heads} B)" if self else "Front(no results)"
+
+    def _repr_html_(self) -> str:
+        """Picture and table, for notebooks."""
+        return small_front(self.report)
+
+
+def front(results: Iterable[Result]) -> Front:
     """The Pareto front of `results`: memory (planned head) against time (predicted instructions), fastest first."""
 
     def price(result: Result) -> tuple[int, int]:
@@ -60,4 +135,4 @@ def front(results: Sequence[Result]) -> tuple[Result, ...]:
     for result in sorted(results, key=price):
         if not kept or price(result)[1] < price(kept[-1])[1]:
             kept.append(result)
-    return tuple(kept)
+    return Front(kept)

@@ -44,7 +44,7 @@ def summary(record: Record) -> str:
 def _lines(record: Record) -> Iterator[str]:
     original = {**record["model"], **record["original"]}
     optimized = record["optimized"]
-    yield _headline(record)
+    yield headline(record)
     if record["kept_original"]:
         yield f"The result is the original, unchanged: {record['kept_original']}."
     yield ""
@@ -54,8 +54,8 @@ def _lines(record: Record) -> Iterator[str]:
     ]
     yield text_table(["bytes", "original", "optimised", "ratio"], rows).rstrip("\n")
     yield ""
-    yield from _wrapped(_verdict(record))
-    yield from _doubts(record)
+    yield from _wrapped(verdict_sentence(record))
+    yield from doubts(record)
     if optimized["regions"]:
         gone = record["model"]["ops"] - optimized["split_ops"] - optimized["stock_ops"]
         if gone:
@@ -83,7 +83,7 @@ def _lines(record: Record) -> Iterator[str]:
     yield from _wrapped(f"Counted: {record['what_is_counted']}")
 
 
-def _headline(record: Record) -> str:
+def headline(record: Record) -> str:
     """The arena to set aside, and whether it fits the limit."""
     original, optimized, goal = record["original"][BUDGET_KEY], record["optimized"][BUDGET_KEY], record["goal"]
     name = record["model"]["name"]
@@ -98,7 +98,7 @@ def _headline(record: Record) -> str:
     return f"{takes}: does NOT fit into {limit}, {format_bytes(goal['missing_bytes'])} are missing."
 
 
-def _verdict(record: Record) -> str:
+def verdict_sentence(record: Record) -> str:
     verified = record["verified"]
     if verified is None:
         return "Not verified in TFLM (asked not to): nobody has compared outputs, nor seen that TFLM runs the model at all."
@@ -111,7 +111,7 @@ def _verdict(record: Record) -> str:
     )
 
 
-def _doubts(record: Record) -> Iterator[str]:
+def doubts(record: Record) -> Iterator[str]:
     """What the numbers above do not say."""
     verified, unknown = record["verified"], _unknown_arena(record)
     if verified and verified["inputs"] > 1 and verified["distinct_outputs"] <= verified["inputs"] // _FEW_OUTPUTS:
@@ -121,7 +121,7 @@ def _doubts(record: Record) -> Iterator[str]:
         )
     if verified and verified.get("inside"):
         yield from _wrapped(
-            f"So {_short(verified['inside']['tensor'])} inside was compared, too, in a plan that gives it out: "
+            f"So {short_name(verified['inside']['tensor'])} inside was compared, too, in a plan that gives it out: "
             f"{_count(verified['inside']['distinct_values'], 'different value')}, every byte equal."
         )
     if unknown:
@@ -163,7 +163,7 @@ def bottleneck_sentence(bottleneck: Mapping[str, Any]) -> str:
     if not largest:
         return "No step keeps anything in memory."
     what = " and ".join(
-        f"{_count(r['pieces'], 'piece')} of {_short(r['tensor'])} ({format_bytes(r['bytes'])})" for r in largest
+        f"{_count(r['pieces'], 'piece')} of {short_name(r['tensor'])} ({format_bytes(r['bytes'])})" for r in largest
     )
     operator = bottleneck["operator"].split(" '")[0]
     pieces = _count(bottleneck["live_pieces"], "piece")
@@ -201,7 +201,7 @@ def next_steps(record: Record, output: Path | None) -> str:
     )
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """A tensor's name, shortened for a sentence. Converters join dozens of names with semicolons."""
     last = name.rsplit(";", 1)[-1]
     return repr(last if len(last) <= _NAME_WIDTH else "..." + last[-_NAME_WIDTH:])

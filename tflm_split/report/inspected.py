@@ -1,0 +1,63 @@
+"""What `tflm_split.inspect` gives: a file's operators, what they need, and what can be split, to print, plot or put in a table."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from tflm_split.report.command_records import InspectionRecord
+from tflm_split.report.inspection import inspect_model, inspection_text
+from tflm_split.report.record_types import BUDGET_KEY
+from tflm_split.report.small import small_inspection
+from tflm_split.report.timeline import Timeline, original_timeline
+from tflm_split.report.view import OperatorView, operator_views
+from tflm_split.search.base import rewritten_split
+from tflm_split.sizes import counted, format_bytes
+from tflm_split.split.regions import SplitOptions
+from tflm_split.tflite.reader import read_model
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Inspection:
+    """A file, looked at. `report` is the record of `tflm-split inspect --json`; `timeline` is TFLM's layout of it."""
+
+    report: InspectionRecord
+    timeline: Timeline
+    text: str
+    rows: tuple[OperatorView, ...]
+
+    def operators(self) -> list[OperatorView]:
+        """A record per operator, for `pandas.DataFrame`."""
+        return list(self.rows)
+
+    def plot_memory(self) -> Any:
+        """Memory against time, drawn with matplotlib. The Axes of the picture. Raises ToolError without matplotlib."""
+        from tflm_split.report.plots import plot_memory
+
+        return plot_memory([self.timeline])[0]
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        ready = sum(op["treatment"] != "stock" for op in self.rows)
+        return (
+            f"Inspection({self.report['model']['name']!r}: {counted(self.report['model']['ops'], 'operator')}, {ready} can be "
+            f"split, arena {format_bytes(self.report[BUDGET_KEY])})"
+        )
+
+    def _repr_html_(self) -> str:
+        """The picture and the table, for notebooks."""
+        return small_inspection(self.report, self.rows, self.timeline)
+
+
+def inspect(source: os.PathLike[str] | str | bytes, *, axes: bool = False, tensor: str | None = None) -> Inspection:
+    """What is in the model at `source` (a path, or its bytes). TFLM does not run. Raises InputError for what is no model.
+
+    With `axes`, the record also says along which axes the largest tensor, or the one called `tensor`, can be cut.
+    """
+    record, operators = inspect_model(source, axes=axes, tensor=tensor)
+    model = read_model(source)
+    rows = operator_views(rewritten_split(model.graph, SplitOptions()))
+    return Inspection(record, original_timeline(model), inspection_text(record, operators).rstrip("\n"), rows)

@@ -1,0 +1,109 @@
+"""Everything that a report, a plot or a notebook shows of a result, computed once from what the compiler has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+from tflm_split.analysis.latency import predict
+from tflm_split.analysis.occupancy import operator_table
+from tflm_split.ir.graph import Model
+from tflm_split.lower.compile import Plan
+from tflm_split.report.advice import advice
+from tflm_split.report.axes import axes_record
+from tflm_split.report.command_records import AxesRecord
+from tflm_split.report.record_types import Record
+from tflm_split.report.timeline import Timeline, original_timeline, plan_timeline
+from tflm_split.search.base import rewritten_split
+from tflm_split.split.regions import Split, SplitOptions
+
+
+class OperatorView(TypedDict):
+    """One operator, as a record for a table.
+
+    `source` are its positions in the original file. `live_bytes` are alive while it runs whole, `split_live_bytes` at most
+    during one of its steps (None where nothing is split). `region` is None for a stock operator, `instructions` for one
+    that nothing predicts. `reason` and `advice` say why it stays stock, and what can be done.
+    """
+
+    index: int
+    source: list[int]
+    kind: str
+    output: str
+    output_shape: list[int]
+    macs: int
+    live_bytes: int
+    split_live_bytes: int | None
+    instructions: int | None
+    treatment: str
+    region: int | None
+    reason: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown of a result. `after` is None when the result is the original."""
+
+    record: Record
+    before: Timeline
+    after: Timeline | None
+    operators: tuple[OperatorView, ...]
+    axes: AxesRecord | None
+
+
+def view_of(model: Model, plan: Plan | None, record: Record) -> View:
+    """The view of the result that `plan` gives for `model`, whose record is `record`."""
+    split = plan.split if plan else rewritten_split(model.graph, SplitOptions())
+    after = plan_timeline(plan) if plan else None
+    operators = operator_views(split, plan, after, str(record["latency"]["board"]))
+    return View(record, original_timeline(model), after, operators, axes_record(split.graph))
+
+
+def operator_views(
+    split: Split, plan: Plan | None = None, after: Timeline | None = None, board: str = ""
+) -> tuple[OperatorView, ...]:
+    """A record per operator of `split`, in order."""
+    graph = split.graph
+    instructions = _instructions(plan, board) if plan else {}
+    region = {n: r for r, of in enumerate(plan.regions) for n in of.nodes} if plan else {}
+    alive: dict[int, int] = {}
+    for node, nbytes in zip(after.running, after.live_bytes, strict=True) if after else ():
+        alive[node] = max(alive.get(node, 0), nbytes)
+    views: list[OperatorView] = []
+    for row in operator_table(split):
+        op, refusal = graph.operators[row.index], split.refusals.get(row.index)
+        views.append(
+            {
+                "index": row.index,
+                "source": list(row.source),
+                "kind": row.kind,
+                "output": graph.tensors[op.outputs[0]].name if op.outputs else "",
+                "output_shape": list(row.output_shape),
+                "macs": row.macs,
+                "live_bytes": row.live_bytes,
+                "split_live_bytes": alive.get(row.index),
+                "instructions": instructions.get(row.index),
+                "treatment": row.treatment,
+                "region": region.get(row.index),
+                "reason": row.reason,
+                "advice": advice(row.kind, refusal.kind) if refusal else "",
+            }
+        )
+    return tuple(views)
+
+
+def _instructions(plan: Plan, board: str) -> Mapping[int, int]:
+    """Predicted instructions of each operator that is split. An op of a program is a row op, in the order of first use."""
+    found: dict[int, int] = {}
+    region_of = {n: r for r, region in enumerate(plan.regions) for n in region.nodes}
+    used: list[dict[int, int]] = [{} for _ in plan.regions]
+    for s in plan.schedule.steps:
+        step = plan.step_graph.steps[s]
+        if step.row_op is not None:
+            used[region_of[step.node]].setdefault(step.row_op, step.node)
+    for region, ops in zip(plan.regions, used, strict=True):
+        for node, instructions in zip(ops.values(), predict(region.program, board).instructions_of, strict=True):
+            found[node] = found.get(node, 0) + instructions
+    return found
