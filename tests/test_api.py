@@ -198,3 +198,39 @@ def test_wrong_types_get_a_sentence(dscnn, tmp_path):
         dscnn.save(path)
     with pytest.raises(InputError, match="save takes a path, not NoneType"):
         dscnn.save(None)
+
+
+def test_the_public_names_are_these_and_no_others():
+    assert dir(tflm_split) == [
+        "Front", "Inspection", "Result", "SavedDecision", "__version__", "errors", "inspect", "optimize", "pareto",
+        "runtime_path", "tflm",
+    ]  # fmt: skip
+    assert set(tflm_split.__all__) == set(dir(tflm_split))
+    for name in tflm_split.__all__:
+        value = getattr(tflm_split, name)
+        assert isinstance(value, str) or value.__doc__, name
+
+
+def test_what_is_looked_at_is_short_in_a_line_and_rich_in_a_notebook(dscnn):
+    inspection = tflm_split.inspect(DSCNN)
+    assert repr(inspection) == "Inspection('digits_dscnn': 12 operators, 0 cannot be split, arena 22,688 B)"
+    assert str(inspection).startswith("digits_dscnn: ")
+    assert inspection.report == tflm_split.inspect(DSCNN.read_bytes()).report | {"model": inspection.report["model"]}
+    assert len(inspection.operators()) == 12
+    front = tflm_split.pareto(small_network(), verify=False, effort=20)
+    for value in (inspection, dscnn, front):
+        assert len(repr(value)) < 200
+        assert "\n" not in repr(value)
+        assert "<svg" in value._repr_html_()
+        assert len(value._repr_html_()) < 300_000
+    assert len(repr(dscnn.plan)) < 100
+    assert repr(dscnn).startswith("Result('digits_dscnn': arena 4,048 B instead of 22,688 B, ")
+    with pytest.raises(InputError, match="not int"):
+        tflm_split.inspect(7)
+
+
+def test_a_front_stays_one_when_it_is_kept(dscnn):
+    front = tflm_split.pareto(small_network(), verify=False, effort=20)
+    again = pickle.loads(pickle.dumps(front))
+    assert type(again) is tflm_split.Front
+    assert again.report == front.report

@@ -41,11 +41,10 @@ class Inspection:
         return self.text
 
     def __repr__(self) -> str:
-        ready = sum(op["treatment"] != "stock" for op in self.rows)
-        return (
-            f"Inspection({self.report['model']['name']!r}: {counted(self.report['model']['ops'], 'operator')}, {ready} can be "
-            f"split, arena {format_bytes(self.report[BUDGET_KEY])})"
-        )
+        stock = {k for op in self.rows if op["treatment"] == "stock" for k in op["source"]}
+        name, operators = self.report["model"]["name"], counted(self.report["model"]["ops"], "operator")
+        arena = format_bytes(self.report[BUDGET_KEY])
+        return f"Inspection({name!r}: {operators}, {len(stock)} cannot be split, arena {arena})"
 
     def _repr_html_(self) -> str:
         """The picture and the table, for notebooks."""

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from importlib import resources
-from typing import Literal
 
 from tflm_split.report.command_records import FrontRecord
 from tflm_split.report.markup import Child, Markup, element, escaped, joined, table
@@ -44,7 +43,7 @@ def result_page(view: View, front: FrontRecord | None = None) -> str:
         _front(front),
         _operators(view),
         _refusals(record),
-        _arena(record),
+        _arena(view),
         _axes(view),
         _verification(record),
         _firmware(record),
@@ -259,23 +258,25 @@ def _refusals(record: Record) -> Child:
     )
 
 
-def _arena(record: Record) -> Markup:
-    before, after = record["original"], record["optimized"]
-    used: Literal["predicted_arm32_arena_bytes"] = "predicted_arm32_arena_bytes"
+def _arena(view: View) -> Markup:
+    record, before, after = view.record, view.record["original"], view.record["optimized"]
     rows: list[list[Child]] = [
-        ["Cortex-M, reference kernels, predicted: to set aside", before[BUDGET_KEY], after[BUDGET_KEY]],
-        ["Cortex-M, reference kernels, predicted: used", before[used], after[used]],
+        [f"32-bit Arm, {arena.kernels}: to set aside", arena.before_bytes, arena.after_bytes] for arena in view.arenas
+    ]
+    rows += [
         ["x86-64, reference kernels, measured", before["measured_arena_bytes"], after["measured_arena_bytes"]],
         ["of it the head, measured", before["measured_head_bytes"], after["measured_head_bytes"]],
         ["of it the tail, measured", before["measured_tail_bytes"], after["measured_tail_bytes"]],
         ["flash: the file", record["model"]["file_bytes"], after["file_bytes"]],
-    ]  # fmt: skip
-    shown = [row for row in rows if row[1] is not None]
-    note = "The split operators' own kernels need no scratch. Operators that stay stock may want some with CMSIS-NN or ESP-NN."
+    ]
+    note = (
+        "Arenas on a 32-bit Arm are predicted by TFLM's own rules. Operators that are split run on kernels that need no scratch; "
+        "those that stay stock ask for the scratch of the kernels that the firmware links."
+    )
     return joined(
         [
             element("h2", "Arena by kernels"),
-            table(["bytes", "before", "after"], shown),
+            table(["bytes", "before", "after"], [row for row in rows if row[1] is not None]),
             element("p", note, class_="pale"),
             element("p", record["what_is_counted"], class_="pale"),
         ]

@@ -21,6 +21,7 @@ from tflm_split.report.view import OperatorView, View, view_of
 from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.search.decision_file import SavedDecision
 from tflm_split.sizes import format_bytes
+from tflm_split.tflite.reader import read_model
 from tflm_split.tflite.save import save
 
 
@@ -70,7 +71,8 @@ class Result:
 
     def view(self) -> View:
         """What reports and plots show, as values."""
-        return view_of(self.original, self.plan, self.report)
+        optimized = self.original if self.plan is None else read_model(self.model)
+        return view_of(self.original, optimized, self.plan, self.report)
 
     def __str__(self) -> str:
         return summary(self.report)

@@ -80,7 +80,8 @@ def _box(parts: Sequence[Child]) -> str:
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[Child]]) -> Markup:
-    return Markup(re.sub(r' (?:class="[^"]*"|tabindex="0")', "", table(titles, rows)))
+    plain = table(titles, rows).replace('class="number"', 'style="text-align:right"')
+    return Markup(re.sub(r' (?:class="[^"]*"|tabindex="0")', "", plain))
 
 
 def _picture(title: str, timeline: Timeline) -> Markup:

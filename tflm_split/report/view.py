@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
+from tflm_split.analysis.arena import predicted_arm32_arena
+from tflm_split.analysis.kernel_sets import KernelSet, kernel_set
 from tflm_split.analysis.latency import predict
 from tflm_split.analysis.occupancy import operator_table
+from tflm_split.analysis.tflm_planner import planned_head
 from tflm_split.ir.graph import Model
 from tflm_split.lower.compile import Plan
 from tflm_split.report.advice import advice
@@ -17,6 +20,7 @@ from tflm_split.report.record_types import Record
 from tflm_split.report.timeline import Timeline, original_timeline, plan_timeline
 from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
+from tflm_split.tflite.reader import all_offsets
 
 
 class OperatorView(TypedDict):
@@ -43,6 +47,15 @@ class OperatorView(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
+class KernelArena:
+    """The arena to set aside on a 32-bit Arm with some kernels, in bytes, as predicted."""
+
+    kernels: str
+    before_bytes: int
+    after_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """What is shown of a result. `after` is None when the result is the original."""
 
@@ -51,14 +64,31 @@ class View:
     after: Timeline | None
     operators: tuple[OperatorView, ...]
     axes: AxesRecord | None
+    arenas: tuple[KernelArena, ...]
 
 
-def view_of(model: Model, plan: Plan | None, record: Record) -> View:
-    """The view of the result that `plan` gives for `model`, whose record is `record`."""
+def view_of(model: Model, optimized: Model, plan: Plan | None, record: Record) -> View:
+    """The view of the result `optimized` that `plan` gives for `model`, whose record is `record`."""
     split = plan.split if plan else rewritten_split(model.graph, SplitOptions())
     after = plan_timeline(plan) if plan else None
     operators = operator_views(split, plan, after, str(record["latency"]["board"]))
-    return View(record, original_timeline(model), after, operators, axes_record(split.graph))
+    arenas = tuple(
+        KernelArena(title, *(_arena(m, kernels) for m in (model, optimized))) for title, kernels in _kernels()
+    )
+    return View(record, original_timeline(model), after, operators, axes_record(split.graph), arenas)
+
+
+def _kernels() -> Iterator[tuple[str, KernelSet]]:
+    yield "reference kernels", kernel_set("reference", "m7")
+    for board, core in (("m3", "without DSP"), ("m7", "with DSP"), ("m55", "with Helium")):
+        yield f"CMSIS-NN, core {core}", kernel_set("cmsis-nn", board)
+
+
+def _arena(model: Model, kernels: KernelSet) -> int:
+    """The bytes to set aside on a 32-bit Arm with these kernels."""
+    offsets = dict(enumerate(all_offsets(model) or ()))
+    head = planned_head(model.graph, offsets, kernels.scratch(model), model.other_graphs)
+    return predicted_arm32_arena(model, head, kernels).minimum_arena_bytes
 
 
 def operator_views(
