@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from tflm_split.analysis.kernel_sets import kernel_set
-from tflm_split.answers.fit import fit, fit_text, head_of, joint, need
+from tflm_split.answers.fit import fit, fit_text, joint, need
 from tflm_split.cli import main
 from tflm_split.errors import InputError, TflmUnavailable
 from tflm_split.options import Options
+from tflm_split.report.footprint import head_with
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs as made_inputs
 from tflm_split.verify.tflm import run_in_tflm, tflm_version
@@ -85,7 +86,7 @@ def test_a_shared_arena_is_the_one_two_interpreters_take(pair: tuple[str, str]) 
     models = [read_model(path) for path in paths]
     alone = [_two_in_one_arena(path, path, shared=False) for path in paths]
     reference = kernel_set("reference", "m7")
-    heads = [head_of(model, reference) for model in models]
+    heads = [head_with(model, reference) for model in models]
     tails = [run["used_bytes"] - head for run, head in zip(alone, heads, strict=True)]
     ready = _two_in_one_arena(*paths, shared=True)
     in_turn = _two_in_one_arena(*paths, shared=False)

@@ -27,6 +27,7 @@ from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
 from tflm_split.export.runtime_cli import runtime
 from tflm_split.shrink.cli import shrink
+from tflm_split.options import STOCK
 from tflm_split.sizes import counted
 from tflm_split.terminal.options import takes_options
 from tflm_split.terminal.output import say
@@ -80,6 +81,8 @@ def optimize(
 
     if output == Path("-"):
         raise InputError("-o -: a model is not printed; give it the name of a file (./- for a file called -)")
+    if options["target"] == STOCK and plan_out is not None:
+        raise InputError("--plan-out: the target stock has no decisions to write; its plan is in the model itself")
     to_stdout = json_path == Path("-")
     targets = [path for path in (output, None if to_stdout else json_path, html_path, plan_out) if path is not None]
     if len({os.path.realpath(path) for path in targets}) < len(targets):

@@ -24,6 +24,8 @@ from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORT_HELP, parse_effort
 from tflm_split.sizes import SIZE_HELP, parse_bytes
 from tflm_split.split.axes.allowed import ALL_AXES, AXES, AXES_HELP, parse_axes
 
+SPLIT, STOCK = TARGETS = ("split", "stock")
+"""What a result is made of."""
 REFERENCE, CMSIS_NN = KERNELS = ("reference", "cmsis-nn")
 """The kernels whose requests are known (`analysis/kernel_sets.py`)."""
 DEFAULT_SLOWDOWN = 1.05
@@ -126,6 +128,7 @@ SIZE = Kind(SIZE_HELP, _size_or_none, metavar="SIZE")
 EFFORT = Kind(EFFORT_HELP, _effort, metavar="EFFORT")
 BOARD = Kind(", ".join(measured_boards()), _board, metavar="BOARD")
 FACTOR = Kind("1 or more", _factor_or_none, float, "FACTOR")
+TARGET = Kind(", ".join(TARGETS), _one_of(TARGETS), metavar="TARGET")
 KERNEL_SETS = Kind(", ".join(KERNELS), _one_of(KERNELS), metavar="KERNELS")
 SOME_AXES = Kind(AXES_HELP, lambda _, value: parse_axes(value), metavar="AXES")
 
@@ -218,6 +221,15 @@ class Options:
             unit="times", default_text=f"{DEFAULT_SLOWDOWN}; {STREAMED_SLOWDOWN} for a streamed input", front_default=2.0,
         ),
     )  # fmt: skip
+    target: str = _option(
+        SPLIT,
+        About(
+            TARGET,
+            "What the firmware can have: `split` needs the TFLM_SPLIT operator; `stock` is a plan alone (another order of "
+            "operators, shared bytes, exact addresses) that every TFLM since 2023 follows.",
+            in_front=False,
+        ),
+    )
     kernels: str = _option(
         REFERENCE,
         About(
@@ -234,6 +246,9 @@ class Options:
         for option in declared():
             value = option.about.kind.parse(option.word, getattr(self, option.field))
             object.__setattr__(self, option.field, value)
+        if self.target == STOCK and (self.int8_io or self.stream_input):
+            unwanted = "int8_io" if self.int8_io else "stream_input"
+            raise InputError(f"{unwanted} needs the operator TFLM_SPLIT, and the target stock has none; leave one out")
         if self.max_slowdown is None:
             object.__setattr__(self, "max_slowdown", STREAMED_SLOWDOWN if self.stream_input else DEFAULT_SLOWDOWN)
 
@@ -305,6 +320,7 @@ class Words(FrontWords, total=False):
     """The named parameters of `tflm_split.optimize`. None is the same as leaving one out."""
 
     max_arena: int | str | None
+    target: str | None
     kernels: str | None
 
 

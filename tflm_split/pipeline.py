@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tflm_split.analysis.kernel_sets import kernel_set
 from tflm_split.errors import InputError, InternalError, ModelError, Refusal, VerificationError
 from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import Lowered, lower
-from tflm_split.options import DEFAULTS, Options
+from tflm_split.options import DEFAULTS, STOCK, Options
 from tflm_split.plan.progress import Progress, Teller, quiet
 from tflm_split.report.arrays import inputs_of
 from tflm_split.report.footprint import check_planned_head, footprint, reason_to_keep_original
@@ -37,6 +38,7 @@ from tflm_split.search.decision_file import SavedDecision, fingerprint
 from tflm_split.search.evaluate import Evaluation, Evaluator
 from tflm_split.search.garbage import rare_collections
 from tflm_split.search.inside import compared_inside
+from tflm_split.stock.plan import stock_plan
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.calls import ONE_CALL, Calls
 from tflm_split.verify.compare import Comparison
@@ -57,6 +59,8 @@ def optimize(
     a file that cannot be read, UnrunnableError when TFLM does not run the original, VerificationError when the result
     gives other outputs than the original.
     """
+    if decision is not None and options.target == STOCK:
+        raise InputError("a saved decision is one of the target split; the target stock takes none")
     if decision is not None:
         options = replace(
             options,
@@ -65,6 +69,8 @@ def optimize(
             uint8_pixels=decision.uint8_pixels,
         )
     job = _begin(source, options, progress)
+    if options.target == STOCK:
+        return _with_a_plan_alone(job)
     if decision is not None:
         return _finish(job, _carried_out(job, decision))
     if options.max_arena_bytes is None:
@@ -196,10 +202,11 @@ def _carried_out(job: _Job, saved: SavedDecision) -> _Lowered | None:
 
 def _fastest_that_fits(job: _Job, plans: Sequence[Found], max_arena_bytes: int) -> _Lowered | None:
     """The first of `plans` (fastest first) that fits the device's memory. If none fits, the smallest."""
+    kernels = kernel_set(job.options.kernels, job.options.board)
     smallest: tuple[int, _Lowered] | None = None
     for found in plans:
         result = _lowered(job, found)
-        arena_bytes = footprint(result.lowered.model, None).predicted_arm32.minimum_arena_bytes
+        arena_bytes = footprint(result.lowered.model, None, kernels).predicted_arm32.minimum_arena_bytes
         if smallest is None or arena_bytes < smallest[0]:
             smallest = arena_bytes, result
         if arena_bytes <= max_arena_bytes:
@@ -212,8 +219,9 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     lowered = result.lowered if result else None
     optimized = lowered.model if lowered else job.model
     comparison = _verified(job, job.evidence, optimized) if job.evidence else None
-    before = footprint(job.model, comparison.original_run if comparison else None)
-    after = footprint(optimized, comparison.optimized_run if comparison else None) if lowered else before
+    kernels = kernel_set(job.options.kernels, job.options.board)
+    before = footprint(job.model, comparison.original_run if comparison else None, kernels)
+    after = footprint(optimized, comparison.optimized_run if comparison else None, kernels) if lowered else before
     check_planned_head(optimized, after)
     inside = None
     if lowered and job.evidence and job.evidence.distinct_outputs == 1 < len(job.evidence.inputs):
@@ -238,6 +246,34 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     model = lowered.model if lowered else job.model
     plan, decision = (lowered.plan, result.decision) if lowered and result else (None, _saved(job, None))
     return Result(model.original, make_record(outcome), job.model, changes, plan, job.path, decision)
+
+
+def _with_a_plan_alone(job: _Job) -> Result:
+    """The model without an operator of ours: another order, shared bytes, exact addresses. The original if that is no gain."""
+    job.teller.at("plan", 0)
+    kernels = kernel_set(job.options.kernels, job.options.board)
+    found = stock_plan(job.model, kernels, job.options.effort, job.teller.tick)
+    comparison = _verified(job, job.evidence, found.model) if job.evidence else None
+    before = footprint(job.model, comparison.original_run if comparison else None, kernels)
+    after = footprint(found.model, comparison.optimized_run if comparison else None, kernels)
+    check_planned_head(found.model, after)
+    kept_original = reason_to_keep_original(before, after, "with a plan alone")
+    if kept_original:
+        after = before
+    outcome = Outcome(
+        job.model,
+        None,
+        None,
+        before,
+        after,
+        comparison,
+        (),
+        None,
+        kept_original,
+        job.options,
+        stock=None if kept_original else found,
+    )
+    return Result(outcome.optimized, make_record(outcome), (), None, job.path)
 
 
 def _verified(job: _Job, evidence: Evidence, optimized: Model) -> Comparison:

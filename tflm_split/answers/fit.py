@@ -12,15 +12,15 @@ from pathlib import Path
 from tflm_split.analysis.arena import ArenaPrediction, predicted_arm32_arena, predicted_shared_arena
 from tflm_split.analysis.kernel_sets import KernelSet, kernel_set
 from tflm_split.analysis.tflm_head import unknown_scratch
-from tflm_split.analysis.tflm_planner import planned_head
 from tflm_split.ir.graph import Model
 from tflm_split.options import Options
 from tflm_split.plan.progress import Progress, quiet
 from tflm_split.report.answer_records import FitModel, FitRecord, Joint, Need
+from tflm_split.report.footprint import head_with
 from tflm_split.report.record import SCHEMA, model_identity
 from tflm_split.report.table import text_table
 from tflm_split.sizes import format_bytes
-from tflm_split.tflite.reader import all_offsets, read_model
+from tflm_split.tflite.reader import read_model
 from tflm_split.verify.unrunnable import surely_unrunnable
 
 Splitter = Callable[[Path, Model], Model]
@@ -63,21 +63,15 @@ def fit(paths: Sequence[Path], options: Options, split: Splitter | None = None) 
     }
 
 
-def head_of(model: Model, kernels: KernelSet) -> int:
-    """The head that TFLM's planner makes of this file with these kernels. Raises ModelError for subgraphs that cannot run."""
-    offsets = dict(enumerate(all_offsets(model) or ()))
-    return planned_head(model.graph, offsets, kernels.scratch(model), model.other_graphs)
-
-
 def need(model: Model, kernels: KernelSet, limit: int | None = None) -> Need:
     """The arena of one file."""
-    prediction = predicted_arm32_arena(model, head_of(model, kernels), kernels)
+    prediction = predicted_arm32_arena(model, head_with(model, kernels), kernels)
     return _need(prediction, unknown_of(model, kernels, prediction), limit)
 
 
 def joint(models: Sequence[Model], kernels: KernelSet, limit: int | None = None) -> Joint:
     """The arena that `models` share, in all three ways."""
-    heads = [(model, head_of(model, kernels)) for model in models]
+    heads = [(model, head_with(model, kernels)) for model in models]
     alone = [predicted_arm32_arena(model, head, kernels) for model, head in heads]
     largest = max(alone, key=lambda a: (a.minimum_arena_bytes, a.arena_bytes))
     ready = predicted_shared_arena(heads, kernels)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tflm_split.analysis.arena import ArenaPrediction, predicted_arm32_arena
+from tflm_split.analysis.kernel_sets import REFERENCE, KernelSet
 from tflm_split.analysis.tflm_head import predicted_head_bytes, unknown_scratch
+from tflm_split.analysis.tflm_planner import planned_head
 from tflm_split.errors import InternalError
 from tflm_split.ir.graph import Model
 from tflm_split.sizes import format_bytes
+from tflm_split.tflite.reader import all_offsets
 from tflm_split.verify.tflm import TflmRun
 
 
@@ -30,23 +33,32 @@ class Footprint:
         return self.predicted_arm32.minimum_arena_bytes, self.predicted_arm32.arena_bytes
 
 
-def footprint(model: Model, measured: TflmRun | None) -> Footprint:
-    """The memory `model` takes. Raises ModelError for subgraphs that cannot run."""
+def footprint(model: Model, measured: TflmRun | None, kernels: KernelSet = REFERENCE) -> Footprint:
+    """The memory `model` takes, on an Arm with these kernels. Raises ModelError for subgraphs that cannot run."""
     planned = predicted_head_bytes(model)
-    head = measured.head_bytes if measured else planned
-    return Footprint(planned, measured, predicted_arm32_arena(model, head))
+    if kernels.name == REFERENCE.name:
+        head = measured.head_bytes if measured else planned
+    else:
+        head = head_with(model, kernels)
+    return Footprint(planned, measured, predicted_arm32_arena(model, head, kernels))
 
 
-def reason_to_keep_original(before: Footprint, after: Footprint | None) -> str | None:
+def head_with(model: Model, kernels: KernelSet) -> int:
+    """The head that TFLM's planner makes of this file with these kernels. Raises ModelError for subgraphs that cannot run."""
+    offsets = dict(enumerate(all_offsets(model) or ()))
+    return planned_head(model.graph, offsets, kernels.scratch(model), model.other_graphs)
+
+
+def reason_to_keep_original(before: Footprint, after: Footprint | None, how: str = "split") -> str | None:
     """Why the original is the better result, as the end of a sentence; None when it is not.
 
-    `after` is None when nothing could be split.
+    `after` is None when nothing could be split; `how` says what was done otherwise.
     """
     if after is None:
         return "no operator of it can be split"
     if after.arena_needs >= before.arena_needs:
         split, whole = format_bytes(after.arena_needs[0]), format_bytes(before.arena_needs[0])
-        return f"split it would take {split} of arena, not less than {whole}"
+        return f"{how} it would take {split} of arena, not less than {whole}"
     return None
 
 

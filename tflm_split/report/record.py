@@ -42,6 +42,7 @@ from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.rewrite.stream_input import StreamedInput
 from tflm_split.search.inside import Inside
 from tflm_split.split.regions import Split
+from tflm_split.stock.plan import StockPlan
 from tflm_split.verify.compare import Comparison
 
 SCHEMA = 1
@@ -64,7 +65,7 @@ class Outcome:
 
     model: Model
     lowered: Lowered | None
-    first_split: Split
+    first_split: Split | None
     before: Footprint
     after: Footprint
     comparison: Comparison | None
@@ -73,6 +74,8 @@ class Outcome:
     kept_original: str | None
     options: Options
     inside: Inside | None = None
+    stock: StockPlan | None = None
+    """The result of the target stock, which has no `lowered`."""
 
     @property
     def plan(self) -> Plan | None:
@@ -87,14 +90,16 @@ class Outcome:
     @property
     def optimized(self) -> bytes:
         """The bytes of the resulting file."""
-        return (self.lowered.model if self.lowered else self.model).original
+        made = self.lowered or self.stock
+        return (made.model if made else self.model).original
 
 
 def make_record(outcome: Outcome) -> Record:
     """The record of `outcome`, as JSON values. Keys stand in the order in which people read them."""
     model, graph = outcome.model, outcome.model.graph
     before, after = _sizes(outcome.before), _sizes(outcome.after)
-    tightest = plan_bottleneck(outcome.plan) if outcome.plan else model_bottleneck(graph)
+    running = outcome.stock.model.graph if outcome.stock else graph
+    tightest = plan_bottleneck(outcome.plan) if outcome.plan else model_bottleneck(running)
     return {
         "schema": SCHEMA,
         "tool_version": tflm_split.__version__,
@@ -142,11 +147,11 @@ def _sizes(memory: Footprint) -> Memory:
 
 def _optimized(outcome: Outcome, memory: Memory) -> Optimized:
     """What the optimised file is made of. In an original that was kept, nothing is split."""
-    plan, model = outcome.plan, outcome.model
+    plan, model, stock = outcome.plan, outcome.model, outcome.stock
     if plan is None:
         return {
             **memory,
-            "lower_bound_bytes": live_peak_bytes(model.graph),
+            "lower_bound_bytes": stock.layout.lower_bound_bytes if stock else live_peak_bytes(model.graph),
             "macs": graph_macs(model.graph),
             "file_bytes": len(outcome.optimized),
             "program_bytes": 0,
@@ -154,8 +159,8 @@ def _optimized(outcome: Outcome, memory: Memory) -> Optimized:
             "steps": 0,
             "regions": 0,
             "split_ops": 0,
-            "stock_ops": len(model.graph.operators),
-            "layout": None,
+            "stock_ops": len(stock.order) if stock else len(model.graph.operators),
+            "layout": stock.layout.technique if stock else None,
             "packing": None,
         }
     programs = [program_bytes_without_constants(blob) for blob in outcome.blobs]
@@ -260,9 +265,11 @@ def _goal(max_arena_bytes: int | None, needed_bytes: int) -> Goal:
     }
 
 
-def _refusals(split: Split) -> list[RefusalRecord]:
+def _refusals(split: Split | None) -> list[RefusalRecord]:
     """The operators that stay stock, in the graph's order. `kind` is the refusal's: a stable word for tools."""
     refusals: list[RefusalRecord] = []
+    if split is None:
+        return refusals
     for k, refusal in sorted(split.refusals.items()):
         op = split.graph.operators[k]
         refusals.append(
