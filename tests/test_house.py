@@ -12,6 +12,8 @@ import pytest
 TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "tflm_split"
 ELSEWHERE = {
+    "analysis/cmsis_nn": ("test_fit", "arenas measured with CMSIS-NN are named to the byte"),
+    "analysis/kernel_sets": ("test_fit", "arenas are measured with each set of kernels"),
     "analysis/boards": ("test_latency", "boards differ in what their instructions cost"),
     "errors": ("test_cli", "every error is one sentence of the command line"),
     "pipeline": ("test_api", "it is what the functions of the package call"),

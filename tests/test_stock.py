@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from tflm_split.analysis.kernel_sets import kernel_set
 from tflm_split.cli import main
 from tflm_split.errors import InputError, InternalError
 from tflm_split.ir.graph import Model
+from tflm_split.options import Options
 from tflm_split.stock.plan import stock_plan
 from tflm_split.stock.proof import check_plan
 from tflm_split.stock.sharing import distance_bytes
@@ -160,11 +160,12 @@ def test_a_saved_decision_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
         main(["optimize", str(path), "--target", "stock", "--plan-out", str(tmp_path / "plan.json")])
     assert ended.value.code == 2 and "no decisions" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
-        main(["optimize", str(path), "--target", "stock", "--json", "-"])
+        main(["optimize", str(path), "--target", "stock", "--kernels", "reference", "--json", "-"])
     report = json.loads(capsys.readouterr().out)
     assert ended.value.code == 0 and report["options"]["target"] == "stock"
     assert report["optimized"]["regions"] == 0 and report["kept_original"] is None
 
 
-def test_the_default_target_is_the_split_one() -> None:
-    assert dataclasses.asdict(tflm_split.options.Options())["target"] == "split"  # type: ignore[attr-defined]
+def test_without_a_word_a_plan_is_right_with_both_sets_of_kernels() -> None:
+    assert (Options().target, Options().kernels) == ("split", "reference")
+    assert Options(target="stock").kernels == "cmsis-nn"

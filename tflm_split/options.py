@@ -102,11 +102,11 @@ def _board(name: str, value: Any) -> str:
     return value
 
 
-def _one_of(words: tuple[str, ...]) -> Callable[[str, Any], str]:
-    def parse(name: str, value: Any) -> str:
-        if value not in words:
+def _one_of(words: tuple[str, ...]) -> Callable[[str, Any], str | None]:
+    def parse(name: str, value: Any) -> str | None:
+        if value is not None and value not in words:
             raise InputError(f"{name} is {value!r}, needs one of: {', '.join(words)}")
-        return str(value)
+        return None if value is None else str(value)
 
     return parse
 
@@ -231,10 +231,12 @@ class Options:
         ),
     )
     kernels: str = _option(
-        REFERENCE,
+        None,
         About(
             KERNEL_SETS,
-            "The kernels that the firmware links: what they ask for, and where an output may lie on an input, depends on them.",
+            "The kernels that the firmware links: what they ask for, and where an output may lie on an input, depends on them. "
+            "A plan alone that is made for `reference` gives wrong results with others.",
+            default_text="reference; cmsis-nn for the target stock, whose plans are right with both",
             in_front=False,
         ),
     )
@@ -249,6 +251,8 @@ class Options:
         if self.target == STOCK and (self.int8_io or self.stream_input):
             unwanted = "int8_io" if self.int8_io else "stream_input"
             raise InputError(f"{unwanted} needs the operator TFLM_SPLIT, and the target stock has none; leave one out")
+        if self.kernels is None:
+            object.__setattr__(self, "kernels", CMSIS_NN if self.target == STOCK else REFERENCE)
         if self.max_slowdown is None:
             object.__setattr__(self, "max_slowdown", STREAMED_SLOWDOWN if self.stream_input else DEFAULT_SLOWDOWN)
 
