@@ -26,8 +26,8 @@ from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
 from tflm_split.export.runtime_cli import runtime
-from tflm_split.shrink.cli import shrink
 from tflm_split.options import STOCK
+from tflm_split.shrink.cli import shrink
 from tflm_split.sizes import counted
 from tflm_split.terminal.options import takes_options
 from tflm_split.terminal.output import say
