@@ -273,7 +273,7 @@ def _with_a_plan_alone(job: _Job) -> Result:
         job.options,
         stock=None if kept_original else found,
     )
-    return Result(outcome.optimized, make_record(outcome), (), None, job.path)
+    return Result(outcome.optimized, make_record(outcome), job.model, input_path=job.path)
 
 
 def _verified(job: _Job, evidence: Evidence, optimized: Model) -> Comparison:
