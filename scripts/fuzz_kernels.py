@@ -30,7 +30,7 @@ from fuzz_executor import write_seeds  # noqa: E402  # of scripts/, which is no 
 
 from tflm_split.board.boards import Board, board_named  # noqa: E402
 from tflm_split.board.firmware import build_image  # noqa: E402
-from tflm_split.board.toolchain import EMULATOR, find_tool  # noqa: E402
+from tflm_split.board.toolchain import find_tool  # noqa: E402
 from tflm_split.errors import TflmSplitError, ToolError  # noqa: E402
 from tflm_split.native.build import EXECUTOR_FOLDER, executor_sources  # noqa: E402
 from tflm_split.program.decode import decode  # noqa: E402
@@ -120,7 +120,17 @@ def run_programs(board: Board, image: Path, programs: Path) -> tuple[list[tuple[
     """Status and digest of each program until the board stopped, and the last that it said."""
     folder = image.parent
     shutil.copyfile(programs, folder / "programs.bin")
-    command = [find_tool(EMULATOR), "-M", board.machine, "-display", "none", "-monitor", "none", "-serial", "none"]
+    command = [
+        find_tool(board.toolchain.emulator),
+        "-M",
+        board.machine,
+        "-display",
+        "none",
+        "-monitor",
+        "none",
+        "-serial",
+        "none",
+    ]
     command += ["-semihosting-config", "enable=on,target=native", "-kernel", image.name]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=BOARD_SECONDS, check=False

@@ -4,8 +4,8 @@
 
 Hundreds of small programs of one op each, of many geometries (`KINDS`), run on each board; every distinct step of theirs is
 counted. `tflm_split/analysis/latency*.py` says how often each loop of a kernel turns in such a step; the cost of a turn is
-what explains the counts best: least squares of the relative errors, no cost below zero. Needs Debian's
-`gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm`; takes a minute or two.
+what explains the counts best: least squares of the relative errors, no cost below zero. Needs the
+cross compilers and emulators of `tflm_split/board/toolchain.py`; takes a minute or two.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ from tflm_split.program.types import Op, Program, Step, Storage, View
 Array = NDArray[Any]
 Rng = np.random.Generator
 
-KERNELS_OF = {"m0": "portable", "m3": "portable", "m4": "dsp", "m7": "dsp", "m55": "mve"}
-SAME_CORE = {"netduinoplus2": "m4", "microbit": "m0"}
+KERNELS_OF = {
+    "m0": "portable", "m3": "portable", "m4": "dsp", "m7": "dsp", "m55": "mve", "rv32imc": "portable", "rv32gc": "portable",
+}  # fmt: skip
+SAME_CORE = {"netduinoplus2": "m4", "microbit": "m0", "stm32vldiscovery": "m3"}
 """Boards with the core, the compiler's flags and so the counts of another."""
 REPEATS = 4
 """Times each step runs in its program: counts are exact to about eight instructions."""
@@ -559,7 +561,8 @@ def fit_board(board: Board, samples: list[Sample], portable: list[Sample]) -> di
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=TABLE_PATH, help="The table to write.")
 def main(boards: tuple[str, ...], kinds: tuple[str, ...], cases: float, output: Path) -> None:
     """Measure the kernels on the emulated boards and write the table of costs."""
-    require_tools()
+    for toolchain in {BOARDS[name].toolchain for name in boards or KERNELS_OF}:
+        require_tools(toolchain)
     table: dict[str, Any] = json.loads(output.read_text()) if (boards or kinds) and output.exists() else {}
     table = {
         "schema": TABLE_SCHEMA,
@@ -575,7 +578,7 @@ def main(boards: tuple[str, ...], kinds: tuple[str, ...], cases: float, output: 
             table["boards"][alias] = {
                 "kernels": KERNELS_OF[name], "measured_on": name, "compiler": describe_compiler(BOARDS[name])
             }  # fmt: skip
-    output.write_text(json.dumps(table, indent=1) + "\n")
+    output.write_text(json.dumps(table, indent=0) + "\n")
 
 
 if __name__ == "__main__":

@@ -95,12 +95,12 @@ def _boards_share_their_objects() -> Iterator[None]:
 
     from tflm_split.board import firmware
 
-    def compiled(flags: tuple[str, ...], sources: tuple[Path, ...], digest: str) -> Path:
+    def compiled(compiler: str, flags: tuple[str, ...], sources: tuple[Path, ...], digest: str) -> Path:
         def make(folder: Path) -> None:
             folder.mkdir()
-            firmware.compile_into(folder, flags, sources)
+            firmware.compile_into(folder, compiler, flags, sources)
 
-        key = sha256("\0".join((*flags, *map(str, sources), digest)).encode()).hexdigest()[:24]
+        key = sha256("\0".join((compiler, *flags, *map(str, sources), digest)).encode()).hexdigest()[:24]
         return made_once.made_once(f"board_{key}", make)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,14 @@ import pytest
 from click.testing import CliRunner
 from split_stages import planned
 from tiny_models import Builder
+from toolchains import need_board, needs_arm, needs_riscv
 
 from tflm_split import cli
-from tflm_split.board import toolchain
+from tflm_split.board import firmware
 from tflm_split.board.bench import bench
 from tflm_split.board.boards import BOARDS, board_named
 from tflm_split.board.elf_sizes import elf_sizes
-from tflm_split.board.firmware import STACK_BYTES
+from tflm_split.board.firmware import STACK_BYTES, board_folders
 from tflm_split.board.layer_wise import layer_wise_model, layer_wise_schedule
 from tflm_split.board.one_region import one_region
 from tflm_split.board.run import BoardRun, run_on_board
@@ -34,11 +34,6 @@ from tflm_split.verify.compare import Array
 from tflm_split.verify.compare import test_inputs as make_inputs
 from tflm_split.verify.tflm import run_in_tflm
 
-TOOLS = (toolchain.COMPILER, toolchain.EMULATOR)
-needs_boards = pytest.mark.skipif(
-    any(shutil.which(tool) is None for tool in TOOLS),
-    reason=f"the cross compiler or the emulator is not installed (Debian: {toolchain.DEBIAN_PACKAGES})",
-)
 DIGITS = Path(__file__).resolve().parents[1] / "models" / "digits_dscnn.tflite"
 BOARDS_FOLDER = Path(__file__).resolve().parents[1] / "tflm_runtime_patch" / "boards"
 
@@ -93,21 +88,21 @@ def digits_on_m4(digits: Case) -> BoardRun:
     return run_on_board(digits.split, "m4", digits.inputs)
 
 
-@needs_boards
 @pytest.mark.parametrize("portable", [False, True], ids=["own_kernels", "portable"])
 @pytest.mark.parametrize("board", BOARDS)
 def test_every_board_gives_the_bytes_of_tflm(network: Case, board: str, portable: bool) -> None:
+    need_board(BOARDS[board])
     run = run_on_board(network.split, board, network.inputs, portable=portable)
     assert run.outputs == network.expected
     assert run.outputs[0] != run.outputs[1]
 
 
-@needs_boards
+@needs_arm
 def test_a_trained_network_gives_the_bytes_of_tflm(digits: Case, digits_on_m4: BoardRun) -> None:
     assert digits_on_m4.outputs == digits.expected
 
 
-@needs_boards
+@needs_arm
 @pytest.mark.parametrize("board", ["m7", "netduinoplus2"])
 def test_counting_twice_counts_the_same(network: Case, board: str) -> None:
     first, second = (run_on_board(network.split, board, network.inputs) for _ in range(2))
@@ -116,7 +111,7 @@ def test_counting_twice_counts_the_same(network: Case, board: str) -> None:
     assert first.instructions == max(first.instructions_of) > first.prepare_instructions
 
 
-@needs_boards
+@needs_arm
 def test_two_boards_with_other_timers_count_the_same_core_the_same(digits: Case, digits_on_m4: BoardRun) -> None:
     """SysTick ticks every 40 instructions, the STM32's timer every one. The counts agree within their errors."""
     other = run_on_board(digits.split, "netduinoplus2", digits.inputs)
@@ -124,7 +119,7 @@ def test_two_boards_with_other_timers_count_the_same_core_the_same(digits: Case,
         assert abs(one - two) <= 16
 
 
-@needs_boards
+@needs_arm
 def test_ram_is_the_workspace_and_the_measured_stack_and_nothing_else(digits: Case, digits_on_m4: BoardRun) -> None:
     region = one_region(read_model(digits.split))
     run = digits_on_m4
@@ -134,7 +129,7 @@ def test_ram_is_the_workspace_and_the_measured_stack_and_nothing_else(digits: Ca
     assert run.ram_bytes == run.bss_bytes + run.stack_bytes
 
 
-@needs_boards
+@needs_arm
 def test_flash_is_what_the_image_stores(digits: Case, digits_on_m4: BoardRun, tmp_path: Path) -> None:
     run = digits_on_m4
     image = tmp_path / "firmware.elf"
@@ -148,7 +143,7 @@ def test_flash_is_what_the_image_stores(digits: Case, digits_on_m4: BoardRun, tm
     assert run.executor_bytes + run.program_bytes < run.flash_bytes
 
 
-@needs_boards
+@needs_arm
 def test_only_the_kernels_a_program_calls_are_linked(digits: Case, digits_on_m4: BoardRun) -> None:
     linked = {symbol.name for symbol in digits_on_m4.sizes.symbols}
     assert {"split_nn_conv_row", "split_nn_depthwise_row", "split_nn_softmax_row"} <= linked
@@ -164,7 +159,7 @@ def test_layer_wise_finishes_each_operator_before_the_next() -> None:
     assert set(layer_wise_schedule(split, steps).steps) == set(steps.needed)
 
 
-@needs_boards
+@needs_arm
 def test_layer_wise_takes_more_ram_and_gives_the_same_bytes(digits: Case, digits_on_m4: BoardRun) -> None:
     whole = run_on_board(layer_wise_model(digits.original), "m4", digits.inputs)
     assert whole.outputs == digits_on_m4.outputs
@@ -172,7 +167,19 @@ def test_layer_wise_takes_more_ram_and_gives_the_same_bytes(digits: Case, digits
     assert 0.9 < digits_on_m4.instructions / whole.instructions < 1.1
 
 
-@needs_boards
+@needs_riscv
+def test_a_riscv_board_counts_exactly_and_protects_its_flash(digits: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (run_on_board(digits.split, "rv32imc", digits.inputs) for _ in range(2))
+    assert first == second
+    assert first.outputs == digits.expected
+    assert first.data_bytes == 0
+    assert first.bss_bytes == one_region(read_model(digits.split)).program.workspace_bytes
+    monkeypatch.setattr(firmware, "STACK_BYTES", 64)
+    with pytest.raises(ToolError, match="the emulated virt: fault"):
+        run_on_board(digits.split, "rv32imc", digits.inputs)
+
+
+@needs_arm
 def test_what_exceeds_the_sram_of_the_part_does_not_link() -> None:
     net = Builder((1, 300, 500, 1))
     model = split_model(net.finish(net.mean(net.input)))
@@ -198,7 +205,8 @@ def test_a_model_with_a_stock_operator_is_refused_by_its_name() -> None:
 
 def test_an_unknown_board_is_answered_with_the_boards_there_are() -> None:
     with pytest.raises(
-        InputError, match="there is no board 'm99'; there are: m0, m3, m4, m7, m55, netduinoplus2, microbit"
+        InputError,
+        match="there is no board 'm99'; there are: m0, m3, m4, m7, m55, netduinoplus2, microbit, stm32vldiscovery, rv32imc, rv32gc",
     ):
         board_named("m99")
     assert board_named("mps2-an500").name == "m7"
@@ -240,7 +248,7 @@ def test_a_file_that_is_no_elf_is_refused_in_one_sentence(tmp_path: Path) -> Non
             elf_sizes(path)
 
 
-@needs_boards
+@needs_arm
 def test_the_command_line_runs_sizes_and_benches(network: Case, tmp_path: Path) -> None:
     model, record_path, image = tmp_path / "m_split.tflite", tmp_path / "out.json", tmp_path / "firmware.elf"
     model.write_bytes(network.split)
@@ -264,7 +272,7 @@ def test_the_command_line_runs_sizes_and_benches(network: Case, tmp_path: Path) 
     assert sizes["symbols"][0]["name"] in ("board_program", "board_workspace")
 
 
-@needs_boards
+@needs_arm
 def test_bench_sets_split_against_layer_wise(tmp_path: Path) -> None:
     stock = Builder((1, 16, 16, 3))
     other = tmp_path / "stock_inside.tflite"
@@ -280,15 +288,17 @@ def test_bench_sets_split_against_layer_wise(tmp_path: Path) -> None:
         bench([other], "m4")
 
 
-@needs_boards
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_firmware_compiles_without_a_warning(board: str) -> None:
     target = BOARDS[board]
-    sources = sorted((BOARDS_FOLDER / "common").glob("*.c"))
-    folders = (BOARDS_FOLDER / "common", BOARDS_FOLDER / target.folder, BOARDS_FOLDER.parent / "split_nn")
+    need_board(target)
+    names = board_folders(target)
+    sources = [path for name in names for path in sorted((BOARDS_FOLDER / name).glob("*.c"))]
+    folders = (*(BOARDS_FOLDER / name for name in names), BOARDS_FOLDER.parent / "split_nn")
     command = [
-        toolchain.COMPILER, *target.target_flags, "-mthumb", "-std=c99", "-O2", "-fsyntax-only", "-Wall", "-Wextra",
-        "-Werror", "-Wconversion", "-DBOARD_WORKSPACE_BYTES=16", *(f"-I{f}" for f in folders), *map(str, sources),
+        target.toolchain.compiler, *target.target_flags, *target.toolchain.flags, "-std=c99", "-O2", "-fsyntax-only",
+        "-Wall", "-Wextra", "-Werror", "-Wconversion", "-DBOARD_WORKSPACE_BYTES=16", *(f"-I{f}" for f in folders),
+        *map(str, sources),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -6,7 +6,6 @@ This is a short run of `scripts/fuzz_kernels.py`. Other tests plant mistakes, wh
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +19,9 @@ import fuzz_kernels  # noqa: E402
 from fuzz_executor import write_seeds  # noqa: E402
 from objects import host_executor  # noqa: E402
 from sample_programs import MIDDLE, int32s, one_op, small_network  # noqa: E402
+from toolchains import needs_arm  # noqa: E402
 
-from tflm_split.board import firmware, toolchain  # noqa: E402
+from tflm_split.board import firmware  # noqa: E402
 from tflm_split.board.boards import board_named  # noqa: E402
 from tflm_split.errors import TflmSplitError  # noqa: E402
 from tflm_split.kinds import OpKind  # noqa: E402
@@ -33,11 +33,6 @@ from tflm_split.program.types import Op, Storage, View  # noqa: E402
 PROGRAMS = 3000
 KERNELS = ("portable", "own")
 HELIUM = EXECUTOR_FOLDER / "kernels" / "helium"
-
-needs_boards = pytest.mark.skipif(
-    any(shutil.which(tool) is None for tool in (toolchain.COMPILER, toolchain.EMULATOR)),
-    reason=f"the cross compiler or the emulator is not installed (Debian: {toolchain.DEBIAN_PACKAGES})",
-)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +68,7 @@ def decodable(blobs: list[bytes]):
             continue
 
 
-@needs_boards
+@needs_arm
 @pytest.mark.parametrize("core", ["m7", "m55"])
 def test_no_program_tells_a_cores_own_kernels_from_the_portable_ones(
     core: str, programs: list[bytes], folder: Path
@@ -100,7 +95,7 @@ def sums_at_the_end() -> bytes:
     return encode(one_op(dense, views, storages, workspace_bytes=16, constants=constants))
 
 
-@needs_boards
+@needs_arm
 def test_helium_reads_no_sums_behind_those_of_a_dense_layer(tmp_path: Path) -> None:
     """Found by the fuzzer: the last sums were loaded four at a time, also where the RAM ends behind two."""
     board = board_named("m55")
@@ -130,7 +125,7 @@ def with_mistakes(folder: Path) -> tuple[Path, ...]:
     return tuple(careless.get(unit.name, unit) for unit in executor_units())
 
 
-@needs_boards
+@needs_arm
 def test_reading_behind_the_memory_and_computing_something_else_are_findings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

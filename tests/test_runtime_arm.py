@@ -9,22 +9,18 @@ channels, extreme weights, biases, zero points, multipliers and shifts, outputs 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from objects import compiled
+from toolchains import needs_arm
 
-from tflm_split.board import toolchain
 from tflm_split.board.boards import Board, board_named
+from tflm_split.board.toolchain import ARM
 from tflm_split.native.build import EXECUTOR_FOLDER, executor_units
 
-TOOLS = (toolchain.COMPILER, toolchain.EMULATOR)
-pytestmark = pytest.mark.skipif(
-    any(shutil.which(tool) is None for tool in TOOLS),
-    reason=f"the cross compiler or the emulator is not installed (Debian: {toolchain.DEBIAN_PACKAGES})",
-)
+pytestmark = needs_arm
 
 SPLIT_NN = EXECUTOR_FOLDER
 BOARDS = SPLIT_NN.parent / "boards"
@@ -64,9 +60,9 @@ def run(command: list[str | Path], folder: Path) -> str:
 
 
 def compile_objects(board: Board, sources: list[Path], flags: list[str], optimization: str = "-O2") -> list[Path]:
-    common = ["-mthumb", "-std=gnu99", optimization, "-ffunction-sections", f"-I{SPLIT_NN}"]
-    include = [f"-I{BOARDS / 'common'}", f"-I{BOARDS / board.folder}"]
-    return compiled([toolchain.COMPILER, *board.target_flags, *common, *include, *flags], sources)
+    common = [*ARM.flags, "-std=gnu99", optimization, "-ffunction-sections", f"-I{SPLIT_NN}"]
+    include = [f"-I{BOARDS / 'common'}", f"-I{BOARDS / 'arm'}", f"-I{BOARDS / board.folder}"]
+    return compiled([ARM.compiler, *board.target_flags, *common, *include, *flags], sources)
 
 
 def own_objects(name: str) -> list[Path]:
@@ -97,15 +93,15 @@ def image(name: str, folder: Path, cases: int, *more: str) -> Path:
     seed = 1 + sorted(VARIANTS).index(name)
     defines = [f"-DSEED={seed}", f"-DCASES={cases}", *RAM_ENDS[board.folder], *more]
     objects += compile_objects(board, [TESTS / "runtime_arm_main.c"], defines)
-    objects += compile_objects(board, [BOARDS / "common" / "startup.c", BOARDS / "common" / "semihosting.c"], [])
+    objects += compile_objects(board, [BOARDS / "arm" / "startup.c", BOARDS / "common" / "semihosting.c"], [])
     link = ["-nostartfiles", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", "-Wl,--defsym=BOARD_STACK_BYTES=4096"]
     where = [f"-L{BOARDS / 'common'}", f"-T{BOARDS / board.folder / 'memory.ld'}"]
-    run([toolchain.COMPILER, *board.target_flags, "-mthumb", *link, *where, *objects, "-o", "kernels.elf"], folder)
+    run([ARM.compiler, *board.target_flags, *ARM.flags, *link, *where, *objects, "-o", "kernels.elf"], folder)
     return folder / "kernels.elf"
 
 
 def emulate(board: Board, elf: Path) -> str:
-    command = [toolchain.EMULATOR, "-M", board.machine, "-nographic", "-monitor", "none", "-serial", "null"]
+    command = [ARM.emulator, "-M", board.machine, "-nographic", "-monitor", "none", "-serial", "null"]
     command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(elf)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     return done.stdout + done.stderr

@@ -8,28 +8,26 @@ outputs that lie on their inputs as far as `split_nn.h` allows) and ends tables 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from objects import STRICT, compiled
+from toolchains import needs_arm
 
-from tflm_split.board import toolchain
 from tflm_split.board.boards import board_named
+from tflm_split.board.toolchain import ARM
 from tflm_split.native.build import EXECUTOR_FOLDER, executor_units, unit_name
 
-pytestmark = pytest.mark.skipif(
-    any(shutil.which(tool) is None for tool in (toolchain.COMPILER, toolchain.EMULATOR)),
-    reason=f"the cross compiler or the emulator is not installed (Debian: {toolchain.DEBIAN_PACKAGES})",
-)
+pytestmark = needs_arm
 
 BOARD = board_named("m55")
 CASES = sorted((Path(__file__).parent / "kernel_variants").glob("*.c"))
 SPLIT_NN = EXECUTOR_FOLDER
 HELIUM = SPLIT_NN / "kernels" / "helium"
 COMMON = SPLIT_NN.parent / "boards" / "common"
+CORE = COMMON.parent / "arm"
 KERNELS = ("conv", "depthwise", "average_pool", "max_pool", "add", "mul", "lut", "quantize_float", "pad")
 FUNCTIONS = (*(f"{kernel}_row" for kernel in KERNELS), "sum_row", "sum_finish", "dense_row", "dense_finish")
 PORTABLE_FILES = (*KERNELS, "sum_feed", "dense_feed")
@@ -42,8 +40,8 @@ def mve_sources() -> list[Path]:
 
 def build(sources: list[Path], *flags: str) -> list[Path]:
     """The objects of `sources`."""
-    include = [f"-I{SPLIT_NN}", f"-I{HELIUM}", f"-I{COMMON}", f"-I{COMMON.parent / BOARD.folder}"]
-    command = [toolchain.COMPILER, *BOARD.target_flags, "-mthumb", "-O2", "-ffunction-sections", *include, *flags]
+    include = [f"-I{SPLIT_NN}", f"-I{HELIUM}", f"-I{COMMON}", f"-I{CORE}", f"-I{COMMON.parent / BOARD.folder}"]
+    command = [ARM.compiler, *BOARD.target_flags, *ARM.flags, "-O2", "-ffunction-sections", *include, *flags]
     return compiled(command, sources)
 
 
@@ -59,19 +57,19 @@ def image(folder: Path, mve: list[Path]) -> Path:
     objects = build(portable, "-std=c99", "-DSPLIT_NN_PORTABLE", *renamed)
     objects += mve_objects(mve)
     objects += build(CASES, "-std=gnu99", "-Wall", "-Wextra", "-Werror", "-DVARIANTS_SEED=1")
-    objects += build([COMMON / "startup.c", COMMON / "semihosting.c"], "-std=c99")
+    objects += build([CORE / "startup.c", COMMON / "semihosting.c"], "-std=c99")
     script = [f"-L{COMMON}", f"-T{COMMON.parent / BOARD.folder / 'memory.ld'}", "-Wl,--defsym=BOARD_STACK_BYTES=8192"]
     ram_end = "-Wl,--defsym=board_ram_end=ORIGIN(RAM)+LENGTH(RAM)"
     link = ["-nostartfiles", "-Wl,--gc-sections", *script, ram_end, "-o", "variants.elf"]
     folder.mkdir()
-    command: list[str | Path] = [toolchain.COMPILER, *BOARD.target_flags, "-mthumb", *objects, *link]
+    command: list[str | Path] = [ARM.compiler, *BOARD.target_flags, *ARM.flags, *objects, *link]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder / "variants.elf"
 
 
 def console(elf: Path) -> str:
-    command = [toolchain.EMULATOR, "-M", BOARD.machine, "-nographic", "-monitor", "none", "-serial", "none"]
+    command = [ARM.emulator, "-M", BOARD.machine, "-nographic", "-monitor", "none", "-serial", "none"]
     command += ["-semihosting", "-kernel", str(elf)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     return done.stdout + done.stderr

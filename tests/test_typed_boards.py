@@ -1,25 +1,22 @@
-"""int16 and float32 programs on an emulated Cortex-M7, whose compiler would fuse multiply-adds, give the host's bytes."""
+"""int16 and float32 programs on emulated cores, whose compilers would fuse multiply-adds, give the host's bytes."""
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from split_stages import every_compilation
+from toolchains import need_board
 from typed_models import TypedBuilder, random_inputs
 
+from tflm_split.board.boards import BOARDS
 from tflm_split.board.run import run_on_board
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.tflm import run_in_tflm
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm")),
-    reason="the Arm compiler or the emulator is not installed",
-)
 
-
+@pytest.mark.parametrize("board", ["m7", "rv32imc", "rv32gc"])
 @pytest.mark.parametrize("dtype", ["INT16", "FLOAT32"])
-def test_a_typed_network_gives_tflms_bytes_on_a_cortex_m7(dtype: str) -> None:
+def test_a_typed_network_gives_tflms_bytes(dtype: str, board: str) -> None:
+    need_board(BOARDS[board])
     b = TypedBuilder(dtype, (1, 10, 8, 3), 12)
     x = b.conv(b.input, 4, activation="RELU")
     y = b.conv(b.conv(x, 4, depthwise=True), 4, (1, 1), activation="RELU6")
@@ -29,5 +26,5 @@ def test_a_typed_network_gives_tflms_bytes_on_a_cortex_m7(dtype: str) -> None:
     graph = read_model(model).graph
     (inputs,) = random_inputs([graph.tensors[t] for t in graph.inputs], 1)
     split = next(every_compilation(model, effort=1)).optimized
-    on_board = run_on_board(split, "m7", [inputs])
+    on_board = run_on_board(split, board, [inputs])
     assert on_board.outputs == run_in_tflm(model, [inputs]).outputs

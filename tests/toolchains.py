@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from tflm_split.board.boards import Board
+from tflm_split.board.toolchain import ARM, RISCV, Toolchain
+
 ASAN = ("-fsanitize=address,undefined",)
 FUZZER = ("-fsanitize=fuzzer,address,undefined",)
 _PROGRAMS = {
@@ -37,3 +40,27 @@ def need_linked(compiler: str, flags: Sequence[str]) -> None:
     reason = why_not_linked(compiler, flags)
     if reason is not None:
         pytest.skip(f"{compiler} has no sanitizers here: {reason}")
+
+
+def missing(toolchain: Toolchain) -> bool:
+    """Whether a cross compiler or an emulator is not installed here."""
+    return any(shutil.which(tool) is None for tool in (toolchain.compiler, toolchain.emulator))
+
+
+def needs(*toolchains: Toolchain) -> pytest.MarkDecorator:
+    """A mark that skips tests where one of `toolchains` is missing."""
+    absent = [t for t in toolchains if missing(t)]
+    packages = " ".join(t.debian_packages for t in absent)
+    return pytest.mark.skipif(
+        bool(absent), reason=f"the cross compiler or the emulator is not installed (Debian: {packages})"
+    )
+
+
+def need_board(board: Board) -> None:
+    """Skips the test where firmware for `board` cannot be built and run."""
+    if missing(board.toolchain):
+        pytest.skip(f"no compiler or no emulator for {board.name} (Debian: {board.toolchain.debian_packages})")
+
+
+needs_arm = needs(ARM)
+needs_riscv = needs(RISCV)

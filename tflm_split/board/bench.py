@@ -151,7 +151,7 @@ def bench(
     outputs.
     """
     target = board_named(board)
-    require_tools()
+    require_tools(target.toolchain)
     rows = tuple(_rows(models, target.name, int8_io, portable, inputs))
     if all(isinstance(row.split, str) and isinstance(row.layer_wise, str) for row in rows):
         raise InputError(str(rows[0].split) if rows else "there is no model to measure")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from tflm_split.board.toolchain import ARM, RISCV, Toolchain
 from tflm_split.errors import InputError
 
 
@@ -24,8 +25,12 @@ class Board:
     machine: str
     folder: str
     target_flags: tuple[str, ...]
+    toolchain: Toolchain = ARM
+    machine_flags: tuple[str, ...] = ()
+    """More options of the emulator."""
 
 
+_VIRT = ("-bios", "none", "-m", "8M")
 _ALL = (
     Board("m0", "Cortex-M0", "mps2-an385", "mps2", ("-mcpu=cortex-m0", "-mfloat-abi=soft")),
     Board("m3", "Cortex-M3", "mps2-an385", "mps2", ("-mcpu=cortex-m3", "-mfloat-abi=soft")),
@@ -45,6 +50,31 @@ _ALL = (
         "microbit",
         "microbit",
         ("-mcpu=cortex-m0", "-mfloat-abi=soft"),
+    ),
+    Board(
+        "stm32vldiscovery",
+        "STM32F100 (Cortex-M3, 128 KB flash, 8 KB RAM)",
+        "stm32vldiscovery",
+        "stm32vldiscovery",
+        ("-mcpu=cortex-m3", "-mfloat-abi=soft"),
+    ),
+    Board(
+        "rv32imc",
+        "RISC-V RV32IMC, as in the ESP32-C3",
+        "virt",
+        "rv32",
+        ("-march=rv32imc", "-mabi=ilp32"),
+        RISCV,
+        ("-cpu", "rv32,a=false,f=false,d=false", *_VIRT),
+    ),
+    Board(
+        "rv32gc",
+        "RISC-V RV32GC, with an FPU",
+        "virt",
+        "rv32",
+        ("-march=rv32gc", "-mabi=ilp32d"),
+        RISCV,
+        ("-cpu", "rv32", *_VIRT),
     ),
 )
 BOARDS: Mapping[str, Board] = MappingProxyType({board.name: board for board in _ALL})

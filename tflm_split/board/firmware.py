@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from tflm_split.board.boards import Board
-from tflm_split.board.toolchain import COMPILER, compiler_version, find_tool, run_tool
+from tflm_split.board.toolchain import compiler_version, find_tool, run_tool
 from tflm_split.errors import InputError, ToolError
 from tflm_split.native.sources import executor_headers, executor_sources, executor_units, runtime_path
 from tflm_split.program.types import Program
@@ -26,13 +26,13 @@ OPTIMIZATION = "-O2"
 STACK_BYTES = 2048
 """Bytes reserved for the stack. An overflow faults. How much a run uses is measured."""
 
-_COMMON_FLAGS = ("-mthumb", OPTIMIZATION, "-g0", "-ffunction-sections", "-fdata-sections", "-fno-common", "-std=c99")
+_COMMON_FLAGS = (OPTIMIZATION, "-g0", "-ffunction-sections", "-fdata-sections", "-fno-common", "-std=c99")
 _LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,--no-warn-rwx-segments")
 
 
 def describe_compiler(board: Board) -> str:
     """The compiler, its version, and the flags that change instruction counts, as one text."""
-    return " ".join((compiler_version(), OPTIMIZATION, *board.target_flags))
+    return " ".join((compiler_version(board.toolchain), OPTIMIZATION, *board.target_flags))
 
 
 def build_firmware(board: Board, blob: bytes, program: Program, folder: Path, *, portable: bool = False) -> Path:
@@ -69,13 +69,13 @@ def build_image(
     objects = _objects(board, portable, kinds_mask)
     boards = runtime_path() / "boards"
     image = folder / "firmware.elf"
-    compiler = find_tool(COMPILER)
-    flags = (*board.target_flags, *_COMMON_FLAGS, *defines, *_include_flags(board))
+    compiler = find_tool(board.toolchain.compiler)
+    flags = (*_target_flags(board), *_COMMON_FLAGS, *defines, *_include_flags(board))
     failure = f"the firmware cannot be built for {board.name}"
     run_tool([compiler, "-c", *flags, *map(str, sources)], folder, failure)
     command = [
         compiler,
-        *board.target_flags,
+        *_target_flags(board),
         *_COMMON_FLAGS,
         *_LINK_FLAGS,
         f"-Wl,--defsym=BOARD_STACK_BYTES={STACK_BYTES}",
@@ -101,7 +101,24 @@ def build_image(
 
 def _include_flags(board: Board) -> tuple[str, ...]:
     runtime = runtime_path()
-    return (f"-I{runtime / 'split_nn'}", f"-I{runtime / 'boards' / 'common'}", f"-I{runtime / 'boards' / board.folder}")
+    folders = [runtime / "split_nn", *(runtime / "boards" / name for name in board_folders(board))]
+    return tuple(f"-I{folder}" for folder in folders)
+
+
+def board_folders(board: Board) -> tuple[str, ...]:
+    """The folders in `tflm_runtime_patch/boards/` with the board's sources."""
+    return "common", board.toolchain.folder, board.folder
+
+
+def board_sources(board: Board) -> tuple[Path, ...]:
+    """The board's own C files, without `main.c`."""
+    boards = runtime_path() / "boards"
+    files = (path for name in board_folders(board) for path in sorted((boards / name).glob("*.c")))
+    return tuple(path for path in files if path.name != "main.c")
+
+
+def _target_flags(board: Board) -> tuple[str, ...]:
+    return (*board.toolchain.flags, *board.target_flags)
 
 
 def _names_kinds(unit: Path) -> bool:
@@ -115,8 +132,8 @@ def _objects(board: Board, portable: bool, kinds_mask: int) -> tuple[Path, ...]:
     kinds = tuple(path for path in executor if _names_kinds(path))
     kernels = tuple(path for path in executor if not _names_kinds(path))
     boards = runtime_path() / "boards"
-    common = tuple(path for path in sorted((boards / "common").glob("*.c")) if path.name != "main.c")
-    headers = [path for folder in ("common", board.folder) for path in sorted((boards / folder).glob("*.h"))]
+    common = board_sources(board)
+    headers = [path for folder in board_folders(board) for path in sorted((boards / folder).glob("*.h"))]
     digest = _digest([*executor_sources(), *executor_headers()])
     sets = (
         (kinds, (f"-DSPLIT_NN_KINDS=UINT64_C({kinds_mask:#x})",), digest),
@@ -125,7 +142,8 @@ def _objects(board: Board, portable: bool, kinds_mask: int) -> tuple[Path, ...]:
     )
     objects = []
     for sources, flags, state in sets:
-        folder = _compiled((*board.target_flags, *_COMMON_FLAGS, *flags), sources, state)
+        compile_flags = (*_target_flags(board), *_COMMON_FLAGS, *flags)
+        folder = _compiled(board.toolchain.compiler, compile_flags, sources, state)
         objects += [folder / f"{path.stem}.o" for path in sources]
     return tuple(objects)
 
@@ -139,15 +157,15 @@ def _digest(files: Sequence[Path]) -> str:
 
 
 @cache
-def _compiled(flags: tuple[str, ...], sources: tuple[Path, ...], digest: str) -> Path:
+def _compiled(compiler: str, flags: tuple[str, ...], sources: tuple[Path, ...], digest: str) -> Path:
     """The folder with the objects of `sources`. They are compiled once per process and per state of the sources."""
     folder = Path(tempfile.mkdtemp(prefix="tflm_split_board_"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    compile_into(folder, flags, sources)
+    compile_into(folder, compiler, flags, sources)
     return folder
 
 
-def compile_into(folder: Path, flags: Sequence[str], sources: Sequence[Path]) -> None:
+def compile_into(folder: Path, compiler: str, flags: Sequence[str], sources: Sequence[Path]) -> None:
     """Put the objects of `sources` into `folder`. Raises ToolError when the compiler is missing or fails."""
     failure = "the executor cannot be compiled for the board"
-    run_tool([find_tool(COMPILER), "-c", *flags, *map(str, sources)], folder, failure)
+    run_tool([find_tool(compiler), "-c", *flags, *map(str, sources)], folder, failure)

@@ -16,7 +16,7 @@ from tflm_split.board.boards import Board, board_named
 from tflm_split.board.elf_sizes import ElfSizes, elf_sizes
 from tflm_split.board.firmware import build_firmware, describe_compiler
 from tflm_split.board.one_region import OneRegion, one_region
-from tflm_split.board.toolchain import EMULATOR, find_tool, require_tools
+from tflm_split.board.toolchain import find_tool, require_tools
 from tflm_split.errors import InputError, ToolError
 from tflm_split.program.types import Program
 from tflm_split.tflite.reader import read_model
@@ -106,7 +106,7 @@ def run_on_board(
     if not inputs:
         raise InputError("there is no input to run the board on")
     packed = b"".join(_packed(region, entry) for entry in inputs)
-    require_tools()
+    require_tools(target.toolchain)
     with tempfile.TemporaryDirectory(prefix="tflm_split_board_") as scratch:
         folder = Path(scratch)
         image = build_firmware(target, region.blob, region.program, folder, portable=portable)
@@ -180,7 +180,8 @@ def emulate(board: Board, image: Path, folder: Path, timeout_s: float) -> str:
     One instruction takes one nanosecond of the board's time (`-icount shift=0`).
     """
     command = [
-        find_tool(EMULATOR), "-M", board.machine, "-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none",
+        find_tool(board.toolchain.emulator), "-M", board.machine, *board.machine_flags,
+        "-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none",
         "-icount", "shift=0", "-chardev", "file,id=console,path=console.txt",
         "-semihosting-config", "enable=on,target=native,chardev=console", "-kernel", image.name,
     ]  # fmt: skip
@@ -191,7 +192,7 @@ def emulate(board: Board, image: Path, folder: Path, timeout_s: float) -> str:
     except subprocess.TimeoutExpired:
         raise ToolError(f"the emulated {board.machine} did not finish within {timeout_s:g} s") from None
     except OSError as error:
-        raise ToolError(f"{EMULATOR} does not run: {error}") from error
+        raise ToolError(f"{board.toolchain.emulator} does not run: {error}") from error
     path = folder / "console.txt"
     console = path.read_text(errors="replace") if path.exists() else ""
     lines = console.splitlines()

@@ -1,21 +1,13 @@
 /* How many instructions ran between two points? Exact to about eight, the same from run to run.
  *
- * It relies on an emulator where one instruction takes one nanosecond (`-icount shift=0`). The board's timer ticks
- * every BOARD_TICK_PICOSECONDS; begin waits for a tick to start on, end counts its own instructions up to the next
- * one. A second, slow counter (if the board has one) tells how often the timer has wrapped. */
+ * It relies on an emulator where one instruction takes one nanosecond (`-icount shift=0`). What counts them is in the
+ * folder of the core's family (`arm`, `riscv`), and what a counter remembers in its `counter_state.h`. */
 #ifndef BOARD_COUNTER_H_
 #define BOARD_COUNTER_H_
 
 #include <stdint.h>
 
-typedef struct counter {
-    uint32_t timer_at_begin;
-    uint32_t slow_at_begin;
-    uint32_t timer_at_end;
-    uint32_t slow_at_end;
-    uint32_t spins_at_end;
-    uint32_t overhead; /* instructions of an empty measurement */
-} counter;
+#include "counter_state.h"
 
 /* Starts the timer and measures the overhead. */
 void counter_init(counter* at);

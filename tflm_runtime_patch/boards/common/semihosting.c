@@ -1,40 +1,35 @@
 #include "semihosting.h"
 
+#include "semihosting_call.h"
+
 /* Operations, by Arm's numbers. */
 enum { OPEN = 0x01, CLOSE = 0x02, WRITE0 = 0x04, WRITE = 0x05, READ = 0x06, EXIT = 0x18 };
 
 #define EXIT_OK 0x20026u    /* ADP_Stopped_ApplicationExit */
 #define EXIT_ERROR 0x20023u /* ADP_Stopped_RunTimeErrorUnknown */
 
-static int32_t call(uint32_t operation, uintptr_t argument) {
-    register uint32_t r0 __asm__("r0") = operation;
-    register uintptr_t r1 __asm__("r1") = argument;
-    __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-    return (int32_t)r0;
-}
-
 int32_t semihosting_open(const char* name, uint32_t name_bytes, uint32_t mode) {
     const uintptr_t block[3] = {(uintptr_t)name, mode, name_bytes};
-    return call(OPEN, (uintptr_t)block);
+    return semihosting_call(OPEN, (uintptr_t)block);
 }
 
 uint32_t semihosting_read(int32_t handle, void* to, uint32_t bytes) {
     const uintptr_t block[3] = {(uintptr_t)handle, (uintptr_t)to, bytes};
-    return (uint32_t)call(READ, (uintptr_t)block);
+    return (uint32_t)semihosting_call(READ, (uintptr_t)block);
 }
 
 uint32_t semihosting_write(int32_t handle, const void* from, uint32_t bytes) {
     const uintptr_t block[3] = {(uintptr_t)handle, (uintptr_t)from, bytes};
-    return (uint32_t)call(WRITE, (uintptr_t)block);
+    return (uint32_t)semihosting_call(WRITE, (uintptr_t)block);
 }
 
 void semihosting_close(int32_t handle) {
     const uintptr_t block[1] = {(uintptr_t)handle};
-    call(CLOSE, (uintptr_t)block);
+    semihosting_call(CLOSE, (uintptr_t)block);
 }
 
 void semihosting_print(const char* text) {
-    call(WRITE0, (uintptr_t)text);
+    semihosting_call(WRITE0, (uintptr_t)text);
 }
 
 void semihosting_print_value(const char* name, uint64_t value) {
@@ -60,6 +55,6 @@ int semihosting_fail(const char* reason) {
 
 void semihosting_exit(int ok) {
     for (;;) {
-        call(EXIT, ok ? EXIT_OK : EXIT_ERROR);
+        semihosting_call(EXIT, ok ? EXIT_OK : EXIT_ERROR);
     }
 }

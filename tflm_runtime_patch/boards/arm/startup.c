@@ -1,4 +1,4 @@
-/* From reset to main: the vector table, the FPU, .data and .bss. */
+/* From reset to main on a Cortex-M: the vector table, the FPU, .data and .bss. */
 #include <stdint.h>
 
 #include "semihosting.h"

@@ -1,3 +1,5 @@
+/* The board's timer ticks every BOARD_TICK_PICOSECONDS / BOARD_TICK_DIVISOR. Begin waits for a tick to start on, end counts its own
+ * instructions up to the next one. A second, slow counter (if the board has one) tells how often the timer wrapped. */
 #include "counter.h"
 
 #include "board.h"
@@ -5,6 +7,9 @@
 #define TIMER ((volatile uint32_t*)BOARD_TIMER_ADDRESS)
 #define TIMER_MASK ((uint32_t)((UINT64_C(1) << BOARD_TIMER_BITS) - 1u))
 #define PICOSECONDS_PER_INSTRUCTION 1000u
+#ifndef BOARD_TICK_DIVISOR
+#define BOARD_TICK_DIVISOR 1u
+#endif
 #define INSTRUCTIONS_PER_SPIN 4u
 
 /* Waits for the timer's next tick. How many spins it took goes to *spins, the timer's value then is returned. */
@@ -66,7 +71,7 @@ __attribute__((noinline)) void counter_end(counter* at) {
 }
 
 uint64_t counter_instructions(const counter* at) {
-    const uint64_t elapsed = ticks(at) * BOARD_TICK_PICOSECONDS / PICOSECONDS_PER_INSTRUCTION;
+    const uint64_t elapsed = ticks(at) * BOARD_TICK_PICOSECONDS / (PICOSECONDS_PER_INSTRUCTION * BOARD_TICK_DIVISOR);
     const uint64_t own = (uint64_t)at->spins_at_end * INSTRUCTIONS_PER_SPIN + at->overhead;
     return elapsed > own ? elapsed - own : 0;
 }
