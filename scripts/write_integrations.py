@@ -6,6 +6,8 @@ one file per source that includes it, with a name that occurs once:
 
     src/split_nn_kernels_dsp_conv.c      #include "../split_nn/kernels/dsp/conv.c"
 
+Before it, each includes `split_nn_optimize.h`: -O2 where the build asks for less.
+
 Arduino compiles that folder as it is. The other builds read the list of its files:
 
     src/sources.cmake                    CMake, ESP-IDF, Zephyr
@@ -28,6 +30,8 @@ SOURCE_FOLDER = "src"
 HAND_WRITTEN = ("TFLM_SPLIT.h",)
 """What `src/` holds that is not generated."""
 OPERATOR = ("tflm/tflm_split_call.c", "tflm/tflm_split.cc")
+OPTIMIZE = Path("split_nn/split_nn_optimize.h")
+"""What raises the level of optimisation where the build's is too low."""
 _NOTE = "# Written by scripts/write_integrations.py from the folders' listing.\n"
 
 
@@ -48,7 +52,7 @@ def generated_files() -> dict[str, str]:
 
 
 def _including(source: Path) -> str:
-    return f'#include "../{source.as_posix()}"\n'
+    return f'#include "../{OPTIMIZE.as_posix()}"\n#include "../{source.as_posix()}"\n'
 
 
 def _cmake(units: Sequence[str]) -> Iterator[str]:

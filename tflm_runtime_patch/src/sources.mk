@@ -232,5 +232,6 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/ops/ops.h \
   $(TFLM_SPLIT_DIR)/split_nn/split_nn.h \
   $(TFLM_SPLIT_DIR)/split_nn/split_nn_config.h \
+  $(TFLM_SPLIT_DIR)/split_nn/split_nn_optimize.h \
   $(TFLM_SPLIT_DIR)/tflm/tflm_split.h \
   $(TFLM_SPLIT_DIR)/tflm/tflm_split_call.h

@@ -1,1 +1,2 @@
+#include "../split_nn/split_nn_optimize.h"
 #include "../tflm/tflm_split.cc"

@@ -1,6 +1,8 @@
 /* DEPTHWISE: one output row, four channels at a time. Their weights are widened once and then used for a run of pixels.
  * The run is as long as the overlap rules allow: its pixels are written before the next four channels are read. Stack:
  * below 700 bytes. */
+#include "../../split_nn_optimize.h"
+
 #include <stddef.h>
 
 #include "../shared_int8.h"

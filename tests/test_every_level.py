@@ -1,0 +1,72 @@
+"""Do the sources compile at every level of optimisation, for every family of cores, without a warning?"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from objects import compiled
+
+from tflm_split.board.toolchain import ARM, RISCV
+from tflm_split.native.build import EXECUTOR_FOLDER, executor_units
+
+XTENSA = "xtensa-lx106-elf-gcc"
+HARD = (*ARM.flags, "-mfloat-abi=hard")
+CORES = {
+    "m0+": (ARM.compiler, *ARM.flags, "-mcpu=cortex-m0plus", "-mfloat-abi=soft"),
+    "m4f": (ARM.compiler, *HARD, "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"),
+    "m7f": (ARM.compiler, *HARD, "-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16"),
+    "m55": (ARM.compiler, *HARD, "-mcpu=cortex-m55"),
+    "rv32imc": (RISCV.compiler, *RISCV.flags, "-march=rv32imc", "-mabi=ilp32"),
+    "rv32gc": (RISCV.compiler, *RISCV.flags, "-march=rv32gc", "-mabi=ilp32d"),
+    "lx106": (XTENSA, "--specs=/usr/lib/xtensa-lx106-elf/picolibc.specs"),
+}
+"""The compiler and its flags. lx106 stands for Xtensa: Debian has its compiler, of an ESP8266."""
+LEVELS = ("-O0", "-Og", "-Os", "-O2")
+STRICT = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
+DSP_KERNEL = EXECUTOR_FOLDER / "kernels" / "dsp" / "depthwise.c"
+
+
+def command(core: str) -> tuple[str, ...]:
+    """The command for `core`. Skips the test where its compiler is not installed."""
+    if shutil.which(CORES[core][0]) is None:
+        pytest.skip(f"{CORES[core][0]} is not installed")
+    return CORES[core]
+
+
+def own_units(core: str) -> list[Path]:
+    """The executor and the kernels that `core` has code for; those of other cores are empty."""
+    own = {"m4f": ("dsp", "portable"), "m7f": ("dsp", "portable"), "m55": ("helium", "portable")}.get(
+        core, ("portable",)
+    )
+    rooms = (*(f"split_nn_kernels_{room}_" for room in own), "split_nn_core_", "split_nn_ops_")
+    return [unit for unit in executor_units() if unit.stem.startswith(rooms)]
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_every_source_compiles_without_optimisation(core: str) -> None:
+    """-O0 becomes -O2 in the sources (`split_nn_optimize.h`), and so does -Os; boards are built with -O2."""
+    assert compiled((*command(core), "-std=c99", "-O0", *STRICT), own_units(core))
+
+
+@pytest.mark.parametrize("core", ["m4f", "m55"])
+@pytest.mark.parametrize("level", ["-Og", "-Os -DSPLIT_NN_SIZE_FIRST"])
+def test_kernels_with_assembly_compile_at_levels_that_are_kept(core: str, level: str) -> None:
+    units = [
+        unit for unit in own_units(core) if unit.stem.startswith(("split_nn_kernels_dsp", "split_nn_kernels_helium"))
+    ]
+    assert compiled((*command(core), "-std=gnu11", *level.split(), *STRICT), units)
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_operators_of_convolutions_compile_at_every_level(core: str, level: str) -> None:
+    names = ("split_nn_core_run", "split_nn_kernels_portable_conv", "split_nn_kernels_portable_conv_float")
+    units = [unit for unit in executor_units() if unit.stem in names]
+    assert compiled((*command(core), "-std=gnu11", level, *STRICT), units)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_kernel_with_assembly_compiles_by_itself_without_its_unit(level: str) -> None:
+    assert compiled((*command("m4f"), "-std=c99", level, *STRICT), [DSP_KERNEL])
