@@ -60,6 +60,9 @@ def cli(debug: bool) -> None:
 @click.option(
     "--html", "html_path", type=_OUTPUT, help="Where to write a page to look at: memory, operators, refusals."
 )
+@click.option(
+    "--node-data", "nodes", type=_OUTPUT, help="An existing folder to write values per operator to, for Model Explorer."
+)
 @takes_options()
 @click.option("--plan-out", type=_OUTPUT, help="Where to write what was decided, so that --plan can repeat it.")
 @click.option("--plan", "plan_path", type=_MODEL, help="Do what such a file says, without a search.")
@@ -69,6 +72,7 @@ def optimize(
     output: Path | None,
     json_path: Path | None,
     html_path: Path | None,
+    nodes: Path | None,
     plan_out: Path | None,
     plan_path: Path | None,
     force: bool,
@@ -89,6 +93,8 @@ def optimize(
         raise InputError(f"{targets[-1]}: is asked to hold two of the model, the record, the page and the plan")
     for path in targets:
         check_writable(path, force=force, input_path=model)
+    if nodes and not nodes.is_dir():
+        raise InputError(f"{nodes}: is no folder to write values per operator to")
 
     with progress_bar() as progress:
         decision = SavedDecision.read(plan_path) if plan_path else None
@@ -97,7 +103,13 @@ def optimize(
     plan = result.decision.json() if result.decision else ""
     page = result.html() if html_path else ""
     contents = {output: result.model, json_path: record.encode(), html_path: page.encode(), plan_out: plan.encode()}
-    save_together([NewFile(path, contents[path], force) for path in targets], input_path=model)
+    files = [NewFile(path, contents[path], force) for path in targets]
+    if nodes:
+        files += [
+            NewFile(nodes / f"{model.stem}.{kind}.json", text.encode(), force)
+            for kind, text in result.node_data().items()
+        ]
+    save_together(files, input_path=model)
     if to_stdout:
         say(record, nl=False)
     else:

@@ -13,6 +13,7 @@ from tflm_split.ir.graph import Model
 from tflm_split.lower.compile import Plan
 from tflm_split.report.command_records import FrontRecord
 from tflm_split.report.front import front_record, front_text
+from tflm_split.report.node_data import node_data
 from tflm_split.report.page import front_page, result_page
 from tflm_split.report.record_types import BUDGET_KEY, Record
 from tflm_split.report.small import small_front, small_result
@@ -58,6 +59,10 @@ class Result:
     def html(self) -> str:
         """One self-contained page about the result, as `--html` writes it."""
         return result_page(self.view())
+
+    def node_data(self) -> dict[str, str]:
+        """Values per operator for Model Explorer: kind -> JSON to save in a file of its own (`report/node_data.py`)."""
+        return node_data(self.view())
 
     def plot_memory(self) -> tuple[Any, ...]:
         """Memory against time, before and after, drawn with matplotlib. The Axes of the pictures.
