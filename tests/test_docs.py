@@ -84,6 +84,9 @@ def run(command: str) -> None:
             main(words[1:])
         code = ended.value.code or 0
     else:
+        if words[0] == "mkdir":
+            Path(words[1]).mkdir()
+            return
         assert words[0] == "python", f"a document may call python and tflm-split: {command}"
         code = subprocess.run([sys.executable, *words[1:]], check=False, capture_output=True).returncode
     assert code == 0, command

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +77,52 @@ def test_model_explorer_loads_them(written: Path) -> None:
         config.add_node_data_from_path(str(path))
     assert len(config.node_data_sources) == 4
     assert config.to_url_param_value()
+
+
+SERVE = """
+import sys, model_explorer
+config = model_explorer.config().add_model_from_path(sys.argv[2])
+for path in sys.argv[3:]:
+    config.add_node_data_from_path(path)
+print(config.to_url_param_value(), flush=True)
+model_explorer.visualize_from_config(config, port=int(sys.argv[1]), no_open_in_browser=True)
+"""
+"""A Model Explorer of its own: port, model, files of values."""
+
+
+def test_model_explorer_shows_them(written: Path, browser: Any) -> None:  # noqa: F811
+    pytest.importorskip("model_explorer", reason="ai-edge-model-explorer is not installed (the extra `looking`)")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "-c", SERVE, str(port), str(MODEL), *map(str, sorted(written.glob("digits_wide.*.json")))]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            assert server.stdout is not None
+            data = server.stdout.readline().strip()
+            _wait_for(port)
+            page = browser.new_page()
+            own = f"http://localhost:{port}/"
+            page.route(
+                "**/*", lambda r: r.continue_() if r.request.url.startswith((own, "data:", "blob:")) else r.abort()
+            )
+            page.goto(f"{own}?data={data}")
+            page.locator("text=live bytes, split").first.wait_for(timeout=30_000)
+            largest = max(op["instructions"] or 0 for op in tflm_split.optimize(MODEL, verify=False).operators())
+            page.locator(f"text={largest}").first.wait_for(timeout=30_000)
+            page.close()
+        finally:
+            server.kill()
+
+
+def _wait_for(port: int) -> None:
+    """Until a server answers at `port`."""
+    for _ in range(300):
+        with socket.socket() as trial:
+            if trial.connect_ex(("localhost", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise AssertionError("no server answers")
 
 
 @pytest.fixture(scope="module")
