@@ -62,6 +62,9 @@ static void sort(pair_list* list, int64_t first) {
 
 /* Joins the intervals of the pair that begins at `first` where they overlap. */
 static void merge(pair_list* list, int64_t first) {
+    if (list->count <= first + 1) {
+        return;
+    }
     sort(list, first);
     int64_t kept = first;
     for (int64_t k = first + 1; k < list->count; ++k) {
@@ -73,9 +76,7 @@ static void merge(pair_list* list, int64_t first) {
             list->high[kept] = list->high[k];
         }
     }
-    if (list->count > first) {
-        list->count = kept + 1;
-    }
+    list->count = kept + 1;
 }
 
 /* Adds what span i of body b and span j of body c forbid b, measured from c. `on` and `under` are the leeways by which b may
@@ -159,7 +160,8 @@ static int list_all(const bodies* all, pair_list* list, int64_t* next, const int
     for (int64_t b = 0; b < all->count; ++b) {
         list->first[b] = list->count;
         for (int64_t c = 0; c < b; ++c) {
-            if (next[c] < list->first[c + 1] && list->body[next[c]] == b && add_mirrored(list, b, c, &next[c]) != 0) {
+            if (born[b] < dies[c] && born[c] < dies[b] && next[c] < list->first[c + 1] && list->body[next[c]] == b &&
+                add_mirrored(list, b, c, &next[c]) != 0) {
                 return -1;
             }
         }

@@ -256,7 +256,7 @@ class _Placing:
         """Plans of ever smaller heads, that of the fastest candidate first."""
         kept: list[Found] = []
         for k, candidate in self._in_order(lambda c: (c.state.instructions, c.live_peak_bytes)):
-            if kept and candidate.live_peak_bytes >= PLACE_BELOW * kept[-1].plan.planned_head_bytes:
+            if kept and candidate.live_peak_bytes >= kept[-1].plan.planned_head_bytes:
                 continue
             found = self._place(k)
             if found and (not kept or found.plan.planned_head_bytes < kept[-1].plan.planned_head_bytes):
