@@ -114,10 +114,12 @@ class Geometry:
             return Edge(inside, self.kernel[0] - inside)
         if "kernel_rows" not in self.params:
             return Edge(apart=apart)
+        taps, dilation = self.number("kernel_rows", 1), self.number("dilation_rows", 1)
         origin = row * self.number("stride_rows", 1) - self.number("pad_rows")
-        dilation = self.number("dilation_rows", 1)
-        inside = sum(0 <= origin + k * dilation < self.input.rows for k in range(self.kernel[0]))
-        return Edge(inside, self.kernel[0] - inside, apart, together)
+        first = -(origin // dilation) if origin < 0 else 0
+        stop = min(taps, -((origin - self.input.rows) // dilation))
+        inside = max(0, stop - first)
+        return Edge(inside, taps - inside, apart, together)
 
     def spans(self) -> Mapping[tuple[int, int], int]:
         """By (begin, end): how many output pixels have the window columns [begin, end) inside the input.

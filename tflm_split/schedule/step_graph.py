@@ -417,9 +417,15 @@ def _needed(
 
 def node_dependencies(step_graph: StepGraph) -> Mapping[int, frozenset[int]]:
     """Node -> the other nodes that its steps depend on."""
+    return step_graph.kept.get(_node_dependencies, step_graph)
+
+
+def _node_dependencies(step_graph: StepGraph) -> Mapping[int, frozenset[int]]:
     needs: dict[int, set[int]] = {n: set() for n in range(step_graph.nodes)}
+    node_of = [step.node for step in step_graph.steps]
     for step in step_graph.steps:
-        needs[step.node].update(step_graph.steps[d].node for d in step.depends)
+        if step.depends:
+            needs[step.node].update([node_of[d] for d in step.depends])
     return {n: frozenset(d - {n}) for n, d in needs.items()}
 
 
