@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import click
 
 import tflm_split
-from tflm_split.answers.cli import fit
+from tflm_split.answers.cli import fit, why
 from tflm_split.board.cli import board as board_commands
 from tflm_split.errors import InputError, TflmSplitError, VerificationError
 from tflm_split.export.cli import export
@@ -261,6 +261,7 @@ def run(model: Path, inputs: tuple[Path, ...], outputs: tuple[Path, ...], force:
 
 cli.add_command(board_commands)
 cli.add_command(fit)
+cli.add_command(why)
 cli.add_command(export)
 cli.add_command(runtime)
 cli.add_command(shrink)

@@ -41,5 +41,24 @@ def fit(models: tuple[Path, ...], max_arena: str | None, stock_only: bool, as_js
     return 0 if record["met"] else LIMIT_NOT_MET
 
 
+@click.command()
+@click.argument("model", type=_MODEL)
+@click.option("--arena", "max_arena", metavar="SIZE", help="The arena the device has.")
+@takes_options("int8_io", "stream_input", "max_slowdown", "kernels", "board", "effort")
+@_JSON
+def why(model: Path, max_arena: str | None, as_json: bool, **options: Any) -> int:
+    """What keeps the arena of MODEL, split, as large as it is, and by how much which option would lower it.
+
+    Every option is applied before it is named. Exit code 0: the model fits the arena; 1: it does not.
+    """
+    from tflm_split.answers.why import why as answer
+    from tflm_split.answers.why import why_text
+
+    with progress_bar() as progress:
+        record = answer(model, options_from({"max_arena": max_arena, **options}), progress)
+    say(_json(record) if as_json else why_text(record), nl=False)
+    return LIMIT_NOT_MET if record["fits"] is False else 0
+
+
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

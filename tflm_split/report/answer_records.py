@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypedDict
 
-from tflm_split.report.record_types import ModelIdentity, Says
+from tflm_split.report.record_types import BottleneckRecord, Held, ModelIdentity, Says
 
 
 class Need(TypedDict):
@@ -58,3 +58,29 @@ class FitRecord(TypedDict):
     joint_stock: Annotated[Joint | None, Says("All files as they are in one arena; null for a single model.")]
     joint_split: Annotated[Joint | None, Says("The same, all split.")]
     met: Annotated[bool, Says("True without a limit, or where all models in turn fit it in one form or the other.")]
+
+
+class Way(TypedDict):
+    """An option that could lower the arena, and what came of it when it was applied."""
+
+    option: Annotated[str, Says("The option, as it is given to `optimize`.")]
+    set_aside_bytes: Annotated[int | None, Says("The arena with it; null where it cannot be used.")]
+    saved_bytes: Annotated[int, Says("How much smaller the arena gets.")]
+    fits: Annotated[bool | None, Says("Whether the limit is met then; null without one.")]
+    refused: Annotated[str | None, Says("Why it cannot be used; null where it can.")]
+
+
+class WhyRecord(TypedDict):
+    """The record of `tflm-split why`."""
+
+    schema: Annotated[int, Says("Version of this format.")]
+    model: Annotated[ModelIdentity, Says("Which model this is about.")]
+    max_arena_bytes: Annotated[int | None, Says("The limit; null without one.")]
+    set_aside_bytes: Annotated[int, Says("The arena of the split model.")]
+    fits: Annotated[bool | None, Says("Whether the limit is met; null without one.")]
+    bottleneck: Annotated[BottleneckRecord | None, Says("Where memory is tightest; null without operators.")]
+    together: Annotated[
+        list[Held], Says("The fewest things alive there that break the limit; without a limit, all of them.")
+    ]
+    rest_bytes: Annotated[int, Says("What the arena holds besides: the tail, and gaps between addresses.")]
+    ways: Annotated[list[Way], Says("Options that could help, the one that saves most first.")]

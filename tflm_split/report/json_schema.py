@@ -7,7 +7,7 @@ import typing
 from typing import Any
 
 from tflm_split.options import Options, declared
-from tflm_split.report.answer_records import FitRecord
+from tflm_split.report.answer_records import FitRecord, WhyRecord
 from tflm_split.report.command_records import FrontRecord, InspectionRecord, VerdictRecord
 from tflm_split.report.record_types import Record, Says
 from tflm_split.split.axes.allowed import AXES
@@ -24,7 +24,13 @@ def record_schema() -> dict[str, Any]:
 
 def schemas() -> dict[str, dict[str, Any]]:
     """The schema of every record by its name: that of `docs/<name>.schema.json`."""
-    others = {"front": FrontRecord, "verdict": VerdictRecord, "inspection": InspectionRecord, "fit": FitRecord}
+    others = {
+        "front": FrontRecord,
+        "verdict": VerdictRecord,
+        "inspection": InspectionRecord,
+        "fit": FitRecord,
+        "why": WhyRecord,
+    }
     return {"record": record_schema()} | {name: _titled(name, record) for name, record in others.items()}
 
 

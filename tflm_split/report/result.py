@@ -76,7 +76,7 @@ class Result:
 
     def view(self) -> View:
         """What reports and plots show, as values."""
-        optimized = self.original if self.plan is None else read_model(self.model)
+        optimized = self.original if self.model == self.original.original else read_model(self.model)
         return view_of(self.original, optimized, self.plan, self.report)
 
     def __str__(self) -> str:
