@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import argparse
 import base64
-import contextlib
 import csv
 import hashlib
 import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,9 +85,12 @@ class BuildError(Exception):
 
 def build_sdist(output: Path) -> Path:
     """The sdist of this checkout, checked."""
-    with _inside(ROOT):
-        name = _backend().build_sdist(str(output))
-    path = output / name
+    with tempfile.TemporaryDirectory() as scratch:
+        code = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+        _run([sys.executable, "-c", code, scratch], ROOT, os.environ)
+        (made,) = Path(scratch).glob("*.tar.gz")
+        path = Path(shutil.move(made, output / made.name))
+    name = path.name
     with tarfile.open(path) as archive:
         names = {member.name.partition("/")[2] for member in archive.getmembers()}
     missing = [name for name in IN_SDIST if name not in names]
@@ -217,22 +220,6 @@ def _check_library(wheel: str, library: bytes, target: Target) -> None:
     versions = {tuple(map(int, v.split(b"."))) for v in re.findall(rb"GLIBC_([\d.]+)", library)}
     if elf["e_machine"] != machine or not needed <= {"libc.so.6", "libdl.so.2"} or max(versions) > (2, 17):
         raise BuildError(f"{wheel}: is for {elf['e_machine']}, needs {sorted(needed)} and glibc {max(versions)}")
-
-
-def _backend() -> object:
-    from setuptools import build_meta
-
-    return build_meta
-
-
-@contextlib.contextmanager
-def _inside(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:

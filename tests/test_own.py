@@ -74,6 +74,16 @@ def test_both_executors_give_the_same_bytes() -> None:
     assert found[0] == found[1] == [OwnMachine(model).invoke(entry) for entry in inputs]
 
 
+def test_without_the_operator_tflm_runs_the_original_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A wheel that was built without a compiler, where TFLM itself is installed."""
+    monkeypatch.setattr(tflm, "LIBRARY_PATH", tmp_path / "none.so")
+    report = tflm_split.optimize(small().original, effort="low").report
+    assert report["verified"] is not None
+    assert (report["verified"]["level"], report["verified"]["bit_exact"]) == ("own_model", True)
+    assert report["verified"]["not_in_tflm_because"] == "TFLM_SPLIT was not built for it, for want of a C compiler"
+    assert tflm.run_in_tflm(small().original, inputs_for(small().graph, 1, 0)).outputs
+
+
 def test_a_streamed_model_takes_its_rows_in_calls(without_tflm: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the C executor, and by numpy."""
     net = Builder((1, 16, 10, 3))

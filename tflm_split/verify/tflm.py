@@ -170,8 +170,7 @@ def _load_host_library() -> ctypes.CDLL:
     """The library that registers `TFLM_SPLIT`, its symbols visible to the wheel, which looks the name up by itself."""
     from tflm_split.native.build import host_library
 
-    if not LIBRARY_PATH.is_file():
-        raise TflmUnavailable("TFLM_SPLIT was not built for it, for want of a C compiler")
+    _check_host_library()
     path = host_library()
     try:
         library = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
@@ -179,6 +178,12 @@ def _load_host_library() -> ctypes.CDLL:
         raise ToolError(f"the TFLM_SPLIT host library cannot be loaded: {error}") from None
     library.tflm_split_host_error.restype = ctypes.c_char_p
     return library
+
+
+def _check_host_library() -> None:
+    """Raise TflmUnavailable where `TFLM_SPLIT` was not compiled."""
+    if not LIBRARY_PATH.is_file():
+        raise TflmUnavailable("TFLM_SPLIT was not built for it, for want of a C compiler")
 
 
 def run_in_tflm(
@@ -203,6 +208,8 @@ def run_in_tflm(
     """
     if not any_wheel:
         tflm_version()
+    if REGISTERER.encode() in model:
+        _check_host_library()
     limit_bytes = generous_memory_bytes(model, inputs) if memory_bytes is None else memory_bytes
     with tempfile.TemporaryDirectory(prefix="tflm_split_") as scratch:
         folder = Path(scratch)

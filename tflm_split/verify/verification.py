@@ -34,9 +34,9 @@ def verify(
     """Run both on the same inputs, in processes of their own; `tick` is called several times a second while they do. A
     streamed `optimized` takes its input in `calls`.
 
-    Where there is evidence, the original ran before. Where TFLM cannot run at all, our own model of it is asked, and
-    `Comparison.level` says so. Raises UnrunnableError when TFLM cannot run `model` itself, TflmError when it cannot run
-    `optimized`, InputError when the inputs are too many or too large.
+    Where there is evidence, the original ran before. Where TFLM cannot run at all, or has no `TFLM_SPLIT` for want of a
+    compiler, our own model of it is asked, and `Comparison.level` says so. Raises UnrunnableError when TFLM cannot run
+    `model` itself, TflmError when it cannot run `optimized`, InputError when the inputs are too many or too large.
     """
     evidence = inputs if isinstance(inputs, Evidence) else gather(model, inputs, tick)
     run = evidence.run
@@ -44,7 +44,10 @@ def verify(
         return compare_without_tflm(model, optimized, evidence.inputs, evidence.not_in_tflm, tick=tick, calls=calls)
     if optimized.original == model.original:
         return Comparison(len(evidence.inputs), True, None, evidence.distinct_outputs, run, run)
-    return compare(model, optimized, evidence.inputs, tick=tick, original_run=run, calls=calls)
+    try:
+        return compare(model, optimized, evidence.inputs, tick=tick, original_run=run, calls=calls)
+    except TflmUnavailable as error:
+        return compare_without_tflm(model, optimized, evidence.inputs, str(error), tick=tick, calls=calls)
 
 
 def run_once(model: Model, inputs: Sequence[Array]) -> tuple[tuple[bytes, ...], str | None]:
