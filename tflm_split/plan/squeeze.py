@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -83,16 +84,22 @@ def squeeze(
 
 
 class _Search:
-    """The loop of `squeeze.c`, step by step the same."""
+    """The loop of `squeeze.c`, step by step the same. Bodies have few pairs each, for which plain lists beat arrays."""
 
     def __init__(self, distances: Distances, addresses: Sequence[int], head_bytes: int, visits: int, seed: int) -> None:
-        self.distances = distances
         self.dice = Dice(seed)
         self.visits = visits
-        self.top: Ints = (head_bytes - distances.body_bytes) // distances.align * distances.align
-        self.at: Ints = np.minimum(np.array(addresses, dtype=np.int64), self.top)
-        self.weight: Ints = np.ones(distances.pairs, dtype=np.int64)
-        self.conflicts = [int(self._in_conflict(b, int(a)).sum()) for b, a in enumerate(self.at)]
+        self.align: list[int] = distances.align.tolist()
+        self.top: list[int] = ((head_bytes - distances.body_bytes) // distances.align * distances.align).tolist()
+        self.at = [min(int(address), top) for address, top in zip(addresses, self.top, strict=True)]
+        self.twin: list[int] = distances.pair_twin.tolist()
+        self.weight = [1] * distances.pairs
+        columns = (distances.pair_body.tolist(), distances.pair_low.tolist(), distances.pair_high.tolist())
+        listed = list(zip(range(distances.pairs), *columns, strict=True))
+        first = distances.pair_first.tolist()
+        self.pairs = [listed[start:stop] for start, stop in pairwise(first)]
+        """Per body, its pairs: (number, other body, low, high)."""
+        self.conflicts = [len(self._in_conflict(b, address)) for b, address in enumerate(self.at)]
         self.listed: list[int] = []
         self.position: dict[int, int] = {}
         for b in range(len(self.conflicts)):
@@ -102,23 +109,23 @@ class _Search:
         while self.listed and self.visits > 0:
             tick()
             b = self.listed[self.dice.roll() % len(self.listed)]
-            here = int(self.at[b])
-            self.visits -= int(self.distances.pair_first[b + 1] - self.distances.pair_first[b])
+            here = self.at[b]
+            self.visits -= len(self.pairs[b])
             to, cheaper = self._cheapest(b, here)
             if cheaper:
                 self._move(b, to)
                 continue
-            conflicts = np.flatnonzero(self._in_conflict(b, here)) + self.distances.pair_first[b]
-            self.weight[conflicts] += 1
-            self.weight[self.distances.pair_twin[conflicts]] += 1
+            for k in self._in_conflict(b, here):
+                self.weight[k] += 1
+                self.weight[self.twin[k]] += 1
             if self.dice.roll() % WORSE_MOVES == 0:
                 self._move(b, to)
-        return None if self.listed else [int(a) for a in self.at]
+        return None if self.listed else self.at
 
-    def _in_conflict(self, b: int, address: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        others, low, high = self.distances.of(b)
-        where = address - self.at[others]
-        return (low < where) & (where < high)
+    def _in_conflict(self, b: int, address: int) -> list[int]:
+        """The pairs of body b that would overlap if it lay at `address`."""
+        at = self.at
+        return [k for k, other, low, high in self.pairs[b] if low < address - at[other] < high]
 
     def _list_or_unlist(self, b: int) -> None:
         if self.conflicts[b] and b not in self.position:
@@ -133,28 +140,51 @@ class _Search:
 
     def _cheapest(self, b: int, here: int) -> tuple[int, bool]:
         """The cheapest address other than `here` (ties are broken at random), and whether it is cheaper than `here`."""
-        others, low, high = self.distances.of(b)
-        mine = slice(int(self.distances.pair_first[b]), int(self.distances.pair_first[b + 1]))
-        top, align = int(self.top[b]), int(self.distances.align[b])
-        low, high = low + self.at[others], high + self.at[others]
-        ends = np.concatenate((low, high))
-        ends = ends[(ends > 0) & (ends < top)]
-        tried = np.unique(np.concatenate(([0, top, here], ends // align * align, -(-ends // align) * align)))
-        depth = np.minimum(tried[:, None] - low, high - tried[:, None])
-        costs = (np.where(depth > 0, depth + (high - low) // 2, 0) * self.weight[mine]).sum(axis=1)
-        elsewhere = tried != here
-        if not elsewhere.any():
+        tried, changes = self._candidates(b, here)
+        least = cost_here = constant = slope = done = 0
+        ties: list[int] = []
+        for address in tried:
+            while done < len(changes) and changes[done][0] <= address:
+                constant += changes[done][1]
+                slope += changes[done][2]
+                done += 1
+            cost = constant + slope * address
+            if address == here:
+                cost_here = cost
+            elif not ties or cost < least:
+                least, ties = cost, [address]
+            elif cost == least:
+                ties.append(address)
+        if not ties:
             return here, False
-        least = costs[elsewhere].min()
-        ties = tried[elsewhere & (costs == least)]
-        return int(ties[self.dice.roll() % len(ties)]), bool(least < costs[~elsewhere][0])
+        return ties[self.dice.roll() % len(ties)], least < cost_here
+
+    def _candidates(self, b: int, here: int) -> tuple[list[int], list[tuple[int, int, int]]]:
+        """Addresses of body b where the cost can be least, and how it changes: (from which address, constant, slope)."""
+        at, weight, top, align = self.at, self.weight, self.top[b], self.align[b]
+        tried, changes = {0, top, here}, []
+        for k, other, low, high in self.pairs[b]:
+            low, high, by = low + at[other], high + at[other], weight[k]
+            if low >= top or high <= 0:
+                continue
+            if low > 0:
+                tried.update((low - low % align, low + -low % align))
+            if high < top:
+                tried.update((high - high % align, high + -high % align))
+            half = (high - low) // 2
+            changes.append((low + 1, by * (half - low), by))
+            changes.append(((low + high) // 2 + 1, by * (low + high), -2 * by))
+            changes.append((high, -by * (half + high), by))
+        changes.sort()
+        return sorted(tried), changes
 
     def _move(self, b: int, to: int) -> None:
-        others, _, _ = self.distances.of(b)
-        change = self._in_conflict(b, to).astype(np.int64) - self._in_conflict(b, int(self.at[b]))
-        for other, by in zip(others.tolist(), change.tolist(), strict=True):
-            self.conflicts[b] += by
-            self.conflicts[other] += by
-            self._list_or_unlist(other)
+        at, here = self.at, self.at[b]
+        for _, other, low, high in self.pairs[b]:
+            change = (low < to - at[other] < high) - (low < here - at[other] < high)
+            if change:
+                self.conflicts[b] += change
+                self.conflicts[other] += change
+                self._list_or_unlist(other)
         self.at[b] = to
         self._list_or_unlist(b)
