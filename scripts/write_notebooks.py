@@ -1,0 +1,118 @@
+"""Runs the notebooks of `docs/notebooks/` and writes them with their outputs.
+
+`python scripts/write_notebooks.py`; needs the extra `test`. Names of files and cells are here; `tests/test_notebooks.py` runs
+the same cells on a smaller model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "docs" / "notebooks"
+
+Cell = tuple[str, str]
+"""What it is, `text`, `code` or `parameters`, and its source."""
+
+FIVE_MINUTES: Sequence[Cell] = (
+    (
+        "text",
+        "# Shrink my arena in five minutes\n\nA model, the RAM it asks for, and the same model in a fraction of that.",
+    ),
+    ("parameters", 'MODEL = "../../models/digits_mobilenet_v1_025_96.tflite"\nEFFORT = "default"\nARENA = "32KB"'),
+    (
+        "text",
+        "## What does it need?\n\nNothing runs yet. Each rectangle is a tensor: as high as its bytes, as wide as its life.",
+    ),
+    ("code", "import tflm_split\n\ntflm_split.inspect(MODEL)"),
+    (
+        "text",
+        "## Split it\n\nThe original runs in TensorFlow Lite Micro first. Then it is split, and both run on the same inputs; every "
+        "output byte is compared.",
+    ),
+    ("code", "result = tflm_split.optimize(MODEL, effort=EFFORT)\nresult"),
+    ("text", "The same pictures for a paper or a slide:"),
+    ("code", "before, after = result.plot_memory()"),
+    ("text", "## Which operators matter?\n\n`result.operators()` is a list of records, ready for `pandas.DataFrame`."),
+    (
+        "code",
+        'for op in sorted(result.operators(), key=lambda op: -op["live_bytes"])[:5]:\n'
+        "    print(f\"{op['kind']:20} {op['live_bytes']:>8,} B alive whole, {op['split_live_bytes'] or 0:>8,} B split, \"\n"
+        "          f\"{op['instructions'] or 0:>10,} instructions\")",
+    ),
+    ("text", "## Does it fit?"),
+    (
+        "code",
+        'goal = tflm_split.optimize(MODEL, effort=EFFORT, max_arena=ARENA, verify=False).report["goal"]\n'
+        'print("fits" if goal["met"] else f"{goal[\'missing_bytes\']:,} B are missing")',
+    ),
+    ("text", "## Into the firmware\n\nA file, the operator's sources, one line, and the size of the array."),
+    (
+        "code",
+        'result.save("split.tflite", force=True)\nprint(tflm_split.runtime_path().name, "holds the sources")\n'
+        "print(f\"static uint8_t tensor_arena[{result.report['optimized']['predicted_arm32_minimum_arena_bytes']}];\")",
+    ),
+)
+ROW_COST: Sequence[Cell] = (
+    (
+        "text",
+        "# What does a row cost?\n\nLess memory can cost time: shorter kernel calls, and rows that are computed again.",
+    ),
+    ("parameters", 'MODEL = "../../models/digits_wide.tflite"\nEFFORT = "default"'),
+    ("text", "## The whole choice\n\nNo result is beaten in both memory and time by another one; the fastest comes first."),
+    ("code", "import tflm_split\n\nfront = tflm_split.pareto(MODEL, effort=EFFORT, verify=False)\nfront"),
+    ("code", "axes = front.plot()"),
+    ("text", "## Which axis pays?\n\nRows stream, channels come in groups, columns in tiles."),
+    (
+        "code",
+        'for axes in ("rows", "rows,columns", "rows,channels", "rows,channels,columns"):\n'
+        "    report = tflm_split.optimize(MODEL, effort=EFFORT, axes=axes, verify=False).report\n"
+        "    print(f\"{axes:22} head {report['optimized']['planned_head_bytes']:>7,} B, \"\n"
+        "          f\"{report['latency']['predicted_instructions'] or 0:>10,} instructions\")",
+    ),
+    ("text", "## Where do the instructions go?\n\nPer operator, in the fastest and in the smallest result:"),
+    (
+        "code",
+        "for name, result in ((\"fastest\", front[0]), (\"smallest\", front[-1])):\n"
+        "    print(f\"{name}: {result!r}\")\n"
+        "    for op in result.operators():\n"
+        "        print(f\"  {op['kind']:18} {op['treatment']:10} {op['instructions'] or 0:>10,} instructions\")",
+    ),
+    ("text", "## The smallest, in time and bytes"),
+    ("code", "before, after = front[-1].plot_memory()"),
+)  # fmt: skip
+CELLS: Mapping[str, Sequence[Cell]] = {"shrink_my_arena": FIVE_MINUTES, "what_does_a_row_cost": ROW_COST}
+"""File stem -> its cells."""
+
+
+def executed(cells: Sequence[Cell], folder: Path, parameters: str | None = None) -> Any:
+    """The notebook, run in `folder`; `parameters` replace those of its own. Raises CellExecutionError when a cell fails."""
+    made = nbformat.v4.new_notebook()
+    for k, (kind, source) in enumerate(cells):
+        if kind == "text":
+            cell = nbformat.v4.new_markdown_cell(source)
+        else:
+            said = parameters if kind == "parameters" and parameters is not None else source
+            cell = nbformat.v4.new_code_cell(said, metadata={"tags": ["parameters"]} if kind == "parameters" else {})
+        cell["id"] = f"cell-{k}"
+        made.cells.append(cell)
+    client = NotebookClient(made, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client.execute()
+    for cell in made.cells:
+        cell.metadata.pop("execution", None)
+    return made
+
+
+def main() -> None:
+    NOTEBOOKS.mkdir(exist_ok=True)
+    for name, cells in CELLS.items():
+        nbformat.write(executed(cells, NOTEBOOKS), NOTEBOOKS / f"{name}.ipynb")
+        (NOTEBOOKS / "split.tflite").unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
