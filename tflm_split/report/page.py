@@ -312,7 +312,7 @@ def _firmware(record: Record) -> Child:
     code = (
         "tflm-split export model_split.tflite -o generated      # the model as an aligned array\n"
         "tflm-split runtime model_split.tflite -o lib --for cmake  # or make, arduino, esp-idf, zephyr\n\n"
-        '#include "tflm/tflm_split.h"\n'
+        '#include "tflm_split.h"\n'
         f"alignas(16) static uint8_t tensor_arena[{record['optimized'][BUDGET_KEY]}];\n"
         'resolver.AddCustom("TFLM_SPLIT", tflm_split::Register_TFLM_SPLIT());\n'
     )
