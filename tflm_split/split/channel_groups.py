@@ -264,30 +264,31 @@ def _summed(op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[Ro
     weights = op.params["weights_offset"]
     assert isinstance(weights, bytes)
     filters = np.frombuffer(weights, np.int8).reshape(-1, total)
+    rows_of_sums = replace(op.output_shape, element_bytes=4)
     first = 0
     for channels in groups:
         last = first + channels == total
-        part = replace(
+        params = {**op.params, "weights_offset": filters[:, first : first + channels].tobytes()}
+        change: dict[str, object] = {}
+        if sums is not None and last:
+            change = {"kind": OpKind.CONV_SUM_LAST, "sums": sums}
+        elif sums is not None:
+            params["flags"] = int(int(op.params["flags"]) | (WeightFlags.FIRST if first == 0 else 0))
+            change = {
+                "kind": OpKind.CONV_SUM,
+                "sums": sums if first else None,
+                "output": sums,
+                "output_shape": rows_of_sums,
+                "placement": Placement(),
+                "output_pixel_stride_bytes": 0,
+            }
+        yield replace(
             op,
             reads=(_part_of_read(read, first, channels, parts),),
-            params={**op.params, "weights_offset": filters[:, first : first + channels].tobytes()},
+            params=params,
             macs_per_step=op.macs_per_step * channels // total,
+            **change,  # type: ignore[arg-type]  # chosen above, field by field
         )
-        if sums is not None and last:
-            part = replace(part, kind=OpKind.CONV_SUM_LAST, sums=sums)
-        elif sums is not None:
-            flags = int(op.params["flags"]) | (WeightFlags.FIRST if first == 0 else 0)
-            part = replace(
-                part,
-                kind=OpKind.CONV_SUM,
-                sums=sums if first else None,
-                output=sums,
-                output_shape=replace(op.output_shape, element_bytes=4),
-                params={**part.params, "flags": int(flags)},
-                placement=Placement(),
-                output_pixel_stride_bytes=0,
-            )
-        yield part
         first += channels
 
 
