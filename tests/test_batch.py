@@ -47,5 +47,12 @@ def test_what_cannot_be_is_refused_before_anything_starts(tmp_path: Path, capsys
     assert run("optimize", path, other, "-o", tmp_path / "nowhere") == 2
     assert run("optimize", path, other, "-o", tmp_path) == 2
     assert run("optimize", path, other, "--plan-out", tmp_path / "p.json") == 2
+    assert run("optimize", path, tmp_path / "absent.tflite") == 2
     errors = capsys.readouterr().err.splitlines()
-    assert len(errors) == 3 and "no folder" in errors[0] and "same name" in errors[1] and "for one model" in errors[2]
+    assert (
+        len(errors) == 4
+        and "no such file" in errors[3]
+        and "no folder" in errors[0]
+        and "same name" in errors[1]
+        and "for one model" in errors[2]
+    )

@@ -39,11 +39,14 @@ def optimize_all(
 ) -> tuple[Done, ...]:
     """Optimises all `paths` with the options `words`; each result goes to `folder`, if there is one, as `NAME_split.tflite`.
 
-    Raises InputError before anything starts when a file could not be written.
+    Raises InputError before anything starts when a file is not there, or could not be written.
     """
     targets = [folder / f"{path.stem}_split.tflite" if folder else None for path in paths]
     if folder is not None and not folder.is_dir():
         raise InputError(f"{folder}: is no folder; several models need an existing one to go to")
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file")
     named = [target for target in targets if target is not None]
     if len(set(named)) < len(named):
         raise InputError(
@@ -98,4 +101,4 @@ def _row(done: Done) -> list[str]:
 def _errors(results: Sequence[Done]) -> Iterator[str]:
     for done in results:
         if done.error:
-            yield f"{done.path}: {done.error}\n"
+            yield f"{done.error}\n"
