@@ -67,6 +67,12 @@ class Study:
     def needs_pruning(self) -> bool:
         return self.max_arena_bytes is not None and self.split.arena > self.max_arena_bytes
 
+    def pruner(self, **words: Any) -> Any:
+        """A Keras callback that prunes the studied model while it is trained; `pruner.pruner_of` says what it takes."""
+        from tflm_split.shrink.pruner import pruner_of
+
+        return pruner_of(self, **words)
+
     def record(self) -> dict[str, Any]:
         """As JSON values."""
         return {

@@ -1,0 +1,80 @@
+"""A search over a script's networks: killed in the middle, resumed by two processes, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+pytest.importorskip("optuna", reason="Optuna is not installed")
+
+from tflm_split.errors import InputError
+from tflm_split.shrink.picture import front_svg
+from tflm_split.shrink.search import _beats, count_trials, load_script, open_study, search_record, search_text
+
+SCRIPT = Path(__file__).parent / "shrink_search_script.py"
+TRIALS = int(os.environ.get("SHRINK_TRIALS", "0"))
+"""Trials of the long run, in which processes are killed: 20 take minutes, so only on demand."""
+
+
+def command(storage, trials, *words):
+    return [
+        sys.executable, "-m", "tflm_split", "shrink", "search", str(SCRIPT), "--max-arena", "1000", "--effort", "low",
+        "--trials", str(trials), "--storage", storage, *words,
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(not TRIALS, reason="got empty parameter set: a long run, only with SHRINK_TRIALS")
+def test_a_killed_search_is_resumed_by_two_processes_and_no_trial_is_lost(tmp_path):
+    storage, record = f"sqlite:///{tmp_path}/study.db", tmp_path / "front.json"
+    first = subprocess.Popen(command(storage, TRIALS))
+    while not (tmp_path / "study.db").exists() or count_trials(open_study(storage, "shrink", 0))[0] < TRIALS // 3:
+        time.sleep(1)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    both = [subprocess.Popen(command(storage, TRIALS, *more)) for more in ((), ("--json", str(record)))]
+    assert [process.wait() for process in both] == [0, 0]
+    found = search_record(open_study(storage, "shrink", 0))
+    assert len(found["trials"]) == TRIALS
+    assert found == json.loads(record.read_text())
+    study = open_study(storage, "shrink", 0)
+    assert sorted(found["front"]) == sorted(trial.number for trial in study.best_trials)
+
+
+def test_the_front_is_what_no_other_trial_beats():
+    import optuna
+
+    study = open_study("sqlite:///:memory:", "made", 0)
+    for values in ((0.9, 100, 5), (0.8, 100, 5), (0.8, 90, 7), (0.7, 95, 9)):
+        distribution = optuna.distributions.IntDistribution(0, 1000)
+        study.add_trial(
+            optuna.trial.create_trial(params={"arena": values[1]}, distributions={"arena": distribution}, values=values)
+        )
+    record = search_record(study)
+    assert record["front"] == [0, 2] == sorted(trial.number for trial in study.best_trials)
+    assert search_text(record).splitlines()[1].endswith("arena=90")
+    assert front_svg(record).count("<circle") == 4
+    assert _beats((1, 2, 3), (0, 2, 3)) and not _beats((1, 2, 3), (1, 2, 3))
+
+
+def test_storages_and_scripts_that_are_none_are_refused_in_one_sentence(tmp_path):
+    with pytest.raises(InputError, match=r"needs a database \(sqlite:///study.db\) or a file study.journal"):
+        open_study("study.db", "x", 0)
+    with pytest.raises(InputError, match="cannot be opened"):
+        open_study(f"sqlite:///{tmp_path}/none/study.db", "x", 0)
+    script = tmp_path / "train.py"
+    with pytest.raises(InputError, match="no such file"):
+        load_script(script)
+    script.write_text("def network(trial): ...\n")
+    with pytest.raises(InputError, match="defines no function data"):
+        load_script(script)
+    script.write_text("1 / 0\n")
+    with pytest.raises(InputError, match="fails: ZeroDivisionError"):
+        load_script(script)
