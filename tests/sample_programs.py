@@ -18,6 +18,8 @@ from dataclasses import replace
 import numpy as np
 
 from tflm_split.kinds import MeanMode, OpKind, WeightFlags
+from tflm_split.program.checksum import without_checksum
+from tflm_split.program.encode import encode
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 
 ROWS, COLUMNS, CHANNELS = 8, 4, 2
@@ -157,3 +159,8 @@ def one_op(op: Op, views: tuple[View, ...], storages: tuple[Storage, ...], **res
     rows = views[op.input if feeds else op.output].row_count
     program = Program(0, (), (), storages, views, (op,), tuple(Step(0, row) for row in range(rows)))
     return replace(program, **rest)  # type: ignore[arg-type]
+
+
+def unchecked(program: Program) -> bytes:
+    """The bytes of a program that a test goes on to alter: without a checksum, by which every change would be refused."""
+    return without_checksum(encode(program))

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from random_networks import Network
 from runtime_scene import prepare
+from sample_programs import unchecked
 from split_stages import scheduled
 from test_search import searched as all_searched
 from test_split_equals_tflm import inputs_of
@@ -537,7 +538,7 @@ def test_replay_finds_sums_that_are_overwritten() -> None:
 
 def test_python_and_c_refuse_what_is_no_sum() -> None:
     program = summed_program()
-    blob = encode(program)
+    blob = unchecked(program)
     assert prepare(blob) == "ok"
     ops_at = int(HEADER.unpack(blob, 0)["ops_offset"])
 

@@ -88,7 +88,7 @@ class TestOptimize:
         assert code == DONE
         assert (tmp_path / "split.tflite").read_bytes() == result.model
         assert json.loads((tmp_path / "report.json").read_text()) == result.report
-        assert f"xxd -i {tmp_path / 'split.tflite'}" in out
+        assert f"tflm-split export {tmp_path / 'split.tflite'} -o " in out
         assert 'resolver.AddCustom("TFLM_SPLIT", tflm_split::Register_TFLM_SPLIT());' in out
 
     def test_a_dash_prints_the_record_and_nothing_else(self, run, model):

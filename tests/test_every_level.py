@@ -51,7 +51,7 @@ def test_every_source_compiles_without_optimisation(core: str) -> None:
 
 
 @pytest.mark.parametrize("core", ["m4f", "m55"])
-@pytest.mark.parametrize("level", ["-Og", "-Os -DSPLIT_NN_SIZE_FIRST"])
+@pytest.mark.parametrize("level", ["-Og", "-Os -DSPLIT_NN_KEEP_OPTIMIZATION"])
 def test_kernels_with_assembly_compile_at_levels_that_are_kept(core: str, level: str) -> None:
     units = [
         unit for unit in own_units(core) if unit.stem.startswith(("split_nn_kernels_dsp", "split_nn_kernels_helium"))

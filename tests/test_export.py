@@ -124,8 +124,8 @@ def test_the_flag_that_is_printed_is_that_of_the_header(tmp_path: Path, capsys: 
     with pytest.raises(SystemExit) as ended:
         main(["export", str(tmp_path / "m.tflite"), "-o", str(tmp_path / "out")])
     assert not ended.value.code
-    (printed,) = re.findall(r"UINT64_C\((0x[0-9a-f]+)\)", capsys.readouterr().out)
-    assert re.findall(r"UINT64_C\((0x[0-9a-f]+)\)", (tmp_path / "out" / "model.h").read_text()) == [printed]
+    (printed,) = re.findall(r"SPLIT_NN_KINDS=(0x[0-9a-f]+)", capsys.readouterr().out)
+    assert re.findall(r"SPLIT_NN_KINDS=(0x[0-9a-f]+)", (tmp_path / "out" / "model.h").read_text()) == [printed]
 
 
 @needs_gcc

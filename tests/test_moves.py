@@ -12,7 +12,7 @@ import pytest
 import runtime_scene
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sample_programs import ACTIVATED, INPUT, small_network, with_moves
+from sample_programs import ACTIVATED, INPUT, small_network, unchecked, with_moves
 from test_squeeze import Problem, problems
 
 from tflm_split.errors import InternalError, ProgramError
@@ -290,7 +290,7 @@ def test_a_move_out_of_bounds_is_refused(move: RowMove, fault: str) -> None:
 
 
 def blob_with(index: int, **fields: int) -> bytes:
-    blob = bytearray(encode(with_moves(small_network())))
+    blob = bytearray(unchecked(with_moves(small_network())))
     offset = int(HEADER.unpack(bytes(blob), 0)["moves_offset"]) + index * MOVE.size_bytes
     blob[offset : offset + MOVE.size_bytes] = MOVE.pack(**(MOVE.unpack(bytes(blob), offset) | fields))
     return bytes(blob)
@@ -323,7 +323,7 @@ def test_python_and_c_refuse_the_same_moves(fields: dict[str, int]) -> None:
 )
 def test_python_and_c_refuse_tables_that_lead_to_other_moves(first: tuple[int, ...]) -> None:
     """Rows 0 and 1 move once and twice. The tables lead to no moves, too few, too many, a decreasing number, or another row's."""
-    blob = bytearray(encode(with_moves(small_network())))
+    blob = bytearray(unchecked(with_moves(small_network())))
     storages = int(HEADER.unpack(bytes(blob), 0)["storages_offset"])
     where = int(STORAGE.unpack(bytes(blob), storages + ACTIVATED * STORAGE.size_bytes)["where"])
     assert struct.unpack_from("<9H", blob, where + 16) == (0, 1, *(3,) * 7)
@@ -334,7 +334,7 @@ def test_python_and_c_refuse_tables_that_lead_to_other_moves(first: tuple[int, .
 
 
 def test_the_executor_runs_moves_in_the_order_of_their_turns() -> None:
-    blob = bytearray(encode(with_moves(small_network())))
+    blob = bytearray(unchecked(with_moves(small_network())))
     header = HEADER.unpack(bytes(blob), 0)
     turns = int(header["moves_offset"]) + 3 * MOVE.size_bytes
     blob[turns : turns + 2] = b"\x07\x00"

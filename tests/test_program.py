@@ -23,7 +23,7 @@ from tflm_split.kinds.window import WINDOW
 from tflm_split.program.check import check_program
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode, wide_steps
-from tflm_split.program.format import HEADER, IO, OP, STORAGE, VIEW, Flags, StorageKind
+from tflm_split.program.format import HEADER, IO, OP, STORAGE, VERSION, VIEW, Flags, StorageKind
 from tflm_split.program.generate import RECORDS
 from tflm_split.program.sizes import program_bytes_without_constants
 from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
@@ -257,12 +257,12 @@ def header_with(**fields: int) -> bytes:
     ("fields", "sentence"),
     [
         ({"magic": 1}, "not a TFLM_SPLIT program"),
-        ({"version": 9}, "has version 9, and this package reads 5"),
+        ({"version": 9}, f"has version 9, and this package reads {VERSION}"),
         ({"flags": 2}, "unknown flags 0x2"),
         ({"reserved": 1}, "reserved field is 1"),
         ({"total_bytes": 1 << 20}, "says it has 1048576 bytes, and it has"),
         ({"io_offset": 58}, "io records lie at byte 58, which is not a multiple of 4"),
-        ({"io_offset": 60}, r"io records cover bytes 60 to 76, outside 72 to"),
+        ({"io_offset": 64}, r"io records cover bytes 64 to 80, outside 76 to"),
         ({"views_offset": 1 << 30}, "view records cover bytes"),
         ({"op_count": 60_000}, "op records cover bytes"),
         ({"step_count": 1 << 30}, "steps cover bytes"),

@@ -68,7 +68,9 @@ def compile_objects(board: Board, sources: list[Path], flags: list[str], optimiz
 def own_objects(name: str) -> list[Path]:
     """The board's own kernels, and the portable ones where it has none."""
     portable, variants = kernel_sources()
-    return compile_objects(board_named(name), [*portable, *variants], STRICT, OPTIMIZATION[name])
+    return compile_objects(
+        board_named(name), [*portable, *variants], [*STRICT, "-DSPLIT_NN_KEEP_OPTIMIZATION"], OPTIMIZATION[name]
+    )
 
 
 def kernel_sources() -> tuple[list[Path], list[Path]]:

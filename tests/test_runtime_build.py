@@ -172,7 +172,7 @@ def portable_kernels() -> list[Path]:
 
 def linked_kernels(mask: int, folder: Path) -> set[str]:
     """The kernels that are linked into an executor of the kinds of step in `mask`."""
-    flags = ["-O0", "-ffunction-sections", f"-DSPLIT_NN_KINDS=UINT64_C({mask:#x})", "-DSPLIT_NN_PORTABLE"]
+    flags = ["-O0", "-ffunction-sections", f"-DSPLIT_NN_KINDS={mask:#x}", "-DSPLIT_NN_PORTABLE"]
     roots = ["-nostartfiles", "-Wl,--gc-sections,-e,split_nn_run,-u,split_nn_prepare"]
     run(["gcc", "-std=c99", *flags, *roots, *SOURCES_OF_KINDS, *portable_kernels(), "-o", folder / "kinds"])
     defined = {line.split()[-1] for line in run(["nm", folder / "kinds"]).splitlines()}
@@ -186,6 +186,37 @@ def test_a_build_for_one_kind_of_step_has_only_its_kernels(kind: OpKind, tmp_pat
 
 def test_a_build_for_all_kinds_has_all_kernels(tmp_path: Path) -> None:
     assert linked_kernels(2**64 - 1, tmp_path) == ALL_KERNELS
+
+
+REFUSAL_MAIN = r"""
+#include <stdint.h>
+#include <stdio.h>
+#include "split_nn.h"
+
+static uint32_t program[4096];
+
+int main(void) { return puts(split_nn_status_text(split_nn_prepare(program, fread(program, 1, sizeof program, stdin)))) < 0; }
+"""
+
+
+def test_a_kind_that_is_left_out_is_named_with_the_setting(tmp_path: Path) -> None:
+    main = tmp_path / "main.c"
+    main.write_text(REFUSAL_MAIN)
+    said = []
+    for mask in (1 << OpKind.ADD, 1 << OpKind.LUT):
+        flags = [
+            "-O0",
+            "-ffunction-sections",
+            f"-DSPLIT_NN_KINDS={mask:#x}",
+            "-DSPLIT_NN_PORTABLE",
+            f"-I{EXECUTOR_FOLDER}",
+        ]
+        command = ["gcc", "-std=c99", *flags, "-Wl,--gc-sections", *SOURCES_OF_KINDS, *portable_kernels(), main]
+        run([*command, "-o", tmp_path / "main"])
+        done = subprocess.run([tmp_path / "main"], input=lut_program(), capture_output=True, check=True)
+        said.append(done.stdout.decode().strip())
+    assert said[0].startswith("the program needs a kind of step that SPLIT_NN_KINDS leaves out of this build")
+    assert said[1] == "ok"
 
 
 def lut_program() -> bytes:

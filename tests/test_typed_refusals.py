@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sample_programs import unchecked
 from split_stages import planned
 from test_runtime_refusals import drive
 from tiny_models import T, single_op
@@ -21,7 +22,6 @@ from tflm_split.kinds import OpKind
 from tflm_split.native.build import executor_sources, host_library
 from tflm_split.program.check import check_program
 from tflm_split.program.decode import decode
-from tflm_split.program.encode import encode
 from tflm_split.program.format import HEADER, OP
 from tflm_split.program.types import Program
 from tflm_split.split.operators import split_operator
@@ -186,7 +186,7 @@ def prepared(blob: bytes) -> int:
 def with_params(kind: OpKind, **fields: int | float) -> bytes:
     """The type's program, encoded, with parameters of its first op of `kind` overwritten in place."""
     program = KINDS[kind]
-    blob = bytearray(encode(program))
+    blob = bytearray(unchecked(program))
     k = next(i for i, op in enumerate(program.ops) if op.kind is kind)
     record = OP.unpack(blob, int(HEADER.unpack(blob, 0)["ops_offset"]) + k * OP.size_bytes)
     layout, at = kinds.of(kind).record, int(record["params_offset"])
@@ -198,7 +198,7 @@ def test_the_programs_hold_every_kind_of_their_types() -> None:
     typed = {kind for kind in OpKind if kind.name.endswith(("_INT16", "_FLOAT")) and kind is not OpKind.QUANTIZE_FLOAT}
     assert typed <= KINDS.keys()
     for program in PROGRAMS.values():
-        assert prepared(encode(program)) == 0
+        assert prepared(unchecked(program)) == 0
 
 
 WINDOW = (OpKind.CONV_INT16, OpKind.DEPTHWISE_INT16, OpKind.POOL_INT16, OpKind.CONV_FLOAT, OpKind.POOL_FLOAT)
@@ -257,7 +257,7 @@ def test_a_shift_an_int64_cannot_take_is_refused_by_both_checkers() -> None:
     at = int(op.params["shifts_offset"])
     constants = list(program.constants)
     constants[at] = bytes([8]) * len(constants[at])
-    blob = encode(program).replace(program.constants[at], constants[at])
+    blob = unchecked(program).replace(program.constants[at], constants[at])
     assert prepared(blob) != 0
     with pytest.raises(ProgramError, match="a shift is 8, and 7 is the most"):
         check_program(Program(*(getattr(program, f) if f != "constants" else tuple(constants) for f in FIELDS)))
@@ -302,7 +302,7 @@ def test_no_mutation_of_a_typed_program_makes_the_executor_misbehave(tmp_path: P
     rng = np.random.default_rng(13)
     mutated = []
     for program in PROGRAMS.values():
-        blob = encode(program)
+        blob = unchecked(program)
         header = HEADER.unpack(blob, 0)
         start, constants = int(header["views_offset"]), int(header["constants_offset"])
         for k in range(3000):

@@ -143,6 +143,7 @@ void mend_header(random_numbers* random, uint8_t* program, size_t bytes) {
         header->magic = SPLIT_MAGIC;
         header->version = SPLIT_VERSION;
         header->reserved = 0;
+        header->checksum = 0; /* not checked */
     }
     if (draw(random, 64) != 0) {
         header->total_bytes = (uint32_t)bytes;

@@ -75,13 +75,18 @@ typedef enum split_status {
     SPLIT_ERROR_PAUSE,
     SPLIT_ERROR_STREAM,
     SPLIT_ERROR_STOPPED,
+    SPLIT_ERROR_CHECKSUM,
+    SPLIT_ERROR_KIND,
     SPLIT_STATUS_COUNT
 } split_status;
 
-/* Is this blob a program that is safe to run? Reads at most program_bytes bytes.
+/* Is this blob a program that is safe to run, and as it was made? Reads at most program_bytes bytes.
  *
  * After SPLIT_OK, split_nn_run() with a workspace of workspace_bytes is safe whatever the workspace holds: it reads
- * nothing outside the blob and the workspace, writes nothing outside the workspace, and has no undefined behaviour. */
+ * nothing outside the blob and the workspace, writes nothing outside the workspace, and has no undefined behaviour.
+ *
+ * Last, it compares the program's checksum, which notices every flipped bit. It takes about two instructions per byte.
+ * -DSPLIT_NN_NO_CHECKSUM leaves that out, and nothing of the safety above. */
 split_status split_nn_prepare(const void* program, size_t program_bytes);
 
 /* Runs a program that split_nn_prepare() has accepted and that has not changed since. The caller puts the inputs at

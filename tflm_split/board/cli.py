@@ -121,6 +121,22 @@ def bench(
     return 0
 
 
+@board.command()
+@click.argument("model", type=_PATH)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@takes_options("int8_io", int8_io=False)
+def fits(model: Path, as_json: bool, int8_io: bool) -> int:
+    """List real parts, from 8 KB of RAM up, and whether MODEL fits there as it is and split.
+
+    A split model of one region is compiled and linked for each core; nothing runs.
+    """
+    from tflm_split.board.fits import fits as on_parts
+
+    found = on_parts(model, int8_io=int8_io)
+    say(_json(found.record()) if as_json else found.table(), nl=False)
+    return 0
+
+
 def _run_text(done: BoardRun, graph: Any) -> str:
     from tflm_split.report.arrays import output_arrays
 

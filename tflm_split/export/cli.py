@@ -34,7 +34,7 @@ def export(model: Path, output: Path, array_format: str, name: str, force: bool)
     for blob in programs_of(read).values():
         mask |= decode(blob).kinds_mask
     if mask:
-        say(f"Kinds of steps used, for a build that leaves out the others: -DSPLIT_NN_KINDS=UINT64_C({mask:#x})")
+        say(f"Kinds of steps used, for a build that leaves out the others: -DSPLIT_NN_KINDS={mask:#x}")
     if sources.no_standalone is not None:
         say(f"No sources without TFLM: {sources.no_standalone}.")
     return 0

@@ -47,7 +47,7 @@ def standalone_header(region: OneRegion, name: str) -> str:
     return f"""\
 /* A model on the split_nn executor, without TFLM. Build {name}.c and the files split_nn_*.c of tflm_runtime_patch/src,
  * with tflm_runtime_patch/split_nn among the include directories. To leave out what this model does not use, add
- * -DSPLIT_NN_KINDS=UINT64_C({region.program.kinds_mask:#x}) for all of them, and link with --gc-sections.
+ * -DSPLIT_NN_KINDS={region.program.kinds_mask:#x} for all of them, and link with --gc-sections.
  *
  *     if ({name}_init() != 0) ...             once
 {_streamed_use(name) if streamed else _use(name)} *

@@ -51,6 +51,11 @@ class Record:
     def size_bytes(self) -> int:
         return self.layout.size
 
+    def offset_of(self, name: str) -> int:
+        """The byte at which field `name` starts."""
+        before = [f.ctype for f in self.fields[: [f.name for f in self.fields].index(name)]]
+        return struct.calcsize("<" + "".join(map(_CODES.__getitem__, before)))
+
     def pack(self, **values: int | float) -> bytes:
         """The record's bytes. Raises KeyError unless every field is given, struct.error when a value does not fit."""
         if values.keys() != {f.name for f in self.fields}:

@@ -21,6 +21,7 @@ from tflm_split.kinds.kind import Case
 from tflm_split.kinds.limits import CONSTANTS_ALIGNMENT, MAX_BYTES, STORAGE_ALIGNMENT, TABLE16_UNIT
 from tflm_split.kinds.record import Record
 from tflm_split.program.check import check_program
+from tflm_split.program.checksum import check_checksum
 from tflm_split.program.format import (
     HEADER,
     IO,
@@ -142,6 +143,7 @@ class _Decoder:
             pauses=struct.unpack_from(f"<{header['pause_count']}I", self.blob, header["pauses_offset"]),
         )
         check_program(program)
+        check_checksum(self.blob)
         return program
 
     def _records(

@@ -14,6 +14,7 @@ from tflm_split import kinds
 from tflm_split.errors import InternalError, ProgramError
 from tflm_split.kinds.limits import CONSTANTS_ALIGNMENT, STORAGE_ALIGNMENT, TABLE16_UNIT
 from tflm_split.program.check import check_program
+from tflm_split.program.checksum import UNCHECKED, with_checksum
 from tflm_split.program.format import (
     HEADER,
     IO,
@@ -133,6 +134,7 @@ def _encode(program: Program) -> bytes:
             steps_offset=steps_offset,
             step_count=len(program.steps),
             constants_offset=constants_offset,
+            checksum=UNCHECKED,
             input_count=len(program.inputs),
             output_count=len(program.outputs),
             storage_count=len(program.storages),
@@ -148,7 +150,7 @@ def _encode(program: Program) -> bytes:
     )
     blob += final.pool.content + moves + pauses + steps
     blob += bytes(constants_offset - len(blob)) + constants_content
-    return bytes(blob)
+    return with_checksum(bytes(blob))
 
 
 @dataclass(frozen=True, slots=True)

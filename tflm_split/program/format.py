@@ -46,13 +46,15 @@ from enum import IntEnum
 from tflm_split.kinds.record import Field, Record
 
 MAGIC = int.from_bytes(b"TSPL", "little")
-VERSION = 5
+VERSION = 6
 CUSTOM_CODE = "TFLM_SPLIT"
 """The name of the custom operator that runs a program."""
 NONE = 0xFFFF
 """In place of an index: there is no such view or storage."""
 MOVES_BIT = 63
 """The bit of `SPLIT_NN_KINDS` that says that the build can move rows."""
+CHECKSUM_FACTOR = 0x9E3779B1
+"""An odd number whose bits look random: 2 ** 32 over the golden ratio, to a prime (`checksum.py`)."""
 NO_ADDRESS16 = 0xFFFF
 NO_ADDRESS32 = 0xFFFFFFFF
 """The table entry of a row without an address: no step may read or write it."""
@@ -105,6 +107,7 @@ HEADER = Record(
         Field("steps_offset", "uint32_t"),
         Field("step_count", "uint32_t"),
         Field("constants_offset", "uint32_t", "all weights and tables lie in [constants_offset, total_bytes)"),
+        Field("checksum", "uint32_t", "of all bytes; 0: not checked"),
         Field("input_count", "uint16_t"),
         Field("output_count", "uint16_t"),
         Field("storage_count", "uint16_t"),

@@ -128,6 +128,7 @@ def _constants() -> str:
         ("SPLIT_NONE", f"0x{fmt.NONE:04X}u", "names no view"),
         ("SPLIT_NO_ADDRESS16", f"0x{fmt.NO_ADDRESS16:04X}u", "TABLE16: this row has no address"),
         ("SPLIT_NO_ADDRESS32", f"0x{fmt.NO_ADDRESS32:08X}u", "TABLE32: this row has no address"),
+        ("SPLIT_CHECKSUM_FACTOR", f"0x{fmt.CHECKSUM_FACTOR:08X}u", "what a checksum is multiplied by for each word"),
         ("SPLIT_MOVES_BIT", f"{fmt.MOVES_BIT}", "of SPLIT_NN_KINDS: this build can move rows"),
         *(
             (f"SPLIT_{name}", f"({value})" if value < 0 else f"{value}", note)

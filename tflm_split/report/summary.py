@@ -195,7 +195,7 @@ def next_steps(record: Record, output: Path | None) -> str:
         return f"Written: {output}."
     return (
         f"Written: {output}. In the firmware:\n"
-        f"  xxd -i {shlex.quote(str(output))} > model_data.cc     # alignas(16) in front of the array\n"
+        f"  tflm-split export {shlex.quote(str(output))} -o generated     # the model as an aligned C array in flash\n"
         '  resolver.AddCustom("TFLM_SPLIT", tflm_split::Register_TFLM_SPLIT());\n'
         f"  a tensor arena of {record['optimized'][BUDGET_KEY]:,} bytes with the reference kernels"
     )

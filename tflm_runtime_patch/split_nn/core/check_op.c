@@ -5,6 +5,9 @@ split_status split_check_op(const uint8_t* program, uint32_t index) {
     const split_header* header = split_header_of(program);
     const split_op* op = split_op_at(program, index);
     const split_kind_rule* rule = split_rule_of(op->kind);
+    if (rule == NULL && split_kind_exists(op->kind)) {
+        return SPLIT_ERROR_KIND;
+    }
     if (rule == NULL || op->reserved != 0 || op->output >= header->view_count || op->input >= header->view_count ||
         (rule->operands == 2 ? op->input2 >= header->view_count : op->input2 != SPLIT_NONE) ||
         (rule->accumulator ? op->accumulator >= header->view_count : op->accumulator != SPLIT_NONE)) {

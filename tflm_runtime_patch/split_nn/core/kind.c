@@ -10,6 +10,18 @@
         }                                                                                                            \
         break;
 
+#define CASE_OF_KIND(kind, check, run, reads, record, operands, accumulator, input_sizes, output_sizes) \
+    case SPLIT_OP_##kind:
+
+int split_kind_exists(uint32_t kind) {
+    switch (kind) {
+        SPLIT_NN_FOR_EACH_KIND(CASE_OF_KIND)
+        return 1;
+        default:
+            return 0;
+    }
+}
+
 const split_kind_rule* split_rule_of(uint32_t kind) {
     switch (kind) {
         SPLIT_NN_FOR_EACH_KIND(RULE_OF_KIND)

@@ -17,4 +17,7 @@ typedef struct split_kind_rule {
 /* The rule of a kind; NULL if this build has no such kind. */
 const split_kind_rule* split_rule_of(uint32_t kind);
 
+/* Is this the number of a kind, whether or not this build has it? */
+int split_kind_exists(uint32_t kind);
+
 #endif /* SPLIT_NN_KIND_H_ */

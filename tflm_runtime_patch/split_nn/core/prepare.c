@@ -1,4 +1,7 @@
 /* Is this blob a program that is safe to run? Checks the header and the tables, then every record, then every step. */
+#include <stddef.h>
+#include <string.h>
+
 #include "check.h"
 #include "program.h"
 
@@ -61,6 +64,42 @@ static split_status check_ios(const uint8_t* program) {
     return SPLIT_OK;
 }
 
+#ifndef SPLIT_NN_NO_CHECKSUM
+/* Adds words to a checksum: each is mixed, and all that were there before are multiplied once more. */
+static uint32_t add_words(uint32_t sum, const uint32_t* words, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) {
+        sum = sum * SPLIT_CHECKSUM_FACTOR + (words[i] ^ words[i] >> 16);
+    }
+    return sum;
+}
+
+/* The checksum of a program whose header has been checked. `program/checksum.py` says what it is and what it notices. */
+static uint32_t checksum_of(const uint8_t* program) {
+    const uint32_t* words = (const uint32_t*)split_at(program, 0);
+    const uint32_t own = offsetof(split_header, checksum) / sizeof(uint32_t);
+    const uint32_t bytes = split_header_of(program)->total_bytes;
+    const uint32_t count = bytes / sizeof(uint32_t);
+    uint32_t sum = add_words(0, words, own);
+    sum = add_words(sum * SPLIT_CHECKSUM_FACTOR, words + own + 1u, count - own - 1u);
+    if (bytes % sizeof(uint32_t) != 0) {
+        uint32_t rest = 0;
+        memcpy(&rest, words + count, bytes % sizeof(uint32_t));
+        sum = add_words(sum, &rest, 1);
+    }
+    return sum;
+}
+
+static split_status check_checksum(const uint8_t* program) {
+    const uint32_t held = split_header_of(program)->checksum;
+    return held == 0 || held == checksum_of(program) ? SPLIT_OK : SPLIT_ERROR_CHECKSUM;
+}
+#else
+static split_status check_checksum(const uint8_t* program) {
+    (void)program;
+    return SPLIT_OK;
+}
+#endif
+
 typedef split_status (*record_check)(const uint8_t* program, uint32_t index);
 
 static split_status check_each(const uint8_t* program, uint32_t count, record_check check) {
@@ -111,6 +150,9 @@ split_status split_nn_prepare(const void* program, size_t program_bytes) {
     if (status == SPLIT_OK) {
         status = check_each(blob, header->storage_count, split_check_first_moves);
     }
+    if (status == SPLIT_OK) {
+        status = check_checksum(blob);
+    }
     return status;
 }
 
@@ -124,7 +166,8 @@ const char* split_nn_status_text(split_status status) {
         "the program has another version than this executor",
         "the program's header names tables outside the program, or has an unknown flag",
         "an input or output lies outside the workspace",
-        "a storage leaves workspace or program, has rows that move in a build without moves, or is of an unknown kind",
+        "a storage leaves workspace or program, has rows that move in a build without moves (SPLIT_NN_KINDS), or is of "
+        "an unknown kind",
         "a view reaches outside its storage, or its elements are not aligned",
         "an operator is of an unknown kind, or names views it cannot have",
         "an operator's views do not fit together",
@@ -137,6 +180,8 @@ const char* split_nn_status_text(split_status status) {
         "a pause is out of order, or rows are not fetched once, in order, each in its call",
         "this program takes its rows in several calls, and all have been made or split_nn_run() was called",
         "the caller gave no more rows",
+        "the program was altered after it was made: its checksum does not match its bytes",
+        "the program needs a kind of step that SPLIT_NN_KINDS leaves out of this build (split_nn_config.h, or a flag)",
     };
     uint32_t index = (uint32_t)status;
     return index < SPLIT_STATUS_COUNT ? texts[index] : "unknown status";

@@ -15,10 +15,11 @@ extern "C" {
 #endif
 
 #define SPLIT_MAGIC 0x4C505354u /* the bytes 'T' 'S' 'P' 'L' */
-#define SPLIT_VERSION 5u
+#define SPLIT_VERSION 6u
 #define SPLIT_NONE 0xFFFFu /* names no view */
 #define SPLIT_NO_ADDRESS16 0xFFFFu /* TABLE16: this row has no address */
 #define SPLIT_NO_ADDRESS32 0xFFFFFFFFu /* TABLE32: this row has no address */
+#define SPLIT_CHECKSUM_FACTOR 0x9E3779B1u /* what a checksum is multiplied by for each word */
 #define SPLIT_MOVES_BIT 63 /* of SPLIT_NN_KINDS: this build can move rows */
 #define SPLIT_MAX_BYTES 2147483647 /* The most bytes of a program, and of a workspace: the executor computes addresses in int32. */
 #define SPLIT_CONSTANTS_ALIGNMENT 16 /* Constants and weights start at a multiple of this many bytes: kernels load vectors from there. */
@@ -166,6 +167,7 @@ typedef struct split_header {
     uint32_t steps_offset;
     uint32_t step_count;
     uint32_t constants_offset; /* all weights and tables lie in [constants_offset, total_bytes) */
+    uint32_t checksum; /* of all bytes; 0: not checked */
     uint16_t input_count;
     uint16_t output_count;
     uint16_t storage_count;
@@ -173,7 +175,7 @@ typedef struct split_header {
     uint16_t op_count;
     uint16_t reserved; /* 0 */
 } split_header;
-typedef char split_header_is_72_bytes[sizeof(split_header) == 72 ? 1 : -1];
+typedef char split_header_is_76_bytes[sizeof(split_header) == 76 ? 1 : -1];
 
 /* Where one input or output tensor of the region lies in the workspace. */
 typedef struct split_io {
