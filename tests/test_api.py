@@ -234,3 +234,13 @@ def test_a_front_stays_one_when_it_is_kept(dscnn):
     again = pickle.loads(pickle.dumps(front))
     assert type(again) is tflm_split.Front
     assert again.report == front.report
+
+
+def test_a_kept_result_is_read_by_a_process_that_has_read_no_model(tmp_path):
+    (tmp_path / "kept").write_bytes(pickle.dumps(tflm_split.optimize(small_network(), verify=False)))
+    code = "import pickle, sys; print(len(pickle.load(open(sys.argv[1], 'rb')).operators()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "kept"], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert int(done.stdout) > 0

@@ -245,7 +245,7 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     )
     model = lowered.model if lowered else job.model
     plan, decision = (lowered.plan, result.decision) if lowered and result else (None, _saved(job, None))
-    return Result(model.original, make_record(outcome), job.model, changes, plan, job.path, decision)
+    return Result(model.original, make_record(outcome), job.model.original, changes, plan, job.path, decision)
 
 
 def _with_a_plan_alone(job: _Job) -> Result:
@@ -273,7 +273,7 @@ def _with_a_plan_alone(job: _Job) -> Result:
         job.options,
         stock=None if kept_original else found,
     )
-    return Result(outcome.optimized, make_record(outcome), job.model, input_path=job.path)
+    return Result(outcome.optimized, make_record(outcome), job.model.original, input_path=job.path)
 
 
 def _verified(job: _Job, evidence: Evidence, optimized: Model) -> Comparison:

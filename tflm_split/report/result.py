@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tflm_split.errors import InputError
-from tflm_split.ir.graph import Model
 from tflm_split.lower.compile import Plan
 from tflm_split.report.command_records import FrontRecord
 from tflm_split.report.front import front_record, front_text
@@ -31,13 +30,13 @@ class Result:
     """The optimised model, its JSON record (`report/record.py`), and the plan behind it.
 
     `plan` is None where splitting gains nothing; the model is the original then. `decision` makes the same model again,
-    without a search: `optimize(..., decision=result.decision)`. It can be saved to a file, too. `original` is the file that
-    was read.
+    without a search: `optimize(..., decision=result.decision)`. It can be saved to a file, too. `original`
+    are the bytes of the file that was read.
     """
 
     model: bytes
     report: Record
-    original: Model
+    original: bytes
     changes: tuple[InterfaceChange, ...] = ()
     plan: Plan | None = None
     input_path: Path | None = None
@@ -76,8 +75,9 @@ class Result:
 
     def view(self) -> View:
         """What reports and plots show, as values."""
-        optimized = self.original if self.model == self.original.original else read_model(self.model)
-        return view_of(self.original, optimized, self.plan, self.report)
+        original = read_model(self.original)
+        optimized = original if self.model == original.original else read_model(self.model)
+        return view_of(original, optimized, self.plan, self.report)
 
     def __str__(self) -> str:
         return summary(self.report)
