@@ -10,7 +10,7 @@ from tiny_models import Op, T, build_model
 import tflm_split
 from tflm_split.errors import InputError
 from tflm_split.rewrite.stream_input import stream_input
-from tflm_split.split.operators.fetch import FETCH_ROWS
+from tflm_split.split.operators.stream import FETCH_ROWS
 from tflm_split.tflite.reader import read_model
 
 

@@ -176,6 +176,15 @@ class Options:
             unit="rows", default_text="no: the whole input is there at once",
         ),
     )  # fmt: skip
+    stream_output: int = _option(
+        0,
+        About(
+            ROWS_OF_CALL,
+            "Hand over the largest output a few rows at a time, and never hold all of it: the interface changes, and the "
+            "record says how.",
+            unit="rows", default_text="no: the whole output is there at the end",
+        ),
+    )  # fmt: skip
     uint8_pixels: bool = _option(
         False,
         About(FLAG, "Take streamed rows as pixels from 0 to 255, for a model whose int8 input is pixels less 128."),
@@ -254,7 +263,7 @@ class Options:
         if self.kernels is None:
             object.__setattr__(self, "kernels", CMSIS_NN if self.target == STOCK else REFERENCE)
         if self.max_slowdown is None:
-            object.__setattr__(self, "max_slowdown", STREAMED_SLOWDOWN if self.stream_input else DEFAULT_SLOWDOWN)
+            object.__setattr__(self, "max_slowdown", STREAMED_SLOWDOWN if self.stream_input or self.stream_output else DEFAULT_SLOWDOWN)
 
     def record(self) -> dict[str, Any]:
         """The options as JSON values, by field."""
@@ -310,6 +319,7 @@ class FrontWords(TypedDict, total=False):
 
     int8_io: bool
     stream_input: int | bool
+    stream_output: int | bool
     uint8_pixels: bool
     verify: bool
     inputs: int | os.PathLike[str] | str

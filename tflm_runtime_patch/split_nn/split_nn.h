@@ -93,16 +93,19 @@ split_status split_nn_prepare(const void* program, size_t program_bytes);
  * their addresses in the workspace. Afterwards the outputs are at theirs, and all other bytes of it are undefined. */
 split_status split_nn_run(const void* program, uint8_t* workspace);
 
-/* STREAMED PROGRAMS take their input a few rows at a time and need no room for all of it. One picture takes
- * split_nn_calls() calls, each with the next rows: input i of the program holds those of one call, and the last call may
- * have fewer. Between calls nothing but these inputs may be written to in the workspace. After the last call the outputs
- * are at their addresses. A program that is not streamed has one call.
+/* STREAMED PROGRAMS take their input or hand over their output a few rows at a time, and need no room for all of it. One
+ * picture takes split_nn_calls() calls. Some bring the next rows, and some hand over rows that are done: the tensors that
+ * TFLM sees hold those of one call. Between calls nothing but the rows that the next call takes may be written to in the
+ * workspace. After the last call the other outputs are at their addresses. A program that is not streamed has one call.
  *
  *     split_stream stream;
  *     split_nn_begin(program, &stream);
  *     while (stream.call < split_nn_calls(program)) {
- *         ... put the next rows at workspace + split_nn_io(program, 0)->address ...
+ *         const split_rows next = split_nn_rows_of_call(program, stream.call);
+ *         const split_rows made = split_nn_rows_made(program, stream.call);
+ *         ... put next.rows rows at workspace + next.address ...
  *         split_nn_continue(program, workspace, &stream);
+ *         ... take made.rows rows from workspace + made.address ...
  *     }
  *
  * `call` counts the calls made. `move` is the executor's own. */
@@ -120,7 +123,7 @@ void split_nn_begin(const void* program, split_stream* stream);
 split_status split_nn_continue(const void* program, uint8_t* workspace, split_stream* stream);
 
 /* Which rows call `call` takes, and where they go: `rows` rows of `row_bytes` bytes, one after the other, from byte
- * `address` of the workspace on. The first of them is row `first_row` of the whole input. */
+ * `address` of the workspace on. The first of them is row `first_row` of the whole input. No rows: it takes none. */
 typedef struct split_rows {
     uint32_t address;
     uint32_t first_row;
@@ -130,11 +133,20 @@ typedef struct split_rows {
 
 split_rows split_nn_rows_of_call(const void* program, uint32_t call);
 
+/* The same for the rows of the output that are there after call `call`, until the next one. */
+split_rows split_nn_rows_made(const void* program, uint32_t call);
+
 /* Puts `rows` rows to `to`, from row `first_row` of the whole input on, and returns 0. Any other value ends the run. */
 typedef int split_next_rows(void* user, uint8_t* to, uint32_t first_row, uint32_t rows);
 
-/* Makes all calls of one picture. SPLIT_ERROR_STOPPED when `next_rows` says so. */
-split_status split_nn_run_rows(const void* program, uint8_t* workspace, split_next_rows* next_rows, void* user);
+/* Takes `rows` rows at `from`, which are those from row `first_row` of the whole output on, and returns 0. Any other value
+ * ends the run. */
+typedef int split_made_rows(void* user, const uint8_t* from, uint32_t first_row, uint32_t rows);
+
+/* Makes all calls of one picture. SPLIT_ERROR_STOPPED when a callback says so. One of an input or output that is not
+ * streamed may be NULL. */
+split_status split_nn_run_rows(const void* program, uint8_t* workspace, split_next_rows* next_rows,
+                               split_made_rows* made_rows, void* user);
 
 /* The status as a sentence in English. Never NULL. */
 const char* split_nn_status_text(split_status status);

@@ -258,7 +258,7 @@ def gather(at: Geometry, edge: Edge) -> Counts:
 
 
 def fetch(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/portable/fetch.c`: a memmove per run of pixels without gaps, or a loop over words that inverts bits.
+    """`kernels/portable/stream.c`: a memmove per run of pixels without gaps, or a loop over words that inverts bits.
 
     The rows of a call follow each other. Those that do not start at a word are copied byte by byte: their share counts.
     """

@@ -144,11 +144,22 @@ class Kind:
     """Whether `groups` is a depth multiplier: output channel c reads input channel c / groups."""
     fetches: bool = False
     """Whether its input holds only the rows of one call, of which each is taken in once (a streamed program)."""
+    emits: bool = False
+    """Whether its output holds only the rows of one call, of which each is handed over once. A step takes in one input row."""
 
     @property
     def feeds(self) -> bool:
         """Whether a step takes in one input row, instead of making one output row."""
         return self.accumulator is Accumulator.FEED
+
+    @property
+    def steps_by_input(self) -> bool:
+        """Whether it has a step per row of its input, instead of its output."""
+        return self.feeds or self.emits
+
+    def written_row(self, row: int, output_rows: int) -> int:
+        """The output row that step `row` writes, or the one that a feed's last step does."""
+        return 0 if self.feeds else row % output_rows if self.emits else row
 
     @property
     def sums(self) -> bool:

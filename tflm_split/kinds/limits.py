@@ -18,7 +18,7 @@ MAX_REACH = 2**29
 MAX_MOVES = 2**16 - 1
 """The most moves of a program: their order is stored in u16."""
 MAX_STREAMS = 4
-"""The most inputs that a program takes in row by row: prepare counts the rows of each on its stack."""
+"""The most inputs and outputs that a program streams: prepare counts the rows of each on its stack."""
 MOVE_ALIGN = 4
 """A row moves by a multiple of this many bytes, so that its elements stay aligned."""
 TABLE16_UNIT = 4

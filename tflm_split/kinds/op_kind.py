@@ -53,3 +53,4 @@ class OpKind(IntEnum):
     BATCH_MATMUL = 42
     TRANSPOSE = 43
     FETCH = 44
+    EMIT = 45

@@ -93,12 +93,13 @@ def _reserved(split: Split, schedule: Schedule, share: float) -> dict[int, tuple
     That is so for the rows of a call up to `share` of the live peak, and for outputs up to `RESERVED_SHARE`: between the
     calls, these hold the last results.
     """
-    streams = [op for op in split.row_ops if op.rows_per_call]
+    streams = [op for op in split.row_ops if op.fetches or op.emits]
     if not streams:
         return {}
     storage_of, ends = split.storages.storage_of, (0, len(schedule.steps) - 1)
-    small = [op.reads[0].tensor for op in streams if op.reads[0].shape.bytes <= share * schedule.live_peak_bytes]
-    outputs = [t for t in split.graph.outputs if t in storage_of]
+    of_call = {op.reads[0].tensor if op.fetches else op.output: op.rows_of_call for op in streams}
+    small = [t for t, shape in of_call.items() if shape.bytes <= share * schedule.live_peak_bytes]
+    outputs = [t for t in split.graph.outputs if t in storage_of and t not in of_call]
     if sum(split.graph.tensors[t].bytes for t in outputs) <= max(
         RESERVED_SHARE * schedule.live_peak_bytes, TENSOR_ALIGN
     ):

@@ -145,12 +145,22 @@ def emit_region(
 
 
 def _pauses(split: Split, step_graph: StepGraph, steps: Sequence[int]) -> Iterator[int]:
-    """The positions at which the rows of a call are fetched first, the first call left out: there, a call begins."""
+    """The positions at which a call begins, the first call left out.
+
+    These are the steps that fetch the first row of a call, and those behind a step that emits the last one.
+    """
+    after_emit = False
     for position, s in enumerate(steps):
         step = step_graph.steps[s]
-        rows_per_call = None if step.row_op is None else split.row_ops[step.row_op].rows_per_call
-        if rows_per_call and step.row and step.row % rows_per_call == 0:
+        op = None if step.row_op is None else split.row_ops[step.row_op]
+        if after_emit or (op and op.fetches and step.row and step.row % op.rows_of_call.rows == 0):
             yield position
+        after_emit = op is not None and op.emits and ends_call(step.row, op.rows_of_call.rows, op.steps)
+
+
+def ends_call(row: int, rows_per_call: int, rows: int) -> bool:
+    """Whether emitting row `row` of `rows` completes the rows of a call."""
+    return row % rows_per_call == rows_per_call - 1 or row == rows - 1
 
 
 def _piece_moves(

@@ -53,7 +53,7 @@ def check_program(program: Program) -> None:
 
 def step_rows(program: Program, op: Op) -> int:
     """How many steps the op takes: the rows of its output view, or for a feed, of its input view."""
-    return program.views[op.input if kinds.of(op.kind).feeds else op.output].row_count
+    return program.views[op.input if kinds.of(op.kind).steps_by_input else op.output].row_count
 
 
 def case_of(program: Program, op: Op) -> Case:
@@ -67,7 +67,7 @@ def _check_addresses(program: Program, index: int, case: Case, row: int) -> None
     op = program.ops[index]
     kind = kinds.of(op.kind)
     operands = (op.input, op.input2)
-    touched: list[tuple[int | None, int]] = [(op.output, 0 if kind.feeds else row)]
+    touched: list[tuple[int | None, int]] = [(op.output, kind.written_row(row, program.views[op.output].row_count))]
     if op.accumulator is not None:
         touched.append((op.accumulator, row if kind.sums else 0))
     touched += [(operands[operand], tap) for operand, tap in kind.reads.rows(case, row)]
@@ -110,38 +110,47 @@ def _check_moves(program: Program) -> None:
 
 
 def _check_pauses(program: Program) -> None:
-    """Refuse pauses that are out of order, and fetches that do not take in each row once, in order, in its own call."""
+    """Refuse pauses that are out of order, and streams that do not take or give each row once, in order, in its own call."""
     if len(program.pauses) >= NONE:
         raise ProgramError(f"the program has {len(program.pauses)} pauses, and {NONE - 1} is the most")
     for before, pause in pairwise((0, *program.pauses, len(program.steps))):
         if before >= pause and program.pauses:
             raise ProgramError(f"the program pauses before step {pause}, after a pause before step {before}")
-    streams = [k for k, op in enumerate(program.ops) if kinds.of(op.kind).fetches]
+    streams = {k: kinds.of(op.kind) for k, op in enumerate(program.ops) if _is_stream(op)}
     if len(streams) > MAX_STREAMS:
-        raise ProgramError(f"the program takes in {len(streams)} streams of rows, and {MAX_STREAMS} is the most")
-    for k in streams:
-        view = program.views[program.ops[k].input]
+        raise ProgramError(f"the program has {len(streams)} streams of rows, and {MAX_STREAMS} is the most")
+    for k, kind in streams.items():
+        view = program.views[program.ops[k].output if kind.emits else program.ops[k].input]
         storage = program.storages[view.storage]
         lie = storage.addresses[view.first_row : view.first_row + view.row_count]
         in_order = all(a is not None and a == (lie[0] or 0) + r * storage.row_bytes for r, a in enumerate(lie))
         if storage.constant is not None or not in_order or view.storage in program.moved_storages:
-            raise ProgramError(f"op {k} fetches rows that do not follow each other in the workspace")
+            raise ProgramError(f"op {k} streams rows that do not follow each other in the workspace")
+    if program.pauses and not streams:
+        raise ProgramError("the program pauses, and streams no rows")
     due = dict.fromkeys(streams, 0)
-    for call, steps in enumerate(program.calls):
+    taken = given = 0
+    for call, (steps, takes, gives) in enumerate(zip(program.calls, program.takes, program.gives, strict=True)):
+        taken += takes
         for number in steps:
             step = program.steps[number]
             if step.op not in due:
                 continue
-            rows_per_call = program.views[program.ops[step.op].input].row_count
-            if step.row != due[step.op] or step.row // rows_per_call != call:
-                raise ProgramError(f"step {number} fetches row {step.row} of op {step.op} in call {call}")
+            emits = streams[step.op].emits
+            each = program.whole_and_each(program.ops[step.op])[1]
+            if step.row != due[step.op] or step.row // each != (given if emits else taken - 1):
+                does = "emits" if emits else "fetches"
+                raise ProgramError(f"step {number} {does} row {step.row} of op {step.op} in call {call}")
             due[step.op] += 1
+        given += gives
     for k in streams:
-        rows, each = (program.views[view].row_count for view in (program.ops[k].output, program.ops[k].input))
-        if due[k] != rows or -(-rows // each) != len(program.calls):
-            raise ProgramError(f"op {k} fetches {due[k]} of {rows} rows, {each} in each of {len(program.calls)} calls")
-    if program.pauses and not streams:
-        raise ProgramError("the program pauses, and takes in no rows")
+        rows = program.whole_and_each(program.ops[k])[0]
+        if due[k] != rows:
+            raise ProgramError(f"op {k} streams {due[k]} of {rows} rows")
+
+
+def _is_stream(op: Op) -> bool:
+    return kinds.of(op.kind).fetches or kinds.of(op.kind).emits
 
 
 def _check_storage(program: Program, name: str, storage: Storage) -> None:

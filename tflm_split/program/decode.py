@@ -32,6 +32,8 @@ from tflm_split.program.format import (
     NONE,
     OP,
     PAUSE_BYTES,
+    PAUSE_GIVES,
+    PAUSE_TAKES,
     STORAGE,
     VERSION,
     VIEW,
@@ -130,6 +132,7 @@ class _Decoder:
         storages = self._records(STORAGE, header["storages_offset"], header["storage_count"], self._storage)
         views = self._records(VIEW, header["views_offset"], header["view_count"], self._view)
         ops = self._records(OP, header["ops_offset"], header["op_count"], lambda k, r: self._op(k, r, views))
+        pauses = struct.unpack_from(f"<{header['pause_count']}I", self.blob, header["pauses_offset"])
         program = Program(
             workspace_bytes=header["workspace_bytes"],
             inputs=ios[:inputs],
@@ -140,10 +143,13 @@ class _Decoder:
             steps=self._steps(),
             constants=tuple(self.constants.indices),
             moves=self._moves(storages),
-            pauses=struct.unpack_from(f"<{header['pause_count']}I", self.blob, header["pauses_offset"]),
+            pauses=tuple(pause & ~(PAUSE_TAKES | PAUSE_GIVES) for pause in pauses),
         )
         check_program(program)
         check_checksum(self.blob)
+        for stored, pause in zip(pauses, program.pauses_with_flags, strict=True):
+            if stored != pause:
+                raise ProgramError(f"the pause before step {pause & ~(PAUSE_TAKES | PAUSE_GIVES)} has wrong flags")
         return program
 
     def _records(

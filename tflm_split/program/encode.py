@@ -103,7 +103,7 @@ def _encode(program: Program) -> bytes:
 
     tables = [_address_table(program, s) for s in range(len(program.storages))]
     moves, steps = _moves(program), _steps(program)
-    pauses = struct.pack(f"<{len(program.pauses)}I", *program.pauses)
+    pauses = struct.pack(f"<{len(program.pauses)}I", *program.pauses_with_flags)
     constants = _ordered_constants(program)
 
     # The draft puts the constants area at 0. It has the size of the final layout, because two parameter records are equal

@@ -12,7 +12,7 @@ from its first byte, 4-aligned unless its comment says otherwise. The parts, in 
     address tables      u16 or u32 per row, and u16[row_count + 1] behind them where rows move
     moves               `MOVE`, sorted by storage, row and step
     order of the moves  u16[move_count + 1]: the first move to carry out, then the next one after each move
-    pauses              u32[pause_count]: the steps before which a streamed program waits for rows
+    pauses              u32[pause_count]: the steps before which a streamed program stops, with flags
     steps               (op, row): two u8 each, or two u16
     constants           weights, biases, multipliers, shifts, tables
 
@@ -24,10 +24,12 @@ A feed (`SUM_FEED`, `DENSE_FEED`) takes in row `row` of its input view instead: 
 last row writes the output. `CONV_SUM` adds to row `row` of sums that several ops share. Before a step, the executor copies
 the rows that `MOVE` records name for it to other addresses, where later steps find them.
 
-A program that takes its input a few rows at a time (*streamed*) runs in several calls. `pauses` names the step at which each
-call after the first one starts. Before every call, the caller puts the next rows at the input's address, and the `FETCH`
-steps of that call take them from there. The moves that come before such a step are made at the end of the call before it.
-Everything else in the workspace must be left alone between calls.
+A program that takes its input or hands over its output a few rows at a time (*streamed*) runs in several calls. `pauses`
+names the step at which each call after the first one starts. Where its bit `PAUSE_TAKES` is set, and before the first call, the
+caller puts the next rows at the input's address, and `FETCH` steps take them from there. Where `PAUSE_GIVES` is set, `EMIT`
+steps have put the next rows at the output's address, and the caller takes them; the last rows are there after the last call.
+The moves that come before the first step of a call are made at the end of the call before it. Everything else in the
+workspace must be left alone between calls.
 
 * A *storage* is cut into pieces: `row_count` rows of `row_bytes` bytes. Each row has an address of its own, a byte offset
   into the workspace. `AFFINE` rows follow each other (inputs and outputs of the model). `TABLE16` looks a row up in a table
@@ -101,7 +103,7 @@ HEADER = Record(
         ),
         Field("move_count", "uint32_t"),
         Field(
-            "pauses_offset", "uint32_t", "steps before which the program waits for the next rows, in increasing order"
+            "pauses_offset", "uint32_t", "steps before which the program stops, in increasing order, with PAUSE flags"
         ),
         Field("pause_count", "uint32_t", "0 if the program runs in one call"),
         Field("steps_offset", "uint32_t"),
@@ -162,6 +164,8 @@ def bytes_of_moves(count: int) -> int:
 
 PAUSE_BYTES = 4
 """Bytes of one pause: a u32."""
+PAUSE_TAKES, PAUSE_GIVES = 1 << 31, 1 << 30
+"""Flags of a pause: the call that starts here takes rows; the call that ends here hands over rows."""
 
 VIEW = Record(
     "split_view",

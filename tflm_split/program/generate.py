@@ -129,6 +129,8 @@ def _constants() -> str:
         ("SPLIT_NO_ADDRESS16", f"0x{fmt.NO_ADDRESS16:04X}u", "TABLE16: this row has no address"),
         ("SPLIT_NO_ADDRESS32", f"0x{fmt.NO_ADDRESS32:08X}u", "TABLE32: this row has no address"),
         ("SPLIT_CHECKSUM_FACTOR", f"0x{fmt.CHECKSUM_FACTOR:08X}u", "what a checksum is multiplied by for each word"),
+        ("SPLIT_PAUSE_TAKES", f"0x{fmt.PAUSE_TAKES:08X}u", "of a pause: the call that starts here takes rows"),
+        ("SPLIT_PAUSE_GIVES", f"0x{fmt.PAUSE_GIVES:08X}u", "of a pause: the call that ends here hands over rows"),
         ("SPLIT_MOVES_BIT", f"{fmt.MOVES_BIT}", "of SPLIT_NN_KINDS: this build can move rows"),
         *(
             (f"SPLIT_{name}", f"({value})" if value < 0 else f"{value}", note)

@@ -15,7 +15,7 @@ from tflm_split import kinds
 from tflm_split.kinds import OpKind
 from tflm_split.kinds.limits import TABLE16_UNIT
 from tflm_split.kinds.view import View as View
-from tflm_split.program.format import MOVES_BIT, NO_ADDRESS16, StorageKind
+from tflm_split.program.format import MOVES_BIT, NO_ADDRESS16, PAUSE_GIVES, PAUSE_TAKES, StorageKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ def first_moves(moves: Sequence[Move], storage: int, rows: int) -> list[int]:
 class Program:
     """The program of one region. `moves` are in order of execution, so sorted by step.
 
-    `pauses` are the steps at which each call after the first one starts; none where the whole input is there at once.
+    `pauses` are the steps at which each call after the first one starts; none where the whole input is there at once, and the
+    whole output in the end.
     """
 
     workspace_bytes: int
@@ -125,14 +126,64 @@ class Program:
         starts = (0, *self.pauses)
         return tuple(map(range, starts, (*self.pauses, len(self.steps))))
 
+    @property
+    def takes(self) -> tuple[bool, ...]:
+        """By call: whether it takes in rows of a streamed input. The first call does, if any does."""
+        begins = tuple(any(self._begins_call(self.steps[s]) for s in steps) for steps in self.calls)
+        return (any(kinds.of(op.kind).fetches for op in self.ops), *begins[1:])
+
+    @property
+    def gives(self) -> tuple[bool, ...]:
+        """By call: whether it hands over rows of a streamed output."""
+        return tuple(any(self._ends_call(self.steps[s]) for s in steps) for steps in self.calls)
+
+    @property
+    def brought(self) -> tuple[range, ...]:
+        """By call: the rows of the streamed input that it takes in."""
+        fetch = next((op for op in self.ops if kinds.of(op.kind).fetches), None)
+        return _turns(self.takes, *self.whole_and_each(fetch)) if fetch else (range(0),) * len(self.calls)
+
+    @property
+    def handed_over(self) -> tuple[range, ...]:
+        """By call: the rows of the streamed output that are there after it."""
+        emit = next((op for op in self.ops if kinds.of(op.kind).emits), None)
+        return _turns(self.gives, *self.whole_and_each(emit)) if emit else (range(0),) * len(self.calls)
+
+    @property
+    def pauses_with_flags(self) -> tuple[int, ...]:
+        """The pauses as they are stored: the step, and what the calls before and after it do."""
+        calls = zip(self.pauses, self.takes[1:], self.gives, strict=False)
+        return tuple(pause | PAUSE_TAKES * takes | PAUSE_GIVES * gives for pause, takes, gives in calls)
+
+    def _begins_call(self, step: Step) -> bool:
+        """Whether it takes in the first of the rows that a call brings, the first call left out."""
+        op = self.ops[step.op]
+        return kinds.of(op.kind).fetches and step.row > 0 and step.row % self.views[op.input].row_count == 0
+
+    def _ends_call(self, step: Step) -> bool:
+        """Whether it emits the last of the rows that a call hands over."""
+        op = self.ops[step.op]
+        if not kinds.of(op.kind).emits:
+            return False
+        rows, each = self.whole_and_each(op)
+        return (step.row + 1) % each == 0 or step.row + 1 == rows
+
+    def whole_and_each(self, op: Op) -> tuple[int, int]:
+        """All rows of a streamed input or output, and those of one call."""
+        read, written = self.views[op.input].row_count, self.views[op.output].row_count
+        return (read, written) if kinds.of(op.kind).emits else (written, read)
+
     def all_rows_bytes(self, io: Io) -> int | None:
-        """Bytes of all rows of an input that comes in several calls; None for an input that is there as a whole."""
+        """Bytes of all rows of an input or output that is streamed; None for one that is there as a whole."""
         for op in self.ops:
-            view = self.views[op.input]
+            kind = kinds.of(op.kind)
+            if not (kind.fetches or kind.emits):
+                continue
+            view = self.views[op.input if kind.fetches else op.output]
             storage = self.storages[view.storage]
             lies_here = storage.addresses[view.first_row : view.first_row + 1] == (io.address,)
-            if kinds.of(op.kind).fetches and lies_here and io.bytes == view.row_count * storage.row_bytes:
-                return storage.row_bytes * self.views[op.output].row_count
+            if lies_here and io.bytes == view.row_count * storage.row_bytes:
+                return storage.row_bytes * self.whole_and_each(op)[0]
         return None
 
     @property
@@ -155,3 +206,12 @@ class Program:
     def kinds_mask(self) -> int:
         """`SPLIT_NN_KINDS` of a build that runs this program only: bit k stands for op kind k."""
         return sum({1 << op.kind for op in self.ops}) + (1 << MOVES_BIT if self.moves else 0)
+
+
+def _turns(takes_part: Sequence[bool], rows: int, each: int) -> tuple[range, ...]:
+    """Per call: the next `each` of `rows` rows if it takes part, else none."""
+    turns = accumulate(takes_part, initial=0)
+    return tuple(
+        range(each * turn, min(each * (turn + 1), rows)) if part else range(0)
+        for turn, part in zip(turns, takes_part, strict=False)
+    )

@@ -16,7 +16,7 @@ from math import isclose
 from tflm_split.errors import InputError, Refusal
 from tflm_split.ir.graph import Graph, Operator, Quantization, Tensor
 from tflm_split.split.operators import is_reshape
-from tflm_split.split.operators.fetch import FETCH_ROWS
+from tflm_split.split.operators.stream import FETCH_ROWS
 from tflm_split.split.rows import RowShape, row_shape
 
 UINT8_FLIP = 128
@@ -82,7 +82,7 @@ def stream_input(graph: Graph, rows_per_call: int, *, uint8_pixels: bool = False
         raise InputError(f"the input of shape {list(value.shape)} has a single row, so there is nothing to stream")
     if rows_per_call >= shape.rows:
         raise InputError(f"the input has {shape.rows} rows: a call must bring fewer, not {rows_per_call}")
-    rows = _tensor_of_call(len(graph.tensors), graph.tensors[was].name, value, rows_per_call)
+    rows = tensor_of_call(len(graph.tensors), graph.tensors[was].name, value, rows_per_call)
     if uint8_pixels:
         rows = _as_pixels(rows)
     flip = UINT8_FLIP if uint8_pixels else 0
@@ -112,7 +112,7 @@ def _picture(graph: Graph, tensor: int) -> tuple[int, frozenset[int]]:
     return tensor, frozenset()
 
 
-def _tensor_of_call(index: int, name: str, picture: Tensor, rows: int) -> Tensor:
+def tensor_of_call(index: int, name: str, picture: Tensor, rows: int) -> Tensor:
     """The tensor that holds the rows of one call: `picture` with `rows` rows, called as the input that it replaces."""
     dims = picture.shape
     if len(dims) == 4:

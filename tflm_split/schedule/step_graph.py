@@ -5,7 +5,8 @@
                              ...
 
 A streamed input has a piece for each row of each call. They are born together when the call begins: in the step that fetches
-the first of them. Each dies when it is fetched.
+the first of them. Each dies when it is fetched. A streamed output has such pieces, too: each is born when its row is emitted,
+and all of a call live up to the step that emits the last of them, after which the caller takes them.
 
 Pieces, overlaps and steps are tuples, because a search makes millions of them.
 
@@ -118,10 +119,12 @@ def build_step_graph(split: Split, in_place: bool = True) -> StepGraph:
     """
     builder = _Builder(split, in_place)
     for index, op in enumerate(split.row_ops):
-        if op.rows_per_call is None:
-            builder.add_rows(index, op)
+        if op.fetches:
+            builder.add_fetches(index, op)
+        elif op.emits:
+            builder.add_emits(index, op)
         else:
-            builder.add_fetches(index, op, op.rows_per_call)
+            builder.add_rows(index, op)
     for node in sorted(split.stock):
         builder.add_stock(node)
     return builder.finish()
@@ -140,8 +143,10 @@ class _Builder:
             self.pieces.extend(Piece(storage.index, r, storage.row_bytes) for r in range(storage.rows))
         self.fixed = self._pieces_of_all(_seen_outside(split))
         self.scratch: list[int] = []
-        self.fetches: set[int] = set()
+        self.streams: set[int] = set()
         """Nodes whose steps must all be done: their rows come whether anybody reads them or not."""
+        self.emitted: list[int] = []
+        """The pieces of the last call's rows of a streamed output, which outlive the last step."""
         self.steps: list[_Draft] = []
         self.writers: dict[int, list[tuple[int, _Part]]] = {}
 
@@ -187,11 +192,12 @@ class _Builder:
             unique = tuple(dict.fromkeys(reads))
             self.steps.append((op.source, index, row, unique, tuple(writes), depends, overlaps, read))
 
-    def add_fetches(self, index: int, op: RowOp, rows_per_call: int) -> None:
+    def add_fetches(self, index: int, op: RowOp) -> None:
         """Add every step of row op `index`, which takes in the rows of a streamed input, in order.
 
         The rows of the first call exist at the start. Those of each later call are born in the step that fetches its first.
         """
+        rows_per_call = op.rows_of_call.rows
         incoming = self.first_piece[self.split.storages.storage_of[op.reads[0].tensor]]
         target = self.split.storages.output_view(op)
         out_first, out_part = self.first_piece[target.storage] + target.first_row, _Part.of(target)
@@ -209,7 +215,31 @@ class _Builder:
             depends = (len(self.steps) - 1,) if row else ()
             reads = (incoming + slot,)
             self.steps.append((op.source, index, row, reads, tuple(writes), depends, (), [(_WHOLE, list(reads))]))
-        self.fetches.add(op.source)
+        self.streams.add(op.source)
+
+    def add_emits(self, index: int, op: RowOp) -> None:
+        """Add every step of row op `index`, which hands over the rows of a streamed output, in order.
+
+        The step that emits the last row of a call reads the others, so that they live until the caller takes them.
+        """
+        (activation,) = self._activations(op, _WHOLE)
+        rows_per_call, steps = op.rows_of_call.rows, op.steps
+        first = self.first_piece[self.split.storages.storage_of[op.output]]
+        slots = [first + k for k in range(rows_per_call)]
+        for row in range(steps):
+            slot = row % rows_per_call
+            if slot == 0 and row:
+                slots = list(range(len(self.pieces), len(self.pieces) + rows_per_call))
+                self.pieces.extend(self.pieces[first + k] for k in range(rows_per_call))
+            read = [(activation.part, activation.pieces_of(row))]
+            if slot == rows_per_call - 1 or row == steps - 1:
+                read.append((_WHOLE, slots[:slot]))
+            depends = (len(self.steps) - 1,) if row else ()
+            reads = tuple(dict.fromkeys(p for _, pieces in read for p in pieces))
+            self.writers.setdefault(slots[slot], []).append((len(self.steps), _WHOLE))
+            self.steps.append((op.source, index, row, reads, (slots[slot],), depends, (), read))
+        self.emitted = [*self.emitted, *slots[: (steps - 1) % rows_per_call + 1]]
+        self.streams.add(op.source)
 
     def _add_plain_rows(
         self, index: int, op: RowOp, activations: Sequence[_Activation], out_first: int, out_part: _Part
@@ -262,7 +292,8 @@ class _Builder:
                 producers[p].append(s)
             for p in step.reads:
                 readers[p].append(s)
-        final = frozenset(self._pieces_of_all(graph.outputs))
+        streamed = {op.output for op in self.split.row_ops if op.emits}
+        final = frozenset((*self._pieces_of_all(t for t in graph.outputs if t not in streamed), *self.emitted))
         crossing = self._pieces_of_all(may_cross(graph, stock))
         return StepGraph(
             len(graph.operators),
@@ -274,7 +305,7 @@ class _Builder:
             frozenset(self._pieces_of_all(graph.inputs)),
             final,
             frozenset(self.scratch),
-            _needed(steps, producers, final.union(crossing), stock | self.fetches),
+            _needed(steps, producers, final.union(crossing), stock | self.streams),
         )
 
     def _depends(

@@ -25,7 +25,7 @@ from tflm_split.search.evaluate import Evaluation, Evaluator, check_decision, ch
 from tflm_split.search.limits import Limits
 from tflm_split.search.refine import NOISE, Search
 from tflm_split.split.channel_rules import Sizes
-from tflm_split.split.operators.fetch import FETCH_ROWS
+from tflm_split.split.operators.stream import FETCH_ROWS
 
 MAX_LIVE_BYTES = 32 * 1024 * 1024
 """Candidates of a higher live peak get no plan. Checking one would take gigabytes, and no device could run it."""

@@ -30,6 +30,8 @@ AnyWindow = Window | TransposedWindow | MappedRow | Between | BatchRows | RowsOf
 """Which input rows an output row needs."""
 
 _FEEDS = frozenset(kind for kind in OpKind if kinds.of(kind).feeds)
+_FETCHES = frozenset(kind for kind in OpKind if kinds.of(kind).fetches)
+_EMITS = frozenset(kind for kind in OpKind if kinds.of(kind).emits)
 """Asked of the owners once: the search asks row ops hundreds of thousands of times."""
 
 
@@ -57,7 +59,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class RowOp:
-    """One step per row of `output`. An op that accumulates has one step per row of its only read instead.
+    """One step per row of `output`. An op that accumulates or emits has one step per row of its only read instead.
 
     `source` is the index of the operator it was made of. `params` are `Params`, read only. `output_pixel_stride_bytes` is
     the distance of pixels in the output tensor when only some of their channels are written, else 0. `macs_per_step`
@@ -83,14 +85,25 @@ class RowOp:
         return self.kind in _FEEDS
 
     @property
-    def rows_per_call(self) -> int | None:
-        """How many rows each call brings, if this op takes in the rows of a streamed input; else None."""
-        return self.reads[0].shape.rows if self.kind is OpKind.FETCH else None
+    def fetches(self) -> bool:
+        """Whether it takes in the rows of a streamed input. Its operand holds those of one call."""
+        return self.kind in _FETCHES
+
+    @property
+    def emits(self) -> bool:
+        """Whether it hands over the rows of a streamed output. Its output holds those of one call, and it has a step per row
+        of its operand."""
+        return self.kind in _EMITS
+
+    @property
+    def rows_of_call(self) -> RowShape:
+        """The rows of one call, of an op that fetches or emits."""
+        return self.reads[0].shape if self.fetches else self.output_shape
 
     @property
     def steps(self) -> int:
         """How many steps it takes."""
-        return self.reads[0].shape.rows if self.accumulates else self.output_shape.rows
+        return self.reads[0].shape.rows if self.accumulates or self.emits else self.output_shape.rows
 
     def fault(self) -> str | None:
         """Which limit of its kind it breaks, or None. Its views are taken to have no gaps between pixels."""

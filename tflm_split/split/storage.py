@@ -155,12 +155,13 @@ def map_storages(
     A storage has the rows of the row op that writes it. Where no row op does (a graph input, a stock operator's output),
     it has the finest rows that any reader wants.
     """
-    written: set[int] = set()
+    written: dict[int, int] = {}
     wanted: dict[int, list[int]] = {}
     seen: dict[int, None] = {}
     for op in row_ops:
         seen.setdefault(op.output)
-        written.add(resolve(op.output, aliases).of)
+        root = resolve(op.output, aliases).of
+        written[root] = (op.rows_of_call if op.emits else row_shape(graph.tensors[root])).row_bytes
         for read in op.reads:
             if graph.tensors[read.tensor].is_constant:
                 continue
@@ -180,7 +181,7 @@ def map_storages(
     for root, tensors in windows_of.items():
         total_bytes = graph.tensors[root].bytes
         if root in written:
-            row_bytes = row_shape(graph.tensors[root]).row_bytes
+            row_bytes = written[root]
         else:
             row_bytes = min(wanted.get(root, [total_bytes]))
             if row_bytes == 0 or total_bytes % row_bytes or total_bytes // row_bytes > MAX_COUNT:

@@ -69,6 +69,8 @@ class _Replay:
         self.layouts = [Layout(view) for view in program.views]
         self.last_read: dict[tuple[int, View], Int64s] = {}  # by op and view read: `Shares.last_read_columns`
         self.fed = [0] * len(program.ops)
+        self.steps_done: dict[int, int] = {}  # by op that emits: how many rows it has made
+        self.emitted: dict[int, int] = {}  # by op that emits: how many of these were handed over
         self.where = "before the first step"
         self.row_reads = self.bytes_checked = self.max_step_bytes = self.peak = 0
 
@@ -83,13 +85,18 @@ class _Replay:
                 self._move(move)
                 move = next(moves, None)
             if i in pauses:
+                self._hand_over(i)
                 self._take_rows(i)
             self._step(i, step)
         if move:
             self._fail(f"a move comes before step {move.step}, and none of the steps left has that number")
+        self._hand_over(len(self.program.steps))
         self.where = "after the last step"
         for i, io in enumerate(self.program.outputs):
-            self._check_output(i, io)
+            if not self._is_emitted(io):
+                self._check_output(i, io)
+        if self.emitted != {k: self._rows(op.input) for k, op in self._emits()}:
+            self._fail(f"by op, {self.emitted} rows were handed over")
         return ReplayReport(len(self.program.steps), self.row_reads, self.bytes_checked, self.max_step_bytes, self.peak)
 
     # The interface.
@@ -131,6 +138,38 @@ class _Replay:
             nbytes = rows.row_count * rows.row_bytes
             self.memory[start : start + nbytes] = np.arange(nbytes) + self.tags.of_row(storage, 0)
 
+    def _emits(self) -> Iterator[tuple[int, Op]]:
+        """The ops whose outputs hold the rows of one call."""
+        return ((k, op) for k, op in enumerate(self.program.ops) if self.known[k].emits)
+
+    def _rows(self, view: int) -> int:
+        return self.program.views[view].row_count
+
+    def _is_emitted(self, io: Io) -> bool:
+        """Whether this output holds the rows of one call."""
+        storages = (self.program.storages[self.program.views[op.output].storage] for _, op in self._emits())
+        return any(s.addresses[0] == io.address and s.row_count * s.row_bytes == io.bytes for s in storages)
+
+    def _hand_over(self, step: int) -> None:
+        """Before a pause, the caller takes the rows of the call, if the step before has made the last of them."""
+        self.where = f"the pause before step {step}"
+        for k, op in self._emits():
+            done, each, rows = self.steps_done.get(k, 0), self._rows(op.output), self._rows(op.input)
+            made = done - self.emitted.get(k, 0)
+            if made == 0 or (made < each and done < rows):
+                continue
+            if made > each:
+                self._fail(f"op {k} has written {made} rows over {each}")
+            storage = self.program.storages[self.program.views[op.output].storage]
+            if not any(io.address == storage.addresses[0] for io in self.program.outputs):
+                self._fail(f"op {k} emits rows that are no output")
+            for row in range(made):
+                access = self._access(op.output, row, "hands over")
+                if access is None:
+                    self._fail(f"op {k} emits rows of a constant")
+                self._check_read(access)
+            self.emitted[k] = done
+
     def _check_output(self, index: int, io: Io) -> None:
         """An output's bytes are those of one whole storage, in order."""
         if io.address < 0 or io.address + io.bytes > len(self.memory):
@@ -162,6 +201,8 @@ class _Replay:
             touched = self._feed(step, op)
         elif entry.sums:
             touched = self._sum(step, op, entry.sums)
+        elif entry.emits:
+            touched = self._emit(step, op)
         else:
             touched = self._compute(step, op)
         self.max_step_bytes = max(self.max_step_bytes, touched)
@@ -183,9 +224,9 @@ class _Replay:
         """Where the row is now."""
         return self.moved.get((storage, row), self.program.storages[storage].addresses[row])
 
-    def _compute(self, step: Step, op: Op) -> int:
+    def _compute(self, step: Step, op: Op, written_row: int | None = None) -> int:
         """The bytes that the step touches; so for all kinds of step."""
-        output = self._write_access(op.output, step.row)
+        output = self._write_access(op.output, step.row if written_row is None else written_row)
         touched = len(output.layout.offsets)
         for read in self._checked_reads(step, op):
             touched += len(read.layout.offsets)
@@ -193,6 +234,13 @@ class _Replay:
                 self._check_overlap(step.op, op, output, read)
         self._write(output)
         return touched
+
+    def _emit(self, step: Step, op: Op) -> int:
+        done = self.steps_done.get(step.op, 0)
+        if step.row != done:
+            self._fail(f"it emits row {step.row} when row {done} is next")
+        self.steps_done[step.op] = done + 1
+        return self._compute(step, op, step.row % self._rows(op.output))
 
     def _feed(self, step: Step, op: Op) -> int:
         if step.row != self.fed[step.op]:

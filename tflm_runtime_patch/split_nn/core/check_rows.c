@@ -81,8 +81,9 @@ split_status split_check_step(const uint8_t* program, uint32_t index) {
     const split_op* op = split_op_at(program, step.op);
     const split_kind_rule* rule = split_rule_of(op->kind); /* not NULL: split_check_op() has passed */
     const int feeds = rule->accumulator == 1;
-    const uint32_t row = feeds ? 0 : step.row;
-    if (step.row >= split_view_at(program, feeds ? op->input : op->output)->row_count) {
+    const int by_input = feeds || SPLIT_NN_IS(op, SPLIT_OP_EMIT);
+    const uint32_t row = feeds ? 0 : step.row % split_view_at(program, op->output)->row_count;
+    if (step.row >= split_view_at(program, by_input ? op->input : op->output)->row_count) {
         return SPLIT_ERROR_STEP;
     }
     const int found = split_has_address(program, op->output, row) &&

@@ -177,9 +177,9 @@ const char* split_nn_status_text(split_status status) {
         "a step names an operator or a row that does not exist",
         "a step reads or writes a row that has no address",
         "a move names a row or a step that does not exist, leaves the workspace, or is out of order",
-        "a pause is out of order, or rows are not fetched once, in order, each in its call",
-        "this program takes its rows in several calls, and all have been made or split_nn_run() was called",
-        "the caller gave no more rows",
+        "a pause is out of order, or rows are not taken in or handed over once, in order, each in its call",
+        "this program takes several calls, and all have been made or split_nn_run() was called",
+        "the caller ended the run",
         "the program was altered after it was made: its checksum does not match its bytes",
         "the program needs a kind of step that SPLIT_NN_KINDS leaves out of this build (split_nn_config.h, or a flag)",
     };

@@ -38,9 +38,9 @@ static split_status run_call(const void* program, uint8_t* workspace, uint32_t c
     split_machine at = {(const uint8_t*)program, workspace, 0};
     const split_header* header = split_header_of(at.program);
     const uint32_t* pauses = (const uint32_t*)split_at(at.program, header->pauses_offset);
-    const uint32_t stop = call == header->pause_count ? header->step_count : pauses[call];
+    const uint32_t stop = call == header->pause_count ? header->step_count : split_pause_step(pauses[call]);
     uint32_t move = stream != NULL ? stream->move : split_first_move(at.program);
-    for (at.step = call == 0 ? 0u : pauses[call - 1u]; at.step < stop; ++at.step) {
+    for (at.step = call == 0 ? 0u : split_pause_step(pauses[call - 1u]); at.step < stop; ++at.step) {
         if (SPLIT_NN_HAS(SPLIT_MOVES_BIT)) {
             move = split_run_moves(&at, move);
         }
@@ -84,41 +84,90 @@ split_status split_nn_continue(const void* program, uint8_t* workspace, split_st
     return run_call(program, workspace, stream->call, stream);
 }
 
-split_rows split_nn_rows_of_call(const void* program, uint32_t call) {
-    const uint8_t* blob = (const uint8_t*)program;
-    split_rows found = {0, 0, 0, 0};
+/* The op that fetches or emits, or NULL. */
+static const split_op* stream_of(const uint8_t* blob, int emits) {
     for (uint32_t i = 0; i < split_header_of(blob)->op_count; ++i) {
         const split_op* op = split_op_at(blob, i);
-        if (!SPLIT_NN_IS(op, SPLIT_OP_FETCH)) {
-            continue;
+        if (emits ? SPLIT_NN_IS(op, SPLIT_OP_EMIT) : SPLIT_NN_IS(op, SPLIT_OP_FETCH)) {
+            return op;
         }
-        const split_view* view = split_view_at(blob, op->input);
-        const uint32_t rows = split_view_at(blob, op->output)->row_count;
-        const uint32_t left = call < split_nn_calls(program) ? rows - call * view->row_count : 0u;
-        found.address = split_row_offset(blob, split_storage_at(blob, view->storage), view->first_row);
-        found.first_row = call * view->row_count;
-        found.rows = left < view->row_count ? left : view->row_count;
-        found.row_bytes = split_storage_at(blob, view->storage)->row_bytes;
-        break;
+    }
+    return NULL;
+}
+
+/* How many of the first `count` pauses have a flag. */
+static uint32_t flagged(const uint8_t* blob, uint32_t count, uint32_t flag) {
+    const uint32_t* pauses = (const uint32_t*)split_at(blob, split_header_of(blob)->pauses_offset);
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+        found += (pauses[i] & flag) != 0;
     }
     return found;
 }
 
-split_status split_nn_run_rows(const void* program, uint8_t* workspace, split_next_rows* next_rows, void* user) {
+/* The rows that a call brings or hands over, as the `turn`th of those that do. `of_call` has room for them. */
+static split_rows rows_of_turn(const uint8_t* blob, const split_view* of_call, const split_view* whole, uint32_t turn) {
+    const split_storage* storage = split_storage_at(blob, of_call->storage);
+    const uint32_t first_row = turn * of_call->row_count;
+    const uint32_t left = first_row < whole->row_count ? whole->row_count - first_row : 0u;
+    const split_rows found = {split_row_offset(blob, storage, of_call->first_row), first_row,
+                              left < of_call->row_count ? left : of_call->row_count, storage->row_bytes};
+    return found;
+}
+
+split_rows split_nn_rows_of_call(const void* program, uint32_t call) {
+    const uint8_t* blob = (const uint8_t*)program;
+    const split_op* op = stream_of(blob, 0);
+    const split_rows none = {0, 0, 0, 0};
+    const uint32_t calls = split_nn_calls(program);
+    if (op == NULL || call >= calls) {
+        return none;
+    }
+    const uint32_t turn = flagged(blob, call, SPLIT_PAUSE_TAKES);
+    if (call > 0 && turn == flagged(blob, call - 1u, SPLIT_PAUSE_TAKES)) {
+        return none;
+    }
+    return rows_of_turn(blob, split_view_at(blob, op->input), split_view_at(blob, op->output), turn);
+}
+
+split_rows split_nn_rows_made(const void* program, uint32_t call) {
+    const uint8_t* blob = (const uint8_t*)program;
+    const split_op* op = stream_of(blob, 1);
+    const split_rows none = {0, 0, 0, 0};
+    const uint32_t last = split_nn_calls(program) - 1u;
+    if (op == NULL || call > last) {
+        return none;
+    }
+    const uint32_t turn = flagged(blob, call, SPLIT_PAUSE_GIVES);
+    if (call < last && turn == flagged(blob, call + 1u, SPLIT_PAUSE_GIVES)) {
+        return none;
+    }
+    const split_rows made = rows_of_turn(blob, split_view_at(blob, op->output), split_view_at(blob, op->input), turn);
+    return made.rows > 0 ? made : none;
+}
+
+split_status split_nn_run_rows(const void* program, uint8_t* workspace, split_next_rows* next_rows,
+                               split_made_rows* made_rows, void* user) {
     split_status status = places(program, workspace);
     if (status != SPLIT_OK) {
         return status;
     }
-    if (next_rows == NULL) {
+    if ((next_rows == NULL && stream_of((const uint8_t*)program, 0) != NULL) ||
+        (made_rows == NULL && stream_of((const uint8_t*)program, 1) != NULL)) {
         return SPLIT_ERROR_NULL;
     }
     split_stream stream;
     split_nn_begin(program, &stream);
     const uint32_t calls = split_nn_calls(program);
     while (status == SPLIT_OK && stream.call < calls) {
+        const split_rows made = split_nn_rows_made(program, stream.call);
         const split_rows next = split_nn_rows_of_call(program, stream.call);
-        const int stopped = next_rows(user, workspace + next.address, next.first_row, next.rows);
+        int stopped = next.rows > 0 && next_rows(user, workspace + next.address, next.first_row, next.rows);
         status = stopped ? SPLIT_ERROR_STOPPED : split_nn_continue(program, workspace, &stream);
+        if (status == SPLIT_OK && made.rows > 0) {
+            stopped = made_rows(user, workspace + made.address, made.first_row, made.rows);
+            status = stopped ? SPLIT_ERROR_STOPPED : SPLIT_OK;
+        }
     }
     return status;
 }

@@ -20,6 +20,8 @@ extern "C" {
 #define SPLIT_NO_ADDRESS16 0xFFFFu /* TABLE16: this row has no address */
 #define SPLIT_NO_ADDRESS32 0xFFFFFFFFu /* TABLE32: this row has no address */
 #define SPLIT_CHECKSUM_FACTOR 0x9E3779B1u /* what a checksum is multiplied by for each word */
+#define SPLIT_PAUSE_TAKES 0x80000000u /* of a pause: the call that starts here takes rows */
+#define SPLIT_PAUSE_GIVES 0x40000000u /* of a pause: the call that ends here hands over rows */
 #define SPLIT_MOVES_BIT 63 /* of SPLIT_NN_KINDS: this build can move rows */
 #define SPLIT_MAX_BYTES 2147483647 /* The most bytes of a program, and of a workspace: the executor computes addresses in int32. */
 #define SPLIT_CONSTANTS_ALIGNMENT 16 /* Constants and weights start at a multiple of this many bytes: kernels load vectors from there. */
@@ -27,7 +29,7 @@ extern "C" {
 #define SPLIT_MAX_WINDOW_ROWS 32 /* The most input rows that a step reads through a window: the executor keeps a pointer to each on its stack. */
 #define SPLIT_MAX_REACH 536870912 /* A window's last row, column and byte, strides and dilation counted, lie below this: kernels count in int32. */
 #define SPLIT_MAX_MOVES 65535 /* The most moves of a program: their order is stored in u16. */
-#define SPLIT_MAX_STREAMS 4 /* The most inputs that a program takes in row by row: prepare counts the rows of each on its stack. */
+#define SPLIT_MAX_STREAMS 4 /* The most inputs and outputs that a program streams: prepare counts the rows of each on its stack. */
 #define SPLIT_MOVE_ALIGN 4 /* A row moves by a multiple of this many bytes, so that its elements stay aligned. */
 #define SPLIT_TABLE16_UNIT 4 /* TABLE16 addresses count units of this many bytes. */
 #define SPLIT_POSITIONS_PER_PIXEL 1024 /* RESIZE_BILINEAR positions count this many units per pixel. */
@@ -92,6 +94,7 @@ enum {
     SPLIT_OP_BATCH_MATMUL = 42,
     SPLIT_OP_TRANSPOSE = 43,
     SPLIT_OP_FETCH = 44,
+    SPLIT_OP_EMIT = 45,
 };
 
 /* How a storage gives the addresses of its rows. */
@@ -162,7 +165,7 @@ typedef struct split_header {
     /* move records, by storage, row and step; then their order: the first, and after each the next */
     uint32_t moves_offset;
     uint32_t move_count;
-    uint32_t pauses_offset; /* steps before which the program waits for the next rows, in increasing order */
+    uint32_t pauses_offset; /* steps before which the program stops, in increasing order, with PAUSE flags */
     uint32_t pause_count; /* 0 if the program runs in one call */
     uint32_t steps_offset;
     uint32_t step_count;
@@ -595,12 +598,14 @@ typedef struct split_transpose_params {
 } split_transpose_params;
 typedef char split_transpose_params_is_12_bytes[sizeof(split_transpose_params) == 12 ? 1 : -1];
 
-/* FETCH: output row r is input row r % (input rows), with each byte's bits `flip` inverted. The input holds
- * the rows of one call. Rows are taken in once, in increasing order. */
-typedef struct split_fetch_params {
-    uint32_t flip; /* 0, or 128 to make int8 of uint8 */
-} split_fetch_params;
-typedef char split_fetch_params_is_4_bytes[sizeof(split_fetch_params) == 4 ? 1 : -1];
+/* Rows of a streamed input or output, with each byte's bits `flip` inverted. FETCH: output row r is input
+ * row r % (input rows). EMIT: input row r becomes output row r % (output rows), and a step takes in row
+ * `row` of the input. The short one of the two tensors holds the rows of one call. Rows come and go once,
+ * in increasing order. */
+typedef struct split_stream_params {
+    uint32_t flip; /* 0, or 128 to make int8 of uint8, or uint8 of int8 */
+} split_stream_params;
+typedef char split_stream_params_is_4_bytes[sizeof(split_stream_params) == 4 ? 1 : -1];
 
 #ifdef __cplusplus
 }

@@ -53,6 +53,7 @@
     X(DEPTH_TO_SPACE, depth_to_space, depth_to_space, block, split_block_params, 1, 0, 1, 1) \
     X(BATCH_MATMUL, matmul, matmul, batch, split_matmul_params, 2, 0, 1, 1) \
     X(TRANSPOSE, transpose, transpose, lines, split_transpose_params, 1, 0, 1, 1) \
-    X(FETCH, fetch, fetch, cycle, split_fetch_params, 1, 0, 7, 7)
+    X(FETCH, fetch, fetch, cycle, split_stream_params, 1, 0, 7, 7) \
+    X(EMIT, emit, emit, same, split_stream_params, 1, 0, 7, 7)
 
 #endif /* SPLIT_NN_KINDS_H_ */

@@ -90,8 +90,8 @@ void split_nn_resize_bilinear_row(uint32_t row_fraction, const uint32_t* column_
                                   const split_pixels* out);
 
 /* Copies the table entry `entry`, whose pixels have no gaps between them, to the output row. */
-void split_nn_fetch_row(const uint8_t* input, uint8_t* output, const split_pixels* in, const split_pixels* out,
-                        int32_t element_bytes, uint8_t flip);
+void split_nn_stream_row(const uint8_t* input, uint8_t* output, const split_pixels* in, const split_pixels* out,
+                         int32_t element_bytes, uint8_t flip);
 void split_nn_gather_row(const int8_t* entry, int8_t* output, const split_pixels* out);
 
 /* Cuts the channels of each input pixel into parts of the output's size. Output pixel x is part

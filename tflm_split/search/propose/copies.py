@@ -19,7 +19,7 @@ from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.search.decision import Decision
 from tflm_split.search.evaluate import Evaluation
 from tflm_split.search.limits import Limits
-from tflm_split.split.operators.fetch import FETCH_ROWS
+from tflm_split.split.operators.stream import FETCH_ROWS
 
 MAX_OPERATORS = 12
 """Most operators that are copied for one tensor. Longer chains were never worth it."""

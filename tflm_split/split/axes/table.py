@@ -16,7 +16,7 @@ from tflm_split.split.axes.elementwise import along_channels, elementwise
 from tflm_split.split.axes.loops import Loops, unknown
 from tflm_split.split.operators.binary import BINARY_KINDS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
-from tflm_split.split.operators.fetch import FETCH_ROWS
+from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
 from tflm_split.split.operators.picked import PICK
 from tflm_split.split.operators.unary import UNARY_KINDS
 
@@ -44,6 +44,7 @@ AXES: Mapping[str, Rule] = MappingProxyType(
         "DEPTH_TO_SPACE": moved.depth_to_space,
         "GATHER": moved.gather,
         FETCH_ROWS: moved.fetched,
+        EMIT_ROWS: moved.fetched,
         **dict.fromkeys((PICK, "MIRROR_PAD"), moved.picked),
     }
 )

@@ -20,7 +20,7 @@ from tflm_split.split.operators.concatenation import split_concatenation, split_
 from tflm_split.split.operators.convolution import split_convolution, split_depthwise
 from tflm_split.split.operators.copied_slices import split_slice
 from tflm_split.split.operators.dense import split_dense
-from tflm_split.split.operators.fetch import FETCH_ROWS, split_fetch
+from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS, split_emit, split_fetch
 from tflm_split.split.operators.float32 import FLOAT_SPLITTERS
 from tflm_split.split.operators.gather import split_gather
 from tflm_split.split.operators.int16 import INT16_SPLITTERS
@@ -70,6 +70,7 @@ SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
         PICK: split_pick,
         BYTE_FUNCTION: split_byte_function,
         FETCH_ROWS: split_fetch,
+        EMIT_ROWS: split_emit,
         "CONCATENATION": split_concatenation,
         "PACK": split_pack,
         "SPACE_TO_DEPTH": split_space_to_depth,

@@ -48,7 +48,8 @@ class Known:
     """One kind. `shares` says what the output row may lie on of the rows its step reads.
 
     A kind that `feeds` takes in its input row by row, adds it to an accumulator of one row, and makes its output with
-    the last. One that `fetches` reads rows that each call brings anew. A kind with `sums` adds to the accumulator's row of
+    the last. One that `fetches` reads rows that each call brings anew; one that `emits` takes in its
+    input row by row, and its output holds the rows of one call. A kind with `sums` adds to the accumulator's row of
     the same number. An accumulator lies on no row that its step reads.
     """
 
@@ -58,3 +59,4 @@ class Known:
     feeds: bool = False
     sums: Sums | None = None
     fetches: bool = False
+    emits: bool = False

@@ -1,4 +1,4 @@
-/* FETCH: one row, copied from where the caller put it. Stack: below 60 bytes. */
+/* FETCH, EMIT: one row, copied from where the caller put it or to where the caller takes it. Stack: below 60 bytes. */
 #include <stddef.h>
 #include <string.h>
 
@@ -19,8 +19,8 @@ static void copy_flipped(uint8_t* to, const uint8_t* from, int32_t bytes, uint8_
     }
 }
 
-void split_nn_fetch_row(const uint8_t* input, uint8_t* output, const split_pixels* in, const split_pixels* out,
-                        int32_t element_bytes, uint8_t flip) {
+void split_nn_stream_row(const uint8_t* input, uint8_t* output, const split_pixels* in, const split_pixels* out,
+                         int32_t element_bytes, uint8_t flip) {
     const int32_t pixel_bytes = in->channels * element_bytes;
     const int dense = in->stride == pixel_bytes && out->stride == pixel_bytes;
     const int32_t runs = dense ? 1 : in->columns;
