@@ -23,10 +23,10 @@ from tflm_split.split.axes.loops import Relation
 from tflm_split.split.axes.table import loops_of
 from tflm_split.split.operators import RESHAPES, SPLITTERS, is_reshape, split_operator
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
-from tflm_split.split.operators.stream import FETCH_ROWS
 from tflm_split.split.operators.picked import PICK
 from tflm_split.split.operators.slices import SLICES, slice_aliases
 from tflm_split.split.operators.stock import STOCK_REASONS
+from tflm_split.split.operators.stream import FETCH_ROWS
 
 TARGET = Path(__file__).resolve().parents[1] / "SUPPORTED.md"
 

@@ -23,8 +23,8 @@ from tflm_split.split.axes.loops import Loops
 from tflm_split.split.axes.table import AXES, loops_of
 from tflm_split.split.operators import RESHAPES, SPLITTERS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
-from tflm_split.split.operators.stream import FETCH_ROWS
 from tflm_split.split.operators.picked import PICK
+from tflm_split.split.operators.stream import FETCH_ROWS
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.graph_oracle import run_graph_outputs
 

@@ -15,8 +15,8 @@ from tflm_split import optimize
 from tflm_split.errors import UnrunnableError
 from tflm_split.split.operators import RESHAPES, SPLITTERS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
-from tflm_split.split.operators.stream import FETCH_ROWS
 from tflm_split.split.operators.picked import PICK
+from tflm_split.split.operators.stream import FETCH_ROWS
 from tflm_split.tflite.reader import read_model
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -263,7 +263,9 @@ class Options:
         if self.kernels is None:
             object.__setattr__(self, "kernels", CMSIS_NN if self.target == STOCK else REFERENCE)
         if self.max_slowdown is None:
-            object.__setattr__(self, "max_slowdown", STREAMED_SLOWDOWN if self.stream_input or self.stream_output else DEFAULT_SLOWDOWN)
+            object.__setattr__(
+                self, "max_slowdown", STREAMED_SLOWDOWN if self.stream_input or self.stream_output else DEFAULT_SLOWDOWN
+            )
 
     def record(self) -> dict[str, Any]:
         """The options as JSON values, by field."""

@@ -16,6 +16,7 @@ from tflm_split.analysis.kernel_sets import kernel_set
 from tflm_split.errors import InputError, InternalError, ModelError, Refusal, VerificationError
 from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import Lowered, lower
+from tflm_split.lower.compile import Plan
 from tflm_split.options import DEFAULTS, STOCK, Options
 from tflm_split.plan.progress import Progress, Teller, quiet
 from tflm_split.report.arrays import inputs_of
@@ -23,7 +24,9 @@ from tflm_split.report.footprint import check_planned_head, footprint, reason_to
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.result import Front, Result, front
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
-from tflm_split.rewrite.stream_input import StreamedInput, stream_input
+from tflm_split.rewrite.stream_input import stream_input
+from tflm_split.rewrite.stream_output import stream_output
+from tflm_split.rewrite.streams import Streams
 from tflm_split.search.candidates import (
     Found,
     best_plan,
@@ -40,7 +43,7 @@ from tflm_split.search.garbage import rare_collections
 from tflm_split.search.inside import compared_inside
 from tflm_split.stock.plan import stock_plan
 from tflm_split.tflite.reader import read_model
-from tflm_split.verify.calls import ONE_CALL, Calls
+from tflm_split.verify.calls import ONE_CALL, Calls, calls_of
 from tflm_split.verify.compare import Comparison
 from tflm_split.verify.evidence import Evidence, gather
 from tflm_split.verify.verification import check_own_memory, verify
@@ -66,6 +69,7 @@ def optimize(
             options,
             int8_io=decision.int8_io,
             stream_input=decision.stream_input,
+            stream_output=decision.stream_output,
             uint8_pixels=decision.uint8_pixels,
         )
     job = _begin(source, options, progress)
@@ -136,7 +140,7 @@ class _Job:
     model: Model
     path: Path | None
     changes: tuple[InterfaceChange, ...]
-    stream: StreamedInput | None
+    streams: Streams
     evaluator: Evaluator
     options: Options
     teller: Teller
@@ -153,22 +157,24 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
         teller.at("run the original", 0)
         evidence = gather(model, inputs_of(model.graph, options.inputs, options.seed), teller.tick)
     teller.at("split", 0)
-    graph, changes, stream = _rewritten(model.graph, options)
+    graph, changes, streams = _rewritten(model.graph, options)
     path = None if isinstance(source, (bytes, bytearray, memoryview)) else Path(source)
     evaluator = Evaluator(graph, options.board)
     check_streamable(evaluator)
-    return _Job(model, path, changes, stream, evaluator, options, teller, evidence)
+    return _Job(model, path, changes, streams, evaluator, options, teller, evidence)
 
 
-def _rewritten(graph: Graph, options: Options) -> tuple[Graph, tuple[InterfaceChange, ...], StreamedInput | None]:
+def _rewritten(graph: Graph, options: Options) -> tuple[Graph, tuple[InterfaceChange, ...], Streams]:
     """The graph with the interface that the user wants. All other rewrites are the search's."""
     changes: tuple[InterfaceChange, ...] = ()
     if options.int8_io:
         graph, changes = strip_float_interface(graph)
-    if not options.stream_input:
-        return graph, changes, None
-    graph, stream = stream_input(graph, options.stream_input, uint8_pixels=options.uint8_pixels)
-    return graph, changes, stream
+    given, taken = None, None
+    if options.stream_output:
+        graph, given = stream_output(graph, options.stream_output)
+    if options.stream_input:
+        graph, taken = stream_input(graph, options.stream_input, uint8_pixels=options.uint8_pixels)
+    return graph, changes, Streams(taken, given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +192,9 @@ def _lowered(job: _Job, found: Found) -> _Lowered:
 def _saved(job: _Job, decision: Decision | None) -> SavedDecision:
     options = job.options
     made_for = fingerprint(job.evaluator.graph)
-    return SavedDecision(made_for, options.int8_io, decision, options.stream_input, options.uint8_pixels)
+    return SavedDecision(
+        made_for, options.int8_io, decision, options.stream_input, options.uint8_pixels, options.stream_output
+    )
 
 
 def _carried_out(job: _Job, saved: SavedDecision) -> _Lowered | None:
@@ -218,7 +226,8 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     """The lowered model, verified and reported. The original where splitting gains nothing, or nothing can be split."""
     lowered = result.lowered if result else None
     optimized = lowered.model if lowered else job.model
-    comparison = _verified(job, job.evidence, optimized) if job.evidence else None
+    calls = _calls(job.streams, lowered.plan) if lowered else ONE_CALL
+    comparison = _verified(job, job.evidence, optimized, calls) if job.evidence else None
     kernels = kernel_set(job.options.kernels, job.options.board)
     before = footprint(job.model, comparison.original_run if comparison else None, kernels)
     after = footprint(optimized, comparison.optimized_run if comparison else None, kernels) if lowered else before
@@ -229,7 +238,7 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     kept_original = reason_to_keep_original(before, after if lowered else None)
     if kept_original:
         lowered, after = None, before
-    changes, stream = (job.changes, job.stream) if lowered else ((), None)
+    changes, streams = (job.changes, job.streams) if lowered else ((), Streams())
     outcome = Outcome(
         job.model,
         lowered,
@@ -238,7 +247,7 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
         after,
         comparison,
         changes,
-        stream,
+        streams,
         kept_original,
         job.options,
         inside,
@@ -276,10 +285,22 @@ def _with_a_plan_alone(job: _Job) -> Result:
     return Result(outcome.optimized, make_record(outcome), job.model.original, input_path=job.path)
 
 
-def _verified(job: _Job, evidence: Evidence, optimized: Model) -> Comparison:
+def _calls(streams: Streams, plan: Plan) -> Calls:
+    """How an inference is made with the model of `plan`. A streamed model is one region (`check_streamable`)."""
+    if not streams.input and not streams.output:
+        return ONE_CALL
+    (region,) = plan.regions
+    taken, given = streams.input, streams.output
+    return calls_of(
+        region.program,
+        taken.position if taken else None,
+        taken.flip if taken else 0,
+        given.position if given else None,
+    )
+
+
+def _verified(job: _Job, evidence: Evidence, optimized: Model, calls: Calls) -> Comparison:
     job.teller.at("verify", 0, 1)
-    stream = job.stream
-    calls = Calls(stream.position, stream.calls, stream.flip) if stream else ONE_CALL
     comparison = verify(job.model, optimized, evidence, job.teller.tick, calls)
     job.teller.at("verify", 1, 1)
     if comparison.bit_exact is False:

@@ -116,6 +116,9 @@ typedef struct split_stream {
 
 uint32_t split_nn_calls(const void* program);
 
+/* Whether an output is handed over a few rows at a time. */
+int split_nn_hands_over(const void* program);
+
 /* Starts a new picture. What is left of an unfinished one is forgotten. */
 void split_nn_begin(const void* program, split_stream* stream);
 

@@ -25,6 +25,20 @@ static tflm_split_tensor io_at(const tflm_split_call* call, int index) {
     return index < inputs ? input_at(call, index) : output_at(call, index - inputs);
 }
 
+/* How many of the outputs are not the region's own: the workspace, and before it the position if the output is streamed. */
+static int extra_outputs(const void* program) {
+    return split_nn_hands_over(program) ? 2 : 1;
+}
+
+/* Says which row of the output is there after call `done`, and which of the input comes with the next one. */
+static void tell_position(const void* program, uint32_t done, int32_t* position) {
+    const uint32_t following = done + 1u < split_nn_calls(program) ? done + 1u : 0u;
+    const split_rows made = split_nn_rows_made(program, done);
+    const split_rows next = split_nn_rows_of_call(program, following);
+    position[0] = made.rows > 0 ? (int32_t)made.first_row : -1;
+    position[1] = next.rows > 0 ? (int32_t)next.first_row : following > 0 ? -1 : 0;
+}
+
 const char* tflm_split_call_prepare(const tflm_split_call* call) {
     if (call->input_count < 1 || call->output_count < 1) {
         return "the operator needs a program as last input and a workspace as last output";
@@ -37,11 +51,15 @@ const char* tflm_split_call_prepare(const tflm_split_call* call) {
     if (status != SPLIT_OK) {
         return split_nn_status_text(status);
     }
-    if (split_nn_input_count(program.data) != (uint32_t)(call->input_count - 1) ||
-        split_nn_output_count(program.data) != (uint32_t)(call->output_count - 1)) {
+    const int extra = extra_outputs(program.data);
+    if (split_nn_input_count(program.data) != (uint32_t)(call->input_count - 1) || call->output_count < extra ||
+        split_nn_output_count(program.data) != (uint32_t)(call->output_count - extra)) {
         return "the operator has other inputs or outputs than its program";
     }
-    for (int i = 0; i < call->input_count + call->output_count - 2; ++i) {
+    if (extra > 1 && output_at(call, call->output_count - 2).bytes != 2 * sizeof(int32_t)) {
+        return "the last output but one must be the position, two int32";
+    }
+    for (int i = 0; i < call->input_count - 1 + call->output_count - extra; ++i) {
         if (io_at(call, i).bytes != split_nn_io(program.data, (uint32_t)i)->bytes) {
             return "an input or output tensor has another size than in the program";
         }
@@ -104,7 +122,12 @@ const char* tflm_split_call_invoke(const tflm_split_call* call) {
     if (program == NULL || workspace == NULL) {
         return "the program or the workspace has no memory";
     }
-    for (int i = 0; i < call->input_count + call->output_count - 2; ++i) {
+    const int extra = extra_outputs(program);
+    int32_t* position = extra > 1 ? (int32_t*)(uintptr_t)output_at(call, call->output_count - 2).data : NULL;
+    if (extra > 1 && position == NULL) {
+        return "the position has no memory";
+    }
+    for (int i = 0; i < call->input_count - 1 + call->output_count - extra; ++i) {
         if (io_at(call, i).data != workspace + split_nn_io(program, (uint32_t)i)->address) {
             return "an input or output does not lie in the workspace where the program expects it: the "
                    "model's "
@@ -112,7 +135,13 @@ const char* tflm_split_call_invoke(const tflm_split_call* call) {
         }
     }
     uint8_t* writable = (uint8_t*)(uintptr_t)workspace;
-    const split_status status =
-        split_nn_calls(program) > 1u ? next_call(call, program, writable) : split_nn_run(program, writable);
+    if (split_nn_calls(program) == 1u) {
+        const split_status run = split_nn_run(program, writable);
+        return run == SPLIT_OK ? NULL : split_nn_status_text(run);
+    }
+    const split_status status = next_call(call, program, writable);
+    if (status == SPLIT_OK && position != NULL) {
+        tell_position(program, ((const call_state*)call->state)->stream.call - 1u, position);
+    }
     return status == SPLIT_OK ? NULL : split_nn_status_text(status);
 }

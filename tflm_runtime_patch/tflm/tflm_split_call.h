@@ -2,8 +2,8 @@
  * TFLM tree (tflm_split.cc) and by the one for the pip interpreter (host/).
  *
  *   inputs:  the region's activation inputs in order, then the program (constant int8 or uint8 tensor)
- *   outputs: the region's activation outputs in order, then the workspace (int8, as many bytes
- *            as the program says)
+ *   outputs: the region's activation outputs in order, then the position if the program hands over an output row by row
+ *            (int32[2]), then the workspace (int8, as many bytes as the program says)
  *
  * The model's OfflineMemoryAllocation metadata gives the workspace its place in the arena, and puts every
  * input and output tensor into it where the program expects it. Nothing is allocated.
@@ -12,7 +12,11 @@
  * rows of the input. The workspace holds what is between them, because nobody else writes to it, and a state of
  * tflm_split_call_state_bytes() says how far the inference has got. Small output tensors (1.5 % of the memory) keep their
  * earlier values until the last call, and are zero before the first result. In larger ones, rows of the new result come up
- * as they are made, and other data may lie there before. */
+ * as they are made, and other data may lie there before.
+ *
+ * An output that is handed over row by row holds those of one call. After each call the position says which: position[0] is
+ * the first of them, or -1 if this call has made none. position[1] is the first row of the input that the next call takes, or
+ * -1 if it takes none; 0 after the last call, because the next one begins a new inference. */
 #ifndef TFLM_SPLIT_CALL_H_
 #define TFLM_SPLIT_CALL_H_
 

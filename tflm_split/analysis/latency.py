@@ -35,7 +35,12 @@ GENERIC = "generic"
 """The table's entry for kinds that have none of their own."""
 COPY_INSTRUCTIONS, COPY_INSTRUCTIONS_PER_BYTE = 90.0, 0.6
 """The cost of moving a row, on any board. `core/copy.h` copies four words at a time."""
-MEASURED_AS = {OpKind.SUB: OpKind.ADD, OpKind.CONV_SUM_LAST: OpKind.CONV_SUM, OpKind.ROW_SUM: OpKind.SUM_FEED}
+MEASURED_AS = {
+    OpKind.SUB: OpKind.ADD,
+    OpKind.CONV_SUM_LAST: OpKind.CONV_SUM,
+    OpKind.ROW_SUM: OpKind.SUM_FEED,
+    OpKind.EMIT: OpKind.FETCH,
+}
 """Kinds that run on another kind's kernel."""
 
 Counter = Callable[[Geometry, Edge], Counts]

@@ -28,22 +28,22 @@ class OneRegion:
 
 
 def graph_of_whole_inputs(region: OneRegion) -> Graph:
-    """The model's graph, with all rows of a streamed input in its tensor's shape instead of those of one call."""
-    tensors = list(region.graph.tensors)
-    for io, k in zip(region.program.inputs, region.model_inputs, strict=True):
-        tensor = tensors[region.graph.inputs[k]]
-        whole_bytes = region.program.all_rows_bytes(io)
-        if whole_bytes is None:
+    """The model's graph, with all rows of a streamed input or output in its tensor's shape instead of those of one call."""
+    tensors, program = list(region.graph.tensors), region.program
+    seen = [(io, region.graph.inputs[k]) for io, k in zip(program.inputs, region.model_inputs, strict=True)]
+    seen += [(program.outputs[j], t) for j, t in zip(region.model_outputs, region.graph.outputs, strict=True)]
+    for io, index in seen:
+        tensor = tensors[index]
+        streamed = program.streams_at(io)
+        if streamed is None:
             continue
+        view, rows = streamed
         shape = list(tensor.shape)
         # Rows run along the last axis but one, or along H of [1, H, W, C] where the pixels of a row are its columns.
-        view = next(
-            v for v in region.program.views if region.program.storages[v.storage].addresses[:1] == (io.address,)
-        )
         along = (
             1 if len(shape) == 4 and shape[1] == view.row_count and shape[2] == view.column_count else len(shape) - 2
         )
-        shape[along] = whole_bytes * shape[along] // tensor.bytes
+        shape[along] = rows * shape[along] // view.row_count
         tensors[tensor.index] = replace(tensor, shape=tuple(shape))
     return replace(region.graph, tensors=tuple(tensors))
 
@@ -68,6 +68,10 @@ def one_region(model: Model) -> OneRegion:
     program = decode(blob)
     op = graph.operators[0]
     inputs, outputs = op.inputs[:-1], op.outputs[:-1]
+    if program.streams_output:
+        *ours, position = outputs
+        outputs = tuple(ours)
+        graph = replace(graph, outputs=tuple(t for t in graph.outputs if t != position))
     if set(inputs) != set(graph.inputs) or not set(graph.outputs) <= set(outputs):
         raise InputError(f"{model.name}: the model's inputs and outputs are not those of its TFLM_SPLIT operator")
     if len(program.inputs) != len(inputs) or len(program.outputs) != len(outputs):

@@ -158,7 +158,7 @@ def _packed(region: OneRegion, entry: Inputs) -> bytes:
 
 def _unpacked(board: Board, region: OneRegion, raw: bytes, count: int) -> tuple[tuple[bytes, ...], ...]:
     """Per inference: the bytes of each output, in the model's order."""
-    lengths = [io.bytes for io in region.program.outputs]
+    lengths = [region.program.all_rows_bytes(io) or io.bytes for io in region.program.outputs]
     if len(raw) != count * sum(lengths):
         raise ToolError(
             f"the firmware on {board.name} wrote {len(raw)} bytes of output instead of {count * sum(lengths)}"
@@ -166,10 +166,12 @@ def _unpacked(board: Board, region: OneRegion, raw: bytes, count: int) -> tuple[
     inferences = []
     position = 0
     for _ in range(count):
-        parts = []
-        for length in lengths:
-            parts.append(raw[position : position + length])
-            position += length
+        parts = [b""] * len(lengths)
+        for k in sorted(
+            range(len(lengths)), key=lambda k: not region.program.all_rows_bytes(region.program.outputs[k])
+        ):
+            parts[k] = raw[position : position + lengths[k]]
+            position += lengths[k]
         inferences.append(tuple(parts[k] for k in region.model_outputs))
     return tuple(inferences)
 

@@ -10,7 +10,7 @@ from tflm_split.ir.graph import Model
 from tflm_split.lower.compile import Plan
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
-from tflm_split.program.format import CUSTOM_CODE
+from tflm_split.program.format import CUSTOM_CODE, POSITION_SHAPE
 from tflm_split.tflite.edit import CustomOperator, Edit, Interface, KeptOperator, NewOperator, NewTensor
 from tflm_split.tflite.writer import write_model
 from tflm_split.verify.replay import replay
@@ -45,8 +45,9 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
     """`model` with each region of `plan` in place of the region's operators.
 
     A region is one operator. Its inputs are the region's input tensors and then the program, a constant. Its outputs are
-    the region's output tensors and then the workspace, a tensor that covers all bytes the region touches. A tensor whose
-    value is known by now is a constant.
+    the region's output tensors and then the workspace, a tensor that covers all bytes the region touches. With a streamed
+    output, the position comes before the workspace, and is the model's last output. A tensor whose value is known by now is a
+    constant.
     """
     graph = plan.split.graph
     region_at = {region.nodes[0]: r for r, region in enumerate(plan.regions)}
@@ -55,6 +56,7 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
     of_the_file = len(model.graph.tensors)
     tensors: list[NewTensor] = []
     number: dict[int, int] = {}
+    positions: list[int] = []
 
     def written(tensor: int) -> int:
         """The number of a tensor of the graph in the new file, to which a tensor that rewriting made is added."""
@@ -77,6 +79,11 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
             tensors.append(NewTensor(f"tflm_split/workspace_{r}", (region.program.workspace_bytes,), "INT8"))
             offsets[workspace] = region.workspace_offset
             inputs, outputs = (tuple(map(written, side)) for side in (region.inputs, region.outputs))
+            if plan.position_offset is not None:
+                positions.append(of_the_file + len(tensors))
+                tensors.append(NewTensor("tflm_split/position", POSITION_SHAPE, "INT32"))
+                offsets[positions[0]] = plan.position_offset
+                outputs = (*outputs, *positions)
             operators.append(CustomOperator(CUSTOM_CODE, (*inputs, program), (*outputs, workspace)))
         elif node not in inside:
             op = graph.operators[node]
@@ -87,7 +94,7 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
             operators.append(KeptOperator(position, None if same else op.inputs))
     interface = None
     if (graph.inputs, graph.outputs) != (model.graph.inputs, model.graph.outputs):
-        interface = Interface(tuple(map(written, graph.inputs)), graph.outputs)
+        interface = Interface(tuple(map(written, graph.inputs)), (*map(written, graph.outputs), *positions))
     known = {t.index: t.data for t in graph.tensors[: len(model.graph.tensors)] if t.data is not None}
     constants = {t: data for t, data in known.items() if not model.graph.tensors[t].is_constant}
     return write_model(model, Edit(tuple(operators), tuple(tensors), interface, offsets, constants))

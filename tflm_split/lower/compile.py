@@ -37,6 +37,8 @@ class Plan:
     """The steps and pieces that `schedule` refers to."""
     bodies: Bodies = field(repr=False)
     """The bodies that `layout` places, with the lifetime of every piece."""
+    position_offset: int | None = None
+    """Where in the head the operator says which rows of a streamed output are there (`POSITION`); None without one."""
 
     def __repr__(self) -> str:
         steps, regions = len(self.schedule.steps), counted(len(self.regions), "region")
@@ -158,7 +160,10 @@ def compile_schedule(
     ends += [_scratch_end(step_graph, bodies, layout, first[s]) for s in sorted(step_graph.scratch)]
     head = max((-(-end // TENSOR_ALIGN) * TENSOR_ALIGN for end in ends), default=0)
     bound = min(schedule.live_peak_bytes, layout.lower_bound_bytes)
-    return Plan(split, schedule, regions, offsets, layout, head, bound, step_graph, bodies)
+    says_position: int | None = None
+    if any(op.emits for op in split.row_ops):
+        says_position, head = head, head + TENSOR_ALIGN
+    return Plan(split, schedule, regions, offsets, layout, head, bound, step_graph, bodies, says_position)
 
 
 def _check_order(graph: Graph, nodes: Sequence[int]) -> None:

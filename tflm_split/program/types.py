@@ -150,6 +150,20 @@ class Program:
         return _turns(self.gives, *self.whole_and_each(emit)) if emit else (range(0),) * len(self.calls)
 
     @property
+    def streams_output(self) -> bool:
+        """Whether an output holds the rows of one call."""
+        return any(kinds.of(op.kind).emits for op in self.ops)
+
+    def position_after(self, call: int) -> tuple[int, int]:
+        """What the operator says after a call: (first row of the output that is there, first row that the next call takes).
+
+        -1 where there is none. After the last call, the next one begins the next inference.
+        """
+        made, following = self.handed_over[call], (call + 1) % len(self.calls)
+        taken = self.brought[following]
+        return made.start if made else -1, taken.start if taken else -1 if following else 0
+
+    @property
     def pauses_with_flags(self) -> tuple[int, ...]:
         """The pauses as they are stored: the step, and what the calls before and after it do."""
         calls = zip(self.pauses, self.takes[1:], self.gives, strict=False)
@@ -173,8 +187,8 @@ class Program:
         read, written = self.views[op.input].row_count, self.views[op.output].row_count
         return (read, written) if kinds.of(op.kind).emits else (written, read)
 
-    def all_rows_bytes(self, io: Io) -> int | None:
-        """Bytes of all rows of an input or output that is streamed; None for one that is there as a whole."""
+    def streams_at(self, io: Io) -> tuple[View, int] | None:
+        """(The rows of one call, how many rows there are in all) of a streamed input or output; None for one that is whole."""
         for op in self.ops:
             kind = kinds.of(op.kind)
             if not (kind.fetches or kind.emits):
@@ -183,8 +197,13 @@ class Program:
             storage = self.storages[view.storage]
             lies_here = storage.addresses[view.first_row : view.first_row + 1] == (io.address,)
             if lies_here and io.bytes == view.row_count * storage.row_bytes:
-                return storage.row_bytes * self.whole_and_each(op)[0]
+                return view, self.whole_and_each(op)[0]
         return None
+
+    def all_rows_bytes(self, io: Io) -> int | None:
+        """Bytes of all rows of an input or output that is streamed; None for one that is there as a whole."""
+        found = self.streams_at(io)
+        return self.storages[found[0].storage].row_bytes * found[1] if found else None
 
     @property
     def moved_storages(self) -> frozenset[int]:

@@ -37,9 +37,9 @@ from tflm_split.report.record_types import (
     RegionRecord,
     Verified,
 )
-from tflm_split.report.stream import stream_record
+from tflm_split.report.stream import output_record, stream_record
 from tflm_split.rewrite.integer_interface import InterfaceChange
-from tflm_split.rewrite.stream_input import StreamedInput
+from tflm_split.rewrite.streams import Streams
 from tflm_split.search.inside import Inside
 from tflm_split.split.regions import Split
 from tflm_split.stock.plan import StockPlan
@@ -49,7 +49,7 @@ SCHEMA = 1
 
 WHAT_IS_COUNTED = (
     "The head holds the model's inputs and outputs, activations, accumulators and the kernels' scratch; the tail what "
-    "TFLM keeps per tensor, operator and channel. TFLM_SPLIT keeps no state in RAM (with a streamed input 12 bytes, in the "
+    "TFLM keeps per tensor, operator and channel. TFLM_SPLIT keeps no state in RAM (with a streamed model 12 bytes, in the "
     "tail); its stack, below 700 bytes with the portable kernels (1,000 with DSP, 1,500 with Helium), is the caller's and "
     "not part of the arena."
 )
@@ -70,7 +70,7 @@ class Outcome:
     after: Footprint
     comparison: Comparison | None
     changes: tuple[InterfaceChange, ...]
-    stream: StreamedInput | None
+    streams: Streams
     kept_original: str | None
     options: Options
     inside: Inside | None = None
@@ -115,7 +115,8 @@ def make_record(outcome: Outcome) -> Record:
         "bottleneck": _bottleneck(tightest),
         "kept_original": outcome.kept_original,
         "interface_changes": [_change(model, change) for change in outcome.changes],
-        "stream": stream_record(outcome.stream, outcome.plan, outcome.options.board) if outcome.stream else None,
+        "stream": stream_record(outcome.streams.input, outcome.plan, outcome.options.board),
+        "stream_output": output_record(outcome.streams.output, outcome.plan),
         "region_details": _region_details(outcome),
         "what_is_counted": WHAT_IS_COUNTED,
     }

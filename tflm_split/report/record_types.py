@@ -193,13 +193,27 @@ class StreamRecord(TypedDict):
     rows: Annotated[int, Says("Rows of the whole input.", "rows")]
     row_bytes: Annotated[int, Says("Size of one row.")]
     rows_per_call: Annotated[int, Says("Rows that each call takes; the last call may take fewer.", "rows")]
-    calls: Annotated[int, Says("Calls of one inference.", "calls")]
+    calls: Annotated[int, Says("Calls of one inference that take rows.", "calls")]
     shape: Annotated[list[int], Says("Shape of the model's input now.")]
     dtype: Annotated[str, Says("Its type.")]
     rows_held: Annotated[int, Says("The most rows that are kept at once.", "rows")]
     busiest_call: Annotated[int, Says("The call with the most work, from 0, the last one left out.")]
     predicted_last_call_instructions: Annotated[int, Says("Of the call that brings the last rows.", "instructions")]
     line_times: Annotated[list[LineTime], Says("How often rows may come, by length of the queue.")]
+    sentence: Annotated[str, Says("The change of the interface, for people.")]
+
+
+class StreamedOutputRecord(TypedDict):
+    """An output that is handed over a few rows at a time."""
+
+    output: Annotated[int, Says("Which output of the model, from 0.")]
+    rows: Annotated[int, Says("Rows of the whole output.", "rows")]
+    row_bytes: Annotated[int, Says("Size of one row.")]
+    rows_per_call: Annotated[int, Says("The most rows that are there after a call.", "rows")]
+    calls: Annotated[int, Says("Calls of one inference.", "calls")]
+    first_call: Annotated[int, Says("The call, from 0, after which the first rows are there.")]
+    shape: Annotated[list[int], Says("Shape of the model's output now.")]
+    dtype: Annotated[str, Says("Its type.")]
     sentence: Annotated[str, Says("The change of the interface, for people.")]
 
 
@@ -238,5 +252,8 @@ class Record(TypedDict):
     kept_original: Annotated[str | None, Says("Why the result is the original; null where it is not.")]
     interface_changes: Annotated[list[InterfaceChangeRecord], Says("How inputs and outputs changed.")]
     stream: Annotated[StreamRecord | None, Says("The streamed input; null where the whole input is there at once.")]
+    stream_output: Annotated[
+        StreamedOutputRecord | None, Says("The streamed output; null where the whole output is there in the end.")
+    ]
     region_details: Annotated[list[RegionRecord], Says("The regions, in the order in which they run.")]
     what_is_counted: Annotated[str, Says("What the numbers of bytes include.")]

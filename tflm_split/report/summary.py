@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tflm_split.report.record_types import BUDGET_KEY
-from tflm_split.report.stream import stream_sentences
+from tflm_split.report.stream import output_sentence, stream_sentences
 from tflm_split.report.table import text_table
 from tflm_split.sizes import format_bytes
 from tflm_split.verify.level import level_words
@@ -76,6 +76,9 @@ def _lines(record: Record) -> Iterator[str]:
         yield f"The interface changed: {record['stream']['sentence']}."
         for sentence in stream_sentences(record["stream"], record["latency"]["board"]):
             yield from _wrapped(sentence)
+    if record["stream_output"]:
+        yield f"The interface changed: {record['stream_output']['sentence']}."
+        yield from _wrapped(output_sentence(record["stream_output"]))
     if record["bottleneck"]:
         yield from _wrapped(bottleneck_sentence(record["bottleneck"]))
     if optimized["packing"]:

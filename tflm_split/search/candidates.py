@@ -25,7 +25,7 @@ from tflm_split.search.evaluate import Evaluation, Evaluator, check_decision, ch
 from tflm_split.search.limits import Limits
 from tflm_split.search.refine import NOISE, Search
 from tflm_split.split.channel_rules import Sizes
-from tflm_split.split.operators.stream import FETCH_ROWS
+from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
 
 MAX_LIVE_BYTES = 32 * 1024 * 1024
 """Candidates of a higher live peak get no plan. Checking one would take gigabytes, and no device could run it."""
@@ -96,11 +96,11 @@ def ways_to_split(evaluator: Evaluator) -> tuple[tuple[bool, bool], ...]:
 
 
 def _is_streamed(evaluator: Evaluator) -> bool:
-    return any(op.kind == FETCH_ROWS for op in evaluator.graph.operators)
+    return any(op.kind in (FETCH_ROWS, EMIT_ROWS) for op in evaluator.graph.operators)
 
 
 def check_streamable(evaluator: Evaluator) -> None:
-    """Raise InputError if the input is streamed, and an operator stays stock.
+    """Raise InputError if the input or the output is streamed, and an operator stays stock.
 
     TFLM would run that operator in each call, on data that are not finished.
     """
@@ -110,8 +110,9 @@ def check_streamable(evaluator: Evaluator) -> None:
     stock = [f"{split.graph.label(split.graph.operators[k])} ({split.refusals[k]})" for k in sorted(split.stock)]
     more = f", and {len(stock) - 1} more" if len(stock) > 1 else ""
     raise InputError(
-        f"the input cannot be streamed, because TFLM would run an operator on unfinished data in each call: {stock[0]}"
-        f"{more}; do not stream (--stream-input, stream_input=), or change that operator"
+        f"the model cannot be streamed, because TFLM would run an operator on unfinished data in each call: {stock[0]}"
+        f"{more}; do not stream (--stream-input or --stream-output; stream_input= or stream_output= in Python), or change "
+        "that operator"
     )
 
 

@@ -36,7 +36,8 @@ _MOST = 1 << 40
 class SavedDecision:
     """A decision about the graph with this fingerprint, whose float interface is stripped if `int8_io` says so.
 
-    `stream_input` rows of the input come in each call; 0: it is not streamed. `uint8_pixels` says how they come.
+    `stream_input` rows of the input come in each call; 0: it is not streamed. `uint8_pixels` says how they come. So
+    `stream_output` rows of the output go.
 
     Without a `decision`, the original model is kept: nothing was gained by splitting it.
     """
@@ -46,6 +47,7 @@ class SavedDecision:
     decision: Decision | None = field(repr=False)
     stream_input: int = 0
     uint8_pixels: bool = False
+    stream_output: int = 0
 
     def check_fits(self, graph: Graph) -> None:
         """Raises InputError unless the decision is about `graph`."""
@@ -60,6 +62,7 @@ class SavedDecision:
             "model": self.fingerprint,
             "int8_io": self.int8_io,
             "stream_input": self.stream_input,
+            "stream_output": self.stream_output,
             "uint8_pixels": self.uint8_pixels,
             "decision": decision,
         }
@@ -81,8 +84,9 @@ class SavedDecision:
             raise InputError(f"{name}: has schema {top.get('schema')!r}, this version reads {SCHEMA}: make a new plan")
         decision = top.get("decision")
         read = None if decision is None else _decision(_Reader(name, decision))
-        (rows,) = top.as_numbers("stream_input", [top.get("stream_input")])
-        return SavedDecision(top.text("model"), top.flag("int8_io"), read, rows, top.flag("uint8_pixels"))
+        (taken,) = top.as_numbers("stream_input", [top.get("stream_input")])
+        (given,) = top.as_numbers("stream_output", [top.get("stream_output")])
+        return SavedDecision(top.text("model"), top.flag("int8_io"), read, taken, top.flag("uint8_pixels"), given)
 
     @staticmethod
     def read(path: os.PathLike[str] | str) -> SavedDecision:

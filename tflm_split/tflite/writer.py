@@ -187,10 +187,10 @@ def _set_interface(tree: Any, interface: Interface) -> None:
     for side, new in (("inputs", interface.inputs), ("outputs", interface.outputs)):
         vector = getattr(main, side)
         old = [] if vector is None else vector.tolist()
-        if len(new) != len(old):
+        if len(new) < len(old):
             raise InternalError(f"the edit has {len(new)} graph {side} where the model has {len(old)}")
         _check_tensors(main, new, f"the edit's graph {side}")
-        exchanged = dict(zip(old, new, strict=True))
+        exchanged = dict(zip(old, new, strict=False))
         for signature in signatures:
             for entry in getattr(signature, side) or []:
                 entry.tensorIndex = exchanged.get(entry.tensorIndex, entry.tensorIndex)

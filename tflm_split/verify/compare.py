@@ -190,7 +190,7 @@ def compare(
             calls=calls,
         )
     outputs = (runs[0].outputs, runs[1].outputs)
-    difference = first_difference(original.graph, optimized.graph, *outputs, repeats)
+    difference = first_difference(original.graph, optimized.graph, *outputs, repeats, calls)
     return Comparison(len(inputs), difference is None, difference, len(set(outputs[0])), *runs)
 
 
@@ -215,12 +215,15 @@ def _interface(
     calls: Calls = ONE_CALL,
 ) -> list[tuple[Tensor, Tensor]]:
     """The corresponding inputs (or outputs) of two graphs."""
+    streamed = calls.position if what == "input" else calls.output
+    if what == "output" and streamed is not None:
+        second_tensors = second_tensors[:-1]  # the position
     if len(first_tensors) != len(second_tensors):
         raise InputError(f"the models have {len(first_tensors)} and {len(second_tensors)} {what}s")
     pairs = [(first.tensors[i], second.tensors[j]) for i, j in zip(first_tensors, second_tensors, strict=True)]
     for k, (a, b) in enumerate(pairs):
         convertible = a.dtype == "FLOAT32" and b.dtype in QUANTIZED_DTYPES and b.quantization
-        if calls.count > 1 and k == calls.position:
+        if k == streamed:
             continue  # the rows of one call; `calls` was made with the model
         if a.shape != b.shape or not (a.dtype == b.dtype or convertible):
             raise InputError(
@@ -241,9 +244,11 @@ Outputs = Sequence[tuple[bytes, ...]]
 """Per invocation: the bytes of each output."""
 
 
-def first_difference(first: Graph, second: Graph, original: Outputs, optimized: Outputs, repeats: int) -> str | None:
+def first_difference(
+    first: Graph, second: Graph, original: Outputs, optimized: Outputs, repeats: int, calls: Calls = ONE_CALL
+) -> str | None:
     """The first output that differs, as a sentence. Raises InputError when the outputs do not correspond."""
-    pairs = _interface(first, first.outputs, second, second.outputs, "output")
+    pairs = _interface(first, first.outputs, second, second.outputs, "output", calls)
     runs = zip(original, optimized, strict=True)
     count = len(original) // repeats
     for run, (wanted_outputs, found_outputs) in enumerate(runs):

@@ -28,8 +28,8 @@ UNWRITTEN = 0xA5
 def run_program(program: Program, inputs: Sequence[bytes | npt.NDArray[np.generic]]) -> list[bytes]:
     """The output tensors' bytes for the input tensors' bytes, both in the program's order.
 
-    Of an input that a streamed program takes in row by row, all rows are given; each call finds its own at the input's
-    address, and all else of the workspace as the call before has left it.
+    Of an input or output that is streamed, all rows are meant; each call finds its own at the input's address, and all else of
+    the workspace as the call before has left it.
     Raises InputError when the inputs are not as many or as long as the program says, and IndexError or ValueError when
     the program is not well-formed (`decode` and `check_program` refuse those).
     """
@@ -44,16 +44,30 @@ def run_program(program: Program, inputs: Sequence[bytes | npt.NDArray[np.generi
             raise InputError(f"input {i} of the program has {wanted} bytes, and {len(data)} were given")
         whole.append(np.frombuffer(data, np.uint8))
     machine = Machine(program, workspace)
-    for call, steps in enumerate(program.calls):
+    emitted: dict[int, bytes] = {}
+    for call, (steps, brought, handed_over) in enumerate(
+        zip(program.calls, program.brought, program.handed_over, strict=True)
+    ):
         for io, values in zip(program.inputs, whole, strict=True):
-            if call == 0 or program.all_rows_bytes(io):
-                rows = values[call * io.bytes : (call + 1) * io.bytes]
+            if streamed := program.streams_at(io):
+                row_bytes = len(values) // streamed[1]
+                rows = values[brought.start * row_bytes : brought.stop * row_bytes]
                 workspace[io.address : io.address + len(rows)] = rows
+            elif call == 0:
+                workspace[io.address : io.address + len(values)] = values
         for number in steps:
             machine.move_before(number)
             machine.step(program.steps[number].op, program.steps[number].row)
         machine.move_before(steps.stop)
-    return [workspace[io.address : io.address + io.bytes].tobytes() for io in program.outputs]
+        for k, io in enumerate(program.outputs):
+            if streamed := program.streams_at(io):
+                row_bytes = program.storages[streamed[0].storage].row_bytes
+                rows = workspace[io.address : io.address + len(handed_over) * row_bytes]
+                emitted[k] = emitted.get(k, b"") + rows.tobytes()
+    return [
+        emitted[k] if k in emitted else workspace[io.address : io.address + io.bytes].tobytes()
+        for k, io in enumerate(program.outputs)
+    ]
 
 
 _INTEGERS: Mapping[int, type[np.signedinteger]] = {1: np.int8, 2: np.int16, 4: np.int32}

@@ -79,14 +79,15 @@ class _Replay:
             self._tag_input(i, io)
         moves = iter(self.program.moves)
         move = next(moves, None)
-        pauses = set(self.program.pauses)
+        takes = dict(zip(self.program.pauses, self.program.takes[1:], strict=True))
         for i, step in enumerate(self.program.steps):
             while move and move.step == i:
                 self._move(move)
                 move = next(moves, None)
-            if i in pauses:
+            if i in takes:
                 self._hand_over(i)
-                self._take_rows(i)
+                if takes[i]:
+                    self._take_rows(i)
             self._step(i, step)
         if move:
             self._fail(f"a move comes before step {move.step}, and none of the steps left has that number")

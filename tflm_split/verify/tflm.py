@@ -32,7 +32,7 @@ from tflm_split.ir.printable import printable
 from tflm_split.native import LIBRARY_PATH
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.tflite import schema
-from tflm_split.verify.calls import ONE_CALL, Calls
+from tflm_split.verify.calls import ONE_CALL, Calls, joined, wrong_position
 
 PINNED_TFLM_VERSION = "0.dev20261023182759"
 """The wheel whose registration ABI the host library knows and whose kernels are the oracle. Others must pass a probe."""
@@ -218,7 +218,7 @@ def run_in_tflm(
         np.savez(folder / "inputs.npz", allow_pickle=False, **arrays)
         job = {"inputs": [len(entry) for entry in inputs], "repeats": repeats, "arena_size": arena_size}
         job["memory_bytes"] = limit_bytes
-        job["calls"], job["streamed_input"] = calls.count, calls.position
+        job["calls"], job["streamed_output"] = calls.count, calls.output is not None
         (folder / "job.json").write_text(json.dumps(job))
         stderr = _run_worker(folder, timeout_s, limit_bytes)
         answer = json.loads((folder / "answer.json").read_text())
@@ -233,10 +233,15 @@ def run_in_tflm(
                 raise TflmError(_out_of_memory(limit_bytes, answer["phase"]))
             raise TflmError(_sentence(f"TFLM failed while {answer['phase']}: {answer['error']}", stderr))
         with np.load(folder / "outputs.npz", allow_pickle=False) as stored:
-            outputs = tuple(
-                tuple(stored[f"{k}_{j}"].tobytes() for j in range(answer["outputs"]))
+            made = range(calls.count) if calls.output is not None else range(calls.count - 1, calls.count)
+            runs = [
+                [tuple(stored[f"{k}_{call}_{j}"].tobytes() for j in range(answer["outputs"])) for call in made]
                 for k in range(repeats * len(inputs) // calls.count)
-            )
+            ]
+        for after in runs:
+            if fault := wrong_position(after, calls):
+                raise TflmError(fault)
+        outputs = tuple(joined(after, calls) for after in runs)
     used = {m.group(1): int(m.group(2)) for m in re.finditer(r"Arena allocation (total|head|tail) (\d+) bytes", stderr)}
     if used.keys() != {"total", "head", "tail"}:
         raise ToolError("the tflite-micro wheel did not report its arena use")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,14 @@ def _run(folder: Path) -> dict[str, Any]:
         for _ in range(job["repeats"]):
             for first in range(0, len(entries), calls):
                 phase.write_text(f"running input {first // calls}")
-                _feed(it, inputs, range(first, first + calls), job)
-                for j in range(output_count):
-                    found[f"{run}_{j}"] = it.get_output(j)
+                for call, _ in enumerate(_fed(it, inputs, range(first, first + calls), job)):
+                    if job["streamed_output"] or call == calls - 1:
+                        for j in range(output_count):
+                            found[f"{run}_{call}_{j}"] = it.get_output(j)
                 run += 1
                 if calls > 1 and run == 1:  # what comes after a picture that was broken off must not see any of it
-                    _feed(it, inputs, range(first, first + calls - 1), job)
+                    for _ in _fed(it, inputs, range(first, first + calls - 1), job):
+                        pass
                     it.reset()
     np.savez(folder / "outputs.npz", allow_pickle=False, **found)
     phase.write_text("reporting its arena")
@@ -60,13 +63,14 @@ def _run(folder: Path) -> dict[str, Any]:
     return {"outputs": output_count, "version": installed_tflm_version()}
 
 
-def _feed(it: Any, inputs: Any, entries: range, job: dict[str, Any]) -> None:
-    """Invoke once per entry. Behind the first one, only the streamed input is set again."""
+def _fed(it: Any, inputs: Any, entries: range, job: dict[str, Any]) -> Iterator[None]:
+    """Invoke once per entry, and say so each time. Inputs without elements are left alone (`calls.NO_ROWS`)."""
     for k in entries:
         for j in range(job["inputs"][k]):
-            if k == entries.start or j == job["streamed_input"]:
+            if job["calls"] == 1 or inputs[f"{k}_{j}"].size:
                 it.set_input(inputs[f"{k}_{j}"], j)
         it.invoke()
+        yield
 
 
 def _limit_memory(limit_bytes: int) -> None:

@@ -2,7 +2,7 @@
  *
  * The RAM of this firmware is the program's workspace and the stack, nothing else: inputs are read straight into
  * their place in the workspace, outputs are written from theirs. A streamed program gets its rows call by call, as from a
- * camera; in the file they come behind the other inputs. */
+ * camera; in the file they come behind the other inputs. So it hands over its rows; these come before the other outputs. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,8 +41,26 @@ static int read_inputs(int32_t file) {
     return read_rows(file, 0);
 }
 
+/* 1 when the rows that a call has made are written; always for an output that is not streamed. */
+static int write_rows(int32_t file, uint32_t call) {
+    const split_rows made = split_nn_rows_made(board_program, call);
+    const uint32_t bytes = made.rows * made.row_bytes;
+    return bytes == 0 || semihosting_write(file, board_workspace + made.address, bytes) == 0;
+}
+
+/* Where a streamed output lies; UINT32_MAX without one. */
+static uint32_t address_of_rows_made(void) {
+    for (uint32_t call = 0; call < split_nn_calls(board_program); ++call) {
+        const split_rows made = split_nn_rows_made(board_program, call);
+        if (made.rows > 0) {
+            return made.address;
+        }
+    }
+    return UINT32_MAX;
+}
+
 /* Makes all calls of one inference. Counts their instructions: of all of them, and of the longest one. */
-static split_status run(int32_t file, counter* instructions, uint64_t* all, uint64_t* longest) {
+static split_status run(int32_t file, int32_t outputs, counter* instructions, uint64_t* all, uint64_t* longest) {
     split_stream stream;
     split_status status = SPLIT_OK;
     split_nn_begin(board_program, &stream);
@@ -55,6 +73,9 @@ static split_status run(int32_t file, counter* instructions, uint64_t* all, uint
         counter_begin(instructions);
         status = split_nn_continue(board_program, board_workspace, &stream);
         counter_end(instructions);
+        if (status == SPLIT_OK && !write_rows(outputs, stream.call - 1u)) {
+            return SPLIT_ERROR_STOPPED;
+        }
         const uint64_t taken = counter_instructions(instructions);
         *all += taken;
         *longest = taken > *longest ? taken : *longest;
@@ -64,8 +85,12 @@ static split_status run(int32_t file, counter* instructions, uint64_t* all, uint
 
 static int write_outputs(int32_t file) {
     const uint32_t inputs = split_nn_input_count(board_program);
+    const uint32_t streamed = address_of_rows_made();
     for (uint32_t i = 0; i < split_nn_output_count(board_program); ++i) {
         const split_io* io = split_nn_io(board_program, inputs + i);
+        if (io->address == streamed) {
+            continue;
+        }
         if (semihosting_write(file, board_workspace + io->address, io->bytes) != 0) {
             return 0;
         }
@@ -100,7 +125,7 @@ int main(void) {
         uint64_t all;
         uint64_t longest;
         stack_paint();
-        status = run(inputs, &instructions, &all, &longest);
+        status = run(inputs, outputs, &instructions, &all, &longest);
         const uint32_t run_stack = stack_peak_bytes();
         if (status != SPLIT_OK) {
             return semihosting_fail(split_nn_status_text(status));

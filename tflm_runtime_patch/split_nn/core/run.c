@@ -95,6 +95,10 @@ static const split_op* stream_of(const uint8_t* blob, int emits) {
     return NULL;
 }
 
+int split_nn_hands_over(const void* program) {
+    return stream_of((const uint8_t*)program, 1) != NULL;
+}
+
 /* How many of the first `count` pauses have a flag. */
 static uint32_t flagged(const uint8_t* blob, uint32_t count, uint32_t flag) {
     const uint32_t* pauses = (const uint32_t*)split_at(blob, split_header_of(blob)->pauses_offset);

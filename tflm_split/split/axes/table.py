@@ -16,8 +16,8 @@ from tflm_split.split.axes.elementwise import along_channels, elementwise
 from tflm_split.split.axes.loops import Loops, unknown
 from tflm_split.split.operators.binary import BINARY_KINDS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
-from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
 from tflm_split.split.operators.picked import PICK
+from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
 from tflm_split.split.operators.unary import UNARY_KINDS
 
 Rule = Callable[[Graph, Operator, int], Loops]

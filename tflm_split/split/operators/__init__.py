@@ -20,7 +20,6 @@ from tflm_split.split.operators.concatenation import split_concatenation, split_
 from tflm_split.split.operators.convolution import split_convolution, split_depthwise
 from tflm_split.split.operators.copied_slices import split_slice
 from tflm_split.split.operators.dense import split_dense
-from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS, split_emit, split_fetch
 from tflm_split.split.operators.float32 import FLOAT_SPLITTERS
 from tflm_split.split.operators.gather import split_gather
 from tflm_split.split.operators.int16 import INT16_SPLITTERS
@@ -32,6 +31,7 @@ from tflm_split.split.operators.resize import split_resize_bilinear, split_resiz
 from tflm_split.split.operators.slices import SLICES
 from tflm_split.split.operators.softmax import split_softmax
 from tflm_split.split.operators.stock import stock_reason
+from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS, split_emit, split_fetch
 from tflm_split.split.operators.transpose import split_transpose
 from tflm_split.split.operators.transpose_conv import split_transpose_conv
 from tflm_split.split.operators.unary import UNARY_KINDS, split_unary

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tflm_split.errors import VerificationError
 from tflm_split.ir.graph import Model
 from tflm_split.plan.progress import Tick, no_tick
-from tflm_split.verify.calls import ONE_CALL, Calls
+from tflm_split.verify.calls import ONE_CALL, Calls, joined, wrong_position
 from tflm_split.verify.compare import Array, Comparison, converted_inputs, first_difference
 from tflm_split.verify.level import Level
 from tflm_split.verify.own.executor import Execute
@@ -40,10 +41,17 @@ def compare_without_tflm(
             tick()
             wanted.append(first.invoke(given))
             same_file = optimized.original == original.original
-            found.append(wanted[-1] if same_file else [second.invoke(call) for call in taken][-1])
+            found.append(wanted[-1] if same_file else _of_calls([second.invoke(call) for call in taken], calls))
     unknown = first.assumed.keys() - second.assumed.keys() if optimized.original != original.original else set()
-    difference = None if unknown else first_difference(original.graph, optimized.graph, wanted, found, repeats)
+    difference = None if unknown else first_difference(original.graph, optimized.graph, wanted, found, repeats, calls)
     level: Level = "replay" if unknown else "own_model_in_part" if first.assumed else "own_model"
     assumed = sorted({first.assumed[op] for op in unknown or first.assumed})
     exact = None if unknown else difference is None
     return Comparison(len(inputs), exact, difference, len(set(wanted)), None, None, level, tuple(assumed), reason)
+
+
+def _of_calls(outputs: Sequence[tuple[bytes, ...]], calls: Calls) -> tuple[bytes, ...]:
+    """The outputs of one inference. Raises VerificationError if the operator says that other rows are there than planned."""
+    if fault := wrong_position(outputs, calls):
+        raise VerificationError(f"the optimised model: {fault}")
+    return joined(outputs, calls)

@@ -71,17 +71,19 @@ class OwnMachine:
         """The operators that a stand-in did: names of their outputs, and their kind."""
         self._execute = execute or executor()
         self._history: dict[tuple[str, ...], bytes] = {}
+        self._calls_made: dict[int, int] = {}  # by operator of a streamed output: how many of one inference
         self._variables: dict[str, bytes] = {}
         self._handles: dict[tuple[int, int], str] = {}
         self._called: set[int] = set()
 
     def invoke(self, inputs: Sequence[Array]) -> tuple[bytes, ...]:
-        """The bytes of every output. Raises InputError for inputs that do not fit, ModelError for a plan that cannot be."""
+        """The bytes of every output. Inputs without elements are left as they are (`calls.NO_ROWS`). Raises InputError for inputs that do not fit, ModelError for a plan that cannot be."""
         graph = self.model.graph
         if len(inputs) != len(graph.inputs):
             raise InputError(f"the model takes {len(graph.inputs)} inputs, and {len(inputs)} were given")
         for index, value in zip(graph.inputs, inputs, strict=True):
-            self.tensors.write(index, value)
+            if value.size or not graph.tensors[index].bytes:
+                self.tensors.write(index, value)
         self._run(graph, self.tensors)
         return tuple(self.tensors.raw(t) for t in graph.outputs)
 
@@ -101,7 +103,8 @@ class OwnMachine:
         if program.data is None or workspace not in tensors.offsets:
             raise ModelError(f"{label}: has no program, or its workspace no place in the file's offline plan")
         start, known = tensors.offsets[workspace], decode(program.data)
-        around = (*op.inputs[:-1], *op.outputs[:-1])
+        position = op.outputs[-2] if known.streams_output else None
+        around = (*op.inputs[:-1], *op.outputs[: -1 if position is None else -2])
         ios = (*known.inputs, *known.outputs)
         found = [(tensors.offsets.get(t), tensors.graph.tensors[t].bytes) for t in around]
         if found != [(start + io.address, io.bytes) for io in ios]:
@@ -109,6 +112,10 @@ class OwnMachine:
         if tensors.graph.tensors[workspace].bytes != known.workspace_bytes:
             raise ModelError(f"{label}: its workspace has another size than its program says")
         self._execute(program.data, tensors.places[workspace])
+        if position is not None:
+            call = self._calls_made.get(op.index, 0)
+            tensors.write(position, np.array(known.position_after(call), np.int32))
+            self._calls_made[op.index] = (call + 1) % len(known.calls)
 
     def _run_stock(self, graph: Graph, op: Operator, tensors: _Tensors) -> None:
         try:
