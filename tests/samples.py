@@ -109,8 +109,8 @@ def _transposed_convolution(*bits: WeightFlags) -> Draw:
     return draw
 
 
-def _fetch(choices: Choices, shape: Shape) -> Sample:
-    """All rows come in one call."""
+def _stream(choices: Choices, shape: Shape) -> Sample:
+    """All rows come or go in one call."""
     return Sample(shape, shape, {"flip": choices.one((0, 128))})
 
 
@@ -294,7 +294,8 @@ SAMPLES: Mapping[OpKind, Draw] = {
     OpKind.RESIZE_NEAREST: _resize_nearest,
     OpKind.RESIZE_BILINEAR: _resize_bilinear,
     OpKind.GATHER: _gather,
-    OpKind.FETCH: _fetch,
+    OpKind.FETCH: _stream,
+    OpKind.EMIT: _stream,
     OpKind.DEPTH_TO_SPACE: _depth_to_space,
     OpKind.TRANSPOSE: _transpose,
     OpKind.BATCH_MATMUL: _matmul,
@@ -417,8 +418,9 @@ class Programs:
 
 
 def rows_of_calls(program: Program) -> frozenset[int]:
-    """The storages whose rows each call brings anew. They must not move."""
-    return frozenset(program.views[op.input].storage for op in program.ops if kinds.of(op.kind).fetches)
+    """The storages whose rows each call brings or hands over anew. They must not move."""
+    brought = {program.views[op.input].storage for op in program.ops if kinds.of(op.kind).fetches}
+    return frozenset(brought | {program.views[op.output].storage for op in program.ops if kinds.of(op.kind).emits})
 
 
 @cache

@@ -25,8 +25,8 @@ from tflm_split.tflite.reader import read_model
 from tflm_split.verify.oracle import run_program
 from tflm_split.verify.replay import replay
 
-PAUSE_FAULT = "a pause is out of order, or rows are not fetched once, in order, each in its call"
-NO_MORE_ROWS = "this program takes its rows in several calls, and all have been made or split_nn_run() was called"
+PAUSE_FAULT = "a pause is out of order, or rows are not taken in or handed over once, in order, each in its call"
+NO_MORE_ROWS = "this program takes several calls, and all have been made or split_nn_run() was called"
 
 
 def program_of(model: bytes, rows: int) -> Program:
@@ -135,13 +135,13 @@ def test_rows_can_be_pulled_and_the_caller_can_end_it(streamed: Program) -> None
         return int(user == 1 and first == 6)
 
     run = library().split_nn_run_rows
-    run.argtypes = (ctypes.c_void_p, ctypes.c_void_p, type(next_rows), ctypes.c_void_p)
-    assert run(machine.blob.ctypes.data, machine.workspace.ctypes.data, next_rows, None) == 0
+    run.argtypes = (ctypes.c_void_p, ctypes.c_void_p, type(next_rows), ctypes.c_void_p, ctypes.c_void_p)
+    assert run(machine.blob.ctypes.data, machine.workspace.ctypes.data, next_rows, None, None) == 0
     assert asked == [(0, 3), (3, 3), (6, 3), (9, 1)]
     io = streamed.outputs[0]
     assert machine.workspace[io.address : io.address + io.bytes].tobytes() == expected[0]
-    status = run(machine.blob.ctypes.data, machine.workspace.ctypes.data, next_rows, 1)
-    assert library().split_nn_status_text(status).decode() == "the caller gave no more rows"
+    status = run(machine.blob.ctypes.data, machine.workspace.ctypes.data, next_rows, None, 1)
+    assert library().split_nn_status_text(status).decode() == "the caller ended the run"
 
 
 def test_the_outputs_keep_the_earlier_result_until_the_last_call(streamed: Program) -> None:

@@ -7,15 +7,14 @@ workspace. The header has macros for their shapes, types and quantisation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tflm_split.board.one_region import OneRegion
 from tflm_split.errors import ModelError
 from tflm_split.export.text import ALIGNAS, byte_lines, comment_text, float_literal
 from tflm_split.ir.graph import Tensor
-from tflm_split.kinds import OpKind
-from tflm_split.program.types import Io
+from tflm_split.program.types import Io, Program, View
 
 WORKSPACE_ALIGNMENT_BYTES = 16
 _C_TYPES = {"INT8": "int8_t", "INT16": "int16_t", "UINT8": "uint8_t", "INT32": "int32_t", "FLOAT32": "float"}
@@ -50,7 +49,7 @@ def standalone_header(region: OneRegion, name: str) -> str:
  * -DSPLIT_NN_KINDS={region.program.kinds_mask:#x} for all of them, and link with --gc-sections.
  *
  *     if ({name}_init() != 0) ...             once
-{_streamed_use(name) if streamed else _use(name)} *
+{_streamed_use(region, name) if streamed else _use(name)} *
  * Quantised values: real = SCALE * (value - ZERO_POINT). */
 #ifndef {guard}
 #define {guard}
@@ -106,7 +105,7 @@ int {name}_init(void) {{
     return (int)split_nn_prepare(program, sizeof program);
 }}
 
-{_streamed_functions(name) if len(region.program.calls) > 1 else _functions(name)}{accessors}"""
+{_streamed_functions(region, name) if len(region.program.calls) > 1 else _functions(name)}{accessors}"""
 
 
 def _use(name: str) -> str:
@@ -125,64 +124,133 @@ int {name}_invoke(void) {{
 """
 
 
-def _streamed_use(name: str) -> str:
+_NEXT_ROWS = "int (*next_rows)(void* user, uint8_t* to, uint32_t first_row, uint32_t rows)"
+_MADE_ROWS = "int (*made_rows)(void* user, const uint8_t* from, uint32_t first_row, uint32_t rows)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Streams:
+    """Which side of a streamed model goes row by row, and what the functions for it take."""
+
+    taken: tuple[View, int] | None
+    given: tuple[View, int] | None
+
+    @staticmethod
+    def of(program: Program) -> _Streams:
+        def streamed(ios: Sequence[Io]) -> tuple[View, int] | None:
+            return next((found for io in ios if (found := program.streams_at(io))), None)
+
+        return _Streams(streamed(program.inputs), streamed(program.outputs))
+
+    def arguments(self, *before: str) -> str:
+        """The parameters of a function that hands over rows, if there are any to be handed over."""
+        return ", ".join((*before, *((_MADE_ROWS, "void* user") if self.given else ())))
+
+    def run_arguments(self) -> str:
+        callbacks = [text for text, found in ((_NEXT_ROWS, self.taken), (_MADE_ROWS, self.given)) if found]
+        return ", ".join((*callbacks, "void* user"))
+
+
+def _streamed_use(region: OneRegion, name: str) -> str:
+    streams, upper = _Streams.of(region.program), name.upper()
+    callbacks = [text for text, found in (("next_rows", streams.taken), ("made_rows", streams.given)) if found]
+    run = f"{name}_run({', '.join((*callbacks, 'user'))}) makes all calls of one inference"
+    if not streams.taken:
+        return f"""\
+ *     fill {name}_input0()                    before every inference
+ *     {run}
+"""
+    rows = f"{name}_rows(rows{', made_rows, user' if streams.given else ''})"
     return f"""\
  *     {name}_begin()                          before every picture, also after one that was broken off
- *     if ({name}_rows(rows) != 0) ...         {name.upper()}_CALLS times, with the next {name.upper()}_ROWS_PER_CALL rows each
+ *     if ({rows} != 0) ...         {upper}_CALLS times, with the next {upper}_ROWS_PER_CALL rows each
  *     read {name}_output0()                   after the last call, before {name}_begin()
  *
- * or, where rows are asked for: {name}_run(next_rows, user) makes all calls of one picture.
+ * or, where rows are asked for: {run}.
 """
 
 
 def _streamed_declarations(region: OneRegion, name: str) -> str:
-    fetch = next(op for op in region.program.ops if op.kind is OpKind.FETCH)
-    rows, of_call = region.program.views[fetch.output].row_count, region.program.views[fetch.input]
-    row_bytes = region.program.storages[of_call.storage].row_bytes
-    upper = name.upper()
-    return f"""\
-#define {upper}_ROWS {rows}
-#define {upper}_ROW_BYTES {row_bytes}
-#define {upper}_ROWS_PER_CALL {of_call.row_count}
-#define {upper}_CALLS {len(region.program.calls)}
+    streams, upper = _Streams.of(region.program), name.upper()
+    lines = list[str]()
+    if streams.taken:
+        lines += _row_macros(region, upper, "", *streams.taken)
+        lines.append(f"#define {upper}_CALLS {sum(region.program.takes)}")
+    if streams.given:
+        lines += _row_macros(region, upper, "OUTPUT_", *streams.given)
+    made = (
+        "\n\n/* `made_rows` takes `rows` rows at `from`, from row `first_row` of the output on, and returns 0; any other value\n"
+        " * ends the inference. */"
+        if streams.given
+        else ""
+    )
+    pushed = f"""
 
 void {name}_begin(void);
 
 /* Takes the next rows, one after the other from `rows` on, and computes all that can be computed with them. They are copied
  * first. The last call of a picture takes what is left of it. An error: there are no more rows in this picture. */
-int {name}_rows(const void* rows);
+int {name}_rows({streams.arguments("const void* rows")});
 
 /* Whether the picture has no more rows to come: the outputs hold its results. */
 int {name}_done(void);
 
-/* `next_rows` puts `rows` rows to `to`, from row `first_row` of the picture on, and returns 0; any other value ends the run. */
-int {name}_run(int (*next_rows)(void* user, uint8_t* to, uint32_t first_row, uint32_t rows), void* user);"""
+/* `next_rows` puts `rows` rows to `to`, from row `first_row` of the picture on, and returns 0; any other value ends the run. */"""
+    return "\n".join(lines) + made + (pushed if streams.taken else "") + f"\nint {name}_run({streams.run_arguments()});"
 
 
-def _streamed_functions(name: str) -> str:
-    return f"""\
+def _row_macros(region: OneRegion, upper: str, word: str, of_call: View, rows: int) -> list[str]:
+    return [
+        f"#define {upper}_{word}ROWS {rows}",
+        f"#define {upper}_{word}ROW_BYTES {region.program.storages[of_call.storage].row_bytes}",
+        f"#define {upper}_{word}ROWS_PER_CALL {of_call.row_count}",
+    ]
+
+
+def _streamed_functions(region: OneRegion, name: str) -> str:
+    streams = _Streams.of(region.program)
+    callbacks = f"{'next_rows' if streams.taken else 'NULL'}, {'made_rows' if streams.given else 'NULL'}"
+    pushed = f"""\
 static split_stream stream = {{UINT32_MAX, 0}};
 
 void {name}_begin(void) {{
     split_nn_begin(program, &stream);
 }}
 
-int {name}_rows(const void* rows) {{
-    if (stream.call < {name.upper()}_CALLS) {{
+int {name}_rows({streams.arguments("const void* rows")}) {{
+    if (stream.call < split_nn_calls(program)) {{
         const split_rows next = split_nn_rows_of_call(program, stream.call);
         memcpy(workspace + next.address, rows, (size_t)next.rows * next.row_bytes);
     }}
-    return (int)split_nn_continue(program, workspace, &stream);
+{_push_with_rows_made() if streams.given else "    return (int)split_nn_continue(program, workspace, &stream);"}
 }}
 
 int {name}_done(void) {{
-    return stream.call == {name.upper()}_CALLS;
+    return stream.call == split_nn_calls(program);
 }}
 
-int {name}_run(int (*next_rows)(void* user, uint8_t* to, uint32_t first_row, uint32_t rows), void* user) {{
-    return (int)split_nn_run_rows(program, workspace, next_rows, user);
+"""
+    return f"""\
+{pushed if streams.taken else ""}int {name}_run({streams.run_arguments()}) {{
+    return (int)split_nn_run_rows(program, workspace, {callbacks}, user);
 }}
 """
+
+
+def _push_with_rows_made() -> str:
+    """Calls are made up to the next one that takes rows."""
+    return """\
+    split_status status = SPLIT_OK;
+    do {
+        const split_rows made = split_nn_rows_made(program, stream.call);
+        status = split_nn_continue(program, workspace, &stream);
+        if (status == SPLIT_OK && made.rows > 0 &&
+            made_rows(user, workspace + made.address, made.first_row, made.rows) != 0) {
+            status = SPLIT_ERROR_STOPPED;
+        }
+    } while (status == SPLIT_OK && stream.call < split_nn_calls(program) &&
+             split_nn_rows_of_call(program, stream.call).rows == 0);
+    return (int)status;"""
 
 
 def _ports(region: OneRegion) -> list[_Port]:

@@ -128,6 +128,9 @@ def _check_pauses(program: Program) -> None:
             raise ProgramError(f"op {k} streams rows that do not follow each other in the workspace")
     if program.pauses and not streams:
         raise ProgramError("the program pauses, and streams no rows")
+    for pause, takes, gives in zip(program.pauses, program.takes[1:], program.gives, strict=False):
+        if not takes and not gives:
+            raise ProgramError(f"the program pauses before step {pause}, where no rows come or go")
     due = dict.fromkeys(streams, 0)
     taken = given = 0
     for call, (steps, takes, gives) in enumerate(zip(program.calls, program.takes, program.gives, strict=True)):

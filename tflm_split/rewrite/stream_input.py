@@ -15,6 +15,7 @@ from math import isclose
 
 from tflm_split.errors import InputError, Refusal
 from tflm_split.ir.graph import Graph, Operator, Quantization, Tensor
+from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.split.operators import is_reshape
 from tflm_split.split.operators.stream import FETCH_ROWS
 from tflm_split.split.rows import RowShape, row_shape
@@ -60,15 +61,17 @@ class StreamedInput:
 
 
 def stream_input(graph: Graph, rows_per_call: int, *, uint8_pixels: bool = False) -> tuple[Graph, StreamedInput]:
-    """(`graph` whose largest input comes in calls of `rows_per_call` rows, what changed).
+    """(`graph` whose largest input that it needs comes in calls of `rows_per_call` rows, what changed).
 
     RESHAPEs between the input and what computes are passed over: rows are those of the tensor behind them. With
     `uint8_pixels`, rows are pixels 0 to 255, which are 128 more than the int8 that the model takes. Raises InputError,
     with the reason, for a model whose input cannot come in rows.
     """
-    if not graph.inputs:
-        raise InputError("the model has no input to stream")
-    position = max(range(len(graph.inputs)), key=lambda k: graph.tensors[graph.inputs[k]].bytes)
+    needed = drop_dead(graph).consumers()
+    read = [k for k, t in enumerate(graph.inputs) if needed.get(t)]
+    if not read:
+        raise InputError("the model has no input to stream, or computes nothing from it")
+    position = max(read, key=lambda k: graph.tensors[graph.inputs[k]].bytes)
     was = graph.inputs[position]
     if was in graph.outputs:
         raise InputError("the input that would be streamed is an output of the model, too")

@@ -100,7 +100,8 @@ class Machine:
         with np.errstate(over="ignore", invalid="ignore"):  # infinities and NaN are floats like any others, as in C
             result = entry.compute(Operands(self, op, row))
         if not isinstance(result, Added):
-            self.write(op.output, row, result)
+            written = row % self.program.views[op.output].row_count if entry.emits else row
+            self.write(op.output, written, result)
             return
         held_row = 0 if entry.feeds else row
         self.write(op.accumulator, held_row, result.sums)

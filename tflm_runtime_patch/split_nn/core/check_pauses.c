@@ -79,7 +79,8 @@ static int comes_in_turn(split_step step, streams* found) {
 
 /* The call ends, and the next one begins. Have both been announced truly? */
 static int passes_pause(streams* found, int call_takes, uint32_t pause) {
-    const int truly = found->takes == call_takes && found->gives == ((pause & SPLIT_PAUSE_GIVES) != 0);
+    const int truly = found->takes == call_takes && found->gives == ((pause & SPLIT_PAUSE_GIVES) != 0) &&
+                      split_pause_step(pause) != pause; /* a pause without rows is none */
     found->taken += (pause & SPLIT_PAUSE_TAKES) != 0;
     found->given += (uint32_t)found->gives;
     found->takes = found->gives = 0;

@@ -77,7 +77,10 @@ class OwnMachine:
         self._called: set[int] = set()
 
     def invoke(self, inputs: Sequence[Array]) -> tuple[bytes, ...]:
-        """The bytes of every output. Inputs without elements are left as they are (`calls.NO_ROWS`). Raises InputError for inputs that do not fit, ModelError for a plan that cannot be."""
+        """The bytes of every output. Inputs without elements are left as they are (`calls.NO_ROWS`).
+
+        Raises InputError for inputs that do not fit, ModelError for a plan that cannot be.
+        """
         graph = self.model.graph
         if len(inputs) != len(graph.inputs):
             raise InputError(f"the model takes {len(graph.inputs)} inputs, and {len(inputs)} were given")
