@@ -26,7 +26,7 @@ from tflm_split.split.operators.byte_function import BYTE_FUNCTION
 from tflm_split.split.operators.picked import PICK
 from tflm_split.split.operators.slices import SLICES, slice_aliases
 from tflm_split.split.operators.stock import STOCK_REASONS
-from tflm_split.split.operators.stream import FETCH_ROWS
+from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
 
 TARGET = Path(__file__).resolve().parents[1] / "SUPPORTED.md"
 
@@ -76,7 +76,7 @@ def main() -> int:
 
 def render() -> str:
     """The whole file."""
-    known = sorted((SPLITTERS.keys() | RESHAPES) - {BYTE_FUNCTION, FETCH_ROWS, PICK})
+    known = sorted((SPLITTERS.keys() | RESHAPES) - {BYTE_FUNCTION, EMIT_ROWS, FETCH_ROWS, PICK})
     if missing := set(known) - EXAMPLES.keys():
         raise SystemExit(f"supported_examples.py has no example of {', '.join(sorted(missing))}")
     notes: dict[str, int] = {}

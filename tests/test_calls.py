@@ -17,7 +17,7 @@ def test_a_model_that_is_not_streamed_has_one_call() -> None:
 
 def test_each_call_has_its_rows_and_the_last_one_is_filled_up() -> None:
     tensors = (Tensor(0, "", (1, 2), "INT8"), Tensor(1, "", (1, 2, 3, 2), "INT8"))
-    calls = in_calls((OTHER, PICTURE), tensors, Calls(1, (range(0, 2), range(2, 4), range(4, 5))))
+    calls = in_calls((OTHER, PICTURE), tensors, Calls(1, (range(2), range(2, 4), range(4, 5))))
     assert [other is OTHER for other, _ in calls] == [True, False, False]
     assert all(other is NO_ROWS for other, _ in calls[1:])
     rows = np.concatenate([picture for _, picture in calls], axis=1)

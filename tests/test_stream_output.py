@@ -202,9 +202,7 @@ def test_the_replay_finds_a_row_that_is_overwritten_before_it_is_taken(streamed:
     replay(streamed)
     emit = next(op for op in streamed.ops if op.kind.name == "EMIT")
     rows = streamed.views[emit.output].storage
-    other = next(
-        k for k, s in enumerate(streamed.storages) if k != rows and s.addresses and s.addresses[0] is not None
-    )
+    other = next(k for k, s in enumerate(streamed.storages) if k != rows and s.addresses and s.addresses[0] is not None)
     start = streamed.storages[rows].addresses[0]
     addresses = tuple(start if r == 1 else a for r, a in enumerate(streamed.storages[other].addresses))
     storages = tuple(replace(s, addresses=addresses) if k == other else s for k, s in enumerate(streamed.storages))

@@ -257,8 +257,8 @@ class Options:
         for option in declared():
             value = option.about.kind.parse(option.word, getattr(self, option.field))
             object.__setattr__(self, option.field, value)
-        if self.target == STOCK and (self.int8_io or self.stream_input):
-            unwanted = "int8_io" if self.int8_io else "stream_input"
+        unwanted = next((word for word in ("int8_io", "stream_input", "stream_output") if getattr(self, word)), None)
+        if self.target == STOCK and unwanted:
             raise InputError(f"{unwanted} needs the operator TFLM_SPLIT, and the target stock has none; leave one out")
         if self.kernels is None:
             object.__setattr__(self, "kernels", CMSIS_NN if self.target == STOCK else REFERENCE)

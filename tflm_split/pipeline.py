@@ -262,7 +262,7 @@ def _with_a_plan_alone(job: _Job) -> Result:
     job.teller.at("plan", 0)
     kernels = kernel_set(job.options.kernels, job.options.board)
     found = stock_plan(job.model, kernels, job.options.effort, job.teller.tick)
-    comparison = _verified(job, job.evidence, found.model) if job.evidence else None
+    comparison = _verified(job, job.evidence, found.model, ONE_CALL) if job.evidence else None
     before = footprint(job.model, comparison.original_run if comparison else None, kernels)
     after = footprint(found.model, comparison.optimized_run if comparison else None, kernels)
     check_planned_head(found.model, after)
@@ -277,7 +277,7 @@ def _with_a_plan_alone(job: _Job) -> Result:
         after,
         comparison,
         (),
-        None,
+        Streams(),
         kept_original,
         job.options,
         stock=None if kept_original else found,

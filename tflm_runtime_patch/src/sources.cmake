@@ -50,7 +50,6 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_extreme.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_feed_float.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_feed_int16.c
-    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_fetch.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_gather.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_lut.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_matmul.c
@@ -68,6 +67,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_softmax.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_softmax_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_squared_difference.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_stream.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_sum_feed.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_transpose.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_transpose_conv.c

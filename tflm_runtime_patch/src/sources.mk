@@ -50,7 +50,6 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_extreme.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_feed_float.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_feed_int16.c \
-  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_fetch.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_gather.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_lut.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_matmul.c \
@@ -68,6 +67,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_softmax.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_softmax_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_squared_difference.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_stream.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_sum_feed.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_transpose.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_transpose_conv.c \
@@ -153,7 +153,6 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/extreme.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/feed_float.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/feed_int16.c \
-  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/fetch.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/gather.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/lut.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/matmul.c \
@@ -171,6 +170,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/softmax.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/softmax_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/squared_difference.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/stream.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/sum_feed.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/transpose.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/transpose_conv.c \
