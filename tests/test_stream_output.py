@@ -116,7 +116,7 @@ def test_rows_in_calls_are_those_of_the_whole_output(seed: int, taken: int, hand
 def whole_outputs(program: Program, inputs: list[bytes]) -> list[bytes]:
     """The outputs that are there as a whole after all calls."""
     made = run_program(program, inputs)
-    return [data for io, data in zip(program.outputs, made, strict=True) if not program.all_rows_bytes(io)]
+    return [data for io, data in zip(program.outputs, made, strict=True) if not program.all_rows_bytes(io, output=True)]
 
 
 NEXT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
@@ -132,7 +132,7 @@ def pulled(program: Program, inputs: list[bytes], stop_at: int | None = None) ->
             row_bytes["input"] = len(data) // found[1]
         else:
             workspace[io.address : io.address + io.bytes] = np.frombuffer(data, np.uint8)
-    (output,) = (found for io in program.outputs if (found := program.streams_at(io)))
+    (output,) = (found for io in program.outputs if (found := program.streams_at(io, output=True)))
     out_bytes = program.storages[output[0].storage].row_bytes
     rows_made: list[tuple[int, int]] = []
     made_bytes = bytearray()

@@ -30,11 +30,16 @@ class OneRegion:
 def graph_of_whole_inputs(region: OneRegion) -> Graph:
     """The model's graph, with all rows of a streamed input or output in its tensor's shape instead of those of one call."""
     tensors, program = list(region.graph.tensors), region.program
-    seen = [(io, region.graph.inputs[k]) for io, k in zip(program.inputs, region.model_inputs, strict=True)]
-    seen += [(program.outputs[j], t) for j, t in zip(region.model_outputs, region.graph.outputs, strict=True)]
-    for io, index in seen:
+    inputs = (
+        (program.streams_at(io), region.graph.inputs[k])
+        for io, k in zip(program.inputs, region.model_inputs, strict=True)
+    )
+    outputs = (
+        (program.streams_at(program.outputs[j], output=True), t)
+        for j, t in zip(region.model_outputs, region.graph.outputs, strict=True)
+    )
+    for streamed, index in (*inputs, *outputs):
         tensor = tensors[index]
-        streamed = program.streams_at(io)
         if streamed is None:
             continue
         view, rows = streamed

@@ -158,7 +158,8 @@ def _packed(region: OneRegion, entry: Inputs) -> bytes:
 
 def _unpacked(board: Board, region: OneRegion, raw: bytes, count: int) -> tuple[tuple[bytes, ...], ...]:
     """Per inference: the bytes of each output, in the model's order."""
-    lengths = [region.program.all_rows_bytes(io) or io.bytes for io in region.program.outputs]
+    whole = [region.program.all_rows_bytes(io, output=True) for io in region.program.outputs]
+    lengths = [all_rows or io.bytes for all_rows, io in zip(whole, region.program.outputs, strict=True)]
     if len(raw) != count * sum(lengths):
         raise ToolError(
             f"the firmware on {board.name} wrote {len(raw)} bytes of output instead of {count * sum(lengths)}"
@@ -167,9 +168,7 @@ def _unpacked(board: Board, region: OneRegion, raw: bytes, count: int) -> tuple[
     position = 0
     for _ in range(count):
         parts = [b""] * len(lengths)
-        for k in sorted(
-            range(len(lengths)), key=lambda k: not region.program.all_rows_bytes(region.program.outputs[k])
-        ):
+        for k in sorted(range(len(lengths)), key=lambda k: not whole[k]):
             parts[k] = raw[position : position + lengths[k]]
             position += lengths[k]
         inferences.append(tuple(parts[k] for k in region.model_outputs))

@@ -7,7 +7,7 @@ workspace. The header has macros for their shapes, types and quantisation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tflm_split.board.one_region import OneRegion
@@ -137,10 +137,9 @@ class _Streams:
 
     @staticmethod
     def of(program: Program) -> _Streams:
-        def streamed(ios: Sequence[Io]) -> tuple[View, int] | None:
-            return next((found for io in ios if (found := program.streams_at(io))), None)
-
-        return _Streams(streamed(program.inputs), streamed(program.outputs))
+        taken = (found for io in program.inputs if (found := program.streams_at(io)))
+        given = (found for io in program.outputs if (found := program.streams_at(io, output=True)))
+        return _Streams(next(taken, None), next(given, None))
 
     def arguments(self, *before: str) -> str:
         """The parameters of a function that hands over rows, if there are any to be handed over."""

@@ -187,22 +187,22 @@ class Program:
         read, written = self.views[op.input].row_count, self.views[op.output].row_count
         return (read, written) if kinds.of(op.kind).emits else (written, read)
 
-    def streams_at(self, io: Io) -> tuple[View, int] | None:
-        """(The rows of one call, how many rows there are in all) of a streamed input or output; None for one that is whole."""
+    def streams_at(self, io: Io, *, output: bool = False) -> tuple[View, int] | None:
+        """(The rows of one call, how many rows there are in all) of a streamed input, or `output`; None for one that is whole."""
         for op in self.ops:
             kind = kinds.of(op.kind)
-            if not (kind.fetches or kind.emits):
+            if not (kind.emits if output else kind.fetches):
                 continue
-            view = self.views[op.input if kind.fetches else op.output]
+            view = self.views[op.output if output else op.input]
             storage = self.storages[view.storage]
             lies_here = storage.addresses[view.first_row : view.first_row + 1] == (io.address,)
             if lies_here and io.bytes == view.row_count * storage.row_bytes:
                 return view, self.whole_and_each(op)[0]
         return None
 
-    def all_rows_bytes(self, io: Io) -> int | None:
-        """Bytes of all rows of an input or output that is streamed; None for one that is there as a whole."""
-        found = self.streams_at(io)
+    def all_rows_bytes(self, io: Io, *, output: bool = False) -> int | None:
+        """Bytes of all rows of an input, or `output`, that is streamed; None for one that is there as a whole."""
+        found = self.streams_at(io, output=output)
         return self.storages[found[0].storage].row_bytes * found[1] if found else None
 
     @property

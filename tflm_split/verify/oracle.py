@@ -60,7 +60,7 @@ def run_program(program: Program, inputs: Sequence[bytes | npt.NDArray[np.generi
             machine.step(program.steps[number].op, program.steps[number].row)
         machine.move_before(steps.stop)
         for k, io in enumerate(program.outputs):
-            if streamed := program.streams_at(io):
+            if streamed := program.streams_at(io, output=True):
                 row_bytes = program.storages[streamed[0].storage].row_bytes
                 rows = workspace[io.address : io.address + len(handed_over) * row_bytes]
                 emitted[k] = emitted.get(k, b"") + rows.tobytes()
