@@ -48,7 +48,7 @@ from enum import IntEnum
 from tflm_split.kinds.record import Field, Record
 
 MAGIC = int.from_bytes(b"TSPL", "little")
-VERSION = 6
+VERSION = 8
 CUSTOM_CODE = "TFLM_SPLIT"
 """The name of the custom operator that runs a program."""
 NONE = 0xFFFF
