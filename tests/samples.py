@@ -347,7 +347,7 @@ class Programs:
         source = self.view(sample.source, read, may_be_constant=not owner.fetches, in_order=owner.fetches)
         second = None if sample.second is None else self.view(sample.second, read, may_be_constant=True)
         sums_only = owner.sums and made == 4
-        output = self.view(sample.output, made, dense=sums_only)
+        output = self.view(sample.output, made, dense=sums_only, in_order=owner.emits)
         accumulator = output if sums_only else None
         if owner.sums and not sums_only:
             accumulator = self.view(sample.output, 4, dense=True)
@@ -367,7 +367,7 @@ class Programs:
 
     def rows_of(self, op: Op) -> int:
         """How many steps the op has."""
-        return self.views[op.input if kinds.of(op.kind).feeds else op.output].row_count
+        return self.views[op.input if kinds.of(op.kind).steps_by_input else op.output].row_count
 
     def program(self, steps: Sequence[Step]) -> Program:
         parts = self.storages, self.views, self.ops, steps, self.constants

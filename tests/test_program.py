@@ -72,7 +72,8 @@ def programs(draw: st.DrawFn) -> Program:
     steps = []
     for k, op in enumerate(made.ops):
         rows = range(made.rows_of(op))
-        some = rows if kinds.of(op.kind).fetches else draw(st.lists(st.sampled_from(rows), max_size=4))
+        whole = kinds.of(op.kind).fetches or kinds.of(op.kind).emits
+        some = rows if whole else draw(st.lists(st.sampled_from(rows), max_size=4))
         steps += [Step(k, row) for row in some]
     io = st.builds(Io, st.integers(0, 2000), st.integers(1, 2000))
     inputs, outputs = (tuple(draw(st.lists(io, max_size=2))) for _ in range(2))
