@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from user_models import DSCNN, MODELS, float_network, small_network
 import tflm_split
 from tflm_split.cli import main
 from tflm_split.program.decode import decode
+from tflm_split.program.encode import encode
 from tflm_split.report.programs import programs_of
 from tflm_split.tflite.reader import read_model
 
@@ -267,8 +269,9 @@ def with_another_weight(split: Path) -> bytes:
     program = decode(blob)
     weights = program.constants[int(program.ops[0].params["weights_offset"])]
     flipped = bytes(value ^ 0x80 for value in weights)
-    assert data.count(weights) == 1
-    return data.replace(weights, flipped)
+    changed = encode(replace(program, constants=tuple(flipped if c == weights else c for c in program.constants)))
+    assert data.count(blob) == 1 and len(changed) == len(blob)
+    return data.replace(blob, changed)
 
 
 class TestOtherCommands:

@@ -62,6 +62,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("models", "scripts", "docs", "README.md", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "vww.tflite").write_bytes(small_camera_model())
+    (tmp_path / "unet.tflite").write_bytes(small_map_model())
     np.save(tmp_path / "picture.npy", np.zeros((1, 96, 96, 3), np.int8))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -73,6 +74,14 @@ def small_camera_model() -> bytes:
     layers = [cells.Layer(cells.INPUT, (), (96, 96, 3))]
     for rows, channels in ((48, 8), (24, 16), (12, 16)):
         layers.append(cells.Layer("CONV_2D", (len(layers) - 1,), (rows, rows, channels), 3, 2, relu=True))
+    return cells.tflite(layers)
+
+
+def small_map_model() -> bytes:
+    """A network that makes a map of such a picture."""
+    layers = [cells.Layer(cells.INPUT, (), (96, 96, 3))]
+    for channels in (4, 2):
+        layers.append(cells.Layer("CONV_2D", (len(layers) - 1,), (96, 96, channels), 3, 1, relu=True))
     return cells.tflite(layers)
 
 

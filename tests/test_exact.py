@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import product
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tflm_split.errors import InputError
-from tflm_split.plan import portfolio
+from tflm_split.plan import exact, portfolio
 from tflm_split.plan.check import check_layout
 from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORTS, EXACT_EFFORT, parse_effort
 from tflm_split.plan.exact import available, solve_exactly
@@ -122,3 +124,12 @@ def test_an_effort_is_a_word_or_a_number() -> None:
     for wrong in ("hgih", "-1", "", "1.5", -1):
         with pytest.raises(InputError, match="the effort is"):
             parse_effort(wrong)
+
+
+@needs_solver
+def test_where_tensorflow_is_loaded_the_solver_has_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two crash in one process."""
+    expected = exact._solve(hard(), stacked(hard()), 0.5, (), 1)
+    monkeypatch.setitem(sys.modules, "tensorflow", ModuleType("tensorflow"))
+    monkeypatch.setattr(exact, "_solve", None)
+    assert solve_exactly(hard(), stacked(hard()), 0.5) == expected

@@ -35,8 +35,8 @@ from tflm_split.verify import known
 HEADER_FAULT = "the program's header names tables outside the program, or has an unknown flag"
 IO_FAULT = "an input or output lies outside the workspace"
 STORAGE_FAULT = (
-    "a storage leaves workspace or program, has rows that move in a build without moves (SPLIT_NN_KINDS), or is of an "
-    "unknown kind"
+    "a storage leaves workspace or program, is of an unknown kind, or has rows that move in a build without moves "
+    "(SPLIT_NN_KINDS)"
 )
 VIEW_FAULT = "a view reaches outside its storage, or its elements are not aligned"
 OP_FAULT = "an operator is of an unknown kind, or names views it cannot have"

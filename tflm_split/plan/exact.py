@@ -8,13 +8,20 @@ the bytes that it covers are taken off the dying body's last step.
 The solver is given a known layout as a hint and must stay below it. It runs on one thread, for a given amount of its own
 deterministic time, so the same problem always gets the same answer. It also proves a lower bound, often above the live
 bytes.
+
+OR-Tools and TensorFlow crash in one process. Where TensorFlow is loaded, the solver runs in a process of its own.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tflm_split.plan.problem import Body, Layout, Leeway, head_bytes, unit_bytes
@@ -48,6 +55,29 @@ def solve_exactly(
 
     Heads, and the bound that is proved, count in multiples of `granule_bytes`.
     """
+    solve = _in_another_process if "tensorflow" in sys.modules else _solve
+    return solve(bodies, layout, deterministic_time, leeways, granule_bytes)
+
+
+def _in_another_process(
+    bodies: Sequence[Body], layout: Layout, deterministic_time: float, leeways: Sequence[Leeway], granule_bytes: int
+) -> Exact:
+    problem = pickle.dumps((bodies, layout, deterministic_time, leeways, granule_bytes))
+    path = os.pathsep.join((str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)))
+    done = subprocess.run(
+        [sys.executable, "-m", "tflm_split.plan.exact_worker"],
+        input=problem,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+        check=True,
+    )
+    answer: Exact = pickle.loads(done.stdout)  # of our own process
+    return answer
+
+
+def _solve(
+    bodies: Sequence[Body], layout: Layout, deterministic_time: float, leeways: Sequence[Leeway], granule_bytes: int
+) -> Exact:
     from ortools.sat.python import cp_model
 
     unit = unit_bytes(bodies)

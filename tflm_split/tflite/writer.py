@@ -181,13 +181,13 @@ def _check_tensors(main: Any, vector: Any, where: str, *, absent_allowed: bool =
 
 
 def _set_interface(tree: Any, interface: Interface) -> None:
-    """Replace the main graph's inputs and outputs one for one, also in its signatures."""
+    """Replace the main graph's inputs and outputs one for one, also in its signatures. More outputs may follow."""
     main = tree.subgraphs[0]
     signatures = [signature for signature in tree.signatureDefs or [] if signature.subgraphIndex == 0]
     for side, new in (("inputs", interface.inputs), ("outputs", interface.outputs)):
         vector = getattr(main, side)
         old = [] if vector is None else vector.tolist()
-        if len(new) < len(old):
+        if len(new) < len(old) or (side == "inputs" and len(new) > len(old)):
             raise InternalError(f"the edit has {len(new)} graph {side} where the model has {len(old)}")
         _check_tensors(main, new, f"the edit's graph {side}")
         exchanged = dict(zip(old, new, strict=False))

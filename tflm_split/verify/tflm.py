@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -223,29 +223,36 @@ def run_in_tflm(
         stderr = _run_worker(folder, timeout_s, limit_bytes)
         answer = json.loads((folder / "answer.json").read_text())
         if "error" in answer:
-            if answer["kind"] == "TflmUnavailable":
-                raise TflmUnavailable(answer["error"])
-            if answer["kind"] == "ToolError":
-                raise ToolError(answer["error"])
-            if answer["kind"] == "ModelError":
-                raise ModelError(answer["error"])
-            if answer["kind"] == "MemoryError":
-                raise TflmError(_out_of_memory(limit_bytes, answer["phase"]))
-            raise TflmError(_sentence(f"TFLM failed while {answer['phase']}: {answer['error']}", stderr))
-        with np.load(folder / "outputs.npz", allow_pickle=False) as stored:
-            made = range(calls.count) if calls.output is not None else range(calls.count - 1, calls.count)
-            runs = [
-                [tuple(stored[f"{k}_{call}_{j}"].tobytes() for j in range(answer["outputs"])) for call in made]
-                for k in range(repeats * len(inputs) // calls.count)
-            ]
-        for after in runs:
-            if fault := wrong_position(after, calls):
-                raise TflmError(fault)
-        outputs = tuple(joined(after, calls) for after in runs)
+            raise _failure(answer, limit_bytes, stderr)
+        outputs = _outputs(folder, repeats * len(inputs) // calls.count, answer["outputs"], calls)
     used = {m.group(1): int(m.group(2)) for m in re.finditer(r"Arena allocation (total|head|tail) (\d+) bytes", stderr)}
     if used.keys() != {"total", "head", "tail"}:
         raise ToolError("the tflite-micro wheel did not report its arena use")
     return TflmRun(outputs, used["head"], used["tail"], used["total"], answer["version"], repeats)
+
+
+def _failure(answer: Mapping[str, Any], limit_bytes: int, stderr: str) -> Exception:
+    """What the worker says went wrong."""
+    of_ours = {"TflmUnavailable": TflmUnavailable, "ToolError": ToolError, "ModelError": ModelError}
+    if answer["kind"] in of_ours:
+        return of_ours[answer["kind"]](answer["error"])
+    if answer["kind"] == "MemoryError":
+        return TflmError(_out_of_memory(limit_bytes, answer["phase"]))
+    return TflmError(_sentence(f"TFLM failed while {answer['phase']}: {answer['error']}", stderr))
+
+
+def _outputs(folder: Path, inferences: int, count: int, calls: Calls) -> tuple[tuple[bytes, ...], ...]:
+    """The `count` outputs of each inference, from those after the calls that the worker has stored."""
+    made = range(calls.count) if calls.output is not None else range(calls.count - 1, calls.count)
+    with np.load(folder / "outputs.npz", allow_pickle=False) as stored:
+        runs = [
+            [tuple(stored[f"{k}_{call}_{j}"].tobytes() for j in range(count)) for call in made]
+            for k in range(inferences)
+        ]
+    for after in runs:
+        if fault := wrong_position(after, calls):
+            raise TflmError(fault)
+    return tuple(joined(after, calls) for after in runs)
 
 
 def run_both_in_tflm(

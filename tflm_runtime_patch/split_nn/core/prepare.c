@@ -166,8 +166,8 @@ const char* split_nn_status_text(split_status status) {
         "the program has another version than this executor",
         "the program's header names tables outside the program, or has an unknown flag",
         "an input or output lies outside the workspace",
-        "a storage leaves workspace or program, has rows that move in a build without moves (SPLIT_NN_KINDS), or is of "
-        "an unknown kind",
+        ("a storage leaves workspace or program, is of an unknown kind, or has rows that move in a build without moves "
+         "(SPLIT_NN_KINDS)"),
         "a view reaches outside its storage, or its elements are not aligned",
         "an operator is of an unknown kind, or names views it cannot have",
         "an operator's views do not fit together",
