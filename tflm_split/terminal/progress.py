@@ -6,8 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
 
@@ -19,6 +18,9 @@ REDRAW_S = 0.1
 HEARTBEAT_S = 0.5
 """The bar's clock is drawn again this often, even while a solver reports nothing."""
 
+Told = tuple[str, int, int | None, int | None]
+"""What a `Progress` was told last."""
+
 
 def described(stage: str, done: int, total: int | None, best_head_bytes: int | None) -> str:
     """The text beside the bar: `place 3 of 24, best head 3,696 B`."""
@@ -29,38 +31,45 @@ def described(stage: str, done: int, total: int | None, best_head_bytes: int | N
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A `Progress` that draws a bar on stderr, if that is a terminal."""
-    with tqdm(disable=None, file=sys.stderr, leave=False, bar_format="{desc} |{bar}| {elapsed}", total=1) as bar:
-        drawn_at = 0.0
+    """A `Progress` that draws a bar on stderr, if that is a terminal.
 
-        def progress(stage: str, done: int, total: int | None, best_head_bytes: int | None, /) -> None:
-            nonlocal drawn_at
-            if bar.disable or time.monotonic() - drawn_at < REDRAW_S:
-                return
-            drawn_at = time.monotonic()
-            bar.set_description_str(described(stage, done, total, best_head_bytes), refresh=False)
-            bar.total, bar.n = total or 1, min(done, total or 1)
-            bar.refresh()
+    The bar belongs to a thread of its own. An interrupt ends whatever the main thread does, and if that were drawing, tqdm's
+    lock would never be free again.
+    """
+    told: list[Told] = []
 
-        with _heartbeat(bar):
-            yield progress
+    def progress(stage: str, done: int, total: int | None, best_head_bytes: int | None, /) -> None:
+        told[:] = [(stage, done, total, best_head_bytes)]
 
-
-@contextmanager
-def _heartbeat(bar: tqdm[Any]) -> Iterator[None]:
-    """Redraw the bar every `HEARTBEAT_S` seconds, in a thread of its own."""
+    if not sys.stderr.isatty():
+        yield progress
+        return
     over = threading.Event()
-
-    def beat() -> None:
-        while not over.wait(HEARTBEAT_S):
-            bar.refresh()
-
-    thread = threading.Thread(target=beat, daemon=True)
-    if not bar.disable:
-        thread.start()
+    thread = threading.Thread(target=_draw, args=(told, over), daemon=True)
+    thread.start()
     try:
-        yield
+        yield progress
     finally:
         over.set()
-        if thread.is_alive():
-            thread.join()
+        thread.join()
+
+
+def _draw(told: list[Told], over: threading.Event) -> None:
+    """Draws what was `told` last until it is `over`. A terminal that goes away is no fault."""
+    shown: Told | None = None
+    drawn_at = 0.0
+    tqdm.monitor_interval = 0  # or it would start one more thread
+    with (
+        suppress(OSError, ValueError),
+        tqdm(file=sys.stderr, leave=False, bar_format="{desc} |{bar}| {elapsed}", total=1) as bar,
+    ):
+        while not over.wait(REDRAW_S):
+            now = told[0] if told else None
+            if now == shown and time.monotonic() - drawn_at < HEARTBEAT_S:
+                continue
+            if now is not None:
+                _, done, total, _ = now
+                bar.set_description_str(described(*now), refresh=False)
+                bar.total, bar.n = total or 1, min(done, total or 1)
+            bar.refresh()
+            shown, drawn_at = now, time.monotonic()
