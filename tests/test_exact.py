@@ -133,4 +133,5 @@ def test_where_tensorflow_is_loaded_the_solver_has_a_process_of_its_own(monkeypa
     monkeypatch.setattr(exact, "_solve", None)
     found = solve_exactly(hard(), stacked(hard()), 0.5)
     assert found.addresses is not None
-    assert (head_bytes(hard(), found.addresses), found.lower_bound_bytes) == (24, 24)
+    assert head_bytes(hard(), found.addresses) == 24
+    assert 24 - 4 < found.lower_bound_bytes <= 24
