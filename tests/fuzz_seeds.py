@@ -21,8 +21,8 @@ from tflm_split.kinds import OpKind
 from tflm_split.kinds.limits import MOVE_ALIGN
 from tflm_split.program.checksum import without_checksum
 from tflm_split.program.decode import decode
+from tflm_split.program.in_model import programs_of
 from tflm_split.program.types import Move, Op, Program, Storage, View
-from tflm_split.report.programs import programs_of
 from tflm_split.tflite.reader import read_model
 
 MAX_SEED_BYTES = 40_000

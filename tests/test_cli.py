@@ -26,7 +26,7 @@ import tflm_split
 from tflm_split.cli import main
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
-from tflm_split.report.programs import programs_of
+from tflm_split.program.in_model import programs_of
 from tflm_split.tflite.reader import read_model
 
 MODULE = [sys.executable, "-m", "tflm_split"]

@@ -116,6 +116,81 @@ def test_the_model_without_tflm_gives_the_bytes_of_tflm(source: str, tmp_path: P
     assert len(set(expected.outputs)) == 3
 
 
+STREAMED_MAIN = """\
+#include <stdio.h>
+#include <string.h>
+#include "model.h"
+static uint8_t picture[@IN@];
+#ifdef MODEL_OUTPUT_ROWS
+static int made_rows(void* user, const uint8_t* from, uint32_t first_row, uint32_t rows) {
+    (void)user;
+    (void)first_row;
+    return fwrite(from, MODEL_OUTPUT_ROW_BYTES, rows, stdout) == rows ? 0 : 1;
+}
+#define MADE , made_rows, NULL
+#define MADE_ROWS made_rows,
+#else
+#define MADE
+#define MADE_ROWS
+#endif
+#ifdef MODEL_ROWS
+static int next_rows(void* user, uint8_t* to, uint32_t first_row, uint32_t rows) {
+    (void)user;
+    memcpy(to, picture + first_row * MODEL_ROW_BYTES, rows * MODEL_ROW_BYTES);
+    return 0;
+}
+#define NEXT_ROWS next_rows,
+#else
+#define NEXT_ROWS
+#endif
+static void whole_output(void) {
+#ifndef MODEL_OUTPUT_ROWS
+    fwrite(model_output0(), 1, MODEL_OUTPUT0_BYTES, stdout);
+#endif
+}
+int main(void) {
+    if (model_init() != 0 || fread(picture, 1, sizeof picture, stdin) != sizeof picture) return 1;
+#ifdef MODEL_ROWS
+    model_begin();
+    if (model_rows(picture MADE) != 0) return 2; /* broken off */
+    clearerr(stdout);
+    model_begin();
+    for (uint32_t row = 0; row < MODEL_ROWS; row += MODEL_ROWS_PER_CALL) {
+        if (model_done() || model_rows(picture + row * MODEL_ROW_BYTES MADE) != 0) return 3;
+    }
+    if (!model_done() || model_rows(picture MADE) == 0) return 4; /* a row too many */
+    whole_output();
+#else
+    memcpy(model_input0(), picture, sizeof picture);
+#endif
+    if (model_run(NEXT_ROWS MADE_ROWS NULL) != 0) return 5;
+    whole_output();
+    return 0;
+}
+"""
+
+
+@needs_gcc
+@pytest.mark.parametrize(("taken", "given"), [(2, 0), (0, 3), (2, 3)])
+def test_rows_are_pushed_and_pulled_without_tflm(taken: int, given: int, tmp_path: Path, executor: Path) -> None:
+    net = Builder((1, 13, 6, 3), seed=5)
+    original = net.finish(net.conv(net.conv(net.input, 5, 3), 4, 3))
+    made = tflm_split.optimize(original, stream_input=taken, stream_output=given, verify=False)
+    write_export(exported(read_model(made.model), "m.tflite", "c"), tmp_path / "out")
+    ((picture,),) = inputs_for(read_model(original).graph, 1, 4)
+    (tmp_path / "out" / "main.c").write_text(STREAMED_MAIN.replace("@IN@", str(picture.nbytes)))
+    command: list[str | Path] = ["gcc", "-std=c11", "-O1", *STRICT, f"-I{SPLIT_NN}", "main.c", "model.c", executor]
+    run([*command, "-o", "run"], tmp_path / "out")
+    done = subprocess.run(
+        [tmp_path / "out" / "run"], input=picture.tobytes(), capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0
+    ((expected,),) = run_in_tflm(original, [[picture]]).outputs
+    pushed_and_pulled = expected * (2 if taken else 1)
+    assert done.stdout.endswith(pushed_and_pulled)
+    assert len(done.stdout) - len(pushed_and_pulled) < len(expected)  # what the picture that was broken off has made
+
+
 def test_the_flag_that_is_printed_is_that_of_the_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The model has rows that move, so a build without moves refuses it."""
     result = tflm_split.optimize(DSCNN, effort="low", verify=False)

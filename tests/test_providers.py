@@ -147,7 +147,7 @@ def _regions(model: object, graph: object) -> Iterator[object]:
 
 
 def _programs(model: bytes) -> list[bytes]:
-    from tflm_split.report.programs import programs_of
+    from tflm_split.program.in_model import programs_of
     from tflm_split.tflite.reader import read_model
 
     return list(programs_of(read_model(model)).values())

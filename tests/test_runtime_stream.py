@@ -19,8 +19,8 @@ from tflm_split.kinds import OpKind
 from tflm_split.program.check import check_program
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import _encode, encode
+from tflm_split.program.in_model import programs_of
 from tflm_split.program.types import Program, Step
-from tflm_split.report.programs import programs_of
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.oracle import run_program
 from tflm_split.verify.replay import replay

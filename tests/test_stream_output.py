@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -13,15 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_networks import Network
 from runtime_scene import aligned, library, prepare
+from toolchains import needs_arm
 
 import tflm_split
+from tflm_split.cli import main
 from tflm_split.errors import InputError, InternalError, ProgramError
 from tflm_split.program.check import check_program
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import _encode, encode
 from tflm_split.program.format import PAUSE_GIVES, PAUSE_TAKES
+from tflm_split.program.in_model import programs_of
 from tflm_split.program.types import Program
-from tflm_split.report.programs import programs_of
 from tflm_split.rewrite.stream_output import stream_output
 from tflm_split.split.operators.stream import EMIT_ROWS
 from tflm_split.tflite.reader import read_model
@@ -167,10 +171,44 @@ def test_the_caller_can_end_it(streamed: Program) -> None:
     assert status == "the caller ended the run" and part == whole[: len(part)] and len(part) == 6 * 24
 
 
+@pytest.fixture(scope="module", params=[0, 2])
+def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A model, and the same one with a streamed output; its input is streamed, too, or whole."""
+    folder = tmp_path_factory.mktemp("streamed")
+    (folder / "net.tflite").write_bytes(network())
+    tflm_split.optimize(network(), stream_input=request.param, stream_output=3).save(folder / "rows.tflite")
+    return folder / "net.tflite", folder / "rows.tflite"
+
+
+def test_verify_makes_all_calls(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("verify", *files) == 0
+    assert "Equal: every byte" in capsys.readouterr().out
+
+
+@needs_arm
+def test_a_board_hands_over_all_rows(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    picture = np.random.default_rng(3).integers(-128, 128, (1, ROWS, 6, 3)).astype(np.int8)
+    np.save(files[0].with_name("picture.npy"), picture)
+    assert command("board", "run", files[1], "--board", "m7", "--input", files[0].with_name("picture.npy")) == 0
+    original = tflm_split.tflm.interpreter(network())
+    original.set_input(picture, 0)
+    original.invoke()
+    shown = capsys.readouterr().out
+    assert hashlib.sha256(original.get_output(0).tobytes()).hexdigest() in shown
+    assert f"int8 [1, {ROWS}, 6, 4]" in shown
+
+
+def command(*words: object) -> int:
+    """The exit code of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    return int(ended.value.code or 0)
+
+
 def test_calls_say_what_they_take_and_give(streamed: Program) -> None:
     assert [row for rows in streamed.brought for row in rows] == list(range(ROWS))
     assert [row for rows in streamed.handed_over for row in rows] == list(range(ROWS))
-    assert streamed.position_after(len(streamed.calls) - 1)[1] == 0
+    assert streamed.positions[-1][1] == 0
 
 
 def test_wrong_flags_are_refused_by_both(streamed: Program) -> None:

@@ -210,8 +210,8 @@ def verify(original: Path, optimized: Path, inputs: int | str, seed: int, as_jso
 def program(model: Path) -> int:
     """The programs in MODEL as text: steps, pieces, addresses."""
     from tflm_split.program.decode import decode
+    from tflm_split.program.in_model import programs_of
     from tflm_split.program.text import format_program
-    from tflm_split.report.programs import programs_of
     from tflm_split.tflite.reader import read_model
 
     programs = programs_of(read_model(model))

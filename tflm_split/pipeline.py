@@ -16,7 +16,6 @@ from tflm_split.analysis.kernel_sets import kernel_set
 from tflm_split.errors import InputError, InternalError, ModelError, Refusal, VerificationError
 from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import Lowered, lower
-from tflm_split.lower.compile import Plan
 from tflm_split.options import DEFAULTS, STOCK, Options
 from tflm_split.plan.progress import Progress, Teller, quiet
 from tflm_split.report.arrays import inputs_of
@@ -43,7 +42,6 @@ from tflm_split.search.garbage import rare_collections
 from tflm_split.search.inside import compared_inside
 from tflm_split.stock.plan import stock_plan
 from tflm_split.tflite.reader import read_model
-from tflm_split.verify.calls import ONE_CALL, Calls, calls_of
 from tflm_split.verify.compare import Comparison
 from tflm_split.verify.evidence import Evidence, gather
 from tflm_split.verify.verification import check_own_memory, verify
@@ -226,8 +224,7 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     """The lowered model, verified and reported. The original where splitting gains nothing, or nothing can be split."""
     lowered = result.lowered if result else None
     optimized = lowered.model if lowered else job.model
-    calls = _calls(job.streams, lowered.plan) if lowered else ONE_CALL
-    comparison = _verified(job, job.evidence, optimized, calls) if job.evidence else None
+    comparison = _verified(job, job.evidence, optimized) if job.evidence else None
     kernels = kernel_set(job.options.kernels, job.options.board)
     before = footprint(job.model, comparison.original_run if comparison else None, kernels)
     after = footprint(optimized, comparison.optimized_run if comparison else None, kernels) if lowered else before
@@ -262,7 +259,7 @@ def _with_a_plan_alone(job: _Job) -> Result:
     job.teller.at("plan", 0)
     kernels = kernel_set(job.options.kernels, job.options.board)
     found = stock_plan(job.model, kernels, job.options.effort, job.teller.tick)
-    comparison = _verified(job, job.evidence, found.model, ONE_CALL) if job.evidence else None
+    comparison = _verified(job, job.evidence, found.model) if job.evidence else None
     before = footprint(job.model, comparison.original_run if comparison else None, kernels)
     after = footprint(found.model, comparison.optimized_run if comparison else None, kernels)
     check_planned_head(found.model, after)
@@ -285,23 +282,9 @@ def _with_a_plan_alone(job: _Job) -> Result:
     return Result(outcome.optimized, make_record(outcome), job.model.original, input_path=job.path)
 
 
-def _calls(streams: Streams, plan: Plan) -> Calls:
-    """How an inference is made with the model of `plan`. A streamed model is one region (`check_streamable`)."""
-    if not streams.input and not streams.output:
-        return ONE_CALL
-    (region,) = plan.regions
-    taken, given = streams.input, streams.output
-    return calls_of(
-        region.program,
-        taken.position if taken else None,
-        taken.flip if taken else 0,
-        given.position if given else None,
-    )
-
-
-def _verified(job: _Job, evidence: Evidence, optimized: Model, calls: Calls) -> Comparison:
+def _verified(job: _Job, evidence: Evidence, optimized: Model) -> Comparison:
     job.teller.at("verify", 0, 1)
-    comparison = verify(job.model, optimized, evidence, job.teller.tick, calls)
+    comparison = verify(job.model, optimized, evidence, job.teller.tick)
     job.teller.at("verify", 1, 1)
     if comparison.bit_exact is False:
         if comparison.level == "tflm":

@@ -56,7 +56,7 @@ def run(
     portable: bool,
 ) -> int:
     """Run MODEL, which must be exactly one TFLM_SPLIT operator, once on a board."""
-    from tflm_split.board.one_region import graph_of_whole_inputs, one_region
+    from tflm_split.board.one_region import graph_of_whole_rows, one_region
     from tflm_split.board.run import run_on_board
     from tflm_split.report.arrays import load_inputs
     from tflm_split.tflite.reader import read_model
@@ -69,14 +69,14 @@ def run(
         if path is not None:
             check_writable(path, force=force, input_path=model)
     split = read_model(model)
-    graph = graph_of_whole_inputs(one_region(split))
+    graph = graph_of_whole_rows(one_region(split))
     arrays = load_inputs(graph, inputs) if inputs else test_inputs(graph, 1, 0)[0]
     done = run_on_board(split.original, board_name, [arrays], portable=portable)
     record = _json(done.record())
     contents = ((json_file, record.encode()), (elf_path, done.elf))
     files = [NewFile(path, data, force) for path, data in contents if path is not None]
     save_together(files, input_path=model)
-    say(record if to_stdout else _run_text(done, split.graph), nl=False)
+    say(record if to_stdout else _run_text(done, graph), nl=False)
     return 0
 
 

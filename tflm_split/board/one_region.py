@@ -8,8 +8,8 @@ from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Model
 from tflm_split.program.decode import decode
 from tflm_split.program.format import CUSTOM_CODE
+from tflm_split.program.in_model import programs_of
 from tflm_split.program.types import Program
-from tflm_split.report.programs import programs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +27,18 @@ class OneRegion:
     model_outputs: tuple[int, ...]
 
 
-def graph_of_whole_inputs(region: OneRegion) -> Graph:
+def graph_of_whole_rows(region: OneRegion) -> Graph:
     """The model's graph, with all rows of a streamed input or output in its tensor's shape instead of those of one call."""
-    tensors, program = list(region.graph.tensors), region.program
-    inputs = (
-        (program.streams_at(io), region.graph.inputs[k])
-        for io, k in zip(program.inputs, region.model_inputs, strict=True)
-    )
-    outputs = (
-        (program.streams_at(program.outputs[j], output=True), t)
-        for j, t in zip(region.model_outputs, region.graph.outputs, strict=True)
-    )
-    for streamed, index in (*inputs, *outputs):
-        tensor = tensors[index]
+    graph, program = region.graph, region.program
+    tensors = list(graph.tensors)
+    seen = [
+        (program.streams_at(io), graph.inputs[k]) for io, k in zip(program.inputs, region.model_inputs, strict=True)
+    ]
+    of_outputs = [program.streams_at(program.outputs[j], output=True) for j in region.model_outputs]
+    for streamed, index in (*seen, *zip(of_outputs, graph.outputs, strict=True)):
         if streamed is None:
             continue
+        tensor = tensors[index]
         view, rows = streamed
         shape = list(tensor.shape)
         # Rows run along the last axis but one, or along H of [1, H, W, C] where the pixels of a row are its columns.
@@ -50,7 +47,7 @@ def graph_of_whole_inputs(region: OneRegion) -> Graph:
         )
         shape[along] = rows * shape[along] // view.row_count
         tensors[tensor.index] = replace(tensor, shape=tuple(shape))
-    return replace(region.graph, tensors=tuple(tensors))
+    return replace(graph, tensors=tuple(tensors))
 
 
 def one_region(model: Model) -> OneRegion:

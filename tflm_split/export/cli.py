@@ -23,7 +23,7 @@ def export(model: Path, output: Path, array_format: str, name: str, force: bool)
     """Write MODEL as C sources: an aligned array for TFLM and, if it is one region, sources that need no TFLM."""
     from tflm_split.export.files import exported, write_export
     from tflm_split.program.decode import decode
-    from tflm_split.report.programs import programs_of
+    from tflm_split.program.in_model import programs_of
     from tflm_split.tflite.reader import read_model
 
     read = read_model(model)

@@ -14,7 +14,7 @@ from tflm_split.errors import InputError
 from tflm_split.ir.graph import Model
 from tflm_split.native.sources import runtime_path
 from tflm_split.program.decode import decode
-from tflm_split.report.programs import programs_of
+from tflm_split.program.in_model import programs_of
 
 CONFIG = "split_nn/split_nn_config.h"
 """The file that marks a folder as a copy of the runtime."""

@@ -160,31 +160,28 @@ def _streamed_use(region: OneRegion, name: str) -> str:
  *     {run}
 """
     rows = f"{name}_rows(rows{', made_rows, user' if streams.given else ''})"
+    all_given = streams.given is not None and len(region.program.outputs) == 1
+    read = (
+        ""
+        if all_given
+        else f" *     read {name}_output0()                   after the last call, before {name}_begin()\n"
+    )
     return f"""\
  *     {name}_begin()                          before every picture, also after one that was broken off
  *     if ({rows} != 0) ...         {upper}_CALLS times, with the next {upper}_ROWS_PER_CALL rows each
- *     read {name}_output0()                   after the last call, before {name}_begin()
- *
+{read} *
  * or, where rows are asked for: {run}.
 """
 
 
 def _streamed_declarations(region: OneRegion, name: str) -> str:
     streams, upper = _Streams.of(region.program), name.upper()
-    lines = list[str]()
+    macros, pushed, callbacks = list[str](), "", list[str]()
     if streams.taken:
-        lines += _row_macros(region, upper, "", *streams.taken)
-        lines.append(f"#define {upper}_CALLS {sum(region.program.takes)}")
-    if streams.given:
-        lines += _row_macros(region, upper, "OUTPUT_", *streams.given)
-    made = (
-        "\n\n/* `made_rows` takes `rows` rows at `from`, from row `first_row` of the output on, and returns 0; any other value\n"
-        " * ends the inference. */"
-        if streams.given
-        else ""
-    )
-    pushed = f"""
-
+        macros += _row_macros(region, upper, "", *streams.taken)
+        macros.append(f"#define {upper}_CALLS {sum(region.program.takes)}")
+        callbacks.append("`next_rows` puts `rows` rows to `to`, from row `first_row` of the picture on, and returns 0.")
+        pushed = f"""
 void {name}_begin(void);
 
 /* Takes the next rows, one after the other from `rows` on, and computes all that can be computed with them. They are copied
@@ -193,9 +190,14 @@ int {name}_rows({streams.arguments("const void* rows")});
 
 /* Whether the picture has no more rows to come: the outputs hold its results. */
 int {name}_done(void);
-
-/* `next_rows` puts `rows` rows to `to`, from row `first_row` of the picture on, and returns 0; any other value ends the run. */"""
-    return "\n".join(lines) + made + (pushed if streams.taken else "") + f"\nint {name}_run({streams.run_arguments()});"
+"""
+    if streams.given:
+        macros += _row_macros(region, upper, "OUTPUT_", *streams.given)
+        callbacks.append(
+            "`made_rows` takes `rows` rows at `from`, from row `first_row` of the output on, and returns 0."
+        )
+    said = "\n".join(f" * {sentence}" for sentence in (*callbacks, "Any other value ends the run. */"))
+    return "\n".join((*macros, pushed, "/*" + said[2:], f"int {name}_run({streams.run_arguments()});"))
 
 
 def _row_macros(region: OneRegion, upper: str, word: str, of_call: View, rows: int) -> list[str]:

@@ -153,14 +153,9 @@ def _pauses(split: Split, step_graph: StepGraph, steps: Sequence[int]) -> Iterat
     for position, s in enumerate(steps):
         step = step_graph.steps[s]
         op = None if step.row_op is None else split.row_ops[step.row_op]
-        if after_emit or (op and op.fetches and step.row and step.row % op.rows_of_call.rows == 0):
+        if after_emit or (op and op.begins_call(step.row)):
             yield position
-        after_emit = op is not None and op.emits and ends_call(step.row, op.rows_of_call.rows, op.steps)
-
-
-def ends_call(row: int, rows_per_call: int, rows: int) -> bool:
-    """Whether emitting row `row` of `rows` completes the rows of a call."""
-    return row % rows_per_call == rows_per_call - 1 or row == rows - 1
+        after_emit = op is not None and op.ends_call(step.row)
 
 
 def _piece_moves(

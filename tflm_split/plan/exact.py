@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tflm_split.errors import ToolError
 from tflm_split.plan.problem import Body, Layout, Leeway, head_bytes, unit_bytes
 
 MOST_BODIES = 1500
@@ -69,8 +70,10 @@ def _in_another_process(
         input=problem,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": path},
-        check=True,
+        check=False,
     )
+    if done.returncode != 0:
+        raise ToolError(f"the solver failed in a process of its own, with exit code {done.returncode}")
     answer: Exact = pickle.loads(done.stdout)  # of our own process
     return answer
 

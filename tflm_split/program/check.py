@@ -126,15 +126,18 @@ def _check_pauses(program: Program) -> None:
         in_order = all(a is not None and a == (lie[0] or 0) + r * storage.row_bytes for r, a in enumerate(lie))
         if storage.constant is not None or not in_order or view.storage in program.moved_storages:
             raise ProgramError(f"op {k} streams rows that do not follow each other in the workspace")
-    if program.pauses and not streams:
-        raise ProgramError("the program pauses, and streams no rows")
-    for pause, takes, gives in zip(program.pauses, program.takes[1:], program.gives, strict=False):
-        if not takes and not gives:
+    if not streams:
+        if program.pauses:
+            raise ProgramError("the program pauses, and streams no rows")
+        return
+    takes, gives = program.takes, program.gives
+    for pause, brings, hands_over in zip(program.pauses, takes[1:], gives, strict=False):
+        if not brings and not hands_over:
             raise ProgramError(f"the program pauses before step {pause}, where no rows come or go")
     due = dict.fromkeys(streams, 0)
     taken = given = 0
-    for call, (steps, takes, gives) in enumerate(zip(program.calls, program.takes, program.gives, strict=True)):
-        taken += takes
+    for call, steps in enumerate(program.calls):
+        taken += takes[call]
         for number in steps:
             step = program.steps[number]
             if step.op not in due:
@@ -145,7 +148,7 @@ def _check_pauses(program: Program) -> None:
                 does = "emits" if emits else "fetches"
                 raise ProgramError(f"step {number} {does} row {step.row} of op {step.op} in call {call}")
             due[step.op] += 1
-        given += gives
+        given += gives[call]
     for k in streams:
         rows = program.whole_and_each(program.ops[k])[0]
         if due[k] != rows:

@@ -166,7 +166,7 @@ PAUSE_BYTES = 4
 """Bytes of one pause: a u32."""
 POSITION_SHAPE = (2,)
 """Where an output is streamed, the operator has one more output of int32: the first row of the output that is there after this
-call, and the first row of the input that the next call takes, -1 for none (`Program.position_after`)."""
+call, and the first row of the input that the next call takes, -1 for none (`Program.positions`)."""
 PAUSE_TAKES, PAUSE_GIVES = 1 << 31, 1 << 30
 """Flags of a pause: the call that starts here takes rows; the call that ends here hands over rows."""
 

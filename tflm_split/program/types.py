@@ -129,13 +129,23 @@ class Program:
     @property
     def takes(self) -> tuple[bool, ...]:
         """By call: whether it takes in rows of a streamed input. The first call does, if any does."""
-        begins = tuple(any(self._begins_call(self.steps[s]) for s in steps) for steps in self.calls)
-        return (any(kinds.of(op.kind).fetches for op in self.ops), *begins[1:])
+        each = {k: self.views[op.input].row_count for k, op in enumerate(self.ops) if kinds.of(op.kind).fetches}
+
+        def begins(step: Step) -> bool:
+            return step.op in each and step.row > 0 and step.row % each[step.op] == 0
+
+        return (bool(each), *(any(begins(self.steps[s]) for s in steps) for steps in self.calls[1:]))
 
     @property
     def gives(self) -> tuple[bool, ...]:
         """By call: whether it hands over rows of a streamed output."""
-        return tuple(any(self._ends_call(self.steps[s]) for s in steps) for steps in self.calls)
+        of_call = {k: self.whole_and_each(op) for k, op in enumerate(self.ops) if kinds.of(op.kind).emits}
+
+        def ends(step: Step) -> bool:
+            rows, each = of_call[step.op]
+            return (step.row + 1) % each == 0 or step.row + 1 == rows
+
+        return tuple(any(s.op in of_call and ends(s) for s in self.steps[c.start : c.stop]) for c in self.calls)
 
     @property
     def brought(self) -> tuple[range, ...]:
@@ -152,35 +162,23 @@ class Program:
     @property
     def streams_output(self) -> bool:
         """Whether an output holds the rows of one call."""
-        return any(kinds.of(op.kind).emits for op in self.ops)
+        return bool(self.pauses) and any(kinds.of(op.kind).emits for op in self.ops)
 
-    def position_after(self, call: int) -> tuple[int, int]:
-        """What the operator says after a call: (first row of the output that is there, first row that the next call takes).
+    @property
+    def positions(self) -> tuple[tuple[int, int], ...]:
+        """What the operator says after each call: (first row of the output that is there, first row that the next call takes).
 
-        -1 where there is none. After the last call, the next one begins the next inference.
+        -1 where there is none. After the last call, the next one begins the next inference: it takes row 0.
         """
-        made, following = self.handed_over[call], (call + 1) % len(self.calls)
-        taken = self.brought[following]
-        return made.start if made else -1, taken.start if taken else -1 if following else 0
+        following = [rows.start if rows else -1 for rows in self.brought[1:]]
+        made = [rows.start if rows else -1 for rows in self.handed_over]
+        return tuple(zip(made, (*following, 0), strict=True))
 
     @property
     def pauses_with_flags(self) -> tuple[int, ...]:
         """The pauses as they are stored: the step, and what the calls before and after it do."""
-        calls = zip(self.pauses, self.takes[1:], self.gives, strict=False)
+        calls = zip(self.pauses, self.takes[1:], self.gives, strict=False) if self.pauses else ()
         return tuple(pause | PAUSE_TAKES * takes | PAUSE_GIVES * gives for pause, takes, gives in calls)
-
-    def _begins_call(self, step: Step) -> bool:
-        """Whether it takes in the first of the rows that a call brings, the first call left out."""
-        op = self.ops[step.op]
-        return kinds.of(op.kind).fetches and step.row > 0 and step.row % self.views[op.input].row_count == 0
-
-    def _ends_call(self, step: Step) -> bool:
-        """Whether it emits the last of the rows that a call hands over."""
-        op = self.ops[step.op]
-        if not kinds.of(op.kind).emits:
-            return False
-        rows, each = self.whole_and_each(op)
-        return (step.row + 1) % each == 0 or step.row + 1 == rows
 
     def whole_and_each(self, op: Op) -> tuple[int, int]:
         """All rows of a streamed input or output, and those of one call."""

@@ -13,12 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import isclose
 
-from tflm_split.errors import InputError, Refusal
+from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Operator, Quantization, Tensor
 from tflm_split.rewrite.drop_dead import drop_dead
+from tflm_split.rewrite.rows_of_call import behind_reshapes, streamable_shape, tensor_of_call
 from tflm_split.split.operators import is_reshape
 from tflm_split.split.operators.stream import FETCH_ROWS
-from tflm_split.split.rows import RowShape, row_shape
+from tflm_split.split.rows import RowShape
 
 UINT8_FLIP = 128
 """The bit of a byte that differs between a uint8 and the int8 that is 128 less."""
@@ -77,14 +78,7 @@ def stream_input(graph: Graph, rows_per_call: int, *, uint8_pixels: bool = False
         raise InputError("the input that would be streamed is an output of the model, too")
     picture, passed = _picture(graph, was)
     value = graph.tensors[picture]
-    try:
-        shape = row_shape(value)
-    except Refusal as refusal:
-        raise InputError(f"the input cannot come row by row: {refusal}") from None
-    if shape.rows < 2:
-        raise InputError(f"the input of shape {list(value.shape)} has a single row, so there is nothing to stream")
-    if rows_per_call >= shape.rows:
-        raise InputError(f"the input has {shape.rows} rows: a call must bring fewer, not {rows_per_call}")
+    shape = streamable_shape(value, rows_per_call, "input")
     rows = tensor_of_call(len(graph.tensors), graph.tensors[was].name, value, rows_per_call)
     if uint8_pixels:
         rows = _as_pixels(rows)
@@ -106,24 +100,7 @@ def _picture(graph: Graph, tensor: int) -> tuple[int, frozenset[int]]:
             break
         chain.append(op.outputs[0])
         passed.append(op.index)
-    for count in range(len(passed), 0, -1):
-        try:
-            if row_shape(graph.tensors[chain[count]]).rows > 1:
-                return chain[count], frozenset(passed[:count])
-        except Refusal:
-            continue
-    return tensor, frozenset()
-
-
-def tensor_of_call(index: int, name: str, picture: Tensor, rows: int) -> Tensor:
-    """The tensor that holds the rows of one call: `picture` with `rows` rows, called as the input that it replaces."""
-    dims = picture.shape
-    if len(dims) == 4:
-        _, height, width, channels = dims
-        dims = (1, rows, width, channels) if height > 1 else (1, 1, rows, channels)
-    else:
-        dims = (*(1 for _ in dims[:-2]), rows, dims[-1])
-    return Tensor(index, name, dims, picture.dtype, picture.quantization)
+    return behind_reshapes(graph, chain, passed)
 
 
 def _as_pixels(rows: Tensor) -> Tensor:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tflm_split.errors import InputError, Refusal
+from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Operator
-from tflm_split.rewrite.stream_input import tensor_of_call
+from tflm_split.rewrite.rows_of_call import behind_reshapes, streamable_shape, tensor_of_call
 from tflm_split.split.operators import is_reshape
 from tflm_split.split.operators.stream import EMIT_ROWS
-from tflm_split.split.rows import RowShape, row_shape
+from tflm_split.split.rows import RowShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,7 @@ def stream_output(graph: Graph, rows_per_call: int) -> tuple[Graph, StreamedOutp
         raise InputError("the output that would be streamed is read again in the model, so all of it must be kept")
     made, passed = _made(graph, was)
     value = graph.tensors[made]
-    try:
-        shape = row_shape(value)
-    except Refusal as refusal:
-        raise InputError(f"the output cannot go row by row: {refusal}") from None
-    if shape.rows < 2:
-        raise InputError(f"the output of shape {list(value.shape)} has a single row, so there is nothing to stream")
-    if rows_per_call >= shape.rows:
-        raise InputError(f"the output has {shape.rows} rows: a call must hand over fewer, not {rows_per_call}")
+    shape = streamable_shape(value, rows_per_call, "output")
     if made in graph.inputs or value.is_constant:
         raise InputError("the output that would be streamed is not computed by the model")
     rows = tensor_of_call(len(graph.tensors), graph.tensors[was].name, value, rows_per_call)
@@ -84,10 +77,4 @@ def _made(graph: Graph, output: int) -> tuple[int, frozenset[int]]:
             break
         chain.append(before)
         passed.append(op.index)
-    for count in range(len(passed), 0, -1):
-        try:
-            if row_shape(graph.tensors[chain[count]]).rows > 1:
-                return chain[count], frozenset(passed[:count])
-        except Refusal:
-            continue
-    return output, frozenset()
+    return behind_reshapes(graph, chain, passed)

@@ -204,7 +204,7 @@ class _Builder:
         for row in range(op.steps):
             slot = row % rows_per_call
             writes = [out_first + row]
-            if slot == 0 and row:
+            if op.begins_call(row):
                 brought = range(len(self.pieces), len(self.pieces) + rows_per_call)
                 self.pieces.extend(self.pieces[incoming + k] for k in range(rows_per_call))
                 incoming = brought.start
@@ -232,7 +232,7 @@ class _Builder:
                 slots = list(range(len(self.pieces), len(self.pieces) + rows_per_call))
                 self.pieces.extend(self.pieces[first + k] for k in range(rows_per_call))
             read = [(activation.part, activation.pieces_of(row))]
-            if slot == rows_per_call - 1 or row == steps - 1:
+            if op.ends_call(row):
                 read.append((_WHOLE, slots[:slot]))
             depends = (len(self.steps) - 1,) if row else ()
             reads = tuple(dict.fromkeys(p for _, pieces in read for p in pieces))

@@ -100,6 +100,14 @@ class RowOp:
         """The rows of one call, of an op that fetches or emits."""
         return self.reads[0].shape if self.fetches else self.output_shape
 
+    def begins_call(self, row: int) -> bool:
+        """Whether row `row` is the first that a call brings, of an op that fetches. The rows of the first call are there."""
+        return self.fetches and row > 0 and row % self.rows_of_call.rows == 0
+
+    def ends_call(self, row: int) -> bool:
+        """Whether row `row` completes the rows that a call hands over, of an op that emits."""
+        return self.emits and ((row + 1) % self.rows_of_call.rows == 0 or row + 1 == self.steps)
+
     @property
     def steps(self) -> int:
         """How many steps it takes."""

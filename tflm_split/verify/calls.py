@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tflm_split.ir.graph import Tensor
-from tflm_split.program.types import Program
+from tflm_split import kinds
+from tflm_split.ir.graph import Model, Tensor
+from tflm_split.program.decode import decode
+from tflm_split.program.in_model import split_operators_of
+from tflm_split.program.sizes import calls_of_program
 
 FILLER = 0x55
 """What the application hands over where a call takes fewer rows than there is room for. The model must not look at it."""
@@ -48,12 +51,24 @@ ONE_CALL = Calls(None)
 """A model that is not streamed."""
 
 
-def calls_of(program: Program, position: int | None, flip: int, output: int | None) -> Calls:
-    """The calls of `program`, which streams input `position` and output `output` of the model, or just one of them."""
-    return Calls(
-        position, program.brought, flip, output, program.handed_over,
-        tuple(map(program.position_after, range(len(program.calls)))),
-    )  # fmt: skip
+def calls_of(model: Model) -> Calls:
+    """How an inference is made with `model`. Raises ModelError for an operator without a program, or with a damaged one."""
+    graph = model.graph
+    for op, blob in split_operators_of(model):
+        if calls_of_program(blob) == 1:
+            continue
+        program = decode(blob)
+        taken = (t for io, t in zip(program.inputs, op.inputs, strict=False) if program.streams_at(io))
+        given = (t for io, t in zip(program.outputs, op.outputs, strict=False) if program.streams_at(io, output=True))
+        return Calls(
+            next((graph.inputs.index(t) for t in taken), None),
+            program.brought,
+            next((int(o.params["flip"]) for o in program.ops if kinds.of(o.kind).fetches), 0),
+            next((graph.outputs.index(t) for t in given), None),
+            program.handed_over,
+            program.positions,
+        )
+    return ONE_CALL
 
 
 def in_calls(entry: Sequence[NDArray[Any]], tensors: Sequence[Tensor], calls: Calls) -> list[tuple[NDArray[Any], ...]]:

@@ -13,7 +13,7 @@ from tflm_split.ir.graph import Model
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.tflite.edit import Edit
 from tflm_split.tflite.writer import write_model
-from tflm_split.verify.calls import ONE_CALL, Calls
+from tflm_split.verify.calls import ONE_CALL, calls_of
 from tflm_split.verify.compare import Array, Comparison, compare
 from tflm_split.verify.evidence import Evidence, Inputs, Made, gather
 from tflm_split.verify.own.compare import compare_without_tflm
@@ -29,10 +29,9 @@ def verify(
     optimized: Model,
     inputs: Made | Inputs | Evidence,
     tick: Tick = no_tick,
-    calls: Calls = ONE_CALL,
 ) -> Comparison:
     """Run both on the same inputs, in processes of their own; `tick` is called several times a second while they do. A
-    streamed `optimized` takes its input in `calls`.
+    streamed `optimized` takes its input and hands over its output call by call.
 
     Where there is evidence, the original ran before. Where TFLM cannot run at all, or has no `TFLM_SPLIT` for want of a
     compiler, our own model of it is asked, and `Comparison.level` says so. Raises UnrunnableError when TFLM cannot run
@@ -40,6 +39,7 @@ def verify(
     """
     evidence = inputs if isinstance(inputs, Evidence) else gather(model, inputs, tick)
     run = evidence.run
+    calls = calls_of(optimized) if calls_of(model) == ONE_CALL else ONE_CALL
     if run is None:
         return compare_without_tflm(model, optimized, evidence.inputs, evidence.not_in_tflm, tick=tick, calls=calls)
     if optimized.original == model.original:

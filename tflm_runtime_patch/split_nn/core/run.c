@@ -96,7 +96,7 @@ static const split_op* stream_of(const uint8_t* blob, int emits) {
 }
 
 int split_nn_hands_over(const void* program) {
-    return stream_of((const uint8_t*)program, 1) != NULL;
+    return split_nn_calls(program) > 1u && stream_of((const uint8_t*)program, 1) != NULL;
 }
 
 /* How many of the first `count` pauses have a flag. */

@@ -117,7 +117,7 @@ class OwnMachine:
         self._execute(program.data, tensors.places[workspace])
         if position is not None:
             call = self._calls_made.get(op.index, 0)
-            tensors.write(position, np.array(known.position_after(call), np.int32))
+            tensors.write(position, np.array(known.positions[call], np.int32))
             self._calls_made[op.index] = (call + 1) % len(known.calls)
 
     def _run_stock(self, graph: Graph, op: Operator, tensors: _Tensors) -> None:
