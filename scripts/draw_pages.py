@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -25,7 +26,9 @@ PICTURES = (
 
 
 def main() -> None:
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        sys.exit("there is no Chromium: install chromium or google-chrome")
     models = ROOT / "models"
     pages = {
         "report": tflm_split.optimize(models / "digits_mobilenet_v1_025_96.tflite").html(),

@@ -50,7 +50,10 @@ Rng = np.random.Generator
 KERNELS_OF = {
     "m0": "portable", "m3": "portable", "m4": "dsp", "m7": "dsp", "m55": "mve", "rv32imc": "portable", "rv32gc": "portable",
 }  # fmt: skip
-SAME_CORE = {"netduinoplus2": "m4", "microbit": "m0", "stm32vldiscovery": "m3"}
+SAME_CORE = {
+    board.name: next(name for name in KERNELS_OF if BOARDS[name].flags == board.flags)
+    for board in BOARDS.values() if board.name not in KERNELS_OF
+}  # fmt: skip
 """Boards with the core, the compiler's flags and so the counts of another."""
 REPEATS = 4
 """Times each step runs in its program: counts are exact to about eight instructions."""

@@ -6,12 +6,15 @@ the same cells on a smaller model.
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "docs" / "notebooks"
 
@@ -104,7 +107,17 @@ def executed(cells: Sequence[Cell], folder: Path, parameters: str | None = None)
     client.execute()
     for cell in made.cells:
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", ()):
+                output["data"]["image/png"] = _with_palette(output["data"]["image/png"])
     return made
+
+
+def _with_palette(png: str) -> str:
+    """The picture `png` (base64) in 64 colours, which takes a quarter of the bytes and looks the same."""
+    small = io.BytesIO()
+    Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(64).save(small, "PNG", optimize=True)
+    return base64.b64encode(small.getvalue()).decode()
 
 
 def main() -> None:

@@ -296,7 +296,7 @@ def test_the_firmware_compiles_without_a_warning(board: str) -> None:
     sources = [path for name in names for path in sorted((BOARDS_FOLDER / name).glob("*.c"))]
     folders = (*(BOARDS_FOLDER / name for name in names), BOARDS_FOLDER.parent / "split_nn")
     command = [
-        target.toolchain.compiler, *target.target_flags, *target.toolchain.flags, "-std=c99", "-O2", "-fsyntax-only",
+        target.toolchain.compiler, *target.flags, "-std=c99", "-O2", "-fsyntax-only",
         "-Wall", "-Wextra", "-Werror", "-Wconversion", "-DBOARD_WORKSPACE_BYTES=16", *(f"-I{f}" for f in folders),
         *map(str, sources),
     ]  # fmt: skip

@@ -8,18 +8,17 @@ from pathlib import Path
 import pytest
 from objects import compiled
 
-from tflm_split.board.toolchain import ARM, RISCV
+from tflm_split.board.boards import BOARDS
+from tflm_split.board.toolchain import ARM
 from tflm_split.native.build import EXECUTOR_FOLDER, executor_units
 
 XTENSA = "xtensa-lx106-elf-gcc"
-HARD = (*ARM.flags, "-mfloat-abi=hard")
 CORES = {
     "m0+": (ARM.compiler, *ARM.flags, "-mcpu=cortex-m0plus", "-mfloat-abi=soft"),
-    "m4f": (ARM.compiler, *HARD, "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"),
-    "m7f": (ARM.compiler, *HARD, "-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16"),
-    "m55": (ARM.compiler, *HARD, "-mcpu=cortex-m55"),
-    "rv32imc": (RISCV.compiler, *RISCV.flags, "-march=rv32imc", "-mabi=ilp32"),
-    "rv32gc": (RISCV.compiler, *RISCV.flags, "-march=rv32gc", "-mabi=ilp32d"),
+    **{
+        name: (BOARDS[name].toolchain.compiler, *BOARDS[name].flags)
+        for name in ("m4", "m7", "m55", "rv32imc", "rv32gc")
+    },
     "lx106": (XTENSA, "--specs=/usr/lib/xtensa-lx106-elf/picolibc.specs"),
 }
 """The compiler and its flags. lx106 stands for Xtensa: Debian has its compiler, of an ESP8266."""
@@ -37,9 +36,7 @@ def command(core: str) -> tuple[str, ...]:
 
 def own_units(core: str) -> list[Path]:
     """The executor and the kernels that `core` has code for; those of other cores are empty."""
-    own = {"m4f": ("dsp", "portable"), "m7f": ("dsp", "portable"), "m55": ("helium", "portable")}.get(
-        core, ("portable",)
-    )
+    own = {"m4": ("dsp", "portable"), "m7": ("dsp", "portable"), "m55": ("helium", "portable")}.get(core, ("portable",))
     rooms = (*(f"split_nn_kernels_{room}_" for room in own), "split_nn_core_", "split_nn_ops_")
     return [unit for unit in executor_units() if unit.stem.startswith(rooms)]
 
@@ -50,7 +47,7 @@ def test_every_source_compiles_without_optimisation(core: str) -> None:
     assert compiled((*command(core), "-std=c99", "-O0", *STRICT), own_units(core))
 
 
-@pytest.mark.parametrize("core", ["m4f", "m55"])
+@pytest.mark.parametrize("core", ["m4", "m55"])
 @pytest.mark.parametrize("level", ["-Og", "-Os -DSPLIT_NN_KEEP_OPTIMIZATION"])
 def test_kernels_with_assembly_compile_at_levels_that_are_kept(core: str, level: str) -> None:
     units = [
@@ -69,4 +66,4 @@ def test_the_operators_of_convolutions_compile_at_every_level(core: str, level: 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_kernel_with_assembly_compiles_by_itself_without_its_unit(level: str) -> None:
-    assert compiled((*command("m4f"), "-std=c99", level, *STRICT), [DSP_KERNEL])
+    assert compiled((*command("m4"), "-std=c99", level, *STRICT), [DSP_KERNEL])

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tflm_split.analysis.boards import measured_boards
 from tflm_split.analysis.kernel_sets import kernel_set
 from tflm_split.answers.fit import fit, fit_text, joint, need
+from tflm_split.board.boards import BOARDS
+from tflm_split.board.toolchain import ARM
 from tflm_split.cli import main
 from tflm_split.errors import InputError, TflmUnavailable
 from tflm_split.options import Options
@@ -140,6 +143,21 @@ def test_split_models_are_measured_too() -> None:
     assert entry["split"] == entry["stock"] and record["joint_split"] is None
 
 
-def test_cmsis_nn_needs_a_board_that_it_is_known_on() -> None:
-    with pytest.raises(InputError, match="CMSIS-NN"):
-        kernel_set("cmsis-nn", "microbit")
+@pytest.mark.parametrize("board", [name for name in measured_boards() if BOARDS[name].toolchain is ARM])
+def test_cmsis_nn_is_known_on_every_board_with_an_arm_core(board: str) -> None:
+    core = {"netduinoplus2": "m4", "microbit": "m0", "stm32vldiscovery": "m3"}.get(board, board)
+    model = read_model(MODELS / "digits_wide.tflite")
+    assert need(model, kernel_set("cmsis-nn", board)) == need(model, kernel_set("cmsis-nn", core))
+
+
+@pytest.mark.parametrize("board", [name for name in measured_boards() if BOARDS[name].toolchain is not ARM])
+def test_cmsis_nn_is_refused_on_other_cores(board: str) -> None:
+    with pytest.raises(
+        InputError, match=f"for Arm cores, and the board '{board}' has none; choose the kernels 'reference'"
+    ):
+        kernel_set("cmsis-nn", board)
+
+
+def test_a_board_that_nobody_measured_is_refused() -> None:
+    with pytest.raises(InputError, match="'esp32'"):
+        kernel_set("cmsis-nn", "esp32")

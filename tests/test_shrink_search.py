@@ -1,4 +1,4 @@
-"""A search over a script's networks: killed in the middle, resumed by two processes, and nothing is lost."""
+"""A search over a script's networks: killed in the middle, resumed by others, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 pytest.importorskip("optuna", reason="Optuna is not installed")
 
 from tflm_split.errors import InputError
+from tflm_split.shrink import heartbeat
+from tflm_split.shrink import search as searching
+from tflm_split.shrink.heartbeat import GRACE_S, Watch, beating
 from tflm_split.shrink.picture import front_svg
 from tflm_split.shrink.search import _beats, count_trials, load_script, open_study, search_record, search_text
 
@@ -46,6 +49,58 @@ def test_a_killed_search_is_resumed_by_two_processes_and_no_trial_is_lost(tmp_pa
     assert found == json.loads(record.read_text())
     study = open_study(storage, "shrink", 0)
     assert sorted(found["front"]) == sorted(trial.number for trial in study.best_trials)
+
+
+def ask(study):
+    trial = study.ask()
+    trial.suggest_int("width", 4, 16)
+    return trial
+
+
+@pytest.fixture(params=["{}/study.journal", "sqlite:///{}/study.db"], ids=["journal", "database"])
+def storage(request, tmp_path):
+    return request.param.format(tmp_path)
+
+
+def test_a_search_does_the_trial_of_a_killed_process_again(storage, monkeypatch):
+    script = (
+        "import sys, time; from tflm_split.shrink.search import open_study; study = open_study(sys.argv[1], 'x', 0)\n"
+        "study.optimize(lambda trial: (trial.suggest_int('width', 4, 16), print('runs', flush=True), time.sleep(600)))"
+    )
+    first = subprocess.Popen([sys.executable, "-c", script, storage], stdout=subprocess.PIPE)
+    assert first.stdout.readline() == b"runs\n"
+    first.kill()
+    first.communicate()
+    monkeypatch.setattr(heartbeat, "GRACE_S", 0.2)
+    monkeypatch.setattr(searching, "WAIT_S", 0.05)
+    monkeypatch.setattr(searching, "one_trial", lambda script, study, trial, *_: (trial.params["width"], 1.0, 1.0))
+    study = open_study(storage, "x", 1)
+    searching.search(None, study, 1000, 1, {})
+    killed, again = study.trials
+    assert (killed.state.name, again.state.name) == ("FAIL", "COMPLETE")
+    assert again.params == killed.params
+
+
+def test_a_trial_is_given_up_once_and_only_after_it_stood_still_for_the_grace(storage):
+    study = open_study(storage, "x", 0)
+    ask(study)
+    now_s = [0.0]
+    watches = [Watch(open_study(storage, "x", 0), lambda: now_s[0]) for _ in range(2)]
+    for now_s[0], states in ((0, ["RUNNING"]), (GRACE_S, ["RUNNING"]), (GRACE_S + 1, ["FAIL", "WAITING"])):
+        for watch in watches:
+            watch.give_up_dead()
+        assert [trial.state.name for trial in study.trials] == states
+
+
+def test_a_trial_whose_process_counts_on_is_not_given_up(storage, monkeypatch):
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_S", 0.01)
+    study, now_s = open_study(storage, "x", 0), [0.0]
+    watch = Watch(open_study(storage, "x", 0), lambda: now_s[0])
+    with beating(study, ask(study)):
+        for now_s[0] in (0, GRACE_S + 1, 2 * GRACE_S + 2):
+            watch.give_up_dead()
+            time.sleep(0.3)
+    assert count_trials(study) == (0, 1)
 
 
 def test_the_front_is_what_no_other_trial_beats():

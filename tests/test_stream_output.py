@@ -57,7 +57,7 @@ def test_the_result_is_equal_in_tflm_call_by_call(taken: int, given: int) -> Non
     assert stream is not None and result.report["verified"] is not None
     graph = read_model(result.model).graph
     assert [graph.tensors[t].shape for t in graph.outputs] == [(1, given, 6, 4), (2,)]
-    assert stream["sentence"] in str(result)
+    assert stream["sentence"] in str(result) and stream["sentence"] in result.html()
     again = tflm_split.optimize(network(), decision=result.decision)
     assert again.model == result.model
 

@@ -17,6 +17,7 @@ from tflm_split.analysis.cmsis_nn import (
     cmsis_nn_refuses,
     cmsis_nn_scratch,
 )
+from tflm_split.analysis.latency import board_costs
 from tflm_split.analysis.scratch import scratch_bytes
 from tflm_split.analysis.tflm_head import scratch_of
 from tflm_split.analysis.tflm_planner import Scratch
@@ -92,15 +93,18 @@ def _kept(core: Core, graph: Graph, op: Operator) -> tuple[int, ...]:
 
 KERNELS = ("reference", "cmsis-nn")
 """The kernel sets whose scratch is known."""
-_CORES: Mapping[str, Core] = {"m0": "plain", "m3": "plain", "m4": "dsp", "m7": "dsp", "m55": "mve"}
+_CORES: Mapping[str, Core] = {"portable": "plain", "dsp": "dsp", "mve": "mve"}
+"""By the set of our own kernels that a board runs (`latency.py`), which its core decides, too."""
+_ARM_COMPILER = "arm-none-eabi-"
 
 
 def kernel_set(name: str, board: str) -> KernelSet:
-    """The kernels called `name` on the core of `board`. Raises InputError where that is not known."""
+    """The kernels called `name` on the core of `board`. Raises InputError for other names and boards."""
     if name == "reference":
         return REFERENCE
     if name != "cmsis-nn":
         raise InputError(f"there are no kernels {name!r}; there are: {', '.join(KERNELS)}")
-    if board not in _CORES:
-        raise InputError(f"CMSIS-NN's scratch is not known on the board {board!r}; it is on: {', '.join(_CORES)}")
-    return _cmsis_nn(_CORES[board])
+    costs = board_costs(board)
+    if not costs.compiler.startswith(_ARM_COMPILER):
+        raise InputError(f"CMSIS-NN is for Arm cores, and the board {board!r} has none; choose the kernels 'reference'")
+    return _cmsis_nn(_CORES[costs.kernels])

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tflm_split.errors import InputError, Refusal, TflmSplitError
+from tflm_split.errors import Refusal, TflmSplitError
 from tflm_split.options import Options
 from tflm_split.pipeline import optimize
 from tflm_split.plan.progress import Progress, quiet
@@ -83,7 +83,7 @@ def _ways(path: Path, options: Options, before: Record, limit: int | None, progr
     for option, change in _tried(options):
         try:
             record = optimize(path, replace(options, **change), progress).report
-        except (InputError, Refusal, TflmSplitError) as error:
+        except (Refusal, TflmSplitError) as error:
             yield _way(option, None, known, limit, str(error))
             continue
         changed = record["interface_changes"] or not change.get("int8_io")

@@ -17,7 +17,7 @@ from tflm_split.errors import InputError
 class Board:
     """One board. `machine` is its name in QEMU. (`m0` is code for a Cortex-M0 on the Cortex-M3's machine, which runs it.)
 
-    `folder`, in `tflm_runtime_patch/boards/`, holds `board.h` and `memory.ld`. `target_flags` go to compiler and linker.
+    `folder`, in `tflm_runtime_patch/boards/`, holds `board.h` and `memory.ld`. `target_flags` are the core's own flags.
     """
 
     name: str
@@ -28,6 +28,11 @@ class Board:
     toolchain: Toolchain = ARM
     machine_flags: tuple[str, ...] = ()
     """More options of the emulator."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """All that compiler and linker need to know of the core: its family's flags and its own."""
+        return (*self.toolchain.flags, *self.target_flags)
 
 
 _VIRT = ("-bios", "none", "-m", "8M")

@@ -1,4 +1,4 @@
-"""`tflm-split board ...`: run, size and bench. The commands parse, call and print. `tflm_split/cli.py` registers them."""
+"""`tflm-split board ...`: run, size, bench and fits. The commands parse, call and print. `tflm_split/cli.py` registers them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PORTABLE = click.option("--portable", is_flag=True, help="Leave out the kernels
 def board() -> None:
     """Run split models on emulated boards, without TFLM: instructions, RAM, stack, flash.
 
-    Needs an Arm cross compiler and QEMU. Instructions are counted, not cycles.
+    Needs a cross compiler for the board and QEMU. Instructions are counted, not cycles.
     """
 
 

@@ -70,12 +70,12 @@ def build_image(
     boards = runtime_path() / "boards"
     image = folder / "firmware.elf"
     compiler = find_tool(board.toolchain.compiler)
-    flags = (*_target_flags(board), *_COMMON_FLAGS, *defines, *_include_flags(board))
+    flags = (*board.flags, *_COMMON_FLAGS, *defines, *_include_flags(board))
     failure = f"the firmware cannot be built for {board.name}"
     run_tool([compiler, "-c", *flags, *map(str, sources)], folder, failure)
     command = [
         compiler,
-        *_target_flags(board),
+        *board.flags,
         *_COMMON_FLAGS,
         *_LINK_FLAGS,
         f"-Wl,--defsym=BOARD_STACK_BYTES={STACK_BYTES}",
@@ -117,10 +117,6 @@ def board_sources(board: Board) -> tuple[Path, ...]:
     return tuple(path for path in files if path.name != "main.c")
 
 
-def _target_flags(board: Board) -> tuple[str, ...]:
-    return (*board.toolchain.flags, *board.target_flags)
-
-
 def _names_kinds(unit: Path) -> bool:
     """Whether a source of the executor depends on `SPLIT_NN_KINDS`. All but the kernels do."""
     return unit.stem.startswith(("split_nn_core_", "split_nn_ops_"))
@@ -132,18 +128,17 @@ def _objects(board: Board, portable: bool, kinds_mask: int) -> tuple[Path, ...]:
     kinds = tuple(path for path in executor if _names_kinds(path))
     kernels = tuple(path for path in executor if not _names_kinds(path))
     boards = runtime_path() / "boards"
-    common = board_sources(board)
+    own = board_sources(board)
     headers = [path for folder in board_folders(board) for path in sorted((boards / folder).glob("*.h"))]
     digest = _digest([*executor_sources(), *executor_headers()])
     sets = (
         (kinds, (f"-DSPLIT_NN_KINDS=UINT64_C({kinds_mask:#x})",), digest),
         (kernels, ("-DSPLIT_NN_PORTABLE",) if portable else (), digest),
-        (common, _include_flags(board), _digest([*common, *headers])),
+        (own, _include_flags(board), _digest([*own, *headers])),
     )
     objects = []
     for sources, flags, state in sets:
-        compile_flags = (*_target_flags(board), *_COMMON_FLAGS, *flags)
-        folder = _compiled(board.toolchain.compiler, compile_flags, sources, state)
+        folder = _compiled(board.toolchain.compiler, (*board.flags, *_COMMON_FLAGS, *flags), sources, state)
         objects += [folder / f"{path.stem}.o" for path in sources]
     return tuple(objects)
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tflm_split.analysis.kernel_sets import REFERENCE
 from tflm_split.answers.fit import need as arena_need
-from tflm_split.board.boards import board_named
+from tflm_split.board.boards import Board, board_named
 from tflm_split.board.elf_sizes import elf_sizes
 from tflm_split.board.firmware import STACK_BYTES, build_firmware
 from tflm_split.board.one_region import OneRegion, one_region
@@ -89,32 +88,31 @@ def fits(source: os.PathLike[str] | str, *, int8_io: bool = False) -> Fits:
     already = any(op.kind == f"CUSTOM:{CUSTOM_CODE}" for op in model.graph.operators)
     split = model if already else read_model(optimize(source, Options(int8_io=int8_io, verify=False)).model)
     stock = None if already else _at_least(model)
-    try:
-        need = partial(_linked, one_region(split), {})
-    except ProgramError:
-        raise
-    except InputError:  # some operators stay with TFLM
-        need = partial(_needed_anyway, _at_least(split))
-    return Fits(model.name, tuple(Fit(part, stock, need(part)) for part in PARTS))
+    needs = _needs(split)
+    return Fits(model.name, tuple(Fit(part, stock, needs[part.board]) for part in PARTS))
 
 
 def _at_least(model: Model) -> Need:
     return Need(arena_need(model, REFERENCE)["set_aside_bytes"], len(model.original), linked=False)
 
 
-def _needed_anyway(need: Need, part: Part) -> Need:
-    return need
+def _needs(split: Model) -> dict[str, Need]:
+    """What a split model needs, by the board that has the part's core."""
+    boards = dict.fromkeys(part.board for part in PARTS)
+    try:
+        region = one_region(split)
+    except ProgramError:
+        raise
+    except InputError:  # some operators stay with TFLM
+        return dict.fromkeys(boards, _at_least(split))
+    return {name: _linked(region, board_named(name)) for name in boards}
 
 
-def _linked(region: OneRegion, known: dict[str, Need], part: Part) -> Need:
-    """The sizes of an image for the part's core, linked with more memory than the part has. `known` holds those of cores."""
-    if part.board not in known:
-        with tempfile.TemporaryDirectory(prefix="tflm_split_fits_") as scratch:
-            image = build_firmware(board_named(part.board), region.blob, region.program, Path(scratch))
-            sizes = elf_sizes(image)
-        ram_bytes = sizes.data_bytes + sizes.bss_bytes + STACK_BYTES
-        known[part.board] = Need(ram_bytes, sizes.flash_bytes, linked=True)
-    return known[part.board]
+def _linked(region: OneRegion, board: Board) -> Need:
+    """The sizes of an image for the core of `board`, which has more memory than the parts."""
+    with tempfile.TemporaryDirectory(prefix="tflm_split_fits_") as scratch:
+        sizes = elf_sizes(build_firmware(board, region.blob, region.program, Path(scratch)))
+    return Need(sizes.data_bytes + sizes.bss_bytes + STACK_BYTES, sizes.flash_bytes, linked=True)
 
 
 def _cells(need: Need | None, part: Part) -> tuple[str, str, str]:

@@ -52,9 +52,13 @@ def find_tool(name: str) -> str:
     """The path of a tool. Raises ToolError, which names the Debian packages to install, when it is missing."""
     path = shutil.which(name)
     if path is None:
-        packages = next(t.debian_packages for t in (ARM, RISCV) if name in (t.compiler, t.emulator))
-        raise ToolError(f"{name} is not on this machine; on Debian: apt install {packages}")
+        raise ToolError(f"{name} is not on this machine; on Debian: apt install {_packages_with(name)}")
     return path
+
+
+def _packages_with(tool: str) -> str | None:
+    """The Debian packages of the family of cores that `tool` is for; None for another tool."""
+    return next((t.debian_packages for t in (ARM, RISCV) if tool in (t.compiler, t.emulator)), None)
 
 
 def require_tools(toolchain: Toolchain) -> None:
@@ -101,6 +105,6 @@ def _first_complaint(stderr: str, command: str) -> str:
         for line in lines:
             if re.search(pattern, line):
                 missing = re.search(r"(string\.h|stdint\.h|picolibc\.specs): No such file|cannot find -lc", line)
-                packages = next((t.debian_packages for t in (ARM, RISCV) if t.compiler == command), None)
+                packages = _packages_with(command)
                 return line + (f" (on Debian: apt install {packages})" if missing and packages else "")
     return lines[0] if lines else ""

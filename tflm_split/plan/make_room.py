@@ -76,10 +76,9 @@ def rooms(
     multiples of `align`. The newcomer goes to `at` if that is given, otherwise to a multiple of `align`.
     """
     here = sorted(occupants, key=lambda o: (o.low, o.key))
-    library = native() if use_native and most is not None else None
-    if library is not None and most is not None:
-        return _rooms_in_c(library, here, newcomer_bytes, may_lie_on, height_bytes, align, at, most)
     search = _Search(here, newcomer_bytes, may_lie_on, height_bytes, align, at)
+    if most is not None and use_native and (library := native()) is not None:
+        return _rooms_in_c(library, search, most)
     by_moves: dict[tuple[tuple[SpanKey, int], ...], Room] = {}
     moved: list[int] = []
     for ways in (search.slides, search.asides):
@@ -102,24 +101,16 @@ class _NativeOccupants(ctypes.Structure):
     ]
 
 
-def _rooms_in_c(
-    library: ctypes.CDLL,
-    here: Sequence[Occupant],
-    newcomer_bytes: int,
-    may_lie_on: Mapping[SpanKey, int],
-    height_bytes: int,
-    align: int,
-    at: int | None,
-    most: int,
-) -> list[Room]:
-    """The same in C, for occupants in the order of their addresses."""
+def _rooms_in_c(library: ctypes.CDLL, search: _Search, most: int) -> list[Room]:
+    """The same in C."""
+    here = search.here
     count = len(here)
-    rows = [(o.low, o.high, *o.key, may_lie_on.get(o.key, -1)) for o in here]
+    rows = [(o.low, o.high, *o.key, search.may_lie_on.get(o.key, -1)) for o in here]
     columns = np.array(rows, dtype=np.int64).reshape(count, 5).T.copy()
     fixed = np.array([o.is_fixed for o in here], dtype=np.uint8)
-    where = UNPLACED if at is None else at
+    where = UNPLACED if search.at is None else search.at
     arrays = (*(column.ctypes.data for column in columns), fixed.ctypes.data)
-    memory = _NativeOccupants(count, *arrays, newcomer_bytes, height_bytes, align, where)
+    memory = _NativeOccupants(count, *arrays, search.bytes, search.height_bytes, search.align, where)
     address, end = np.empty((2, most), dtype=np.int64)
     who, to = np.empty((2, most * count + 1), dtype=np.int64)
     outputs = map(pointer, (address, end, who, to))
@@ -135,20 +126,18 @@ def _rooms_in_c(
     return made
 
 
+@dataclass(slots=True)
 class _Search:
-    def __init__(
-        self,
-        here: Sequence[Occupant],
-        newcomer_bytes: int,
-        may_lie_on: Mapping[SpanKey, int],
-        height_bytes: int,
-        align: int,
-        at: int | None,
-    ) -> None:
-        self.here, self.bytes, self.may_lie_on = here, newcomer_bytes, may_lie_on
-        self.height_bytes, self.align, self.at = height_bytes, align, at
-        self.most_bytes: int | float = inf
-        """Ways that move more bytes than this are left out."""
+    """What is asked: `here` in the order of addresses, `bytes` of the newcomer."""
+
+    here: Sequence[Occupant]
+    bytes: int
+    may_lie_on: Mapping[SpanKey, int]
+    height_bytes: int
+    align: int
+    at: int | None
+    most_bytes: int | float = inf
+    """Ways that move more bytes than this are left out."""
 
     def slides(self) -> Iterator[Room]:
         for k in range(len(self.here) + 1):

@@ -298,8 +298,8 @@ def _axes(view: View) -> Child:
 
 def _verification(record: Record) -> Markup:
     changes = [f"The interface changed: {change['sentence']}." for change in record["interface_changes"]]
-    if record["stream"]:
-        changes.append(f"The interface changed: {record['stream']['sentence']}.")
+    streams = filter(None, (record["stream"], record["stream_output"]))
+    changes += [f"The interface changed: {stream['sentence']}." for stream in streams]
     latency = record["latency"]
     time = latency_sentence(latency) if latency["predicted_instructions"] is not None else None
     said = [verdict_sentence(record), " ".join(doubts(record)), time, *changes]

@@ -17,7 +17,8 @@ from tflm_split.report.timeline import Timeline
 from tflm_split.report.view import OperatorView, View
 from tflm_split.sizes import format_bytes
 
-MOST_RECTANGLES = 600
+MOST_RECTANGLES = 250
+"""Fewer than on the page: a notebook is stored with its outputs, and reviewed."""
 COLOURS = (
     "#8c959f", "#3b76c4", "#3c97d4", "#36b0b0", "#42b077", "#87b447", "#c9ad38", "#dd8f3c", "#d66a4c", "#b5527d",
 )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from tflm_split.report.summary import short_name
 from tflm_split.report.timeline import Rectangle, Timeline
 from tflm_split.sizes import format_bytes
 
@@ -70,18 +71,18 @@ def _joined(rectangles: Sequence[Rectangle], together: int) -> tuple[Rectangle, 
 
 
 def words(r: Rectangle) -> str:
-    """What a rectangle is, in words."""
+    """What a rectangle is, in words. Its name is as short as the page's own tooltips have it."""
     rows = ""
     if r.rows == 1:
         rows = f", row {r.first_row}"
     elif r.rows:
         rows = f", rows {r.first_row} to {r.first_row + r.rows - 1}"
-    return f"{r.name}{rows}: {format_bytes(r.bytes)} at {r.address:,}, steps {r.start:,} to {r.stop - 1:,}"
+    return f"{short_name(r.name)}{rows}: {format_bytes(r.bytes)} at {r.address:,}, steps {r.start:,} to {r.stop - 1:,}"
 
 
 def both_svg(before: Timeline, after: Timeline | None) -> str:
     """The bytes alive before and after, at one scale."""
-    top = max(1, before.head_bytes, *before.live_bytes, 1)
+    top = max(1, before.head_bytes, *before.live_bytes)
     areas = [_area(before.live_bytes, top, "whole")]
     if after:
         areas.append(_area(after.live_bytes, top, "split"))

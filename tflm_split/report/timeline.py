@@ -42,7 +42,10 @@ class Rectangle:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A head over one inference. `running[k]` says which of `operators` step k belongs to; -1 for none."""
+    """A head over one inference. `running[k]` says which of `operators` step k belongs to; -1 for none.
+
+    `live_bytes[k]` are alive in step k.
+    """
 
     rectangles: tuple[Rectangle, ...]
     operators: tuple[str, ...]
@@ -54,11 +57,6 @@ class Timeline:
     def tightest(self) -> int:
         """The first of the steps with the most bytes alive; 0 without steps."""
         return self.live_bytes.index(max(self.live_bytes)) if self.live_bytes else 0
-
-    def at(self, step: int) -> tuple[Rectangle, ...]:
-        """What is alive in `step`, most bytes first."""
-        alive = (r for r in self.rectangles if r.start <= step < r.stop)
-        return tuple(sorted(alive, key=lambda r: (-r.bytes, r.address)))
 
 
 def original_timeline(model: Model) -> Timeline:

@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from tflm_split.analysis.arena import predicted_arm32_arena
-from tflm_split.analysis.kernel_sets import KernelSet, kernel_set
+from tflm_split.analysis.kernel_sets import REFERENCE, KernelSet, kernel_set
 from tflm_split.analysis.latency import predict
 from tflm_split.analysis.occupancy import operator_table
-from tflm_split.analysis.tflm_planner import planned_head
 from tflm_split.ir.graph import Model
 from tflm_split.lower.compile import Plan
 from tflm_split.report.advice import advice
 from tflm_split.report.axes import axes_record
 from tflm_split.report.command_records import AxesRecord
+from tflm_split.report.footprint import head_with
 from tflm_split.report.record_types import Record
 from tflm_split.report.timeline import Timeline, original_timeline, plan_timeline
 from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
-from tflm_split.tflite.reader import all_offsets
 
 
 class OperatorView(TypedDict):
@@ -79,16 +78,14 @@ def view_of(model: Model, optimized: Model, plan: Plan | None, record: Record) -
 
 
 def _kernels() -> Iterator[tuple[str, KernelSet]]:
-    yield "reference kernels", kernel_set("reference", "m7")
+    yield "reference kernels", REFERENCE
     for board, core in (("m3", "without DSP"), ("m7", "with DSP"), ("m55", "with Helium")):
         yield f"CMSIS-NN, core {core}", kernel_set("cmsis-nn", board)
 
 
 def _arena(model: Model, kernels: KernelSet) -> int:
     """The bytes to set aside on a 32-bit Arm with these kernels."""
-    offsets = dict(enumerate(all_offsets(model) or ()))
-    head = planned_head(model.graph, offsets, kernels.scratch(model), model.other_graphs)
-    return predicted_arm32_arena(model, head, kernels).minimum_arena_bytes
+    return predicted_arm32_arena(model, head_with(model, kernels), kernels).minimum_arena_bytes
 
 
 def operator_views(

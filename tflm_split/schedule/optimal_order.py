@@ -322,18 +322,19 @@ class _Search:
             k: [(size, over, who & part) for size, who, over in self.frees[k] if not who & ~done & ~part]
             for k in members
         }
-        heads = [k for k in members if k in self.chains]
+        chains = {k: self.chains[k] for k in members if k in self.chains}
         return PartArrays(
             members=members,
-            chains={k: self.chains[k] for k in heads},
+            chains=chains,
             made={k: self.made[k] for k in members},
             makes=makes,
             frees=frees,
             heads={
-                k: [h for h in map(self.first_of.get, self.followers[self.chains[k][-1]]) if h in heads] for k in heads
+                k: [h for h in map(self.first_of.get, self.followers[links[-1]]) if h in chains]
+                for k, links in chains.items()
             },
-            waits={k: self.waits_for[k] & part for k in heads},
-            affected={k: self.affected[k] & part for k in heads},
+            waits={k: self.waits_for[k] & part for k in chains},
+            affected={k: self.affected[k] & part for k in chains},
         )
 
     def _after_harmless_chains(self, state: _State, part: int, budget: int | None, todo: int, floor: int) -> _State:

@@ -348,8 +348,6 @@ def refitted(evaluator: Evaluator, decision: Decision) -> Evaluation:
 
 def _scaled(sizes: Sizes, channels: int) -> Sizes:
     """As many groups of `channels` channels, of about the same shares. Raises Refusal where there are too few channels."""
-    if len(sizes) > channels:
-        raise Refusal("channels", "it has more groups than there are channels")
     ends = [round(channels * sum(sizes[: k + 1]) / sum(sizes)) for k in range(len(sizes))]
     scaled = tuple(end - start for start, end in zip((0, *ends), ends, strict=False))
     if not all(scaled):

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tflm_split.errors import InputError
-from tflm_split.shrink.backend import keras, tensorflow
+from tflm_split.shrink.backend import tensorflow
 from tflm_split.shrink.slicing import sliced
-from tflm_split.shrink.trace import Trace, trace
+from tflm_split.shrink.trace import Trace
 
 Samples = npt.NDArray[Any]
 
@@ -43,13 +43,8 @@ def calibration_samples(model: Any, calibration: Any) -> Samples:
     return samples[:: max(1, len(samples) // CALIBRATION_SAMPLES)][:CALIBRATION_SAMPLES].astype(np.float32)
 
 
-def to_int8(model: Any, calibration: Samples) -> bytes:
-    """`model` as an int8 file that takes one sample, ranges of activations taken from `calibration` [samples, ...]."""
-    return converted(sliced(trace(model), batch=1), calibration)
-
-
 def traced_to_int8(traced: Trace, removed: frozenset[int], calibration: Samples) -> bytes:
-    """The traced model without `removed`, converted in the same way."""
+    """The traced model without the `removed` units as an int8 file that takes one sample; `calibration` is [samples, ...]."""
     return converted(sliced(traced, removed, batch=1), calibration)
 
 
@@ -80,7 +75,6 @@ def converted(single: Any, calibration: Samples) -> bytes:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """The converter prints all variables, and C++ code behind it writes to the file descriptors themselves."""
-    keras()
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),

@@ -59,14 +59,13 @@ def cost_of(model: Model, result: Result) -> Cost:
     optimized = result.report["optimized"]
     bottleneck: Any = result.report.get("bottleneck") or {}
     holders = tuple((piece["tensor"], int(piece["bytes"])) for piece in bottleneck.get("live", ()))
-    weights = sum(t.bytes for t in model.graph.tensors if t.is_constant)
     return Cost(
         optimized["predicted_arm32_minimum_arena_bytes"],
         optimized["planned_head_bytes"],
         result.report["latency"]["predicted_instructions"],
         optimized["file_bytes"],
         graph_macs(model.graph),
-        weights,
+        _weight_bytes(model.graph),
         holders,
     )
 
@@ -74,9 +73,12 @@ def cost_of(model: Model, result: Result) -> Cost:
 def stock_cost(model: Model) -> Cost:
     """The cost of `model` in TFLM as it is. Instructions are not predicted for stock operators."""
     memory = footprint(model, None)
-    weights = sum(t.bytes for t in model.graph.tensors if t.is_constant)
     arena, head = memory.predicted_arm32.minimum_arena_bytes, memory.planned_head_bytes
-    return Cost(arena, head, None, len(model.original), graph_macs(model.graph), weights)
+    return Cost(arena, head, None, len(model.original), graph_macs(model.graph), _weight_bytes(model.graph))
+
+
+def _weight_bytes(graph: Graph) -> int:
+    return sum(t.bytes for t in graph.tensors if t.is_constant)
 
 
 class Costs:
@@ -86,7 +88,6 @@ class Costs:
         self.mapped = mapped
         self.options = replace(options, verify=False, max_arena_bytes=None)
         self.decision: SavedDecision | None = None
-        self.searches = 0
         self._found: Cost | None = None
         self._near: dict[frozenset[int], Cost] = {}
 
@@ -116,7 +117,6 @@ class Costs:
         """The cost after a full search, whose decision is used from now on."""
         model = self.mapped.sliced(frozenset(removed))
         result = pipeline.optimize(model.original, self.options)
-        self.searches += 1
         found = cost_of(model, result)
         if result.decision and result.decision.decision:
             self.decision, self._found = result.decision, found
@@ -125,7 +125,7 @@ class Costs:
 
 
 def _near_cost(graph: Graph, state: Evaluation, found: Cost) -> Cost:
-    weights = sum(t.bytes for t in graph.tensors if t.is_constant)
+    weights = _weight_bytes(graph)
     head = -(-state.live_peak_bytes // TENSOR_ALIGN) * TENSOR_ALIGN
     names = {t.index: t.name for t in state.graph.tensors}
     return Cost(

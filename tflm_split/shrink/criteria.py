@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tflm_split.errors import InputError
-from tflm_split.shrink.backend import keras, tensorflow
+from tflm_split.shrink.backend import tensorflow
 from tflm_split.shrink.trace import FIXED, Slot, Trace, TracedLayer
 
 Scores = npt.NDArray[np.float64]
@@ -89,7 +89,6 @@ def _reading(traced: Trace) -> list[tuple[TracedLayer, Slot]]:
 
 def _summed(traced: Trace, of: Callable[[TracedLayer, Slot], npt.NDArray[np.float64] | None]) -> Scores:
     """What `of` says of each index of each slot, added up by unit."""
-    keras()
     scores = np.zeros(traced.units)
     for layer in traced.layers:
         for slot in layer.slots:

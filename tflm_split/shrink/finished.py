@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tflm_split import pipeline
+from tflm_split.arithmetic.affine import affine_quantize
 from tflm_split.errors import InputError
 from tflm_split.plan.effort import DEFAULT_EFFORT
 from tflm_split.report.result import Result
 from tflm_split.shrink.convert import converted
 from tflm_split.shrink.cost import Cost, cost_of
 from tflm_split.shrink.slicing import sliced
-from tflm_split.shrink.widths import narrower, removed_units
+from tflm_split.shrink.widths import narrower
 from tflm_split.tflite.reader import read_model
 
 if TYPE_CHECKING:
@@ -87,12 +88,11 @@ def _narrow(pruning: Pruning, over: int) -> bool:
     """One step further, because the file is `over` bytes too large. False if there is none."""
     study, scores = pruning.study, pruning.scores()
     target = pruning.cost.of(pruning.goal) - over
-    aimed = None if pruning.aim == pruning.goal else target
     before = dict(pruning.widths)
     pruning.widths, pruning.cost = narrower(
-        study.trace, study.costs, scores, before, pruning.aim, target, study.multiple, aimed
+        study.trace, study.costs, scores, before, pruning.aim, pruning.goal, target, study.multiple
     )
-    pruning.removed = removed_units(study.trace, pruning.widths, scores)
+    pruning.choose(scores)
     return pruning.widths != before
 
 
@@ -133,6 +133,6 @@ def scores_in_tflm(file: bytes, x: Any) -> Bytes:
     if tensor.dtype != "INT8" or tensor.quantization is None:
         raise InputError("the file does not take int8")
     (scale,), (zero,) = tensor.quantization.scales, tensor.quantization.zero_points
-    values = np.clip(np.round(np.asarray(x, np.float64) / scale) + zero, -128, 127).astype(np.int8)
+    values = affine_quantize(np.asarray(x), scale, zero, tensor.dtype)
     run = run_in_tflm(model.original, [[sample.reshape(tensor.shape)] for sample in values])
     return np.stack([np.frombuffer(outputs[0], np.int8) for outputs in run.outputs])

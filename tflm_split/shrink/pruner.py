@@ -64,9 +64,8 @@ class Pruning:
         if len(self.history) % SEARCH_EVERY == SEARCH_EVERY - 1 or done >= 1:
             study.costs.searched(removed_units(study.trace, self.widths, scores))
         self.widths, self.cost = narrower(
-            study.trace, study.costs, scores, self.widths, self.aim, target, study.multiple,
-            None if self.aim == self.goal else target,
-        )  # fmt: skip
+            study.trace, study.costs, scores, self.widths, self.aim, self.goal, target, study.multiple
+        )
         self.choose(scores)
         self.history.append({"epoch": epoch, "target": target, **self.cost.record(), "widths": dict(self.widths)})
 

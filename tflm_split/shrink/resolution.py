@@ -119,9 +119,9 @@ class _Sizes:
 
     def _window(self, op: Operator, shape: Shape, kernel: tuple[int, int], channels: int) -> Shape:
         sides = []
-        for axis, (word, name) in enumerate((("h", "h"), ("w", "w"))):
-            stride = int(op.options.get(f"stride_{word}", 1))
-            reach = (kernel[axis] - 1) * int(op.options.get(f"dilation_{name}_factor", 1)) + 1
+        for axis, letter in enumerate("hw"):
+            stride = int(op.options.get(f"stride_{letter}", 1))
+            reach = (kernel[axis] - 1) * int(op.options.get(f"dilation_{letter}_factor", 1)) + 1
             size = shape[1 + axis]
             same = op.options.get("padding") == "SAME"
             sides.append(-(-size // stride) if same else (size - reach) // stride + 1)

@@ -20,12 +20,10 @@ from tflm_split.errors import InputError, TflmSplitError
 from tflm_split.shrink.backend import optuna
 from tflm_split.shrink.convert import CALIBRATION_SAMPLES
 from tflm_split.shrink.finished import accuracy_in_tflm
+from tflm_split.shrink.heartbeat import Watch, beating
 from tflm_split.shrink.studied import study as study_model
 
 OBJECTIVES = (("accuracy", "maximize"), ("arena", "minimize"), ("instructions", "minimize"))
-HEARTBEAT_S, GRACE_S = 10, 60
-"""A process that works on a trial says so this often. Silent for longer, it is dead, and its trial is done again."""
-MOST_RETRIES = 5
 WAIT_S = 1.0
 FUNCTIONS = ("network", "data", "fit")
 
@@ -64,7 +62,7 @@ def open_study(storage: str, name: str, seed: int) -> Any:
     """The study called `name` in `storage`, made if it is not there. Raises InputError where the storage cannot be opened.
 
     `storage` is a database's URL, such as sqlite:///study.db, or a journal file, which ends in .journal and can be on a
-    network's disk. Dead processes are noticed in databases only.
+    network's disk.
     """
     o = optuna()
     o.logging.set_verbosity(o.logging.WARNING)  # progress is shown by the bar
@@ -77,20 +75,15 @@ def open_study(storage: str, name: str, seed: int) -> Any:
 
 
 def _opened(o: Any, storage: str, name: str, seed: int) -> Any:
+    if storage.endswith(".journal"):
+        backend = o.storages.JournalStorage(o.storages.journal.JournalFileBackend(storage))
+    elif "://" in storage:
+        waits = {"connect_args": {"timeout": 60}} if storage.startswith("sqlite") else {}
+        backend = o.storages.RDBStorage(storage, engine_kwargs=waits)
+    else:
+        raise InputError(f"the storage is {storage!r}, needs a database (sqlite:///study.db) or a file study.journal")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", o.exceptions.ExperimentalWarning)  # heartbeats are called that since version 2
-        if storage.endswith(".journal"):
-            backend = o.storages.JournalStorage(o.storages.journal.JournalFileBackend(storage))
-        elif "://" in storage:
-            waits = {"connect_args": {"timeout": 60}} if storage.startswith("sqlite") else {}
-            backend = o.storages.RDBStorage(
-                storage, engine_kwargs=waits, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S,
-                heartbeat_stale_trial_callback=o.storages.RetryHeartbeatStaleTrialCallback(max_retry=MOST_RETRIES),
-            )  # fmt: skip
-        else:
-            raise InputError(
-                f"the storage is {storage!r}, needs a database (sqlite:///study.db) or a file study.journal"
-            )
+        warnings.simplefilter("ignore", o.exceptions.ExperimentalWarning)  # `set_metric_names` is called that
         study = o.create_study(
             storage=backend, study_name=name, directions=[d for _, d in OBJECTIVES], load_if_exists=True
         )
@@ -105,10 +98,16 @@ def search(
 ) -> None:  # fmt: skip
     """Run trials until the study has `trials` that ended, whoever ran them. `words` are options of `optimize`.
 
-    Waits for trials of other processes: if one of these dies, its trial is done again here.
+    Waits for trials of other processes: if one of these dies, its trial is done again here, after `heartbeat.GRACE_S`.
     """
+
+    def objective(trial: Any) -> tuple[float, float, float]:
+        with beating(study, trial):
+            return one_trial(script, study, trial, max_arena, words)
+
+    watch = Watch(study)
     while True:
-        _fail_stale(study)
+        watch.give_up_dead()
         ended, running = count_trials(study)
         told(ended, trials)
         if ended >= trials:
@@ -116,7 +115,7 @@ def search(
         if ended + running >= trials:
             time.sleep(WAIT_S)
             continue
-        study.optimize(lambda trial: one_trial(script, study, trial, max_arena, words), n_trials=1)
+        study.optimize(objective, n_trials=1)
 
 
 def count_trials(study: Any) -> tuple[int, int]:
@@ -124,13 +123,6 @@ def count_trials(study: Any) -> tuple[int, int]:
     states = optuna().trial.TrialState
     found = [trial.state for trial in study.get_trials(deepcopy=False)]
     return sum(s in (states.COMPLETE, states.PRUNED) for s in found), sum(s == states.RUNNING for s in found)
-
-
-def _fail_stale(study: Any) -> None:
-    o = optuna()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", o.exceptions.ExperimentalWarning)
-        o.storages.fail_stale_trials(study)
 
 
 def one_trial(

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tflm_split import pipeline
+from tflm_split.analysis.latency import board_costs
 from tflm_split.options import Options, options_from
 from tflm_split.plan.effort import EFFORTS
 from tflm_split.shrink.convert import Samples, calibration_samples, traced_to_int8
@@ -20,7 +22,8 @@ from tflm_split.shrink.widths import full_widths, holding, least_widths, one_ste
 from tflm_split.sizes import format_bytes
 from tflm_split.tflite.reader import read_model
 
-HELIUM_BOARDS = frozenset({"m55"})
+MULTIPLE, HELIUM_MULTIPLE = 4, 16
+"""Widths stay multiples of this, unless the user says otherwise: what kernels work on at once."""
 MOST_STUDIED = 8
 """So many groups get a price for each of their channels: those that hold the most bytes."""
 LARGEST_TIMES = 4
@@ -149,7 +152,7 @@ def study_of(
     traced: Trace, costs: Costs, samples: Samples, options: Options, multiple: int | None, resolution: bool
 ) -> Study:
     """The study of a traced and converted model."""
-    multiple = multiple or (16 if options.board in HELIUM_BOARDS else 4)
+    multiple = multiple or (HELIUM_MULTIPLE if board_costs(options.board).kernels == "mve" else MULTIPLE)
     split = costs.searched()
     held = holding(traced, costs, split)
     groups = _priced(traced, costs, held, multiple)
@@ -171,8 +174,6 @@ def study_of(
 
 def fits(model: Any, options: Options, limit: int) -> bool:
     """Whether the split model needs at most `limit` bytes of arena."""
-    from tflm_split import pipeline
-
     result = pipeline.optimize(model.original, options)
     return result.report["optimized"]["predicted_arm32_minimum_arena_bytes"] <= limit
 

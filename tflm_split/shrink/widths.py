@@ -60,34 +60,33 @@ def holding(trace: Trace, costs: Costs, cost: Cost) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A group made narrower: what that saves, and what of the scores it loses."""
+    """The widths after a group was made narrower, and what that saves for each score that it loses."""
 
     widths: dict[str, int]
-    cost: Cost
-    removed: frozenset[int]
     gain: float
 
 
 def narrower(
-    trace: Trace, costs: Costs, scores: Scores, widths: Mapping[str, int], aim: str, target: int, multiple: int,
-    arena_target: int | None = None,
+    trace: Trace, costs: Costs, scores: Scores, widths: Mapping[str, int], aim: str, goal: str, target: int,
+    multiple: int,
 ) -> tuple[dict[str, int], Cost]:  # fmt: skip
-    """Widths whose cost is at most `target`, from `widths` on, and that cost. The narrowest where that cannot be reached.
+    """Widths whose `goal` ("arena" or "head") is at most `target` bytes, from `widths` on, and their cost.
+
+    The narrowest where that cannot be reached. `aim`, one of `cost.AIMS`, is what each step saves.
 
     With `aim` "arena" or "head", groups that hold no bytes at the peak are left alone. Of the others, the one that saves
-    most for what it loses goes first. `arena_target`: the goal is an arena, whatever the aim.
+    most for what it loses goes first.
     """
-    goal, wanted = ("arena", arena_target) if arena_target is not None else (aim, target)
     now, gap = dict(widths), 0
     while True:
         removed = removed_units(trace, now, scores)
         near = costs.near(removed)
-        if near.of(goal) + gap <= wanted:
+        if near.of(goal) + gap <= target:
             placed = costs.placed(removed)
-            if placed.of(goal) <= wanted:
+            if placed.of(goal) <= target:
                 return now, placed
             gap = max(gap, placed.of(goal) - near.of(goal))
-        best = _best_step(trace, costs, scores, now, near, aim, wanted, multiple)
+        best = _best_step(trace, costs, scores, now, near, aim, target, multiple)
         if best is None:
             return now, costs.placed(removed)
         now = best.widths
@@ -106,10 +105,9 @@ def _best_step(
         if group.name not in held or width >= widths[group.name]:
             continue
         new = {**widths, group.name: width}
-        removed = removed_units(trace, new, scores)
-        after = costs.near(removed)
+        after = costs.near(removed_units(trace, new, scores))
         loss = lost_before - _kept_scores(trace.groups, new, scores)
-        steps.append(Step(new, after, removed, (cost.of(aim) - after.of(aim)) / max(loss, 1e-9)))
+        steps.append(Step(new, (cost.of(aim) - after.of(aim)) / max(loss, 1e-9)))
     if not steps:
         return None
     best = max(steps, key=lambda step: step.gain)

@@ -2,13 +2,10 @@
 #include <stdint.h>
 
 #include "semihosting.h"
+#include "start_main.h"
 
 extern uint32_t board_stack_end[];
-extern uint32_t board_data_begin[], board_data_end[];
-extern const uint32_t board_data_image[];
-extern uint32_t board_bss_begin[], board_bss_end[];
 
-int main(void);
 void board_reset(void) __attribute__((noreturn));
 void board_fault(void) __attribute__((noreturn));
 
@@ -39,14 +36,7 @@ static void enable_fpu(void) {}
 
 void board_reset(void) {
     enable_fpu();
-    const uint32_t* image = board_data_image;
-    for (uint32_t* word = board_data_begin; word < board_data_end; ++word) {
-        *word = *image++;
-    }
-    for (uint32_t* word = board_bss_begin; word < board_bss_end; ++word) {
-        *word = 0;
-    }
-    semihosting_exit(main());
+    start_main();
 }
 
 void board_fault(void) {

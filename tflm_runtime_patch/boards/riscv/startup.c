@@ -4,12 +4,8 @@
 #include "board.h"
 #include "csr.h"
 #include "semihosting.h"
+#include "start_main.h"
 
-extern uint32_t board_data_begin[], board_data_end[];
-extern const uint32_t board_data_image[];
-extern uint32_t board_bss_begin[], board_bss_end[];
-
-int main(void);
 void board_reset(void) __attribute__((naked, noreturn, section(".vectors"), used));
 void board_start(void) __attribute__((noreturn));
 void board_fault(void) __attribute__((noreturn, aligned(4)));
@@ -43,14 +39,7 @@ void board_start(void) {
     csr_write(mtvec, (uintptr_t)board_fault);
     enable_fpu();
     protect_flash();
-    const uint32_t* image = board_data_image;
-    for (uint32_t* word = board_data_begin; word < board_data_end; ++word) {
-        *word = *image++;
-    }
-    for (uint32_t* word = board_bss_begin; word < board_bss_end; ++word) {
-        *word = 0;
-    }
-    semihosting_exit(main());
+    start_main();
 }
 
 /* The stack may be what is at fault, so this starts a new one. */
