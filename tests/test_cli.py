@@ -225,7 +225,6 @@ class TestBadInput:
             ["--inputs", "x"],
             ["--seed", "-1"],
             ["--nonsense"],
-            ["another.tflite"],
         ],
     )
     def test_an_unreadable_option_is_refused(self, run, model, arguments):

@@ -54,8 +54,8 @@ def cli(debug: bool) -> None:
 
 
 @cli.command()
-@click.argument("model", type=_MODEL)
-@click.option("-o", "--output", type=_OUTPUT, help="Where to write the optimised model; without it nothing is written.")
+@click.argument("models", type=_MODEL, nargs=-1, required=True, metavar="MODEL...")
+@click.option("-o", "--output", type=_OUTPUT, help="Where to write the optimised model, or the folder for several.")
 @click.option("--json", "json_path", type=_OUTPUT, help="Where to write the JSON record; - prints it instead of text.")
 @click.option(
     "--html", "html_path", type=_OUTPUT, help="Where to write a page to look at: memory, operators, refusals."
@@ -68,7 +68,7 @@ def cli(debug: bool) -> None:
 @click.option("--plan", "plan_path", type=_MODEL, help="Do what such a file says, without a search.")
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def optimize(
-    model: Path,
+    models: tuple[Path, ...],
     output: Path | None,
     json_path: Path | None,
     html_path: Path | None,
@@ -78,7 +78,15 @@ def optimize(
     force: bool,
     **options: Any,
 ) -> int:
-    """Split MODEL for least arena, verify the result in TFLM, and report."""
+    """Split MODEL for least arena, verify the result in TFLM, and report.
+
+    Several models are optimised side by side; -o is then an existing folder, and one table says what became of all.
+    """
+    if len(models) > 1:
+        if html_path or nodes or plan_out or plan_path:
+            raise InputError("--html, --node-data, --plan and --plan-out are for one model; here are several")
+        return _optimize_several(models, output, json_path, force, options)
+    (model,) = models
     from tflm_split.report.summary import next_steps, summary
     from tflm_split.search.decision_file import SavedDecision
     from tflm_split.tflite.save import NewFile, check_writable, save_together
@@ -119,6 +127,23 @@ def optimize(
         say("")
         say(next_steps(result.report, output))
     return 0 if result.report["goal"]["met"] else LIMIT_NOT_MET
+
+
+def _optimize_several(
+    models: tuple[Path, ...], folder: Path | None, json_path: Path | None, force: bool, options: dict[str, Any]
+) -> int:
+    from tflm_split.answers.batch import batch_record, batch_text, optimize_all
+    from tflm_split.tflite.save import NewFile, check_writable, save_together
+
+    to_stdout = json_path == Path("-")
+    if json_path is not None and not to_stdout:
+        check_writable(json_path, force=force, input_path=models[0])
+    results = optimize_all(models, folder, force, options.get("jobs"), options)
+    record = _json(batch_record(results))
+    if json_path is not None and not to_stdout:
+        save_together([NewFile(json_path, record.encode(), force)], input_path=models[0])
+    say(record if to_stdout else batch_text(results), nl=False)
+    return max(done.code for done in results)
 
 
 @cli.command()
