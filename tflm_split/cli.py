@@ -15,6 +15,7 @@ import sys
 import threading
 import traceback
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -89,20 +90,12 @@ def optimize(
     (model,) = models
     from tflm_split.report.summary import next_steps, summary
     from tflm_split.search.decision_file import SavedDecision
-    from tflm_split.tflite.save import NewFile, check_writable, save_together
+    from tflm_split.tflite.save import NewFile, save_together
 
-    if output == Path("-"):
-        raise InputError("-o -: a model is not printed; give it the name of a file (./- for a file called -)")
     if options["target"] == STOCK and plan_out is not None:
         raise InputError("--plan-out: the target stock has no decisions to write; its plan is in the model itself")
     to_stdout = json_path == Path("-")
-    targets = [path for path in (output, None if to_stdout else json_path, html_path, plan_out) if path is not None]
-    if len({os.path.realpath(path) for path in targets}) < len(targets):
-        raise InputError(f"{targets[-1]}: is asked to hold two of the model, the record, the page and the plan")
-    for path in targets:
-        check_writable(path, force=force, input_path=model)
-    if nodes and not nodes.is_dir():
-        raise InputError(f"{nodes}: is no folder to write values per operator to")
+    targets = _targets(model, (output, None if to_stdout else json_path, html_path, plan_out), nodes, force)
 
     with progress_bar() as progress:
         decision = SavedDecision.read(plan_path) if plan_path else None
@@ -127,6 +120,25 @@ def optimize(
         say("")
         say(next_steps(result.report, output))
     return 0 if result.report["goal"]["met"] else LIMIT_NOT_MET
+
+
+def _targets(model: Path, named: Sequence[Path | None], nodes: Path | None, force: bool) -> list[Path]:
+    """The files to write, of those `named`: the model, the record, the page and the plan. Values go to the folder `nodes`.
+
+    Raises InputError where one cannot be written, before anything is computed.
+    """
+    from tflm_split.tflite.save import check_writable
+
+    if named[0] == Path("-"):
+        raise InputError("-o -: a model is not printed; give it the name of a file (./- for a file called -)")
+    targets = [path for path in named if path is not None]
+    if len({os.path.realpath(path) for path in targets}) < len(targets):
+        raise InputError(f"{targets[-1]}: is asked to hold two of the model, the record, the page and the plan")
+    for path in targets:
+        check_writable(path, force=force, input_path=model)
+    if nodes and not nodes.is_dir():
+        raise InputError(f"{nodes}: is no folder to write values per operator to")
+    return targets
 
 
 def _optimize_several(
