@@ -6,7 +6,7 @@ bytes, kernel scratch and fragmentation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from tflm_split.errors import InternalError
@@ -23,8 +23,12 @@ def activation_bytes(tensor: Tensor) -> int:
     return tensor.bytes or tensor.elements * ODD_ELEMENT_BYTES.get(tensor.dtype, 0)
 
 
-def live_bytes_per_operator(graph: Graph, order: Sequence[int] | None = None) -> tuple[int, ...]:
+def live_bytes_per_operator(
+    graph: Graph, order: Sequence[int] | None = None, addresses: Mapping[int, int] | None = None
+) -> tuple[int, ...]:
     """Bytes of activations live while each operator runs: entry k is for the k-th operator of `order`, or of the file.
+
+    `addresses` says where tensors lie, as far as that is known; bytes that several of them share count once.
 
     A tensor lives from the operator that writes it to the last one that reads it, both included. Graph inputs live from
     the start, graph outputs to the end. Not counted are constants, variables (they are in the tail), tensors that no
@@ -49,8 +53,11 @@ def live_bytes_per_operator(graph: Graph, order: Sequence[int] | None = None) ->
     for t in graph.outputs:
         start.setdefault(t, 0)
         stop[t] = len(nodes) - 1
+    shared = {t: address for t, address in (addresses or {}).items() if t in start}
     change = [0] * (len(nodes) + 1)
     for t, first in start.items():
+        if t in shared:
+            continue
         nbytes = activation_bytes(graph.tensors[t])
         change[first] += nbytes
         change[stop[t] + 1] -= nbytes
@@ -58,11 +65,32 @@ def live_bytes_per_operator(graph: Graph, order: Sequence[int] | None = None) ->
     for delta in change[:-1]:
         now += delta
         live.append(now)
-    return tuple(live)
+    if not shared:
+        return tuple(live)
+    return tuple(
+        alone
+        + covered_bytes(
+            (address, activation_bytes(graph.tensors[t]))
+            for t, address in shared.items()
+            if start[t] <= position <= stop[t]
+        )
+        for position, alone in enumerate(live)
+    )
 
 
-def live_peak_bytes(graph: Graph, order: Sequence[int] | None = None) -> int:
+def covered_bytes(ranges: Iterable[tuple[int, int]]) -> int:
+    """How many bytes lie in one at least of these ranges, each an address and a number of bytes?"""
+    covered, end = 0, 0
+    for address, nbytes in sorted(ranges):
+        covered += max(0, address + nbytes - max(address, end))
+        end = max(end, address + nbytes)
+    return covered
+
+
+def live_peak_bytes(
+    graph: Graph, order: Sequence[int] | None = None, addresses: Mapping[int, int] | None = None
+) -> int:
     """Live bytes at the worst operator; for a graph without operators, its interface."""
     if not graph.operators:
         return sum(activation_bytes(graph.tensors[t]) for t in sorted({*graph.inputs, *graph.outputs}))
-    return max(live_bytes_per_operator(graph, order))
+    return max(live_bytes_per_operator(graph, order, addresses))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tflm_split.analysis.liveness import live_bytes_per_operator
 from tflm_split.analysis.macs import macs
+from tflm_split.program.format import CUSTOM_CODE
 from tflm_split.split.regions import Split
 
 
@@ -17,6 +18,7 @@ class OperatorRow:
     `source` are its positions in the file: several if it was folded from several operators. `treatment` is one of
     * `rows: N`: it is cut into N rows, of its output, or of its input if it has an accumulator;
     * `free`: its output shares its input's bytes, so there is nothing to do;
+    * `program`: it is a TFLM_SPLIT operator, of a file that is split already;
     * `stock`: it stays as it is, for `reason`.
     """
 
@@ -30,10 +32,10 @@ class OperatorRow:
     reason: str = ""
 
 
-def operator_table(split: Split) -> tuple[OperatorRow, ...]:
-    """One row for each operator of `split.graph`, in order."""
+def operator_table(split: Split, addresses: Mapping[int, int] | None = None) -> tuple[OperatorRow, ...]:
+    """One row for each operator of `split.graph`, in order. Tensors that share bytes, by `addresses`, count them once."""
     graph = split.graph
-    live = live_bytes_per_operator(graph)
+    live = live_bytes_per_operator(graph, addresses=addresses)
     rows: dict[int, set[int]] = {}
     for row_op in split.row_ops:
         first = 0 if row_op.accumulates else row_op.placement.first_row
@@ -43,7 +45,9 @@ def operator_table(split: Split) -> tuple[OperatorRow, ...]:
         treatment = "stock" if op.index in split.stock else "free"
         if op.index in rows:
             treatment = f"rows: {len(rows[op.index])}"
-        refusal = split.refusals.get(op.index)
+        if op.kind == f"CUSTOM:{CUSTOM_CODE}":
+            treatment = "program"
+        refusal = split.refusals.get(op.index) if treatment != "program" else None
         table.append(
             OperatorRow(
                 index=op.index,
@@ -73,7 +77,7 @@ def format_table(rows: Sequence[OperatorRow]) -> str:
                 "+".join(map(str, row.source)),
                 row.kind,
                 "x".join(map(str, row.output_shape)) or "-",
-                f"{row.macs:,}",
+                "-" if row.treatment == "program" else f"{row.macs:,}",
                 f"{row.live_bytes:,}",
                 row.treatment,
                 "; ".join([*notes, *([row.reason] if row.reason else [])]),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from tflm_split.program.format import CUSTOM_CODE
+
 _NOTHING = "nothing can be done about it; TFLM runs it as before"
 
 BY_OPERATOR: Mapping[str, str] = MappingProxyType(
@@ -56,6 +58,8 @@ BY_KIND: Mapping[str, str] = MappingProxyType(
 
 def advice(operator: str, kind: str) -> str:
     """What to do about an operator that was refused for a reason of this kind."""
+    if operator == f"CUSTOM:{CUSTOM_CODE}":
+        return "optimise its original to have it split in another way"
     if operator.startswith("CUSTOM:"):
         return "nothing can be done about it; the firmware runs it as before, once its resolver has it"
     if kind == "operator":

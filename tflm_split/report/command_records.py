@@ -86,9 +86,14 @@ class InspectedOperator(TypedDict):
     output_shape: Annotated[list[int], Says("Shape of its first output.")]
     macs: Annotated[int, Says("Multiply-accumulates.", "multiply-accumulates")]
     live_bytes: Annotated[int, Says("Activations alive while it runs whole.")]
-    treatment: Annotated[str, Says("`rows: N` is cut into N rows, `free` needs nothing done, `stock` stays as it is.")]
+    treatment: Annotated[
+        str,
+        Says(
+            "`rows: N` is cut into N rows, `free` needs nothing done, `program` is split already, `stock` stays as it is."
+        ),
+    ]
     reason: Annotated[str, Says("Why it stays stock; empty where it does not.")]
-    splittable: Annotated[bool, Says("Whether it does not stay stock.")]
+    splittable: Annotated[bool, Says("Whether it is or can be split.")]
     advice: Annotated[str, Says("What can be done about it where it stays stock; else empty.")]
 
 
@@ -130,6 +135,21 @@ class AxesRecord(TypedDict):
     axes: Annotated[list[AxisRecord], Says("Each axis of more than one index.")]
 
 
+class InspectedProgram(TypedDict):
+    """What a TFLM_SPLIT operator of a split file does."""
+
+    operator: Annotated[int, Says("Its position in the file, from 0.")]
+    kinds: Annotated[dict[str, int], Says("How many of its operators are of each kind.", "operators")]
+    steps: Annotated[int, Says("In how many steps it runs them.", "steps")]
+    moved_rows: Annotated[int, Says("Rows that change places on the way.", "rows")]
+    calls: Annotated[int, Says("Calls per inference: above 1 where an input or output is streamed.", "calls")]
+    workspace_bytes: Annotated[int, Says("What it needs of the head, its inputs and outputs included.")]
+    program_bytes: Annotated[int, Says("Size without its constants.")]
+    constant_bytes: Annotated[int, Says("Weights, biases and tables.")]
+    board: Annotated[str, Says("The board of the predicted instructions.")]
+    predicted_instructions: Annotated[int, Says("Of one inference.", "instructions")]
+
+
 class InspectionRecord(TypedDict):
     """The record of `tflm-split inspect`: what is in a file, without running it."""
 
@@ -148,6 +168,7 @@ class InspectionRecord(TypedDict):
     predicted_arm32_arena_bytes: Annotated[int, Says("What `arena_used_bytes()` will report.")]
     predicted_arm32_minimum_arena_bytes: Annotated[int, Says("The array that firmware must set aside.")]
     operators: Annotated[list[InspectedOperator], Says("Every operator.")]
+    programs: Annotated[list[InspectedProgram], Says("Every TFLM_SPLIT operator; empty for a file that is not split.")]
     axes: Annotated[
         AxesRecord | None, Says("How far one tensor can be cut; null unless it was asked for, or without operators.")
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tflm_split.report.command_records import InspectionRecord
-from tflm_split.report.inspection import inspect_model, inspection_text
+from tflm_split.report.inspection import inspect_model, inspection_text, planned_addresses
 from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.report.small import small_inspection
 from tflm_split.report.timeline import Timeline, original_timeline
@@ -44,7 +44,8 @@ class Inspection:
         stock = {k for op in self.rows if op["treatment"] == "stock" for k in op["source"]}
         name, operators = self.report["model"]["name"], counted(self.report["model"]["ops"], "operator")
         arena = format_bytes(self.report[BUDGET_KEY])
-        return f"Inspection({name!r}: {operators}, {len(stock)} cannot be split, arena {arena})"
+        what = "split already" if self.report["programs"] else f"{len(stock)} cannot be split"
+        return f"Inspection({name!r}: {operators}, {what}, arena {arena})"
 
     def _repr_html_(self) -> str:
         """The picture and the table, for notebooks."""
@@ -58,5 +59,6 @@ def inspect(source: os.PathLike[str] | str | bytes, *, axes: bool = False, tenso
     """
     record, operators = inspect_model(source, axes=axes, tensor=tensor)
     model = read_model(source)
-    rows = operator_views(rewritten_split(model.graph, SplitOptions()))
+    split = rewritten_split(model.graph, SplitOptions())
+    rows = operator_views(split, addresses=planned_addresses(model, split.graph))
     return Inspection(record, original_timeline(model), inspection_text(record, operators).rstrip("\n"), rows)

@@ -73,7 +73,9 @@ def small_inspection(record: InspectionRecord, operators: Sequence[OperatorView]
     )
     titles = ["op", "kind", "output", "MACs", "live bytes", "split", "why not, and what to do"]
     many = element("details", element("summary", f"{len(rows)} operators"), _table(titles, rows))
-    return _box([element("b", words), _picture("layer by layer", timeline), many])
+    return _box(
+        [element("b", words), _picture("in the split file" if record["programs"] else "layer by layer", timeline), many]
+    )
 
 
 def _box(parts: Sequence[Child]) -> str:

@@ -89,9 +89,13 @@ def _arena(model: Model, kernels: KernelSet) -> int:
 
 
 def operator_views(
-    split: Split, plan: Plan | None = None, after: Timeline | None = None, board: str = ""
+    split: Split,
+    plan: Plan | None = None,
+    after: Timeline | None = None,
+    board: str = "",
+    addresses: Mapping[int, int] | None = None,
 ) -> tuple[OperatorView, ...]:
-    """A record per operator of `split`, in order."""
+    """A record per operator of `split`, in order. Tensors that share bytes, by `addresses`, count them once."""
     graph = split.graph
     instructions = _instructions(plan, board) if plan else {}
     region = {n: r for r, of in enumerate(plan.regions) for n in of.nodes} if plan else {}
@@ -99,8 +103,9 @@ def operator_views(
     for node, nbytes in zip(after.running, after.live_bytes, strict=True) if after else ():
         alive[node] = max(alive.get(node, 0), nbytes)
     views: list[OperatorView] = []
-    for row in operator_table(split):
-        op, refusal = graph.operators[row.index], split.refusals.get(row.index)
+    for row in operator_table(split, addresses):
+        op = graph.operators[row.index]
+        refusal = split.refusals.get(row.index) if row.treatment == "stock" else None
         views.append(
             {
                 "index": row.index,

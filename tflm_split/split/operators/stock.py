@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from tflm_split.program.format import CUSTOM_CODE
+
 _STATE = "it keeps state from one inference to the next"
 _FLOW = "it runs other subgraphs"
 _EVERY_ROW = "each of its output rows needs every input row"
@@ -31,6 +33,8 @@ STOCK_REASONS: Mapping[str, str] = MappingProxyType(
 
 def stock_reason(kind: str) -> str:
     """Why an operator of a kind that no splitter takes stays stock."""
+    if kind == f"CUSTOM:{CUSTOM_CODE}":
+        return "it is split already"
     if kind.startswith("CUSTOM:"):
         return "it is a custom operator, which only the firmware knows"
     return STOCK_REASONS.get(kind, f"{kind} has no row-wise form here")
