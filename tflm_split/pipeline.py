@@ -150,6 +150,7 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     teller = Teller(progress)
     teller.at("read", 0)
     model = read_model(source)
+    teller.found(footprint(model, None).planned_head_bytes)
     evidence = None
     if options.verify:
         teller.at("run the original", 0)

@@ -13,7 +13,8 @@ class Progress(Protocol):
     """A function that is told at least once a second what is being done.
 
     `stage` is a word: schedule, search, polish, place or verify. `done` of its `total` parts are done; `total` is None
-    if it is not known. `best_head_bytes` is the smallest head so far, None before there is one.
+    if it is not known. `best_head_bytes` is the smallest head so far: that of the model as it is, until a plan has a smaller
+    one; None before the model is read.
     """
 
     def __call__(self, stage: str, done: int, total: int | None, best_head_bytes: int | None, /) -> object: ...
@@ -42,7 +43,7 @@ class Teller:
         self.tick()
 
     def found(self, head_bytes: int) -> None:
-        """Reports a plan with this head."""
+        """Reports a plan with this head, or the model as it is."""
         if self._best_head_bytes is None or head_bytes < self._best_head_bytes:
             self._best_head_bytes = head_bytes
             self.tick()

@@ -22,11 +22,16 @@ Told = tuple[str, int, int | None, int | None]
 """What a `Progress` was told last."""
 
 
-def described(stage: str, done: int, total: int | None, best_head_bytes: int | None) -> str:
-    """The text beside the bar: `place 3 of 24, best head 3,696 B`."""
+def described(
+    stage: str, done: int, total: int | None, best_head_bytes: int | None, first_head_bytes: int | None = None
+) -> str:
+    """The text beside the bar: `place 3 of 24, best head 3,696 B of 16,000 B`. `first_head_bytes` was told first."""
     count = f" {done} of {total}" if total and total > 1 else ""
-    best = f", best head {format_bytes(best_head_bytes)}" if best_head_bytes is not None else ""
-    return f"{stage}{count}{best}"
+    if best_head_bytes is None:
+        return f"{stage}{count}"
+    if first_head_bytes is None or first_head_bytes == best_head_bytes:
+        return f"{stage}{count}, head {format_bytes(best_head_bytes)}"
+    return f"{stage}{count}, best head {format_bytes(best_head_bytes)} of {format_bytes(first_head_bytes)}"
 
 
 @contextmanager
@@ -57,6 +62,7 @@ def progress_bar() -> Iterator[Progress]:
 def _draw(told: list[Told], over: threading.Event) -> None:
     """Draws what was `told` last until it is `over`. A terminal that goes away is no fault."""
     shown: Told | None = None
+    first_head_bytes: int | None = None
     drawn_at = 0.0
     tqdm.monitor_interval = 0  # or it would start one more thread
     with (
@@ -68,8 +74,9 @@ def _draw(told: list[Told], over: threading.Event) -> None:
             if now == shown and time.monotonic() - drawn_at < HEARTBEAT_S:
                 continue
             if now is not None:
-                _, done, total, _ = now
-                bar.set_description_str(described(*now), refresh=False)
+                _, done, total, best_head_bytes = now
+                first_head_bytes = best_head_bytes if first_head_bytes is None else first_head_bytes
+                bar.set_description_str(described(*now, first_head_bytes), refresh=False)
                 bar.total, bar.n = total or 1, min(done, total or 1)
             bar.refresh()
             shown, drawn_at = now, time.monotonic()
