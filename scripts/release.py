@@ -5,7 +5,8 @@
 3. `smoke_test.py`: the wheel for this machine in a clean environment; the same without TFLM; the one without a C library.
    All three must make the same files.
 4. With `--aarch64 FOLDER`, `run_on_aarch64.py`: the aarch64 wheel under qemu-user, to the same files (10 minutes).
-5. `SHA256SUMS`, and `smoke.json` with the hashes for the machines of other platforms.
+5. `build_firmware_archives.py`, into `firmware/`: the Arduino library, the ESP-IDF component, the Zephyr module.
+6. `SHA256SUMS`, and `smoke.json` with the hashes for the machines of other platforms.
 
     pip install '.[release]' && python scripts/release.py -o dist --url <where the repository is>
 """
@@ -46,7 +47,12 @@ def release(output: Path, aarch64: Path | None, *, smoke: bool) -> None:
                 raise BuildError(f"{wheel.name}: auditwheel says {shown.strip()[:300]}")
     if smoke:
         _smoke(output, aarch64)
-    sums = "".join(f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.name}\n" for p in sorted(output.iterdir()))
+    builder = [sys.executable, str(SCRIPTS / "build_firmware_archives.py"), "-o", str(output / "firmware")]
+    print(_step("firmware archives", builder), end="", flush=True)
+    files = sorted(path for path in output.rglob("*") if path.is_file())
+    sums = "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(output).as_posix()}\n" for path in files
+    )
     (output / "SHA256SUMS").write_text(sums)
     print(sums, end="")
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from tflm_split.native.build import RUNTIME_FOLDER, executor_headers, executor_sources, unit_name
 
 SOURCE_FOLDER = "src"
-HAND_WRITTEN = ("TFLM_SPLIT.h",)
+HAND_WRITTEN = ("tflm_split.h",)
 """What `src/` holds that is not generated."""
 OPERATOR = ("tflm/tflm_split_call.c", "tflm/tflm_split.cc")
 OPTIMIZE = Path("split_nn/split_nn_optimize.h")

@@ -208,7 +208,7 @@ def test_arduinos_src_includes_every_source_once_under_a_name_of_its_own() -> No
 def test_arduino_compiles_src_and_a_sketch_includes_one_header(tmp_path: Path) -> None:
     sketch = tmp_path / "sketch.cpp"
     sketch.write_text(
-        "#include <tensorflow/lite/c/common.h>\n#include <TFLM_SPLIT.h>\n"
+        "#include <tensorflow/lite/c/common.h>\n#include <tflm_split.h>\n"
         "int main() { return tflm_split::Register_TFLM_SPLIT()->prepare == nullptr || split_nn_prepare(nullptr, 0) == 0; }\n"
     )
     flags = ("-O1", "-Wall", "-Wextra", "-Werror", f"-I{HEADERS / '2023_arduino'}", f"-I{RUNTIME / 'src'}", "-c")

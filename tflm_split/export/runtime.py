@@ -35,7 +35,7 @@ BUILDS: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType(
         "arduino": (
             ("library.properties",),
             "{folder} belongs into the sketchbook's libraries/; in the sketch, after TFLM's own header:\n"
-            "#include <TFLM_SPLIT.h>",
+            "#include <tflm_split.h>",
         ),
         "esp-idf": (
             ("CMakeLists.txt", "idf_component.yml"),
