@@ -161,7 +161,7 @@ def _shell_blocks() -> list[str]:
 
 def test_the_readme_has_two_commands_and_ci_runs_the_second_as_it_stands():
     install, test = _shell_blocks()
-    assert "pip install ." in install
+    assert "pip install -e ." in install
     assert "tflm-split optimize models/" in install
     assert test in CI.splitlines()
 
