@@ -23,7 +23,8 @@ PAGE = """\
 are counted, not TFLM itself, so "fits" is generous to it. Models that keep stock operators are counted like that when split,
 too. What else a firmware has comes on top.
 
-A cell says whether the model fits stock / split. This page was written by `python scripts/bench_fits.py`.
+A cell says whether the model fits stock / split; **yes** where only the split one does. This page was written by
+`scripts/bench_fits.py` from the models that [RESULTS.md](../RESULTS.md) is about.
 
 """
 
