@@ -23,6 +23,7 @@ from tflm_split.report.footprint import check_planned_head, footprint, reason_to
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.result import Front, Result, front
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
+from tflm_split.rewrite.states import with_states
 from tflm_split.rewrite.stream_input import stream_input
 from tflm_split.rewrite.stream_output import stream_output
 from tflm_split.rewrite.streams import Streams
@@ -74,12 +75,11 @@ def optimize(
     if options.target == STOCK:
         return _with_a_plan_alone(job)
     if decision is not None:
-        return _finish(job, _carried_out(job, decision))
-    if options.max_arena_bytes is None:
-        found = best_plan(job.evaluator, options, job.teller)
-        return _finish(job, _lowered(job, found) if found else None)
-    plans = pareto_plans(job.evaluator, options, job.teller)
-    return _finish(job, _fastest_that_fits(job, plans, options.max_arena_bytes))
+        return _finish(*_carried_out(job, decision))
+    result = _optimized(job)
+    if result.plan is None and job.with_variables is not None:  # variables may be better left to TFLM
+        return _optimized(job.with_variables)
+    return result
 
 
 @rare_collections()
@@ -89,9 +89,10 @@ def pareto(source: Source, options: Options = DEFAULTS, progress: Progress = qui
     Each result is verified like that of `optimize`, with the same errors.
     """
     job = _begin(source, options, progress)
-    plans = pareto_plans(job.evaluator, options, job.teller)
-    results = [_finish(job, _lowered(job, found)) for found in plans]
-    return front([result for result in results if result.plan is not None])
+    results = _front(job)
+    if not results and job.with_variables is not None:
+        results = _front(job.with_variables)
+    return front(results)
 
 
 def replanned(source: Source, options: Options, decision: SavedDecision) -> Result | None:
@@ -133,7 +134,11 @@ def reevaluated(graph: Graph, options: Options, decision: SavedDecision) -> Eval
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is known before the search: the model, and who evaluates decisions about its graph."""
+    """What is known before the search: the model, and who evaluates decisions about its graph.
+
+    `with_variables`: the same for the graph that leaves what the network remembers in TFLM's variables. None: it has none that
+    could be states, and this is that graph.
+    """
 
     model: Model
     path: Path | None
@@ -144,6 +149,7 @@ class _Job:
     teller: Teller
     evidence: Evidence | None
     """The original's run in TFLM; None without verification."""
+    with_variables: _Job | None = None
 
 
 def _begin(source: Source, options: Options, progress: Progress) -> _Job:
@@ -160,7 +166,28 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     path = None if isinstance(source, (bytes, bytearray, memoryview)) else Path(source)
     evaluator = Evaluator(graph, options.board)
     check_streamable(evaluator)
-    return _Job(model, path, changes, streams, evaluator, options, teller, evidence)
+    job = _Job(model, path, changes, streams, evaluator, options, teller, evidence)
+    if streams != Streams():  # a program is streamed, or it remembers
+        return job
+    remembering = with_states(graph, model.other_graphs)
+    return (
+        replace(job, evaluator=Evaluator(remembering, options.board), with_variables=job) if remembering.states else job
+    )
+
+
+def _optimized(job: _Job) -> Result:
+    options = job.options
+    if options.max_arena_bytes is None:
+        found = best_plan(job.evaluator, options, job.teller)
+        return _finish(job, _lowered(job, found) if found else None)
+    plans = pareto_plans(job.evaluator, options, job.teller)
+    return _finish(job, _fastest_that_fits(job, plans, options.max_arena_bytes))
+
+
+def _front(job: _Job) -> list[Result]:
+    plans = pareto_plans(job.evaluator, job.options, job.teller)
+    results = [_finish(job, _lowered(job, found)) for found in plans]
+    return [result for result in results if result.plan is not None]
 
 
 def _rewritten(graph: Graph, options: Options) -> tuple[Graph, tuple[InterfaceChange, ...], Streams]:
@@ -196,13 +223,15 @@ def _saved(job: _Job, decision: Decision | None) -> SavedDecision:
     )
 
 
-def _carried_out(job: _Job, saved: SavedDecision) -> _Lowered | None:
-    """What `saved` says, done. Raises InputError when it does not fit the model."""
+def _carried_out(job: _Job, saved: SavedDecision) -> tuple[_Job, _Lowered | None]:
+    """What `saved` says, done, and the job that it is about. Raises InputError when it does not fit the model."""
+    if job.with_variables is not None and saved.fingerprint == fingerprint(job.with_variables.evaluator.graph):
+        job = job.with_variables
     saved.check_fits(job.evaluator.graph)
     if saved.decision is None:
-        return None
+        return job, None
     try:
-        return _lowered(job, plan_of(job.evaluator, saved.decision))
+        return job, _lowered(job, plan_of(job.evaluator, saved.decision))
     except (Refusal, ModelError, InternalError, LookupError) as fault:
         raise InputError(f"the plan does not fit the model: {fault}; make a new one") from fault
 

@@ -77,7 +77,7 @@ static int32_t prepare(pip_context* context, pip_node* node) {
         if (node->user_data == NULL) {
             fault = "the arena has no room for the operator's state";
         } else {
-            tflm_split_call_start(node->user_data);
+            tflm_split_call_start(&call, node->user_data);
         }
     }
     return answer(fault);

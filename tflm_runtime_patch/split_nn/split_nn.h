@@ -77,6 +77,7 @@ typedef enum split_status {
     SPLIT_ERROR_STOPPED,
     SPLIT_ERROR_CHECKSUM,
     SPLIT_ERROR_KIND,
+    SPLIT_ERROR_STATE,
     SPLIT_STATUS_COUNT
 } split_status;
 
@@ -84,6 +85,7 @@ typedef enum split_status {
  *
  * After SPLIT_OK, split_nn_run() with a workspace of workspace_bytes is safe whatever the workspace holds: it reads
  * nothing outside the blob and the workspace, writes nothing outside the workspace, and has no undefined behaviour.
+ * The same goes for split_nn_run_with_state(), and for workspace and state.
  *
  * Last, it compares the program's checksum, which notices every flipped bit. It takes about two instructions per byte.
  * -DSPLIT_NN_NO_CHECKSUM leaves that out, and nothing of the safety above. */
@@ -92,6 +94,15 @@ split_status split_nn_prepare(const void* program, size_t program_bytes);
 /* Runs a program that split_nn_prepare() has accepted and that has not changed since. The caller puts the inputs at
  * their addresses in the workspace. Afterwards the outputs are at theirs, and all other bytes of it are undefined. */
 split_status split_nn_run(const void* program, uint8_t* workspace);
+
+/* STATE. What a network remembers from one inference to the next (the rings of a streaming network) is no part of the
+ * workspace, which may serve others in between. It lies in memory of its own, of split_nn_state_bytes() bytes from a multiple
+ * of 4 on. split_nn_start() makes it what it is before the first inference, and again when the network shall forget.
+ * Afterwards it is the program's: each split_nn_run_with_state() finds it as the one before has left it. Several states for
+ * one program are as many independent networks. A program without a state takes NULL. */
+uint32_t split_nn_state_bytes(const void* program);
+void split_nn_start(const void* program, uint8_t* state);
+split_status split_nn_run_with_state(const void* program, uint8_t* workspace, uint8_t* state);
 
 /* STREAMED PROGRAMS take their input or hand over their output a few rows at a time, and need no room for all of it. One
  * picture takes split_nn_calls() calls. Some bring the next rows, and some hand over rows that are done: the tensors that

@@ -69,12 +69,12 @@ TfLiteStatus Prepare(TfLiteContext* context, TfLiteNode* node) {
     const tflm_split_call call = {node->inputs->size, node->outputs->size, Tensor, &at, nullptr};
     const char* fault = tflm_split_call_prepare(&call);
     const size_t state_bytes = fault == nullptr ? tflm_split_call_state_bytes(&call) : 0;
-    if (state_bytes > 0) {  // only streamed models keep anything between calls
+    if (state_bytes > 0) {  // only models that are streamed or remember keep anything between calls
         node->user_data = context->AllocatePersistentBuffer(context, state_bytes);
         if (node->user_data == nullptr) {
             fault = "the arena has no room for the operator's state";
         } else {
-            tflm_split_call_start(node->user_data);
+            tflm_split_call_start(&call, node->user_data);
         }
     }
     return Answer(context, fault);
@@ -86,7 +86,7 @@ TfLiteStatus Invoke(TfLiteContext* context, TfLiteNode* node) {
     return Answer(context, tflm_split_call_invoke(&call));
 }
 
-// MicroInterpreter::Reset(): a streamed model starts over with the first rows. Trees of 2023 and older have no `reset`;
+// MicroInterpreter::Reset(): a streamed model starts over with the first rows, and a state is forgotten. Trees of 2023 and older have no `reset`;
 // there, a new interpreter starts over.
 template <typename Registration>
 auto SetReset(Registration* registration, int) -> decltype(registration->reset, void()) {

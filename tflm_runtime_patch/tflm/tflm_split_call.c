@@ -11,6 +11,21 @@ typedef struct call_state {
     uint16_t wiped;
 } call_state;
 
+/* Of a program that keeps a state. Such a program is not streamed: `call.begun` is KEEPS_STATE. The state follows. */
+typedef struct kept_state {
+    call_state call;
+    const void* program;
+} kept_state;
+
+enum { KEEPS_STATE = 2, STATE_ALIGNMENT = 16 };
+
+/* Where the state begins. */
+static const size_t state_offset = (sizeof(kept_state) + STATE_ALIGNMENT - 1u) / STATE_ALIGNMENT * STATE_ALIGNMENT;
+
+static uint8_t* kept_bytes(void* state) {
+    return (uint8_t*)state + state_offset;
+}
+
 static tflm_split_tensor input_at(const tflm_split_call* call, int index) {
     return call->tensor(call->node, 0, index);
 }
@@ -72,15 +87,28 @@ const char* tflm_split_call_prepare(const tflm_split_call* call) {
 
 size_t tflm_split_call_state_bytes(const tflm_split_call* call) {
     const tflm_split_tensor program = input_at(call, call->input_count - 1);
-    return split_nn_calls(program.data) > 1u ? sizeof(call_state) : 0u;
+    const size_t kept = split_nn_state_bytes(program.data);
+    return kept > 0 ? state_offset + kept : split_nn_calls(program.data) > 1u ? sizeof(call_state) : 0u;
 }
 
-void tflm_split_call_start(void* state) {
+void tflm_split_call_start(const tflm_split_call* call, void* state) {
+    const void* program = input_at(call, call->input_count - 1).data;
     memset(state, 0, sizeof(call_state));
+    if (split_nn_state_bytes(program) > 0) {
+        kept_state* kept = (kept_state*)state;
+        kept->call.begun = KEEPS_STATE;
+        kept->program = program;
+        split_nn_start(program, kept_bytes(state));
+    }
 }
 
 void tflm_split_call_reset(void* state) {
-    ((call_state*)state)->begun = 0;
+    call_state* call = (call_state*)state;
+    if (call->begun == KEEPS_STATE) {
+        split_nn_start(((const kept_state*)state)->program, kept_bytes(state));
+    } else {
+        call->begun = 0;
+    }
 }
 
 /* Does an output lie on no input? Then it may be wiped when the inputs of the first call are there already. */
@@ -136,7 +164,8 @@ const char* tflm_split_call_invoke(const tflm_split_call* call) {
     }
     uint8_t* writable = (uint8_t*)(uintptr_t)workspace;
     if (split_nn_calls(program) == 1u) {
-        const split_status run = split_nn_run(program, writable);
+        uint8_t* kept = call->state != NULL ? kept_bytes(call->state) : NULL;
+        const split_status run = split_nn_run_with_state(program, writable, kept);
         return run == SPLIT_OK ? NULL : split_nn_status_text(run);
     }
     const split_status status = next_call(call, program, writable);

@@ -8,7 +8,9 @@
  * The model's OfflineMemoryAllocation metadata gives the workspace its place in the arena, and puts every
  * input and output tensor into it where the program expects it. Nothing is allocated.
  *
- * Between calls nothing is kept, unless the program is streamed: then one inference takes several calls, each with the next
+ * Between calls nothing is kept, unless the program is streamed or keeps a state. A state is what the network remembers from one
+ * inference to the next. It lies in memory of the operator's own, because the arena's head may serve other models in between,
+ * and a reset makes it what it was in the beginning. If the program is streamed, one inference takes several calls, each with the next
  * rows of the input. The workspace holds what is between them, because nobody else writes to it, and a state of
  * tflm_split_call_state_bytes() says how far the inference has got. Small output tensors (1.5 % of the memory) keep their
  * earlier values until the last call, and are zero before the first result. In larger ones, rows of the new result come up
@@ -38,20 +40,20 @@ typedef struct tflm_split_call {
     int output_count;
     tflm_split_tensor (*tensor)(const void* node, int is_output, int index);
     const void* node;
-    void* state; /* in invoke, for a streamed program; else NULL */
+    void* state; /* in invoke, for a program that is streamed or keeps a state; else NULL */
 } tflm_split_call;
 
 /* NULL when the operator may run; otherwise why it must not, one sentence. */
 const char* tflm_split_call_prepare(const tflm_split_call* call);
 
-/* How many bytes of state the operator needs from prepare on, word-aligned; 0 if its program is not streamed.
+/* How many bytes the operator needs from prepare on, 16-aligned; 0 if its program is not streamed and keeps no state.
  * tflm_split_call_prepare() must have returned NULL. */
 size_t tflm_split_call_state_bytes(const tflm_split_call* call);
 
-/* The state before the first call of all. */
-void tflm_split_call_start(void* state);
+/* Makes `state` what it is before the first call of all. */
+void tflm_split_call_start(const tflm_split_call* call, void* state);
 
-/* The next call is the first one of a new inference. */
+/* The next call is the first one of a new inference, and nothing is remembered of earlier ones. */
 void tflm_split_call_reset(void* state);
 
 /* NULL after the program has run; otherwise why it has not: when the memory plan was not honoured nothing is

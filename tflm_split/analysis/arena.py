@@ -17,7 +17,7 @@ from tflm_split.analysis.tflm_sizes import OperatorBytes
 from tflm_split.errors import ProgramError
 from tflm_split.ir.graph import Graph, Model, Operator, Tensor
 from tflm_split.program.format import CUSTOM_CODE
-from tflm_split.program.sizes import calls_of_program
+from tflm_split.program.sizes import calls_of_program, state_bytes_of_program
 from tflm_split.tflite.offline_plan import ONLINE
 from tflm_split.tflite.reader import offline_offsets
 
@@ -37,6 +37,8 @@ _SOFTMAX_INT16_TABLE_BYTES = 513 * 2
 
 _STREAM_STATE_BYTES = 12
 """What TFLM_SPLIT keeps between the calls of a streamed program (`tflm_split_call.c`)."""
+_BEFORE_STATE_BYTES = 16
+"""What it keeps before the state of a program that remembers."""
 _SPARE_SCRATCH_REQUESTS = 12
 _PLANNER_BYTES_PER_BUFFER = 40
 
@@ -109,7 +111,7 @@ def predicted_shared_arena(models: Sequence[tuple[Model, int]], kernels: KernelS
     unknown: set[str] = set()
     for model, head_bytes in models:
         unknown |= {op.kind for op in model.graph.operators if op.kind not in kernels.operators}
-        if model.subgraph_count > 1:
+        if any(other.operators for other in model.other_graphs):
             unknown.add("subgraphs")
         head = max(head, head_bytes)
         minimum = max(minimum, _allocate_model(tail, model, kernels), head + tail.bytes)
@@ -162,20 +164,24 @@ def _allocate_operators(tail: _Tail, graph: Graph, kernels: KernelSet) -> None:
         if op.kind == "SOFTMAX" and graph.tensors[op.inputs[0]].dtype == "INT16":
             tail.persistent(_SOFTMAX_INT16_TABLE_BYTES)
             tail.persistent(_SOFTMAX_INT16_TABLE_BYTES)
-        if op.kind == f"CUSTOM:{CUSTOM_CODE}" and _is_streamed(graph, op):
-            tail.persistent(_STREAM_STATE_BYTES)
+        if op.kind == f"CUSTOM:{CUSTOM_CODE}" and (kept := _kept_between_calls(graph, op)):
+            tail.persistent(kept)
         for nbytes in kernels.kept(graph, op):
             tail.persistent(nbytes)
         if size.copies_output_shape:
             tail.persistent(4 + 4 * len(graph.tensors[op.outputs[0]].shape))
 
 
-def _is_streamed(graph: Graph, op: Operator) -> bool:
-    """Whether a TFLM_SPLIT operator's program takes several calls. One that cannot be read is no program of ours."""
+def _kept_between_calls(graph: Graph, op: Operator) -> int:
+    """Bytes that a TFLM_SPLIT operator keeps between calls. A program that cannot be read is none of ours."""
     try:
-        return calls_of_program(graph.tensors[op.inputs[-1]].data or b"") > 1
+        program = graph.tensors[op.inputs[-1]].data or b""
+        state_bytes = state_bytes_of_program(program)
+        if state_bytes:
+            return _BEFORE_STATE_BYTES + state_bytes
+        return _STREAM_STATE_BYTES if calls_of_program(program) > 1 else 0
     except (ProgramError, IndexError):
-        return False
+        return 0
 
 
 def _per_channel_entries(graph: Graph, op: Operator, kernels: KernelSet) -> int:

@@ -6,7 +6,9 @@ A frozen graph of tensors and operators. Invariants (tests/test_ir.py has one te
 2. Every index in `op.inputs` is a tensor or `ABSENT`; every index in `op.outputs` is a tensor.
 3. A tensor has at most one producer. A constant, a variable and a graph input have none, and no tensor is two of these.
 4. Operators stand in an order in which they can run: what they read has a value by then, and so have the outputs in the end.
-5. Shapes are final: no negative dimension, no zero dimension on an activation, and every tensor below `MAX_TENSOR_BYTES`.
+5. A state's tensor `before` has no producer, and is no input, constant or variable; an operator makes `after`, of as many bytes.
+   Neither is an output.
+6. Shapes are final: no negative dimension, no zero dimension on an activation, and every tensor below `MAX_TENSOR_BYTES`.
 
 Rewrites and splits are functions Graph -> value; nothing here is ever mutated.
 """
@@ -97,14 +99,28 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """What a network remembers: tensor `before` holds what `after` held when the inference before was done.
+
+    In the first inference, and after a reset, each byte of it is `fill`, 0 to 255. No file holds states: `rewrite/states.py` makes
+    them of variables.
+    """
+
+    before: int
+    after: int
+    fill: int
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
-    """One subgraph: tensors, operators in execution order, and the interface."""
+    """One subgraph: tensors, operators in execution order, the interface, and what it remembers."""
 
     name: str
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    states: tuple[State, ...] = ()
 
     def operands(self, op: Operator) -> Iterator[Tensor]:
         """The tensors `op` reads, constants included, absent ones skipped."""
@@ -180,11 +196,22 @@ class Graph:
         for t in self.outputs:
             if not self._has_value(t, written):
                 raise ModelError(f"the graph gives out tensor {t}, which nothing produces")
+        for state in self.states:
+            self._check_state(state, produced)
         return self
 
     def _has_value(self, tensor: int, written: AbstractSet[int]) -> bool:
         value = self.tensors[tensor]
-        return tensor in written or value.is_constant or value.is_variable
+        remembered = any(tensor == state.before for state in self.states)
+        return tensor in written or value.is_constant or value.is_variable or remembered
+
+    def _check_state(self, state: State, produced: AbstractSet[int]) -> None:
+        before, after = self.tensors[state.before], self.tensors[state.after]
+        given = {*produced, *self.inputs, *self.outputs}
+        if state.before in given or before.is_constant or before.is_variable:
+            raise ModelError(f"tensor {state.before} is what the graph remembers, and something else")
+        if state.after not in produced or state.after in self.outputs or before.bytes != after.bytes:
+            raise ModelError(f"tensor {state.after} is not what the graph could remember as tensor {state.before}")
 
     def _check_filled(self, tensor: int, role: str) -> None:
         """Refuse an empty tensor: TFLM gives it no memory, and kernels do not check that."""

@@ -21,6 +21,8 @@ MAX_STREAMS = 4
 """The most inputs and outputs that a program streams: prepare counts the rows of each on its stack."""
 MOVE_ALIGN = 4
 """A row moves by a multiple of this many bytes, so that its elements stay aligned."""
+STATE_ALIGN = 4
+"""The state starts at a multiple of this many bytes, and so do its addresses, which follow those of the workspace."""
 TABLE16_UNIT = 4
 """TABLE16 addresses count units of this many bytes."""
 POSITIONS_PER_PIXEL = 1024

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tflm_split.errors import InternalError
-from tflm_split.ir.graph import Model
+from tflm_split.ir.graph import Model, Operator
 from tflm_split.lower.compile import Plan
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
@@ -97,4 +97,17 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
         interface = Interface(tuple(map(written, graph.inputs)), (*map(written, graph.outputs), *positions))
     known = {t.index: t.data for t in graph.tensors[: len(model.graph.tensors)] if t.data is not None}
     constants = {t: data for t, data in known.items() if not model.graph.tensors[t].is_constant}
-    return write_model(model, Edit(tuple(operators), tuple(tensors), interface, offsets, constants))
+    kept = [op.position for op in operators if isinstance(op, KeptOperator)]
+    emptied = _never_run(model, frozenset(kept))
+    return write_model(model, Edit(tuple(operators), tuple(tensors), interface, offsets, constants, emptied=emptied))
+
+
+def _never_run(model: Model, kept: frozenset[int]) -> frozenset[int]:
+    """The subgraphs that a dropped operator of the main graph would run, and no other one: TFLM would still prepare them."""
+
+    def run(operators: Iterable[Operator]) -> set[int]:
+        return {int(value) for op in operators for name, value in op.options.items() if name.endswith("subgraph_index")}
+
+    dropped = run(op for op in model.graph.operators if op.index not in kept)
+    others = (op for graph in model.other_graphs for op in graph.operators)
+    return frozenset(dropped - run(others) - run(model.graph.operators[k] for k in kept) - {0})

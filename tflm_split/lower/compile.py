@@ -6,9 +6,10 @@ This file makes one plan. `search/candidates.py` makes several and keeps the bes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from tflm_split.errors import InternalError
+from tflm_split.errors import InternalError, Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.lower.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
 from tflm_split.lower.place import Allowance, Given, StorageRules, place
@@ -18,6 +19,7 @@ from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.sizes import counted, format_bytes
+from tflm_split.split.operators.state import STATES
 from tflm_split.split.regions import Split
 
 
@@ -147,6 +149,7 @@ def compile_schedule(
         rules = replace(rules, whole_at=_both(whole_at, most))
         other = place(split, step_graph, schedule, rules, effort, allowance, tick)
         bodies, layout = min((bodies, layout), other, key=lambda placed: placed[1].head_bytes)
+    _check_states(split, step_graph, steps_of, contiguous)
     regions = tuple(
         emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous, of_region[0])
         for nodes, steps, of_region in zip(runs, steps_of, positions, strict=True)
@@ -177,6 +180,24 @@ def _check_order(graph: Graph, nodes: Sequence[int]) -> None:
         for maker in (producers[t] for t in op.inputs if t in producers):
             if position.get(maker, -1) > position[n]:
                 raise InternalError(f"{graph.label(op)} would run before {graph.label(graph.operators[maker])}")
+
+
+def _check_states(
+    split: Split, step_graph: StepGraph, steps_of: Sequence[Sequence[int]], contiguous: AbstractSet[int]
+) -> None:
+    """Raise Refusal where two regions touch one state: each keeps its own. Or where TFLM would have to see one."""
+    steps, graph = step_graph.steps, split.graph
+    made = [k for k in sorted(split.stock) if graph.states and graph.operators[k].rewrite == STATES]
+    seen_whole = [p for p in step_graph.remembered if step_graph.pieces[p].storage in contiguous]
+    if made or seen_whole:
+        raise Refusal("state", "what it remembers is needed by an operator that stays stock")
+    seen: dict[int, int] = {}
+    for region, of_region in enumerate(steps_of):
+        pieces = {p for s in of_region for p in (*steps[s].reads, *steps[s].writes) if p in step_graph.remembered}
+        for number in sorted({step_graph.remembered[p].state for p in pieces}):
+            if seen.setdefault(number, region) != region:
+                name = split.graph.tensors[split.graph.states[number].before].name
+                raise Refusal("state", f"what it remembers as {name!r} is needed in two regions")
 
 
 def _scratch_end(step_graph: StepGraph, bodies: Bodies, layout: Layout, piece: int) -> int:

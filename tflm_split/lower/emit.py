@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from tflm_split.errors import InternalError, Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.kinds import OpKind
+from tflm_split.kinds.limits import STATE_ALIGN
 from tflm_split.plan.problem import Layout
 from tflm_split.plan.problem import Move as SpanMove
-from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
+from tflm_split.program.types import Fill, Io, Move, Op, Program, Step, Storage, View
 from tflm_split.schedule.lives import TENSOR_ALIGN, Bodies
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.split.regions import Split
@@ -53,7 +54,7 @@ def border(graph: Graph, nodes: Sequence[int]) -> tuple[tuple[int, ...], tuple[i
     """(inputs, outputs) of a run of operators: the activations that cross its border, in order of first use."""
     inside = set(nodes)
     consumers = graph.consumers()
-    made = {t for n in nodes for t in graph.operators[n].outputs}
+    made = {t for n in nodes for t in graph.operators[n].outputs} | {state.before for state in graph.states}
     inputs: dict[int, None] = {}
     outputs: dict[int, None] = {}
     for n in nodes:
@@ -108,13 +109,16 @@ def emit_region(
     touched = {p for s in steps for p in (*step_graph.steps[s].reads, *step_graph.steps[s].writes)}
     moves = [m for m in layout.moves if first_position <= m.position < first_position + len(steps)]
     piece_moves = list(_piece_moves(step_graph, bodies, address, layout, moves))
-    ends = [(address[p], address[p] + step_graph.pieces[p].bytes) for p in touched]
+    states, fills = _states(graph, step_graph, touched)
+    ends = [(address[p], address[p] + step_graph.pieces[p].bytes) for p in touched if p not in step_graph.remembered]
     ends += [(to, to + step_graph.pieces[p].bytes) for _, p, to in piece_moves]
     offsets = {t: tensor_offset(split, bodies, layout, first_piece, t) for t in (*inputs, *outputs)}
     ends += [(offsets[t], offsets[t] + graph.tensors[t].bytes) for t in (*inputs, *outputs)]
     origin = min(low for low, _ in ends) // TENSOR_ALIGN * TENSOR_ALIGN
     workspace_bytes = max(high for _, high in ends) - origin
-
+    if states:
+        workspace_bytes += -workspace_bytes % STATE_ALIGN
+        address |= {p: origin + workspace_bytes + at for p, at in states.items()}
     builder = _Builder(split, step_graph, first_piece, address, touched, origin, contiguous)
     op_of: dict[int, int] = {}
     program_steps = []
@@ -139,9 +143,31 @@ def emit_region(
             for position, piece, to in ((at, step_graph.pieces[p], to) for at, p, to in piece_moves)
         ),
         tuple(_pauses(split, step_graph, steps)),
+        fills,
     )
     output_storages = tuple(builder.known_storage(split.storages.storage_of[t]) for t in outputs)
     return Region(tuple(nodes), inputs, outputs, origin, program, output_storages)
+
+
+def _states(graph: Graph, step_graph: StepGraph, touched: set[int]) -> tuple[dict[int, int], tuple[Fill, ...]]:
+    """(Piece -> its address in the region's state, the state's parts) of all that a region's steps touch.
+
+    Neighbours of one value are one part.
+    """
+    numbers = sorted({step_graph.remembered[p].state for p in touched if p in step_graph.remembered})
+    fills: list[Fill] = []
+    start: dict[int, int] = {}
+    end = 0
+    for number in numbers:
+        state = graph.states[number]
+        nbytes = graph.tensors[state.before].bytes
+        start[number], nbytes = end, nbytes + -nbytes % STATE_ALIGN
+        end += nbytes
+        if fills and fills[-1].value == state.fill:
+            nbytes += fills.pop().bytes
+        fills.append(Fill(nbytes, state.fill))
+    places = {p: start[at.state] + at.offset for p, at in step_graph.remembered.items() if at.state in start}
+    return places, tuple(fills)
 
 
 def _pauses(split: Split, step_graph: StepGraph, steps: Sequence[int]) -> Iterator[int]:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from tflm_split import kinds
 from tflm_split.errors import ProgramError
 from tflm_split.kinds.kind import Case, Kind
-from tflm_split.kinds.limits import MAX_BYTES, MAX_MOVES, MAX_STREAMS, MOVE_ALIGN
+from tflm_split.kinds.limits import MAX_BYTES, MAX_MOVES, MAX_STREAMS, MOVE_ALIGN, STATE_ALIGN
 from tflm_split.program.format import NONE, StorageKind
 from tflm_split.program.types import Op, Program, Storage, View
 
@@ -32,6 +32,7 @@ def check_program(program: Program) -> None:
                     f"{name} {i} covers bytes {io.address} to {io.address + io.bytes} of a workspace "
                     f"of {program.workspace_bytes}"
                 )
+    _check_state(program)
     for s, storage in enumerate(program.storages):
         _check_storage(program, f"storage {s}", storage)
     for v, view in enumerate(program.views):
@@ -49,6 +50,19 @@ def check_program(program: Program) -> None:
         _check_addresses(program, k, cases[k], row)
     _check_moves(program)
     _check_pauses(program)
+
+
+def _check_state(program: Program) -> None:
+    """Refuse parts of a state that are empty or of no byte's value, a state that is too large, and one at an odd address."""
+    for i, fill in enumerate(program.fills):
+        if fill.bytes < 1 or not 0 <= fill.value <= 0xFF:
+            raise ProgramError(f"part {i} of the state has {fill.bytes} bytes of value {fill.value}")
+    if len(program.fills) > 0xFFFF or program.workspace_bytes + program.state_bytes > MAX_BYTES:
+        raise ProgramError(
+            f"the state has {program.state_bytes} bytes in {len(program.fills)} parts, which is too much"
+        )
+    if program.fills and program.workspace_bytes % STATE_ALIGN:
+        raise ProgramError(f"a state follows a workspace of {program.workspace_bytes} bytes, not a multiple of 4")
 
 
 def step_rows(program: Program, op: Op) -> int:
@@ -99,7 +113,9 @@ def _check_moves(program: Program) -> None:
         first = storage.addresses[move.row] if 0 <= move.row < storage.row_count else None
         if first is None:
             raise ProgramError(f"move {i} moves row {move.row} of storage {move.storage}, which has no address")
-        if not 0 <= move.address <= program.workspace_bytes - storage.row_bytes or (move.address - first) % MOVE_ALIGN:
+        inside = 0 <= move.address <= program.workspace_bytes - storage.row_bytes
+        inside = inside and first <= program.workspace_bytes - storage.row_bytes
+        if not inside or (move.address - first) % MOVE_ALIGN:
             raise ProgramError(
                 f"move {i} takes row {move.row} of storage {move.storage} from {first} to {move.address}, in a workspace "
                 f"of {program.workspace_bytes} bytes and by a multiple of {MOVE_ALIGN}"
@@ -126,6 +142,8 @@ def _check_pauses(program: Program) -> None:
         in_order = all(a is not None and a == (lie[0] or 0) + r * storage.row_bytes for r, a in enumerate(lie))
         if storage.constant is not None or not in_order or view.storage in program.moved_storages:
             raise ProgramError(f"op {k} streams rows that do not follow each other in the workspace")
+    if streams and program.fills:
+        raise ProgramError("the program streams rows, and keeps a state")
     if not streams:
         if program.pauses:
             raise ProgramError("the program pauses, and streams no rows")
@@ -172,10 +190,11 @@ def _check_storage(program: Program, name: str, storage: Storage) -> None:
     if len(storage.addresses) != storage.row_count:
         raise ProgramError(f"{name} has {storage.row_count} rows and {len(storage.addresses)} addresses")
     for row, address in enumerate(storage.addresses):
-        if address is not None and not 0 <= address <= program.workspace_bytes - storage.row_bytes:
+        if address is not None and not program.holds(address, address + storage.row_bytes):
+            state = f" and a state of {program.state_bytes}" if program.fills else ""
             raise ProgramError(
                 f"row {row} of {name} covers bytes {address} to {address + storage.row_bytes} of a workspace "
-                f"of {program.workspace_bytes}"
+                f"of {program.workspace_bytes}{state}"
             )
 
 

@@ -23,6 +23,7 @@ from tflm_split.kinds.record import Record
 from tflm_split.program.check import check_program
 from tflm_split.program.checksum import check_checksum
 from tflm_split.program.format import (
+    FILL,
     HEADER,
     IO,
     MAGIC,
@@ -42,7 +43,7 @@ from tflm_split.program.format import (
     StorageKind,
     bytes_of_moves,
 )
-from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View, first_moves
+from tflm_split.program.types import Fill, Io, Move, Op, Program, Step, Storage, View, first_moves
 
 T = TypeVar("T")
 
@@ -90,8 +91,6 @@ class _Decoder:
             raise ProgramError(f"the program has version {header['version']}, and this package reads {VERSION}")
         if header["flags"] & ~int(Flags.WIDE_STEPS):
             raise ProgramError(f"the program has unknown flags {header['flags']:#x}")
-        if header["reserved"]:
-            raise ProgramError(f"the program header's reserved field is {header['reserved']}")
         if header["total_bytes"] > min(len(self.blob), MAX_BYTES):
             raise ProgramError(f"the program says it has {header['total_bytes']} bytes, and it has {len(self.blob)}")
         self.blob = self.blob[: header["total_bytes"]]
@@ -99,6 +98,7 @@ class _Decoder:
         parts = (
             ("header", 0, HEADER.size_bytes),
             ("io records", header["io_offset"], IO.size_bytes * io_count),
+            ("fill records", header["fills_offset"], FILL.size_bytes * header["fill_count"]),
             ("storage records", header["storages_offset"], STORAGE.size_bytes * header["storage_count"]),
             ("view records", header["views_offset"], VIEW.size_bytes * header["view_count"]),
             ("op records", header["ops_offset"], OP.size_bytes * header["op_count"]),
@@ -129,6 +129,9 @@ class _Decoder:
         header = self.header
         inputs, outputs = header["input_count"], header["output_count"]
         ios = self._records(IO, header["io_offset"], inputs + outputs, lambda _, r: Io(r["address"], r["bytes"]))
+        fills = self._records(
+            FILL, header["fills_offset"], header["fill_count"], lambda _, r: Fill(r["bytes"], r["value"])
+        )
         storages = self._records(STORAGE, header["storages_offset"], header["storage_count"], self._storage)
         views = self._records(VIEW, header["views_offset"], header["view_count"], self._view)
         ops = self._records(OP, header["ops_offset"], header["op_count"], lambda k, r: self._op(k, r, views))
@@ -144,8 +147,13 @@ class _Decoder:
             constants=tuple(self.constants.indices),
             moves=self._moves(storages),
             pauses=tuple(pause & ~(PAUSE_TAKES | PAUSE_GIVES) for pause in pauses),
+            fills=fills,
         )
         check_program(program)
+        if program.state_bytes != header["state_bytes"]:
+            raise ProgramError(
+                f"the program says it keeps {header['state_bytes']} bytes, and fills {program.state_bytes}"
+            )
         check_checksum(self.blob)
         for stored, pause in zip(pauses, program.pauses_with_flags, strict=True):
             if stored != pause:

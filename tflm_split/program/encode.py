@@ -16,6 +16,7 @@ from tflm_split.kinds.limits import CONSTANTS_ALIGNMENT, STORAGE_ALIGNMENT, TABL
 from tflm_split.program.check import check_program
 from tflm_split.program.checksum import UNCHECKED, with_checksum
 from tflm_split.program.format import (
+    FILL,
     HEADER,
     IO,
     MAGIC,
@@ -58,7 +59,8 @@ def storage_kind(program: Program, index: int) -> StorageKind:
     kind = storage.kind
     if kind is not StorageKind.AFFINE:
         return kind
-    inside = _origin(storage) + storage.row_count * storage.row_bytes <= program.workspace_bytes
+    origin = _origin(storage)
+    inside = program.holds(origin, origin + storage.row_count * storage.row_bytes)
     if inside and index not in program.moved_storages:
         return kind
     small = all(a is None or (a % TABLE16_UNIT == 0 and a < TABLE16_UNIT * NO_ADDRESS16) for a in storage.addresses)
@@ -96,7 +98,8 @@ def _encode(program: Program) -> bytes:
     # Records of fixed size come first, then what they point at. Parameter records name offsets of constants, so constants
     # must be placed before these records can be packed.
     io_offset = HEADER.size_bytes
-    storages_offset = io_offset + IO.size_bytes * (len(program.inputs) + len(program.outputs))
+    fills_offset = io_offset + IO.size_bytes * (len(program.inputs) + len(program.outputs))
+    storages_offset = fills_offset + FILL.size_bytes * len(program.fills)
     views_offset = storages_offset + STORAGE.size_bytes * len(program.storages)
     ops_offset = views_offset + VIEW.size_bytes * len(program.views)
     middle_offset = ops_offset + OP.size_bytes * len(program.ops)
@@ -123,7 +126,9 @@ def _encode(program: Program) -> bytes:
             flags=Flags.WIDE_STEPS if wide_steps(program) else 0,
             total_bytes=constants_offset + len(constants_content),
             workspace_bytes=program.workspace_bytes,
+            state_bytes=program.state_bytes,
             io_offset=io_offset,
+            fills_offset=fills_offset,
             storages_offset=storages_offset,
             views_offset=views_offset,
             ops_offset=ops_offset,
@@ -140,11 +145,13 @@ def _encode(program: Program) -> bytes:
             storage_count=len(program.storages),
             view_count=len(program.views),
             op_count=len(program.ops),
-            reserved=0,
+            fill_count=len(program.fills),
         )
     )
     for io in program.inputs + program.outputs:
         blob += IO.pack(address=io.address, bytes=io.bytes)
+    for fill in program.fills:
+        blob += FILL.pack(bytes=fill.bytes, value=fill.value)
     blob += (
         _storage_records(program, final.tables, offsets) + _view_records(program) + _op_records(program, final.params)
     )

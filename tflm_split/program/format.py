@@ -5,6 +5,7 @@ from its first byte, 4-aligned unless its comment says otherwise. The parts, in 
 
     header              `HEADER`
     io records          one `IO` per input, then per output
+    fill records        `FILL`: what each part of the state holds before the first run
     storage records     `STORAGE`
     view records        `VIEW`
     op records          `OP`
@@ -31,6 +32,11 @@ steps have put the next rows at the output's address, and the caller takes them;
 The moves that come before the first step of a call are made at the end of the call before it. Everything else in the
 workspace must be left alone between calls.
 
+A program may keep a *state* from one run to the next, in memory that nobody else uses (`state_bytes`). Its addresses follow those
+of the workspace, which then has a multiple of 4 bytes: address `workspace_bytes + b` is byte b of the state. A row lies in one of
+the two. Rows of the state never move. Before the first run, and after a reset, each of its bytes is what the fill records say;
+afterwards it is what the run before has left there. A program with a state is not streamed.
+
 * A *storage* is cut into pieces: `row_count` rows of `row_bytes` bytes. Each row has an address of its own, a byte offset
   into the workspace. `AFFINE` rows follow each other (inputs and outputs of the model). `TABLE16` looks a row up in a table
   of u16, in units of 4 bytes; `TABLE32` in a table of u32, in bytes. `CONSTANT` rows follow each other in the blob. A row
@@ -48,13 +54,15 @@ from enum import IntEnum
 from tflm_split.kinds.record import Field, Record
 
 MAGIC = int.from_bytes(b"TSPL", "little")
-VERSION = 8
+VERSION = 9
 CUSTOM_CODE = "TFLM_SPLIT"
 """The name of the custom operator that runs a program."""
 NONE = 0xFFFF
 """In place of an index: there is no such view or storage."""
 MOVES_BIT = 63
 """The bit of `SPLIT_NN_KINDS` that says that the build can move rows."""
+STATE_BIT = 62
+"""The bit of `SPLIT_NN_KINDS` that says that the build can keep a state."""
 CHECKSUM_FACTOR = 0x9E3779B1
 """An odd number whose bits look random: 2 ** 32 over the golden ratio, to a prime (`checksum.py`)."""
 NO_ADDRESS16 = 0xFFFF
@@ -91,8 +99,10 @@ HEADER = Record(
         Field("version", "uint16_t", "VERSION"),
         Field("flags", "uint16_t", "Flags"),
         Field("total_bytes", "uint32_t", "of the blob, constants included"),
-        Field("workspace_bytes", "uint32_t", "RAM every address lies in, inputs and outputs included"),
+        Field("workspace_bytes", "uint32_t", "RAM of one run: inputs, outputs and all in between"),
+        Field("state_bytes", "uint32_t", "RAM that lasts from run to run; its addresses follow the workspace's"),
         Field("io_offset", "uint32_t", "io records: inputs, then outputs"),
+        Field("fills_offset", "uint32_t", "fill records: the parts of the state, one after the other"),
         Field("storages_offset", "uint32_t"),
         Field("views_offset", "uint32_t"),
         Field("ops_offset", "uint32_t"),
@@ -115,8 +125,14 @@ HEADER = Record(
         Field("storage_count", "uint16_t"),
         Field("view_count", "uint16_t"),
         Field("op_count", "uint16_t"),
-        Field("reserved", "uint16_t", "0"),
+        Field("fill_count", "uint16_t", "0 if the program keeps no state"),
     ),
+)
+
+FILL = Record(
+    "split_fill",
+    "The next part of the state: what every byte of it holds before the first run, and after a reset.",
+    (Field("bytes", "uint32_t"), Field("value", "uint32_t", "0 to 255")),
 )
 
 IO = Record(

@@ -22,6 +22,11 @@ def calls_of_program(blob: bytes) -> int:
     return int(_header(blob)["pause_count"]) + 1
 
 
+def state_bytes_of_program(blob: bytes) -> int:
+    """Bytes that last from one inference to the next. Raises ProgramError like the above."""
+    return int(_header(blob)["state_bytes"])
+
+
 def _header(blob: bytes) -> Mapping[str, int | float]:
     try:
         header = HEADER.unpack(blob, 0)

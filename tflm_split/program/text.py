@@ -27,12 +27,14 @@ def format_program(program: Program) -> str:
         ("storages", [_storage(program, s, storage) for s, storage in enumerate(program.storages)]),
         ("views", [_view(v, view) for v, view in enumerate(program.views)]),
         ("ops", [_op(program, k, op) for k, op in enumerate(program.ops)]),
+        ("state", [_fill(program, k) for k in range(len(program.fills))]),
         ("moves", [_move(move) for move in program.moves]),
         ("steps", list(_steps(program))),
     )
+    state = f"{program.state_bytes} B state, " if program.fills else ""
     constant_bytes = sum(len(constant) for constant in program.constants)
     lines = [
-        f"TFLM_SPLIT program: {program.workspace_bytes} B workspace, {len(program.ops)} ops, "
+        f"TFLM_SPLIT program: {program.workspace_bytes} B workspace, {state}{len(program.ops)} ops, "
         f"{len(program.steps)} steps, {len(program.constants)} constants of {constant_bytes} B"
     ]
     for title, rows in sections:
@@ -85,6 +87,12 @@ def _aligned(rows: list[list[str]]) -> Iterator[str]:
 
 def _io(name: str, io: Io) -> list[str]:
     return [name, f"{io.address}..{io.address + io.bytes}", f"{io.bytes} B"]
+
+
+def _fill(program: Program, index: int) -> list[str]:
+    fill = program.fills[index]
+    first = program.workspace_bytes + sum(before.bytes for before in program.fills[:index])
+    return [f"part {index}", f"{first}..{first + fill.bytes}", f"{fill.bytes} B of {fill.value}"]
 
 
 def _storage(program: Program, index: int, storage: Storage) -> list[str]:

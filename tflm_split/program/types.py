@@ -15,7 +15,7 @@ from tflm_split import kinds
 from tflm_split.kinds import OpKind
 from tflm_split.kinds.limits import TABLE16_UNIT
 from tflm_split.kinds.view import View as View
-from tflm_split.program.format import MOVES_BIT, NO_ADDRESS16, PAUSE_GIVES, PAUSE_TAKES, StorageKind
+from tflm_split.program.format import MOVES_BIT, NO_ADDRESS16, PAUSE_GIVES, PAUSE_TAKES, STATE_BIT, StorageKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,16 @@ class Io:
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """The next `bytes` bytes of the state: each is `value`, 0 to 255, before the first run and after a reset."""
+
+    bytes: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class Storage:
-    """`addresses[r]` is the byte offset of row r into the workspace, or None if no step uses that row.
+    """`addresses[r]` is the byte offset of row r into workspace and state, or None if no step uses that row.
 
     A constant storage has `constant`, the index of its bytes, and no addresses.
     """
@@ -106,7 +114,8 @@ class Program:
     """The program of one region. `moves` are in order of execution, so sorted by step.
 
     `pauses` are the steps at which each call after the first one starts; none where the whole input is there at once, and the
-    whole output in the end.
+    whole output in the end. `fills` make up the state, which lasts from one run to the next. Its addresses begin at
+    `workspace_bytes`.
     """
 
     workspace_bytes: int
@@ -119,6 +128,22 @@ class Program:
     constants: tuple[bytes, ...] = field(default=(), repr=False)
     moves: tuple[Move, ...] = ()
     pauses: tuple[int, ...] = ()
+    fills: tuple[Fill, ...] = ()
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes that keep what they hold from one run to the next."""
+        return sum(fill.bytes for fill in self.fills)
+
+    @property
+    def first_state(self) -> bytes:
+        """The state before the first run."""
+        return b"".join(bytes([fill.value]) * fill.bytes for fill in self.fills)
+
+    def holds(self, start: int, stop: int) -> bool:
+        """Whether addresses [start, stop) lie in the workspace, or in the state behind it."""
+        border = self.workspace_bytes
+        return 0 <= start and (stop <= border or (start >= border and stop <= border + self.state_bytes))
 
     @property
     def calls(self) -> tuple[range, ...]:
@@ -222,7 +247,9 @@ class Program:
     @property
     def kinds_mask(self) -> int:
         """`SPLIT_NN_KINDS` of a build that runs this program only: bit k stands for op kind k."""
-        return sum({1 << op.kind for op in self.ops}) + (1 << MOVES_BIT if self.moves else 0)
+        return sum({1 << op.kind for op in self.ops}) + (
+            (1 << MOVES_BIT if self.moves else 0) + (1 << STATE_BIT if self.fills else 0)
+        )
 
 
 def _turns(takes_part: Sequence[bool], rows: int, each: int) -> tuple[range, ...]:

@@ -13,11 +13,11 @@ ONLY_COMPUTE = frozenset((*SPLITTERS, *RESHAPES, *FOLDABLE, "SPACE_TO_BATCH_ND",
 
 
 def drop_dead(graph: Graph, kinds: Container[str] = ONLY_COMPUTE) -> Graph:
-    """`graph` without those operators of `kinds` that no output of the graph depends on.
+    """`graph` without those operators of `kinds` that no output of the graph depends on, and nothing that it remembers.
 
     Operators of `kinds` only compute. Any other operator may have an effect, so it stays, and so does all that it reads.
     """
-    wanted = set(graph.outputs)
+    wanted = {*graph.outputs, *(state.after for state in graph.states)}
     kept = []
     for op in reversed(graph.operators):
         if op.kind not in kinds or wanted.intersection(op.outputs):

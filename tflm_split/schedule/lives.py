@@ -59,7 +59,10 @@ class Bodies:
 
 
 def lives(step_graph: StepGraph, order: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """Piece -> its live interval: half-open, in positions of `order`. No other piece may touch its bytes meanwhile."""
+    """Piece -> its live interval: half-open, in positions of `order`. No other piece may touch its bytes meanwhile.
+
+    Pieces of a state are left out: they have bytes of their own.
+    """
     start: dict[int, int] = dict.fromkeys(sorted(step_graph.initial), 0)
     stop: dict[int, int] = dict.fromkeys(sorted(step_graph.initial), 0)
     for position, s in enumerate(order):
@@ -71,7 +74,7 @@ def lives(step_graph: StepGraph, order: Sequence[int]) -> dict[int, tuple[int, i
             stop[p] = position + 1
     for p in step_graph.final:
         stop[p] = len(order)
-    return {p: (start[p], stop[p]) for p in start}
+    return {p: (start[p], stop[p]) for p in start if p not in step_graph.remembered}
 
 
 def lives_held(

@@ -56,9 +56,11 @@ def candidate_orders(split: Split, step_graph: StepGraph, states: int = ORDER_ST
 
 
 def may_reorder(graph: Graph) -> bool:
-    """Whether operators affect each other through tensors only: no variables, no resources, no calls of subgraphs."""
+    """Whether operators affect each other through tensors only: no variables, no states, no resources, no calls."""
     stateful = {"CALL_ONCE", "IF", "WHILE", "ASSIGN_VARIABLE", "READ_VARIABLE", "VAR_HANDLE", "CALL"}
-    return not any(op.kind in stateful for op in graph.operators) and not any(t.is_variable for t in graph.tensors)
+    return not any(op.kind in stateful for op in graph.operators) and not (
+        graph.states or any(t.is_variable for t in graph.tensors)
+    )
 
 
 def tuck_aliases(split: Split, order: Sequence[int]) -> tuple[int, ...]:

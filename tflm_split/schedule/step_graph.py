@@ -10,18 +10,23 @@ and all of a call live up to the step that emits the last of them, after which t
 
 Pieces, overlaps and steps are tuples, because a search makes millions of them.
 
+A state has two storages at the same address: the rows that the inference before has left, and those that this one leaves. A step
+that writes one of the latter waits for all steps that read what lies there. Such pieces take no room in the workspace, so they
+count no bytes.
+
 A *node* is an operator of the graph. Each row of its row ops is a step. A stock operator is one step, which reads and
 writes whole tensors. A *piece* is one row of a storage, one accumulator, or the scratch memory of a stock operator's kernel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple, TypeVar, cast
 
 from tflm_split.analysis.tflm_planner import scratch_room_bytes
+from tflm_split.errors import Refusal
 from tflm_split.ir.graph import ABSENT
 from tflm_split.kinds import OpKind
 from tflm_split.split.crossing import may_cross
@@ -55,6 +60,13 @@ class Overlap(NamedTuple):
     written: int
     distance_bytes: int
     shared_bytes: int
+
+
+class Remembered(NamedTuple):
+    """Where a piece of a state lies: byte `offset` of state `state` (an index into `Graph.states`)."""
+
+    state: int
+    offset: int
 
 
 class Step(NamedTuple):
@@ -109,6 +121,8 @@ class StepGraph:
     """Storages that are scratch of stock operators. TFLM places them; the plan only keeps room for them."""
     needed: frozenset[int]
     """Steps whose result reaches an output, a stock operator or another region. Rows that a stride skips are not needed."""
+    remembered: Mapping[int, Remembered] = field(default_factory=dict)
+    """Pieces of states, of those that exist at the start and of those that are kept."""
     kept: Kept = field(default_factory=Kept, init=False, compare=False, repr=False)
 
 
@@ -141,7 +155,10 @@ class _Builder:
         for storage in split.storages.storages:
             self.first_piece.append(len(self.pieces))
             self.pieces.extend(Piece(storage.index, r, storage.row_bytes) for r in range(storage.rows))
-        self.fixed = self._pieces_of_all(_seen_outside(split))
+        self.remembered = dict(self._remembered())
+        for p in self.remembered:
+            self.pieces[p] = self.pieces[p]._replace(bytes=0)
+        self.fixed = {**self._pieces_of_all(_seen_outside(split)), **dict.fromkeys(self.remembered)}
         self.scratch: list[int] = []
         self.streams: set[int] = set()
         """Nodes whose steps must all be done: their rows come whether anybody reads them or not."""
@@ -293,8 +310,13 @@ class _Builder:
             for p in step.reads:
                 readers[p].append(s)
         streamed = {op.output for op in self.split.row_ops if op.emits}
-        final = frozenset((*self._pieces_of_all(t for t in graph.outputs if t not in streamed), *self.emitted))
+        after = [state.after for state in graph.states]
+        kept = self._pieces_of_all([*(t for t in graph.outputs if t not in streamed), *after])
+        final = frozenset((*kept, *self.emitted))
         crossing = self._pieces_of_all(may_cross(graph, stock))
+        needed = _needed(steps, producers, final.union(crossing), stock | self.streams)
+        if graph.states:
+            steps = _updated_last(steps, self._overwritten(producers, readers), needed)
         return StepGraph(
             len(graph.operators),
             tuple(self.pieces),
@@ -302,11 +324,47 @@ class _Builder:
             tuple(map(tuple, steps_of)),
             tuple(map(tuple, producers)),
             tuple(map(tuple, readers)),
-            frozenset(self._pieces_of_all(graph.inputs)),
+            frozenset(self._pieces_of_all([*graph.inputs, *(state.before for state in graph.states)])),
             final,
             frozenset(self.scratch),
-            _needed(steps, producers, final.union(crossing), stock | self.streams),
+            needed,
+            self.remembered,
         )
+
+    def _remembered(self) -> Iterator[tuple[int, Remembered]]:
+        """The pieces of every state, with their places in it."""
+        storages = self.split.storages
+        for number, state in enumerate(self.split.graph.states):
+            for tensor in (state.before, state.after):
+                if tensor not in storages.storage_of:
+                    continue
+                storage = storages.storages[storages.storage_of[tensor]]
+                for k, row in enumerate(storages.rows_of(tensor)):
+                    yield self.first_piece[storage.index] + row, Remembered(number, k * storage.row_bytes)
+
+    def _overwritten(
+        self, producers: Sequence[Sequence[int]], readers: Sequence[Sequence[int]]
+    ) -> dict[int, dict[int, None]]:
+        """By step that writes into a state: the steps that read the bytes it writes over."""
+        storages = self.split.storages.storages
+        old: dict[int, list[tuple[int, int, int]]] = {}
+        for p, at in self.remembered.items():
+            if not producers[p]:
+                old.setdefault(at.state, []).append(
+                    (at.offset, at.offset + storages[self.pieces[p].storage].row_bytes, p)
+                )
+        waits: dict[int, dict[int, None]] = {}
+        for p, at in self.remembered.items():
+            end = at.offset + storages[self.pieces[p].storage].row_bytes
+            for s in producers[p]:
+                waits[s] = {
+                    r: None
+                    for low, high, q in old.get(at.state, ())
+                    if low < end and at.offset < high
+                    for r in readers[q]
+                    if r != s
+                }
+        return waits
 
     def _depends(
         self, s: int, known: tuple[int, ...], read: _Reading, writers: Mapping[int, Sequence[int]]
@@ -427,6 +485,33 @@ def _usable(pairs: Sequence[Overlap], fixed: Collection[int]) -> tuple[Overlap, 
     if len(movable) > 1:
         movable.sort(key=lambda o: -o.shared_bytes)
     return tuple(movable)
+
+
+def _updated_last(steps: Sequence[Step], waits: Mapping[int, Mapping[int, None]], needed: frozenset[int]) -> list[Step]:
+    """The same steps, where each of `waits` comes after those needed ones that it waits for, too.
+
+    Raises Refusal where two of them would wait for each other.
+    """
+    updated = list(steps)
+    for s, others in waits.items():
+        depends = dict.fromkeys([*steps[s].depends, *(r for r in others if r in needed)])
+        updated[s] = steps[s]._replace(depends=tuple(depends))
+    waiting = {s: len(step.depends) for s, step in enumerate(updated)}
+    followers: dict[int, list[int]] = {}
+    for s, step in enumerate(updated):
+        for d in step.depends:
+            followers.setdefault(d, []).append(s)
+    ready = [s for s, count in waiting.items() if count == 0]
+    done = 0
+    while ready:
+        done += 1
+        for s in followers.get(ready.pop(), ()):
+            waiting[s] -= 1
+            if waiting[s] == 0:
+                ready.append(s)
+    if done < len(updated):
+        raise Refusal("state", "what it remembers would be written over before it is read")
+    return updated
 
 
 def _needed(

@@ -28,7 +28,7 @@ def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
         split = split_graph(normal_form(graph, accept, options.swap_axes), options)
         operators = [split.graph.operators[k] for k in sorted(split.stock)]
         stuck = {(op.rewrite, op.source) for op in operators if op.rewrite}
-        if not stuck:
+        if stuck <= refused:  # also where what an earlier rewrite made cannot be split: the user of the split decides
             return split
         refused |= stuck
 

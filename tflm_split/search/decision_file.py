@@ -102,7 +102,8 @@ def fingerprint(graph: Graph) -> str:
     """The same for graphs that differ in the values of constants and in names only."""
     tensors = [(t.shape, t.dtype, t.is_constant, t.is_variable) for t in graph.tensors]
     operators = [(op.kind, op.inputs, op.outputs) for op in graph.operators]
-    text = repr((tensors, operators, graph.inputs, graph.outputs))
+    interface = (graph.inputs, graph.outputs)
+    text = repr((tensors, operators, *interface, *((graph.states,) if graph.states else ())))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -315,6 +315,8 @@ def check_decision(decision: Decision, graph: Graph, stock: frozenset[int]) -> N
         raise Refusal("order", "its groups of operators are none")
     if any(len(group) > 1 and stock.intersection(group) for group in groups(nodes, cuts)):
         raise Refusal("order", "it streams through an operator that cannot be split")
+    if graph.states and (decision.rewrites or decision.recomputed or decision.channel_groups):
+        raise Refusal("order", "it changes the graph of a network that remembers")
     if any(t >= len(graph.tensors) for t, _ in decision.channel_groups) or not decision.recomputed.issubset(nodes):
         raise Refusal("order", "it speaks of tensors or operators that do not exist")
 

@@ -18,6 +18,7 @@ from tflm_split.plan.effort import parse_effort
 from tflm_split.plan.progress import Teller
 from tflm_split.search.candidates import best_plan
 from tflm_split.search.evaluate import Evaluator
+from tflm_split.rewrite.states import with_states
 from tflm_split.tflite.edit import Edit
 from tflm_split.tflite.writer import write_model
 from tflm_split.verify.compare import NUMPY_DTYPES
@@ -50,7 +51,7 @@ def compared_inside(model: Model, evidence: Evidence, options: Options, teller: 
     shown = write_model(model, Edit(shown=(tensor,), drop_unused_tensors=False))
     low = replace(options, effort=parse_effort("low"), max_arena_bytes=None)
     try:
-        found = best_plan(Evaluator(shown.graph, options.board), low, teller)
+        found = best_plan(Evaluator(with_states(shown.graph, shown.other_graphs), options.board), low, teller)
     except Refusal:
         return None
     if found is None:

@@ -54,6 +54,8 @@ class Search:
         `tick` is called before each change that is evaluated, and several times during the evaluation.
         """
         self._tick = tick
+        if self.start.graph.states:  # what is computed twice would have to read a state before it is written over
+            return self.front
         limit = self._limits.max_instructions
         beam = [self.start]
         tried: set[object] = set()

@@ -133,7 +133,8 @@ def fit(cut: Cut, options: SplitOptions) -> Split:
             _write_concatenations_in_place(graph, row_ops, aliases, reshapes | set(slices))
         flat = [r for k in sorted(row_ops) for r in row_ops[k]]
         covered = set(row_ops) | reshapes | set(slices)
-        storages = map_storages(graph, flat, aliases, _whole_tensors(graph, covered))
+        remembered = [state.before for state in graph.states]  # also where no row op reads it by this name
+        storages = map_storages(graph, flat, aliases, (*_whole_tensors(graph, covered), *remembered))
         refused = _misfits(graph, row_ops, storages, options)
         if not refused:
             break
@@ -283,8 +284,10 @@ def _write_concatenations_in_place(
 ) -> None:
     """Drop each copy into a concatenation whose source can be written there straight away.
 
-    A row op of the region makes such a source, and nobody else needs it to lie elsewhere. Changes `row_ops` and `aliases`.
+    A row op of the region makes such a source, and nobody else needs it to lie elsewhere. Or it is what the network remembers: rows
+    of the concatenation then lie in the state. Changes `row_ops` and `aliases`.
     """
+    states = {state.before for state in graph.states}
     made_by: dict[int, int] = {}
     for k, ops in row_ops.items():
         for op in ops:
@@ -298,6 +301,11 @@ def _write_concatenations_in_place(
         kept = []
         for op in row_ops[k]:
             source = op.reads[0].tensor
+            if (before := _all_of(source, aliases)) in states and before not in aliases and _takes_rows(op):
+                aliases[before] = Alias(
+                    before, op.output, op.placement.first_row, row_bytes=row_shape(graph.tensors[op.output]).row_bytes
+                )
+                continue
             free = (
                 source in made_by
                 and source not in aliases
@@ -319,6 +327,18 @@ def _write_concatenations_in_place(
             else:
                 kept.append(op)
         row_ops[k] = tuple(kept)
+
+
+def _all_of(tensor: int, aliases: Mapping[int, Alias]) -> int:
+    """The tensor of which this one is all bytes, through any chain of RESHAPEs."""
+    while tensor in aliases and not aliases[tensor].row_bytes:
+        tensor = aliases[tensor].of
+    return tensor
+
+
+def _takes_rows(op: RowOp) -> bool:
+    """Whether a copy into a concatenation makes whole rows of it."""
+    return not op.output_pixel_stride_bytes and not op.placement.offset_bytes
 
 
 def _whole_tensors(graph: Graph, covered: set[int]) -> list[int]:

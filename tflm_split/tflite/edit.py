@@ -64,7 +64,8 @@ class Edit:
     are left out. With None the file's plan stays, if operators and tensors do.
 
     `constants`: tensor -> its bytes. An activation becomes a constant. `shown`: tensors that the graph gives out besides
-    its outputs.
+    its outputs. `emptied`: other subgraphs that lose their operators and tensors, unless a
+    signature names them.
     """
 
     operators: tuple[NewOperator, ...] | None = None
@@ -73,4 +74,5 @@ class Edit:
     offsets: Mapping[int, int] | None = None
     constants: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     shown: tuple[int, ...] = ()
+    emptied: frozenset[int] = frozenset()
     drop_unused_tensors: bool = True

@@ -49,9 +49,18 @@ def write_model(model: Model, edit: Edit) -> Model:
     if edit.shown:
         _check_tensors(main, edit.shown, "the edit's shown outputs")
         main.outputs = np.array([*main.outputs, *edit.shown], np.int32)
+    named = {signature.subgraphIndex for signature in tree.signatureDefs or []}
+    for number in sorted(edit.emptied - named):
+        _empty(tree.subgraphs[number])
     _place(tree, edit, tensors_before=len(model.graph.tensors))
     data = schema.pack(tree, size_hint_bytes=len(model.original) + 65_536)
     return _read_back(model.name, _with_archive_of(model.original, data))
+
+
+def _empty(subgraph: Any) -> None:
+    """Leave a subgraph that nobody runs any more its number and its name."""
+    subgraph.operators, subgraph.tensors = [], []
+    subgraph.inputs = subgraph.outputs = np.array([], np.int32)
 
 
 def _place(tree: Any, edit: Edit, tensors_before: int) -> None:

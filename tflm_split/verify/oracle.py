@@ -25,8 +25,12 @@ UNWRITTEN = 0xA5
 """What a workspace byte holds before anything is written there, so that reading it does not pass unnoticed."""
 
 
-def run_program(program: Program, inputs: Sequence[bytes | npt.NDArray[np.generic]]) -> list[bytes]:
+def run_program(
+    program: Program, inputs: Sequence[bytes | npt.NDArray[np.generic]], state: Bytes | None = None
+) -> list[bytes]:
     """The output tensors' bytes for the input tensors' bytes, both in the program's order.
+
+    `state` is what the run before has left of the program's state, and becomes what this one leaves; None: it is the first run.
 
     Of an input or output that is streamed, all rows are meant; each call finds its own at the input's address, and all else of
     the workspace as the call before has left it.
@@ -43,7 +47,7 @@ def run_program(program: Program, inputs: Sequence[bytes | npt.NDArray[np.generi
         if len(data) != wanted:
             raise InputError(f"input {i} of the program has {wanted} bytes, and {len(data)} were given")
         whole.append(np.frombuffer(data, np.uint8))
-    machine = Machine(program, workspace)
+    machine = Machine(program, workspace, first_state(program) if state is None else state)
     emitted: dict[int, bytes] = {}
     for call, (steps, brought, handed_over) in enumerate(
         zip(program.calls, program.brought, program.handed_over, strict=True)
@@ -70,15 +74,21 @@ def run_program(program: Program, inputs: Sequence[bytes | npt.NDArray[np.generi
     ]
 
 
+def first_state(program: Program) -> Bytes:
+    """The state of a program before its first run."""
+    return np.frombuffer(program.first_state, np.uint8).copy()
+
+
 _INTEGERS: Mapping[int, type[np.signedinteger]] = {1: np.int8, 2: np.int16, 4: np.int32}
 
 
 class Machine:
-    """The workspace, where each row lies in it now, and the constants."""
+    """The workspace, where each row lies in it now, the state and the constants."""
 
-    def __init__(self, program: Program, workspace: Bytes) -> None:
+    def __init__(self, program: Program, workspace: Bytes, state: Bytes | None = None) -> None:
         self.program = program
         self.workspace = workspace
+        self.state = np.empty(0, np.uint8) if state is None else state
         self.addresses = [list(storage.addresses) for storage in program.storages]
         self.moves = list(reversed(program.moves))
         self.constants: dict[tuple[int, str], npt.NDArray[np.int64]] = {}
@@ -135,7 +145,7 @@ class Machine:
         return self.constants[key]
 
     def _bytes(self, view: View, row: int) -> Bytes:
-        """Row `row` of a view: a window [columns, bytes of a pixel] onto the workspace or onto a constant."""
+        """Row `row` of a view: a window [columns, bytes of a pixel] onto the workspace, the state or a constant."""
         storage = self.program.storages[view.storage]
         storage_row = view.first_row + row
         if storage.constant is not None:
@@ -146,6 +156,8 @@ class Machine:
             if address is None:
                 raise IndexError(f"row {storage_row} of storage {view.storage} has no address")
             start = address
+            if address >= self.program.workspace_bytes and self.program.fills:
+                held, start = self.state, address - self.program.workspace_bytes
         first = start + view.offset_bytes
         pixel_bytes = view.channel_count * view.element_bytes
         return np.lib.stride_tricks.as_strided(

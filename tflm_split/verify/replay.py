@@ -14,6 +14,10 @@ rules. It works from views and parameters alone, and shares no code with what ma
 have an overlap, a row freed too early, a missing step, or an address that is off. One that fails is a mistake of this
 package and is never written out.
 
+A state lies behind the workspace. At the start it holds the rows that lie there and that no step writes. In the end every row
+that a step has written there must still be there, and they must cover all bytes of which the start held something else: what is
+left there is what the next run starts with.
+
 An accumulator overlaps no other row of its step, and a feed's output does not overlap the row it takes in. Ops that share
 sums take them up one from the other, in the order in which the program lists them, row for row. The output row of the op
 that completes them may start where its sums do.
@@ -61,7 +65,7 @@ class _Replay:
     def __init__(self, program: Program, output_storages: Sequence[int | None]) -> None:
         self.program = program
         self.output_storages = output_storages
-        self.memory: Int64s = np.full(program.workspace_bytes, NOTHING, np.int64)
+        self.memory: Int64s = np.full(program.workspace_bytes + program.state_bytes, NOTHING, np.int64)
         self.tags = Tags(program)
         self.known = [known.of(op.kind) for op in program.ops]
         self.sums_before = _sums_before(program, self.known)
@@ -77,6 +81,7 @@ class _Replay:
     def run(self) -> ReplayReport:
         for i, io in enumerate(self.program.inputs):
             self._tag_input(i, io)
+        self._tag_state()
         moves = iter(self.program.moves)
         move = next(moves, None)
         takes = dict(zip(self.program.pauses, self.program.takes[1:], strict=True))
@@ -96,6 +101,7 @@ class _Replay:
         for i, io in enumerate(self.program.outputs):
             if not self._is_emitted(io):
                 self._check_output(i, io)
+        self._check_state()
         if self.emitted != {k: self._rows(op.input) for k, op in self._emits()}:
             self._fail(f"by op, {self.emitted} rows were handed over")
         return ReplayReport(len(self.program.steps), self.row_reads, self.bytes_checked, self.max_step_bytes, self.peak)
@@ -104,8 +110,8 @@ class _Replay:
 
     def _tag_input(self, index: int, io: Io) -> None:
         """An input's storage is the one no op writes whose rows lie one after the other from the input's address."""
-        if io.address < 0 or io.address + io.bytes > len(self.memory):
-            self._fail(f"input {index} lies outside the workspace of {len(self.memory)} bytes")
+        if io.address < 0 or io.address + io.bytes > self.program.workspace_bytes:
+            self._fail(f"input {index} lies outside the workspace of {self.program.workspace_bytes} bytes")
         written = {self.program.views[op.output].storage for op in self.program.ops} | {
             self.program.views[op.accumulator].storage for op in self.program.ops if op.accumulator is not None
         }
@@ -125,6 +131,49 @@ class _Replay:
         for s in matches:
             region[:] = np.arange(io.bytes) + self.tags.of_row(s, 0)
         self.peak = max(self.peak, io.address + io.bytes)
+
+    # The state.
+
+    def _state_rows(self) -> Iterator[tuple[int, int, int, bool]]:
+        """(storage, row, address, whether a step writes it) of every row that lies in the state."""
+        written = {
+            (view.storage, view.first_row + (0 if self.known[step.op].feeds else step.row))
+            for step in self.program.steps
+            for view in (self.program.views[self.program.ops[step.op].output],)
+        }
+        for s, storage in enumerate(self.program.storages):
+            for row, address in enumerate(storage.addresses):
+                if address is not None and address >= self.program.workspace_bytes:
+                    yield s, row, address, (s, row) in written
+
+    def _tag_state(self) -> None:
+        """The state as the run before has left it: the rows there that no step of this run writes."""
+        for s, row, address, is_written in self._state_rows() if self.program.fills else ():
+            if is_written:
+                continue
+            row_bytes = self.program.storages[s].row_bytes
+            if not self.program.holds(address, address + row_bytes):
+                self._fail(f"row {row} of storage {s} lies outside the state of {self.program.state_bytes} bytes")
+            region = self.memory[address : address + row_bytes]
+            if (region != NOTHING).any():
+                self._fail(f"row {row} of storage {s} lies in the state on another row")
+            region[:] = np.arange(row_bytes) + self.tags.of_row(s, row)
+        self.state_before = self.memory[self.program.workspace_bytes :].copy()
+
+    def _check_state(self) -> None:
+        """Every row that a step has written into the state is there, and they replace all that has changed."""
+        changed = self.memory[self.program.workspace_bytes :] != self.state_before
+        for s, row, address, is_written in self._state_rows() if self.program.fills else ():
+            if not is_written:
+                continue
+            row_bytes = self.program.storages[s].row_bytes
+            expected = np.arange(row_bytes) + self.tags.of_row(s, row)
+            addresses = np.arange(address, address + row_bytes)
+            self._compare("the next run", self.memory[address : address + row_bytes], expected, addresses)
+            start = address - self.program.workspace_bytes
+            changed[start : start + row_bytes] = False
+        if changed.any():
+            self._fail(f"byte {int(np.flatnonzero(changed)[0])} of the state is no row that the next run could read")
 
     def _take_rows(self, step: int) -> None:
         """Before the next call, the caller writes new rows over those of the call before. Nothing else may lie there."""
@@ -173,8 +222,8 @@ class _Replay:
 
     def _check_output(self, index: int, io: Io) -> None:
         """An output's bytes are those of one whole storage, in order."""
-        if io.address < 0 or io.address + io.bytes > len(self.memory):
-            self._fail(f"output {index} lies outside the workspace of {len(self.memory)} bytes")
+        if io.address < 0 or io.address + io.bytes > self.program.workspace_bytes:
+            self._fail(f"output {index} lies outside the workspace of {self.program.workspace_bytes} bytes")
         found = self.memory[io.address : io.address + io.bytes]
         starts_with = self.tags.describe(int(found[0]))
         held = self.tags.storage_of(int(found[0]))
@@ -213,8 +262,10 @@ class _Replay:
         storage = self.program.storages[move.storage]
         source = self._row_address(move.storage, move.row)
         for address in (source, move.address):
-            if address is None or not 0 <= address <= len(self.memory) - storage.row_bytes:
-                self._fail(f"it goes from {source} to {move.address} in a workspace of {len(self.memory)} bytes")
+            if address is None or not 0 <= address <= self.program.workspace_bytes - storage.row_bytes:
+                self._fail(
+                    f"it goes from {source} to {move.address} in a workspace of {self.program.workspace_bytes} bytes"
+                )
         assert source is not None
         row = self.memory[source : source + storage.row_bytes].copy()
         self.memory[move.address : move.address + storage.row_bytes] = row
@@ -313,9 +364,10 @@ class _Replay:
         layout = self.layouts[view_index]
         if layout.start < 0 or layout.end > storage.row_bytes:
             self._fail(f"it {verb} bytes {layout.start} to {layout.end} of a row of {storage.row_bytes}")
-        if address < 0 or address + layout.end > len(self.memory):
+        if not self.program.holds(address, address + layout.end):
             self._fail(
-                f"it {verb} up to address {address + layout.end}, outside the workspace of {len(self.memory)} bytes"
+                f"it {verb} up to address {address + layout.end}, outside the workspace of "
+                f"{self.program.workspace_bytes} bytes"
             )
         if tag is None:
             tag = self.tags.of_row(view.storage, storage_row)
@@ -345,7 +397,8 @@ class _Replay:
 
     def _write(self, written: Access) -> None:
         self.memory[written.index()] = written.layout.offsets + written.tag
-        self.peak = max(self.peak, written.span[1])
+        if written.span[1] <= self.program.workspace_bytes:
+            self.peak = max(self.peak, written.span[1])
 
     def _check_overlap(self, index: int, op: Op, output: Access, read: Access) -> None:
         """The write must not reach a byte of the read before its last use in the kernel's order (`known/sharing.py`)."""

@@ -1,4 +1,4 @@
-/* Do storages, views, steps and moves stay inside the workspace and the program? */
+/* Do storages, views, steps and moves stay inside the workspace, the state and the program? */
 #include "kind.h"
 
 /* May rows of the storage move, and does the table of their moves lie in the program? */
@@ -17,7 +17,7 @@ split_status split_check_storage(const uint8_t* program, uint32_t index) {
     int fits = 0;
     switch (storage->kind) {
         case SPLIT_STORAGE_AFFINE:
-            fits = split_lies_in(storage->where, all_bytes, 0, header->workspace_bytes);
+            fits = split_lies_in_memory(header, storage->where, all_bytes);
             break;
         case SPLIT_STORAGE_CONSTANT:
             fits = storage->where % SPLIT_STORAGE_ALIGNMENT == 0 &&
@@ -29,7 +29,7 @@ split_status split_check_storage(const uint8_t* program, uint32_t index) {
                    split_lies_in(storage->where, table_bytes, sizeof(split_header), header->total_bytes);
             for (uint32_t row = 0; fits && row < storage->row_count; ++row) {
                 uint32_t offset = split_row_offset(program, storage, row);
-                fits = offset == SPLIT_NOWHERE || split_lies_in(offset, storage->row_bytes, 0, header->workspace_bytes);
+                fits = offset == SPLIT_NOWHERE || split_lies_in_memory(header, offset, storage->row_bytes);
             }
             break;
         default:
@@ -105,7 +105,7 @@ split_status split_check_move(const uint8_t* program, uint32_t index) {
     }
     const uint16_t* own = split_first_moves(program, storage) + move->row;
     const uint32_t first = split_row_offset(program, storage, move->row);
-    if (index < own[0] || index >= own[1] || first == SPLIT_NOWHERE ||
+    if (index < own[0] || index >= own[1] || !split_lies_in(first, storage->row_bytes, 0, header->workspace_bytes) ||
         !split_lies_in(move->address, storage->row_bytes, 0, header->workspace_bytes) ||
         (move->address - first) % SPLIT_MOVE_ALIGN != 0) {
         return SPLIT_ERROR_MOVE;

@@ -9,8 +9,18 @@
 typedef struct split_machine {
     const uint8_t* program;
     uint8_t* workspace;
-    uint32_t step; /* the current one */
+    uint8_t* state; /* what lasts from one run to the next; NULL if nothing does */
+    uint32_t step;  /* the current one */
 } split_machine;
+
+/* The byte at an address: those behind the workspace are in the state. */
+static inline uint8_t* split_memory_at(const split_machine* at, uint32_t address) {
+    const uint32_t workspace_bytes = split_header_of(at->program)->workspace_bytes;
+    if (SPLIT_NN_HAS(SPLIT_STATE_BIT) && at->state != NULL && address >= workspace_bytes) {
+        return at->state + (address - workspace_bytes);
+    }
+    return at->workspace + address;
+}
 
 static inline const split_view* split_view_of(const split_machine* at, uint32_t view) {
     return split_view_at(at->program, view);
@@ -21,16 +31,18 @@ static inline split_pixels split_pixels_of(const split_view* view) {
     return pixels;
 }
 
-/* The start of row `row` of a view: in the program for a constant, otherwise in the workspace. */
+/* The start of row `row` of a view: in the program for a constant, otherwise in the workspace or the state. */
 static inline const uint8_t* split_read_row(const split_machine* at, const split_view* view, uint32_t row) {
     const split_storage* storage = split_storage_at(at->program, view->storage);
-    const uint8_t* base = storage->kind == SPLIT_STORAGE_CONSTANT ? at->program : at->workspace;
-    return base + split_row_address(at->program, view->storage, view->first_row + row, at->step) + view->offset_bytes;
+    const uint32_t address = split_row_address(at->program, view->storage, view->first_row + row, at->step);
+    const uint8_t* start =
+        storage->kind == SPLIT_STORAGE_CONSTANT ? at->program + address : split_memory_at(at, address);
+    return start + view->offset_bytes;
 }
 
 static inline uint8_t* split_write_row(const split_machine* at, const split_view* view, uint32_t row) {
-    return at->workspace + split_row_address(at->program, view->storage, view->first_row + row, at->step) +
-           view->offset_bytes;
+    const uint32_t address = split_row_address(at->program, view->storage, view->first_row + row, at->step);
+    return split_memory_at(at, address) + view->offset_bytes;
 }
 
 /* The start of row `row` of a view, or NULL if there is no such row. */

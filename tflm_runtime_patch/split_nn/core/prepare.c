@@ -24,6 +24,7 @@ static int parts_follow_each_other(const split_header* header) {
     const uint64_t ios = (uint64_t)header->input_count + header->output_count;
     uint64_t end = sizeof(split_header);
     return part_follows(header, &end, header->io_offset, ios, sizeof(split_io)) &&
+           part_follows(header, &end, header->fills_offset, header->fill_count, sizeof(split_fill)) &&
            part_follows(header, &end, header->storages_offset, header->storage_count, sizeof(split_storage)) &&
            part_follows(header, &end, header->views_offset, header->view_count, sizeof(split_view)) &&
            part_follows(header, &end, header->ops_offset, header->op_count, sizeof(split_op)) &&
@@ -45,8 +46,8 @@ static split_status check_header(const uint8_t* program, size_t program_bytes) {
     if (header->total_bytes > program_bytes || header->total_bytes > INT32_MAX) {
         return SPLIT_ERROR_TRUNCATED;
     }
-    if ((header->flags & ~(uint32_t)SPLIT_FLAG_WIDE_STEPS) != 0 || header->reserved != 0 ||
-        header->workspace_bytes > INT32_MAX || !parts_follow_each_other(header)) {
+    if ((header->flags & ~(uint32_t)SPLIT_FLAG_WIDE_STEPS) != 0 || 
+        header->workspace_bytes > INT32_MAX || header->state_bytes > INT32_MAX - header->workspace_bytes || !parts_follow_each_other(header)) {
         return SPLIT_ERROR_HEADER;
     }
     return SPLIT_OK;
@@ -62,6 +63,22 @@ static split_status check_ios(const uint8_t* program) {
         }
     }
     return SPLIT_OK;
+}
+
+/* Do the fills cover the state, and does it start at a multiple of 4 bytes behind the workspace? */
+static split_status check_fills(const uint8_t* program) {
+    const split_header* header = split_header_of(program);
+    const split_fill* fills = (const split_fill*)split_at(program, header->fills_offset);
+    uint64_t covered = 0;
+    for (uint32_t i = 0; i < header->fill_count; ++i) {
+        if (fills[i].bytes == 0 || fills[i].value > UINT8_MAX) {
+            return SPLIT_ERROR_STATE;
+        }
+        covered += fills[i].bytes;
+    }
+    const int aligned = header->state_bytes == 0 || header->workspace_bytes % SPLIT_NN_ALIGNMENT == 0;
+    const int known = header->state_bytes == 0 || SPLIT_NN_HAS(SPLIT_STATE_BIT);
+    return covered == header->state_bytes && aligned && known ? SPLIT_OK : SPLIT_ERROR_STATE;
 }
 
 #ifndef SPLIT_NN_NO_CHECKSUM
@@ -127,6 +144,9 @@ split_status split_nn_prepare(const void* program, size_t program_bytes) {
         status = check_ios(blob);
     }
     if (status == SPLIT_OK) {
+        status = check_fills(blob);
+    }
+    if (status == SPLIT_OK) {
         status = check_each(blob, header->storage_count, split_check_storage);
     }
     if (status == SPLIT_OK) {
@@ -182,6 +202,8 @@ const char* split_nn_status_text(split_status status) {
         "the caller ended the run",
         "the program was altered after it was made: its checksum does not match its bytes",
         "the program needs a kind of step that SPLIT_NN_KINDS leaves out of this build (split_nn_config.h, or a flag)",
+        ("the program keeps a state: call split_nn_run_with_state() in a build with state (SPLIT_NN_KINDS); or its state is "
+         "not what its fills say"),
     };
     uint32_t index = (uint32_t)status;
     return index < SPLIT_STATUS_COUNT ? texts[index] : "unknown status";
@@ -189,6 +211,10 @@ const char* split_nn_status_text(split_status status) {
 
 uint32_t split_nn_workspace_bytes(const void* program) {
     return split_header_of((const uint8_t*)program)->workspace_bytes;
+}
+
+uint32_t split_nn_state_bytes(const void* program) {
+    return split_header_of((const uint8_t*)program)->state_bytes;
 }
 
 uint32_t split_nn_input_count(const void* program) {

@@ -64,8 +64,8 @@ static inline uint32_t split_pause_step(uint32_t pause) {
     return pause & ~(SPLIT_PAUSE_TAKES | SPLIT_PAUSE_GIVES);
 }
 
-/* The byte offset of a storage's row: in the blob for CONSTANT, otherwise in the workspace. SPLIT_NOWHERE if the row
- * has no address. */
+/* The byte offset of a storage's row: in the blob for CONSTANT, otherwise in the workspace and the state behind it.
+ * SPLIT_NOWHERE if the row has no address. */
 static inline uint32_t split_row_offset(const uint8_t* program, const split_storage* storage, uint32_t row) {
     if (storage->kind == SPLIT_STORAGE_TABLE16) {
         uint16_t units = ((const uint16_t*)split_at(program, storage->where))[row];

@@ -3,6 +3,8 @@
  *
  * Stack on a 32-bit machine: SPLIT_MAX_WINDOW_ROWS pointers and one call's parameters, below 350 bytes, plus the
  * kernel's own. */
+#include <string.h>
+
 #include "../split_nn.h"
 #include "../ops/ops.h"
 
@@ -34,8 +36,9 @@ static split_status places(const void* program, const uint8_t* workspace) {
 /* Makes call `call`: its steps, and the moves before each. With a `stream`, the moves go on from where it stands, and the
  * moves before the next call are made, too: the caller may then write rows to where they were. (Both callers end with a
  * call of this function, so that they take no stack while kernels run.) */
-static split_status run_call(const void* program, uint8_t* workspace, uint32_t call, split_stream* stream) {
-    split_machine at = {(const uint8_t*)program, workspace, 0};
+static split_status run_call(const void* program, uint8_t* workspace, uint8_t* state, uint32_t call,
+                             split_stream* stream) {
+    split_machine at = {(const uint8_t*)program, workspace, state, 0};
     const split_header* header = split_header_of(at.program);
     const uint32_t* pauses = (const uint32_t*)split_at(at.program, header->pauses_offset);
     const uint32_t stop = call == header->pause_count ? header->step_count : split_pause_step(pauses[call]);
@@ -61,7 +64,34 @@ split_status split_nn_run(const void* program, uint8_t* workspace) {
     if (split_nn_calls(program) > 1u) {
         return SPLIT_ERROR_STREAM;
     }
-    return run_call(program, workspace, 0, NULL);
+    if (split_nn_state_bytes(program) > 0) {
+        return SPLIT_ERROR_STATE;
+    }
+    return run_call(program, workspace, NULL, 0, NULL);
+}
+
+void split_nn_start(const void* program, uint8_t* state) {
+    const uint8_t* blob = (const uint8_t*)program;
+    const split_header* header = split_header_of(blob);
+    const split_fill* fills = (const split_fill*)split_at(blob, header->fills_offset);
+    for (uint32_t i = 0; i < header->fill_count; ++i) {
+        memset(state, (int)fills[i].value, fills[i].bytes);
+        state += fills[i].bytes;
+    }
+}
+
+split_status split_nn_run_with_state(const void* program, uint8_t* workspace, uint8_t* state) {
+    const split_status status = places(program, workspace);
+    if (status != SPLIT_OK || split_nn_state_bytes(program) == 0) {
+        return status == SPLIT_OK ? split_nn_run(program, workspace) : status;
+    }
+    if (state == NULL) {
+        return SPLIT_ERROR_STATE;
+    }
+    if ((uintptr_t)state % SPLIT_NN_ALIGNMENT != 0) {
+        return SPLIT_ERROR_ALIGNMENT;
+    }
+    return run_call(program, workspace, state, 0, NULL);
 }
 
 uint32_t split_nn_calls(const void* program) {
@@ -81,7 +111,7 @@ split_status split_nn_continue(const void* program, uint8_t* workspace, split_st
     if (stream == NULL || stream->call >= split_nn_calls(program)) {
         return SPLIT_ERROR_STREAM;
     }
-    return run_call(program, workspace, stream->call, stream);
+    return run_call(program, workspace, NULL, stream->call, stream);
 }
 
 /* The op that fetches or emits, or NULL. */

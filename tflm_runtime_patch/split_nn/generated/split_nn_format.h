@@ -15,13 +15,14 @@ extern "C" {
 #endif
 
 #define SPLIT_MAGIC 0x4C505354u /* the bytes 'T' 'S' 'P' 'L' */
-#define SPLIT_VERSION 8u
+#define SPLIT_VERSION 9u
 #define SPLIT_NONE 0xFFFFu /* names no view */
 #define SPLIT_NO_ADDRESS16 0xFFFFu /* TABLE16: this row has no address */
 #define SPLIT_NO_ADDRESS32 0xFFFFFFFFu /* TABLE32: this row has no address */
 #define SPLIT_CHECKSUM_FACTOR 0x9E3779B1u /* what a checksum is multiplied by for each word */
 #define SPLIT_PAUSE_TAKES 0x80000000u /* of a pause: the call that starts here takes rows */
 #define SPLIT_PAUSE_GIVES 0x40000000u /* of a pause: the call that ends here hands over rows */
+#define SPLIT_STATE_BIT 62 /* of SPLIT_NN_KINDS: this build can keep a state */
 #define SPLIT_MOVES_BIT 63 /* of SPLIT_NN_KINDS: this build can move rows */
 #define SPLIT_MAX_BYTES 2147483647 /* The most bytes of a program, and of a workspace: the executor computes addresses in int32. */
 #define SPLIT_CONSTANTS_ALIGNMENT 16 /* Constants and weights start at a multiple of this many bytes: kernels load vectors from there. */
@@ -31,6 +32,7 @@ extern "C" {
 #define SPLIT_MAX_MOVES 65535 /* The most moves of a program: their order is stored in u16. */
 #define SPLIT_MAX_STREAMS 4 /* The most inputs and outputs that a program streams: prepare counts the rows of each on its stack. */
 #define SPLIT_MOVE_ALIGN 4 /* A row moves by a multiple of this many bytes, so that its elements stay aligned. */
+#define SPLIT_STATE_ALIGN 4 /* The state starts at a multiple of this many bytes, and so do its addresses, which follow those of the workspace. */
 #define SPLIT_TABLE16_UNIT 4 /* TABLE16 addresses count units of this many bytes. */
 #define SPLIT_POSITIONS_PER_PIXEL 1024 /* RESIZE_BILINEAR positions count this many units per pixel. */
 #define SPLIT_MIN_SHIFT (-31) /* The largest right shift of MultiplyByQuantizedMultiplier, as a negative number. */
@@ -157,8 +159,10 @@ typedef struct split_header {
     uint16_t version; /* VERSION */
     uint16_t flags; /* Flags */
     uint32_t total_bytes; /* of the blob, constants included */
-    uint32_t workspace_bytes; /* RAM every address lies in, inputs and outputs included */
+    uint32_t workspace_bytes; /* RAM of one run: inputs, outputs and all in between */
+    uint32_t state_bytes; /* RAM that lasts from run to run; its addresses follow the workspace's */
     uint32_t io_offset; /* io records: inputs, then outputs */
+    uint32_t fills_offset; /* fill records: the parts of the state, one after the other */
     uint32_t storages_offset;
     uint32_t views_offset;
     uint32_t ops_offset;
@@ -176,9 +180,9 @@ typedef struct split_header {
     uint16_t storage_count;
     uint16_t view_count;
     uint16_t op_count;
-    uint16_t reserved; /* 0 */
+    uint16_t fill_count; /* 0 if the program keeps no state */
 } split_header;
-typedef char split_header_is_76_bytes[sizeof(split_header) == 76 ? 1 : -1];
+typedef char split_header_is_84_bytes[sizeof(split_header) == 84 ? 1 : -1];
 
 /* Where one input or output tensor of the region lies in the workspace. */
 typedef struct split_io {
@@ -186,6 +190,13 @@ typedef struct split_io {
     uint32_t bytes;
 } split_io;
 typedef char split_io_is_8_bytes[sizeof(split_io) == 8 ? 1 : -1];
+
+/* The next part of the state: what every byte of it holds before the first run, and after a reset. */
+typedef struct split_fill {
+    uint32_t bytes;
+    uint32_t value; /* 0 to 255 */
+} split_fill;
+typedef char split_fill_is_8_bytes[sizeof(split_fill) == 8 ? 1 : -1];
 
 /* Rows and their addresses. */
 typedef struct split_storage {

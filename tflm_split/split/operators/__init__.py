@@ -30,8 +30,10 @@ from tflm_split.split.operators.pooling import split_pool
 from tflm_split.split.operators.resize import split_resize_bilinear, split_resize_nearest
 from tflm_split.split.operators.slices import SLICES
 from tflm_split.split.operators.softmax import split_softmax
+from tflm_split.split.operators.state import KEEP_STATE, split_keep
 from tflm_split.split.operators.stock import stock_reason
 from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS, split_emit, split_fetch
+from tflm_split.split.operators.svdf import SVDF_FEATURE, SVDF_TIME, split_feature, split_time
 from tflm_split.split.operators.transpose import split_transpose
 from tflm_split.split.operators.transpose_conv import split_transpose_conv
 from tflm_split.split.operators.unary import UNARY_KINDS, split_unary
@@ -71,6 +73,9 @@ SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
         BYTE_FUNCTION: split_byte_function,
         FETCH_ROWS: split_fetch,
         EMIT_ROWS: split_emit,
+        KEEP_STATE: split_keep,
+        SVDF_FEATURE: split_feature,
+        SVDF_TIME: split_time,
         "CONCATENATION": split_concatenation,
         "PACK": split_pack,
         "SPACE_TO_DEPTH": split_space_to_depth,

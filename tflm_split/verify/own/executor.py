@@ -16,8 +16,9 @@ from tflm_split.program.decode import decode
 from tflm_split.verify.oracle import Machine
 
 Bytes = npt.NDArray[np.uint8]
-Execute = Callable[[bytes, Bytes], None]
-"""(encoded program, workspace): runs the program where its inputs lie in the workspace, and leaves its outputs there.
+Execute = Callable[[bytes, Bytes, Bytes], None]
+"""(encoded program, workspace, state): runs the program where its inputs lie in the workspace, and leaves its outputs there. The
+state is what the run before has left; it has no bytes where the program keeps none.
 
 Of a streamed program it makes the next call. One `Execute` is one run of pictures: it remembers how far each program is.
 """
@@ -31,7 +32,7 @@ def executor() -> Execute:
     if library is None:
         return numpy_executor()
     library.split_nn_prepare.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
-    library.split_nn_run.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+    library.split_nn_run_with_state.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
     library.split_nn_status_text.restype = ctypes.c_char_p
     library.split_nn_begin.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     library.split_nn_begin.restype = None
@@ -40,7 +41,7 @@ def executor() -> Execute:
     programs: dict[bytes, Bytes] = {}
     streams: dict[bytes, Bytes] = {}
 
-    def run(blob: bytes, workspace: Bytes) -> None:
+    def run(blob: bytes, workspace: Bytes, state: Bytes) -> None:
         if blob not in programs:
             program = aligned(len(blob))
             program[:] = np.frombuffer(blob, np.uint8)
@@ -48,7 +49,8 @@ def executor() -> Execute:
             programs[blob] = program
         address, calls = programs[blob].ctypes.data, library.split_nn_calls(programs[blob].ctypes.data)
         if calls == 1:
-            _check(library, library.split_nn_run(address, workspace.ctypes.data))
+            kept = state.ctypes.data if state.size else None
+            _check(library, library.split_nn_run_with_state(address, workspace.ctypes.data, kept))
             return
         stream = streams.get(blob)  # split_stream: the call and the move, both uint32
         if stream is None or stream.view(np.uint32)[0] == calls:
@@ -73,10 +75,10 @@ def numpy_executor() -> Execute:
     """The numpy oracle, on the workspace that it is given."""
     running: dict[bytes, tuple[Machine, list[range]]] = {}
 
-    def run(blob: bytes, workspace: Bytes) -> None:
+    def run(blob: bytes, workspace: Bytes, state: Bytes) -> None:
         program = _decoded(blob)
         if blob not in running:
-            running[blob] = Machine(program, workspace), list(program.calls)
+            running[blob] = Machine(program, workspace, state), list(program.calls)
         machine, calls = running[blob]
         steps = calls.pop(0)
         for number in steps:

@@ -73,6 +73,7 @@ class OwnMachine:
         self._history: dict[tuple[str, ...], bytes] = {}
         self._calls_made: dict[int, int] = {}  # by operator of a streamed output: how many of one inference
         self._variables: dict[str, bytes] = {}
+        self._states: dict[int, Bytes] = {}  # by operator of a region that keeps one
         self._handles: dict[tuple[int, int], str] = {}
         self._called: set[int] = set()
 
@@ -114,7 +115,10 @@ class OwnMachine:
             raise ModelError(f"{label}: an input or output does not lie in the workspace where the program expects it")
         if tensors.graph.tensors[workspace].bytes != known.workspace_bytes:
             raise ModelError(f"{label}: its workspace has another size than its program says")
-        self._execute(program.data, tensors.places[workspace])
+        if op.index not in self._states:
+            self._states[op.index] = aligned(known.state_bytes)
+            self._states[op.index][:] = np.frombuffer(known.first_state, np.uint8)
+        self._execute(program.data, tensors.places[workspace], self._states[op.index])
         if position is not None:
             call = self._calls_made.get(op.index, 0)
             tensors.write(position, np.array(known.positions[call], np.int32))
