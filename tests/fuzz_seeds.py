@@ -9,8 +9,9 @@ from random import Random
 
 from made_once import made_once
 from random_networks import Network
-from sample_programs import one_op, small_network, unchecked, with_moves
+from sample_programs import one_op, remembering, small_network, unchecked, with_moves
 from samples import one_op_program, rows_of_calls
+from streaming_networks import NETWORKS as STREAMING_NETWORKS
 from test_runtime_refusals import every_op
 from test_typed_refusals import typed_program
 from tflite_helpers import CORPUS, ROOT, chain_bytes
@@ -93,7 +94,9 @@ def _program_seeds() -> tuple[bytes, ...]:
     random = Random(1)
     models = [drawn_network(random) for _ in range(60)]
     models += [path.read_bytes() for path in sorted((ROOT / "models").glob("*.tflite"))]
-    by_hand = [every_op(), small_network(), tall_program(), *(typed_program(dtype) for dtype in ("INT16", "FLOAT32"))]
+    models += [make() for make in STREAMING_NETWORKS.values()]
+    by_hand = [every_op(), small_network(), remembering(), tall_program()]
+    by_hand += [typed_program(dtype) for dtype in ("INT16", "FLOAT32")]
     for kind in OpKind:
         by_hand += [one_op_program(kind), moving(one_op_program(kind, 1), random)]
     found = [unchecked(program) for program in (*by_hand, with_moves(small_network()))]

@@ -25,9 +25,16 @@ int main(int count, char** arguments) {
             const uint32_t bytes = split_nn_workspace_bytes(blob);
             uint8_t* workspace = malloc(bytes > 0 ? bytes : 1);
             memset(workspace, 0x9C, bytes);
+            const uint32_t state_bytes = split_nn_state_bytes(blob);
+            uint8_t* state = state_bytes > 0 && state_bytes <= LARGEST_WORKSPACE_BYTES ? malloc(state_bytes) : NULL;
+            if (state != NULL) {
+                split_nn_start(blob, state);
+                status = split_nn_run_with_state(blob, workspace, state);
+            }
+            free(state);
             split_stream stream;
             split_nn_begin(blob, &stream);
-            while (status == SPLIT_OK && stream.call < split_nn_calls(blob)) {
+            while (state_bytes == 0 && status == SPLIT_OK && stream.call < split_nn_calls(blob)) {
                 status = split_nn_continue(blob, workspace, &stream);
             }
             free(workspace);

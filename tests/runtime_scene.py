@@ -34,6 +34,9 @@ def library() -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(host_library()), mode=ctypes.RTLD_GLOBAL)
     loaded.split_nn_prepare.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
     loaded.split_nn_run.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+    loaded.split_nn_run_with_state.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+    loaded.split_nn_start.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+    loaded.split_nn_start.restype = None
     loaded.split_nn_calls.argtypes = (ctypes.c_void_p,)
     loaded.split_nn_begin.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     loaded.split_nn_continue.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)

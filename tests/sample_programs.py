@@ -20,7 +20,8 @@ import numpy as np
 from tflm_split.kinds import MeanMode, OpKind, WeightFlags
 from tflm_split.program.checksum import without_checksum
 from tflm_split.program.encode import encode
-from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
+from tflm_split.program.types import Fill, Io, Move, Op, Program, Step, Storage, View
+from tflm_split.split.operators.pad import COPY
 
 ROWS, COLUMNS, CHANNELS = 8, 4, 2
 
@@ -164,3 +165,30 @@ def one_op(op: Op, views: tuple[View, ...], storages: tuple[Storage, ...], **res
 def unchecked(program: Program) -> bytes:
     """The bytes of a program that a test goes on to alter: without a checksum, by which every change would be refused."""
     return without_checksum(encode(program))
+
+
+def remembering() -> Program:
+    """Gives out the rows of the last three runs and its own, and remembers the last three: two of 7s and one of 200s at first.
+
+    address 0      4             8           24 = workspace_bytes
+            input  the new row   output      state: the rows of the last three runs
+    """
+    at = 24
+    storages = (
+        Storage(4, 1, (0,)),
+        Storage(4, 4, (at, at + 4, at + 8, 4)),
+        Storage(4, 4, (8, 12, 16, 20)),
+        Storage(4, 3, (at, at + 4, at + 8)),
+    )
+    views = (
+        View(0, 0, 1, 2, 2, 2),
+        View(1, 3, 1, 2, 2, 2),
+        View(1, 0, 4, 2, 2, 2),
+        View(2, 0, 4, 2, 2, 2),
+        View(1, 1, 3, 2, 2, 2),
+        View(3, 0, 3, 2, 2, 2),
+    )
+    ops = tuple(Op(OpKind.PAD, output, source, COPY) for output, source in ((1, 0), (3, 2), (5, 4)))
+    steps = (Step(0, 0), *(Step(1, row) for row in range(4)), *(Step(2, row) for row in range(3)))
+    fills = (Fill(8, 7), Fill(4, 200))
+    return Program(at, (Io(0, 4),), (Io(8, 16),), storages, views, ops, steps, fills=fills)

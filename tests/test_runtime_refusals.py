@@ -222,7 +222,7 @@ def test_bytes_behind_the_program_do_not_matter() -> None:
         ({"magic": 0}, "this is not a TFLM_SPLIT program, or the machine is not little-endian"),
         ({"version": 1}, "the program has another version than this executor"),
         ({"flags": 2}, HEADER_FAULT),
-        ({"reserved": 1}, HEADER_FAULT),
+        ({"fill_count": 1}, HEADER_FAULT),
         ({"workspace_bytes": 1 << 31}, HEADER_FAULT),
         ({"workspace_bytes": 50}, IO_FAULT),
         ({"io_offset": 58}, HEADER_FAULT),

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from tflm_split.tflite import schema as tflite_schema
+
 DTYPES: Mapping[str, Any] = {
     "FLOAT32": np.float32,
     "FLOAT16": np.float16,
@@ -57,6 +59,9 @@ _OPTIONS_TABLE = {
     "IF": "IfOptions",
     "WHILE": "WhileOptions",
     "CALL_ONCE": "CallOnceOptions",
+    "VAR_HANDLE": "VarHandleOptions",
+    "READ_VARIABLE": "ReadVariableOptions",
+    "ASSIGN_VARIABLE": "AssignVariableOptions",
     "SVDF": "SVDFOptions",
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
@@ -142,6 +147,22 @@ def build_model(
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def joined(main: bytes, *others: bytes) -> bytes:
+    """`main` with the only graph of each of `others` as a further subgraph."""
+    tree = tflite_schema.unpack(main)
+    for other in map(tflite_schema.unpack, others):
+        first_buffer, first_code = len(tree.buffers), len(tree.operatorCodes)
+        tree.buffers += other.buffers[1:]
+        tree.operatorCodes += other.operatorCodes
+        (graph,) = other.subgraphs
+        for tensor in graph.tensors:
+            tensor.buffer = tensor.buffer and tensor.buffer + first_buffer - 1
+        for op in graph.operators:
+            op.opcodeIndex += first_code
+        tree.subgraphs.append(graph)
+    return tflite_schema.pack(tree)
 
 
 def _buffer(data: bytes | None) -> Any:

@@ -75,10 +75,33 @@ static unsigned long long accepted = 0;
 static unsigned long long run = 0;
 static unsigned long long moving = 0;
 static unsigned long long streamed = 0;
+static unsigned long long remembering = 0;
 
 static void print_counts(void) {
-    fprintf(stderr, "stat::programs: %llu prepared, %llu accepted, %llu run, %llu of them with moves, %llu streamed\n",
-            prepared, accepted, run, moving, streamed);
+    fprintf(stderr,
+            "stat::programs: %llu prepared, %llu accepted, %llu run, %llu of them with moves, %llu streamed, %llu with a "
+            "state\n",
+            prepared, accepted, run, moving, streamed, remembering);
+}
+
+/* Two inferences, a reset in between. The state lies in an area of its own. */
+static void run_with_state(const uint8_t* program, uint8_t* workspace) {
+    static uint8_t* states = NULL;
+    if (states == NULL) {
+        states = new_area(LARGEST_WORKSPACE_BYTES);
+    }
+    const size_t bytes = split_nn_state_bytes(program);
+    __asan_unpoison_memory_region(states, bytes);
+    ++remembering;
+    for (int k = 0; k < 2; ++k) {
+        split_nn_start(program, states);
+        if (split_nn_run_with_state(program, workspace, states) != SPLIT_OK ||
+            split_nn_run(program, workspace) != SPLIT_ERROR_STATE) {
+            fputs("a prepared program with a state did not run\n", stderr);
+            abort();
+        }
+    }
+    __asan_poison_memory_region(states, bytes + 8);
 }
 
 /* All calls of one picture. A streamed program first begins another that is broken off, and finds other rows each time. */
@@ -124,14 +147,20 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
             remember(data, bytes, accepted);
         }
         const size_t workspace_bytes = split_nn_workspace_bytes(program);
-        if (workspace_bytes <= LARGEST_WORKSPACE_BYTES && work_of(program, MOST_WORK) <= MOST_WORK) {
+        const int small =
+            workspace_bytes <= LARGEST_WORKSPACE_BYTES && split_nn_state_bytes(program) <= LARGEST_WORKSPACE_BYTES;
+        if (small && work_of(program, MOST_WORK) <= MOST_WORK) {
             ++run;
             moving += split_header_of(program)->move_count > 0; /* each has a step, so all are carried out */
             __asan_unpoison_memory_region(workspaces, workspace_bytes);
             for (size_t i = 0; i < workspace_bytes; ++i) {
                 workspaces[i] = (uint8_t)(i * 151u + bytes);
             }
-            run_calls(program, workspaces, bytes);
+            if (split_nn_state_bytes(program) > 0) {
+                run_with_state(program, workspaces);
+            } else {
+                run_calls(program, workspaces, bytes);
+            }
             if (memcmp(program, data, bytes) != 0) {
                 fputs("a prepared program has changed\n", stderr);
                 abort();

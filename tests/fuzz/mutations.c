@@ -16,7 +16,7 @@ typedef struct table {
     uint32_t bytes;
 } table;
 
-enum { HEADER, IOS, STORAGES, VIEWS, OPS, MOVES, TURNS, STEPS, PARAMS, ROWS, CONSTANTS, TABLES };
+enum { HEADER, IOS, FILLS, STORAGES, VIEWS, OPS, MOVES, TURNS, STEPS, PARAMS, ROWS, CONSTANTS, TABLES };
 #define LONGEST_PARAMS_BYTES 64u
 
 static table table_of(const uint8_t* program, size_t bytes, uint32_t which, random_numbers* random) {
@@ -25,6 +25,9 @@ static table table_of(const uint8_t* program, size_t bytes, uint32_t which, rand
     switch (which) {
         case IOS:
             found = (table){header->io_offset, (uint32_t)header->input_count + header->output_count, sizeof(split_io)};
+            break;
+        case FILLS:
+            found = (table){header->fills_offset, header->fill_count, sizeof(split_fill)};
             break;
         case STORAGES:
             found = (table){header->storages_offset, header->storage_count, sizeof(split_storage)};
@@ -142,7 +145,6 @@ void mend_header(random_numbers* random, uint8_t* program, size_t bytes) {
     if (draw(random, 64) != 0) {
         header->magic = SPLIT_MAGIC;
         header->version = SPLIT_VERSION;
-        header->reserved = 0;
         header->checksum = 0; /* not checked */
     }
     if (draw(random, 64) != 0) {

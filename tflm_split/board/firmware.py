@@ -45,6 +45,7 @@ def build_firmware(board: Board, blob: bytes, program: Program, folder: Path, *,
     common = runtime_path() / "boards" / "common"
     defines = (
         f"-DBOARD_WORKSPACE_BYTES={max(program.workspace_bytes, 1)}",
+        f"-DBOARD_STATE_BYTES={program.state_bytes}",
         '-DBOARD_PROGRAM_FILE="program.bin"',
     )
     sources = (common / "main.c", common / "program.S")

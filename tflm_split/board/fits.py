@@ -72,7 +72,7 @@ class Fits:
         ]  # fmt: skip
         linked = all(fit.split.linked for fit in self.on)
         note = (
-            "Split: the workspace, the stack and the whole image without TFLM. Stock: the arena and the file alone."
+            "Split: the workspace, any state, the stack and the whole image without TFLM. Stock: the arena and the file alone."
             if linked
             else "The arena and the file alone: the model is not one region, or was not split."
         )

@@ -49,7 +49,7 @@ def standalone_header(region: OneRegion, name: str) -> str:
  * -DSPLIT_NN_KINDS={region.program.kinds_mask:#x} for all of them, and link with --gc-sections.
  *
  *     if ({name}_init() != 0) ...             once
-{_streamed_use(region, name) if streamed else _use(name)} *
+{_streamed_use(region, name) if streamed else _use(region, name)} *
  * Quantised values: real = SCALE * (value - ZERO_POINT). */
 #ifndef {guard}
 #define {guard}
@@ -61,6 +61,7 @@ extern "C" {{
 #endif
 
 #define {name.upper()}_WORKSPACE_BYTES {region.program.workspace_bytes}
+#define {name.upper()}_STATE_BYTES {region.program.state_bytes}
 #define {name.upper()}_PROGRAM_BYTES {len(region.blob)}
 #define {name.upper()}_INPUT_COUNT {inputs}
 #define {name.upper()}_OUTPUT_COUNT {len(ports) - inputs}
@@ -68,7 +69,7 @@ extern "C" {{
 {macros}
 /* 0, or a split_status: split_nn_status_text() of split_nn.h says what it means. */
 int {name}_init(void);
-{_streamed_declarations(region, name) if streamed else f"int {name}_invoke(void);"}
+{_streamed_declarations(region, name) if streamed else _declarations(region, name)}
 
 #ifdef __cplusplus
 }}
@@ -101,25 +102,58 @@ alignas({WORKSPACE_ALIGNMENT_BYTES}) static uint8_t workspace[{name.upper()}_WOR
 alignas({WORKSPACE_ALIGNMENT_BYTES}) static const unsigned char program[{name.upper()}_PROGRAM_BYTES] = {{
 {byte_lines(region.blob)}}};
 
-int {name}_init(void) {{
-    return (int)split_nn_prepare(program, sizeof program);
+{_init(region, name)}
+{_streamed_functions(region, name) if len(region.program.calls) > 1 else _functions(region, name)}{accessors}"""
+
+
+def _init(region: OneRegion, name: str) -> str:
+    """The state, if there is one, and the functions that set it up."""
+    check = "split_nn_prepare(program, sizeof program)"
+    if not region.program.fills:
+        return f"int {name}_init(void) {{\n    return (int){check};\n}}\n"
+    return f"""\
+/* What the model remembers from one call to the next. */
+alignas({WORKSPACE_ALIGNMENT_BYTES}) static uint8_t state[{name.upper()}_STATE_BYTES];
+
+void {name}_reset(void) {{
+    split_nn_start(program, state);
 }}
 
-{_streamed_functions(region, name) if len(region.program.calls) > 1 else _functions(name)}{accessors}"""
+int {name}_init(void) {{
+    const split_status status = {check};
+    if (status == SPLIT_OK) {{
+        {name}_reset();
+    }}
+    return (int)status;
+}}
+"""
 
 
-def _use(name: str) -> str:
+def _declarations(region: OneRegion, name: str) -> str:
+    invoke = f"int {name}_invoke(void);"
+    if not region.program.fills:
+        return invoke
+    return f"""\
+{invoke}
+
+/* Forgets all earlier calls. So does {name}_init(). */
+void {name}_reset(void);"""
+
+
+def _use(region: OneRegion, name: str) -> str:
+    reset = f" *     {name}_reset()                          where the model shall forget what it has heard\n"
     return f"""\
  *     fill {name}_input0()                    before every call: the inputs are overwritten while it runs
  *     if ({name}_invoke() != 0) ...
  *     read {name}_output0()                   before an input is filled again: they may share memory
-"""
+{reset if region.program.fills else ""}"""
 
 
-def _functions(name: str) -> str:
+def _functions(region: OneRegion, name: str) -> str:
+    run = "split_nn_run_with_state(program, workspace, state)" if region.program.fills else "split_nn_run(program, workspace)"
     return f"""\
 int {name}_invoke(void) {{
-    return (int)split_nn_run(program, workspace);
+    return (int){run};
 }}
 """
 

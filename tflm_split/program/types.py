@@ -143,7 +143,7 @@ class Program:
     def holds(self, start: int, stop: int) -> bool:
         """Whether addresses [start, stop) lie in the workspace, or in the state behind it."""
         border = self.workspace_bytes
-        return 0 <= start and (stop <= border or (start >= border and stop <= border + self.state_bytes))
+        return start >= 0 and (stop <= border or (start >= border and stop <= border + self.state_bytes))
 
     @property
     def calls(self) -> tuple[range, ...]:

@@ -14,15 +14,16 @@ sure to be the same stays as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import ABSENT, Graph, Operator, State, Tensor
 from tflm_split.rewrite.svdf import Growing, unrolled
-from tflm_split.split.operators.slices import SLICES
-from tflm_split.split.operators.common import need
-from tflm_split.split.operators.state import KEEP_STATE, STATES
 from tflm_split.split.operators import RESHAPES
+from tflm_split.split.operators.common import need
+from tflm_split.split.operators.slices import SLICES
+from tflm_split.split.operators.state import KEEP_STATE, STATES
 
 RESOURCE_KINDS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"})
 _WINDOWS = frozenset({"CONCATENATION", "PACK", *SLICES, *RESHAPES})
@@ -35,17 +36,13 @@ def with_states(graph: Graph, others: Sequence[Graph]) -> Graph:
     All variables of VAR_HANDLE are replaced, or none: those that stay would be kept in memory anyway.
     """
     changed = graph
-    try:
+    with suppress(Refusal):
         changed = _without_resources(graph, others)
-    except Refusal:
-        pass
     for op in graph.operators:
         if op.kind != "SVDF":
             continue
-        try:
+        with suppress(Refusal):
             changed = _without_svdf(changed, op)
-        except Refusal:
-            continue
     return changed
 
 

@@ -10,7 +10,6 @@ TFLM adds the state's zero point after it has limited a feature to int8, so the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 

@@ -16,9 +16,9 @@ from tflm_split.lower.assemble import lower
 from tflm_split.options import Options
 from tflm_split.plan.effort import parse_effort
 from tflm_split.plan.progress import Teller
+from tflm_split.rewrite.states import with_states
 from tflm_split.search.candidates import best_plan
 from tflm_split.search.evaluate import Evaluator
-from tflm_split.rewrite.states import with_states
 from tflm_split.tflite.edit import Edit
 from tflm_split.tflite.writer import write_model
 from tflm_split.verify.compare import NUMPY_DTYPES

@@ -76,7 +76,8 @@ def run_program(
 
 def first_state(program: Program) -> Bytes:
     """The state of a program before its first run."""
-    return np.frombuffer(program.first_state, np.uint8).copy()
+    state: Bytes = np.frombuffer(program.first_state, np.uint8).copy()
+    return state
 
 
 _INTEGERS: Mapping[int, type[np.signedinteger]] = {1: np.int8, 2: np.int16, 4: np.int32}

@@ -1,6 +1,6 @@
 /* Runs the linked program on every inference of the host's `inputs.bin` and writes `outputs.bin`; prints counters.
  *
- * The RAM of this firmware is the program's workspace and the stack, nothing else: inputs are read straight into
+ * The RAM of this firmware is the program's workspace, its state and the stack, nothing else: inputs are read straight into
  * their place in the workspace, outputs are written from theirs. A streamed program gets its rows call by call, as from a
  * camera; in the file they come behind the other inputs. So it hands over its rows; these come before the other outputs. */
 #include <stddef.h>
@@ -15,6 +15,11 @@ extern const uint8_t board_program[], board_program_end[];
 
 /* Global, so that the symbol table names it. */
 __attribute__((aligned(16))) uint8_t board_workspace[BOARD_WORKSPACE_BYTES];
+#if BOARD_STATE_BYTES > 0 /* what the program keeps from one inference to the next */
+__attribute__((aligned(16))) uint8_t board_state[BOARD_STATE_BYTES];
+#else
+#define board_state NULL
+#endif
 
 static const char inputs_name[] = "inputs.bin";
 static const char outputs_name[] = "outputs.bin";
@@ -59,6 +64,15 @@ static uint32_t address_of_rows_made(void) {
     return UINT32_MAX;
 }
 
+/* Makes the next call, or the only one. */
+static split_status make_call(split_stream* stream) {
+    if (split_nn_calls(board_program) > 1u) {
+        return split_nn_continue(board_program, board_workspace, stream);
+    }
+    ++stream->call;
+    return split_nn_run_with_state(board_program, board_workspace, board_state);
+}
+
 /* Makes all calls of one inference. Counts their instructions: of all of them, and of the longest one. */
 static split_status run(int32_t file, int32_t outputs, counter* instructions, uint64_t* all, uint64_t* longest) {
     split_stream stream;
@@ -71,7 +85,7 @@ static split_status run(int32_t file, int32_t outputs, counter* instructions, ui
             return SPLIT_ERROR_STOPPED;
         }
         counter_begin(instructions);
-        status = split_nn_continue(board_program, board_workspace, &stream);
+        status = make_call(&stream);
         counter_end(instructions);
         if (status == SPLIT_OK && !write_rows(outputs, stream.call - 1u)) {
             return SPLIT_ERROR_STOPPED;
@@ -112,6 +126,12 @@ int main(void) {
     }
     if (split_nn_workspace_bytes(board_program) > BOARD_WORKSPACE_BYTES) {
         return semihosting_fail("the workspace is smaller than the program needs");
+    }
+    if (split_nn_state_bytes(board_program) > BOARD_STATE_BYTES) {
+        return semihosting_fail("the state is smaller than the program needs");
+    }
+    if (BOARD_STATE_BYTES > 0) {
+        split_nn_start(board_program, board_state);
     }
     semihosting_print_value("prepare_instructions", counter_instructions(&instructions));
     semihosting_print_value("prepare_stack_bytes", prepare_stack);

@@ -111,6 +111,9 @@ split_status split_nn_continue(const void* program, uint8_t* workspace, split_st
     if (stream == NULL || stream->call >= split_nn_calls(program)) {
         return SPLIT_ERROR_STREAM;
     }
+    if (split_nn_state_bytes(program) > 0) {
+        return SPLIT_ERROR_STATE;
+    }
     return run_call(program, workspace, NULL, stream->call, stream);
 }
 
