@@ -122,7 +122,8 @@ def moving(program: Program, random: Random) -> Program:
     """The program with random moves of random rows. It computes something else, in the same memory."""
     fixed = rows_of_calls(program)
     movable = [(s, x) for s, x in enumerate(program.storages) if s not in fixed]
-    rows = [(s, r, a) for s, x in movable for r, a in enumerate(x.addresses) if a is not None]
+    end = program.workspace_bytes  # rows of a state do not move
+    rows = [(s, r, a) for s, x in movable for r, a in enumerate(x.addresses) if a is not None and a < end]
     moves = {}
     for _ in range(MOVES):
         s, r, first = random.choice(rows)

@@ -18,6 +18,7 @@ from objects import host_executor
 from runtime_scene import aligned, library, verdicts
 from sample_programs import remembering
 from streaming_networks import NETWORKS, Streaming, rings, svdfs
+from tiny_models import Op
 
 import tflm_split
 from tflm_split.analysis.arena import predicted_arm32_arena
@@ -210,6 +211,22 @@ def test_a_ring_that_a_stock_operator_reads_stays_in_variables() -> None:
     result = tflm_split.optimize(model, verify=False)
     kinds = [op.kind for op in read_model(result.model).graph.operators]
     assert kinds.count("READ_VARIABLE") == 2 and "REVERSE_V2" in kinds
+    compared = comparing.compare(read_model(model), read_model(result.model), inputs_of(model))
+    assert compared.bit_exact, compared.first_difference
+
+
+def test_variables_that_change_places_stay() -> None:
+    """Neither can be written over before the other one was read."""
+    net = three_rows()
+    (first, one), (second, other) = (net.variable((1, 1, 1, 4), 3) for _ in range(2))
+    net.op("ADD", (net.last, one), net.act((1, 1, 1, 4), 3))
+    total = net.op("ADD", (net.last, other), net.act((1, 1, 1, 4), 3))
+    net.operators.append(Op("ASSIGN_VARIABLE", (first, other), ()))
+    net.operators.append(Op("ASSIGN_VARIABLE", (second, one), ()))
+    net.last = total
+    model = net.model()
+    result = tflm_split.optimize(model, verify=False)
+    assert "READ_VARIABLE" in [op.kind for op in read_model(result.model).graph.operators]
     compared = comparing.compare(read_model(model), read_model(result.model), inputs_of(model))
     assert compared.bit_exact, compared.first_difference
 

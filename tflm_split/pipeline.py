@@ -30,6 +30,7 @@ from tflm_split.rewrite.streams import Streams
 from tflm_split.search.candidates import (
     Found,
     best_plan,
+    can_remember,
     check_streamable,
     pareto_plans,
     placed_anew,
@@ -170,9 +171,10 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     if streams != Streams():  # a program is streamed, or it remembers
         return job
     remembering = with_states(graph, model.other_graphs)
-    return (
-        replace(job, evaluator=Evaluator(remembering, options.board), with_variables=job) if remembering.states else job
-    )
+    inside = Evaluator(remembering, options.board)
+    if not remembering.states or not can_remember(inside):
+        return job
+    return replace(job, evaluator=inside, with_variables=job)
 
 
 def _optimized(job: _Job) -> Result:

@@ -78,10 +78,11 @@ static unsigned long long streamed = 0;
 static unsigned long long remembering = 0;
 
 static void print_counts(void) {
-    fprintf(stderr,
-            "stat::programs: %llu prepared, %llu accepted, %llu run, %llu of them with moves, %llu streamed, %llu with a "
-            "state\n",
-            prepared, accepted, run, moving, streamed, remembering);
+    fprintf(
+        stderr,
+        "stat::programs: %llu prepared, %llu accepted, %llu run, %llu of them with moves, %llu streamed, %llu with a "
+        "state\n",
+        prepared, accepted, run, moving, streamed, remembering);
 }
 
 /* Two inferences, a reset in between. The state lies in an area of its own. */

@@ -31,7 +31,7 @@ def live_bytes_per_operator(
     `addresses` says where tensors lie, as far as that is known; bytes that several of them share count once.
 
     A tensor lives from the operator that writes it to the last one that reads it, both included. Graph inputs live from
-    the start, graph outputs to the end. Not counted are constants, variables (they are in the tail), tensors that no
+    the start, graph outputs to the end. Not counted are constants, variables and states (they are in the tail), tensors that no
     operator uses, kernel scratch, and rounding to 16 bytes.
     """
     nodes = range(len(graph.operators)) if order is None else order
@@ -55,10 +55,11 @@ def live_bytes_per_operator(
         stop[t] = len(nodes) - 1
     shared = {t: address for t, address in (addresses or {}).items() if t in start}
     change = [0] * (len(nodes) + 1)
+    remembered = {t for state in graph.states for t in (state.before, state.after)}
     for t, first in start.items():
         if t in shared:
             continue
-        nbytes = activation_bytes(graph.tensors[t])
+        nbytes = 0 if t in remembered else activation_bytes(graph.tensors[t])
         change[first] += nbytes
         change[stop[t] + 1] -= nbytes
     live, now = [], 0

@@ -11,6 +11,7 @@ from tflm_split.errors import InputError
 from tflm_split.lower.assemble import lower
 from tflm_split.lower.compile import compile_schedule
 from tflm_split.rewrite.integer_interface import strip_float_interface
+from tflm_split.rewrite.states import with_states
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import lives
 from tflm_split.schedule.orders import tuck_aliases
@@ -30,7 +31,7 @@ def layer_wise_model(source: os.PathLike[str] | str | bytes, *, int8_io: bool = 
     """
     model = read_model(source)
     graph = strip_float_interface(model.graph)[0] if int8_io else model.graph
-    split = rewritten_split(graph, SplitOptions())
+    split = rewritten_split(with_states(graph, model.other_graphs), SplitOptions())
     if not split.row_ops:
         raise InputError(f"{model.name}: no operator of it can be split")
     step_graph = build_step_graph(split)

@@ -150,7 +150,11 @@ def _use(region: OneRegion, name: str) -> str:
 
 
 def _functions(region: OneRegion, name: str) -> str:
-    run = "split_nn_run_with_state(program, workspace, state)" if region.program.fills else "split_nn_run(program, workspace)"
+    run = (
+        "split_nn_run_with_state(program, workspace, state)"
+        if region.program.fills
+        else "split_nn_run(program, workspace)"
+    )
     return f"""\
 int {name}_invoke(void) {{
     return (int){run};

@@ -15,9 +15,9 @@ from tflm_split.report.footprint import footprint
 from tflm_split.report.programs import program_lines, program_records
 from tflm_split.report.record import SCHEMA, model_identity
 from tflm_split.report.record_types import BUDGET_KEY
-from tflm_split.search.base import rewritten_split
+from tflm_split.search.base import base_split
 from tflm_split.sizes import counted, format_bytes
-from tflm_split.split.regions import Split, SplitOptions
+from tflm_split.split.regions import Split
 from tflm_split.tflite.reader import offline_offsets, read_model
 
 
@@ -33,7 +33,7 @@ def inspect_model(
     model = read_model(path)
     graph = model.graph
     memory = footprint(model, None)
-    split = rewritten_split(graph, SplitOptions())
+    split = base_split(model)
     addresses = planned_addresses(model, split.graph)
     operators = operator_table(split, addresses)
     peak = live_peak_bytes(graph, addresses=planned_addresses(model, graph))

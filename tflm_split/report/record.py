@@ -49,9 +49,9 @@ SCHEMA = 1
 
 WHAT_IS_COUNTED = (
     "The head holds the model's inputs and outputs, activations, accumulators and the kernels' scratch; the tail what "
-    "TFLM keeps per tensor, operator and channel. TFLM_SPLIT keeps no state in RAM (with a streamed model 12 bytes, in the "
-    "tail); its stack, below 700 bytes with the portable kernels (1,000 with DSP, 1,500 with Helium), is the caller's and "
-    "not part of the arena."
+    "TFLM keeps per tensor, operator and channel. TFLM_SPLIT keeps no state in RAM but what the model remembers (with a "
+    "streamed model 12 bytes), in the tail; its stack, below 700 bytes with the portable kernels (1,000 with DSP, 1,500 with "
+    "Helium), is the caller's and not part of the arena."
 )
 
 

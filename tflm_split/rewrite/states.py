@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tflm_split.errors import Refusal
-from tflm_split.ir.graph import ABSENT, Graph, Operator, State, Tensor
+from tflm_split.ir.graph import Graph, Operator, State, Tensor
 from tflm_split.rewrite.svdf import Growing, unrolled
 from tflm_split.split.operators import RESHAPES
 from tflm_split.split.operators.common import need
@@ -98,14 +98,18 @@ def _without_resources(graph: Graph, others: Sequence[Graph]) -> Graph:
         tensors.append(replace(graph.tensors[variable.now], index=len(tensors), name=f"{name} kept", data=None))
         need(tensors[-1].bytes == graph.tensors[variable.before].bytes, "state", "a variable changes its size")
         states.append(State(variable.before, tensors[-1].index, fill))
-        source = tuple(
-            k for op in graph.operators if handles.get(op.inputs[0] if op.inputs else ABSENT) == name for k in op.source
-        )
+        source = _positions(graph, handles, name)
         updates.append(Operator(0, KEEP_STATE, (variable.now,), (tensors[-1].index,), {}, source, STATES))
     operators = kept
     for state, update in zip(states[len(graph.states) :], updates, strict=True):
         operators = placed_last(operators, state.before, update)
     return replace(graph, tensors=tuple(tensors), states=tuple(states)).with_operators(tuple(operators))
+
+
+def _positions(graph: Graph, handles: Mapping[int, str], name: str) -> tuple[int, ...]:
+    """Where in the file the operators of a variable are."""
+    named = [op for op in graph.operators if name in {handles.get(t) for t in (*op.inputs, *op.outputs)}]
+    return tuple(k for op in named for k in op.source)
 
 
 def placed_last(operators: Sequence[Operator], before: int, update: Operator) -> list[Operator]:

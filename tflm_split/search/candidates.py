@@ -95,6 +95,16 @@ def ways_to_split(evaluator: Evaluator) -> tuple[tuple[bool, bool], ...]:
     return tuple(way for way in ways if not (streamed and evaluator.base(way).stock))
 
 
+def can_remember(evaluator: Evaluator) -> bool:
+    """Whether the steps of a graph with states can run in some order: no two of them wait for each other."""
+    try:
+        for in_place, swap_axes in ways_to_split(evaluator):
+            evaluator.orders(Decision((), (), in_place, swap_axes))
+    except Refusal:
+        return False
+    return True
+
+
 def _is_streamed(evaluator: Evaluator) -> bool:
     return any(op.kind in (FETCH_ROWS, EMIT_ROWS) for op in evaluator.graph.operators)
 

@@ -46,8 +46,8 @@ static split_status check_header(const uint8_t* program, size_t program_bytes) {
     if (header->total_bytes > program_bytes || header->total_bytes > INT32_MAX) {
         return SPLIT_ERROR_TRUNCATED;
     }
-    if ((header->flags & ~(uint32_t)SPLIT_FLAG_WIDE_STEPS) != 0 || 
-        header->workspace_bytes > INT32_MAX || header->state_bytes > INT32_MAX - header->workspace_bytes || !parts_follow_each_other(header)) {
+    if ((header->flags & ~(uint32_t)SPLIT_FLAG_WIDE_STEPS) != 0 || header->workspace_bytes > INT32_MAX ||
+        header->state_bytes > INT32_MAX - header->workspace_bytes || !parts_follow_each_other(header)) {
         return SPLIT_ERROR_HEADER;
     }
     return SPLIT_OK;
@@ -202,7 +202,8 @@ const char* split_nn_status_text(split_status status) {
         "the caller ended the run",
         "the program was altered after it was made: its checksum does not match its bytes",
         "the program needs a kind of step that SPLIT_NN_KINDS leaves out of this build (split_nn_config.h, or a flag)",
-        ("the program keeps a state: call split_nn_run_with_state() in a build with state (SPLIT_NN_KINDS); or its state is "
+        ("the program keeps a state: call split_nn_run_with_state() in a build with state (SPLIT_NN_KINDS); or its "
+         "state is "
          "not what its fills say"),
     };
     uint32_t index = (uint32_t)status;

@@ -33,12 +33,17 @@ static split_status places(const void* program, const uint8_t* workspace) {
     return aligned ? SPLIT_OK : SPLIT_ERROR_ALIGNMENT;
 }
 
-/* Makes call `call`: its steps, and the moves before each. With a `stream`, the moves go on from where it stands, and the
- * moves before the next call are made, too: the caller may then write rows to where they were. (Both callers end with a
- * call of this function, so that they take no stack while kernels run.) */
-static split_status run_call(const void* program, uint8_t* workspace, uint8_t* state, uint32_t call,
-                             split_stream* stream) {
+static uint32_t state_bytes_of(const void* program) {
+    return split_header_of((const uint8_t*)program)->state_bytes;
+}
+
+/* Makes the next call of `stream`, or the only one without a stream: its steps, and the moves before each. With a stream, the
+ * moves go on from where it stands, and the moves before the next call are made, too: the caller may then write rows to where
+ * they were. (All callers end with a call of this function, whose arguments fit into registers, so that they take no stack
+ * while kernels run.) */
+static split_status run_call(const void* program, uint8_t* workspace, uint8_t* state, split_stream* stream) {
     split_machine at = {(const uint8_t*)program, workspace, state, 0};
+    const uint32_t call = stream != NULL ? stream->call : 0u;
     const split_header* header = split_header_of(at.program);
     const uint32_t* pauses = (const uint32_t*)split_at(at.program, header->pauses_offset);
     const uint32_t stop = call == header->pause_count ? header->step_count : split_pause_step(pauses[call]);
@@ -64,10 +69,10 @@ split_status split_nn_run(const void* program, uint8_t* workspace) {
     if (split_nn_calls(program) > 1u) {
         return SPLIT_ERROR_STREAM;
     }
-    if (split_nn_state_bytes(program) > 0) {
+    if (state_bytes_of(program) > 0) {
         return SPLIT_ERROR_STATE;
     }
-    return run_call(program, workspace, NULL, 0, NULL);
+    return run_call(program, workspace, NULL, NULL);
 }
 
 void split_nn_start(const void* program, uint8_t* state) {
@@ -82,7 +87,7 @@ void split_nn_start(const void* program, uint8_t* state) {
 
 split_status split_nn_run_with_state(const void* program, uint8_t* workspace, uint8_t* state) {
     const split_status status = places(program, workspace);
-    if (status != SPLIT_OK || split_nn_state_bytes(program) == 0) {
+    if (status != SPLIT_OK || state_bytes_of(program) == 0) {
         return status == SPLIT_OK ? split_nn_run(program, workspace) : status;
     }
     if (state == NULL) {
@@ -91,7 +96,7 @@ split_status split_nn_run_with_state(const void* program, uint8_t* workspace, ui
     if ((uintptr_t)state % SPLIT_NN_ALIGNMENT != 0) {
         return SPLIT_ERROR_ALIGNMENT;
     }
-    return run_call(program, workspace, state, 0, NULL);
+    return run_call(program, workspace, state, NULL);
 }
 
 uint32_t split_nn_calls(const void* program) {
@@ -111,10 +116,10 @@ split_status split_nn_continue(const void* program, uint8_t* workspace, split_st
     if (stream == NULL || stream->call >= split_nn_calls(program)) {
         return SPLIT_ERROR_STREAM;
     }
-    if (split_nn_state_bytes(program) > 0) {
+    if (state_bytes_of(program) > 0) {
         return SPLIT_ERROR_STATE;
     }
-    return run_call(program, workspace, NULL, stream->call, stream);
+    return run_call(program, workspace, NULL, stream);
 }
 
 /* The op that fetches or emits, or NULL. */

@@ -8,6 +8,10 @@ from types import MappingProxyType
 from tflm_split.program.format import CUSTOM_CODE
 
 _STATE = "it keeps state from one inference to the next"
+_VARIABLE = (
+    "what its variable holds can be no part of a region (it must be read, set in each inference, and begin as zeros)"
+)
+_SVDF = "it keeps state, and is not an int8 one of rank 1, with a bias and at most 32 inferences of memory"
 _FLOW = "it runs other subgraphs"
 _EVERY_ROW = "each of its output rows needs every input row"
 _FLOAT_ONLY = "TFLM has it for float32 only, and it has no form for that here"
@@ -17,7 +21,8 @@ _BATCHES = "it moves data between batches"
 
 STOCK_REASONS: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "SVDF"), _STATE),
+        **dict.fromkeys(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"), _VARIABLE),
+        "SVDF": _SVDF,
         **dict.fromkeys(("UNIDIRECTIONAL_SEQUENCE_LSTM", "CIRCULAR_BUFFER"), _STATE),
         **dict.fromkeys(("CALL_ONCE", "IF", "WHILE"), _FLOW),
         **dict.fromkeys(("CUMSUM", "REVERSE_V2"), _EVERY_ROW),
