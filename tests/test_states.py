@@ -21,6 +21,7 @@ from streaming_networks import NETWORKS, Streaming, rings, svdfs
 from tiny_models import Op
 
 import tflm_split
+from tflm_split import pipeline
 from tflm_split.analysis.arena import predicted_arm32_arena
 from tflm_split.board.run import run_on_board
 from tflm_split.errors import InternalError
@@ -126,6 +127,32 @@ def test_the_arena_is_smaller_and_predicted_to_the_byte(name: str) -> None:
     assert after["measured_tail_bytes"] < before["measured_tail_bytes"]
     assert result.plan is not None
     assert predicted_arm32_arena(read_model(result.model), result.plan.planned_head_bytes).exact
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_arena_is_larger_than_with_variables(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = NETWORKS[name]()
+    needs = "predicted_arm32_minimum_arena_bytes"
+    inside = tflm_split.optimize(model, verify=False).report["optimized"][needs]
+    monkeypatch.setattr("tflm_split.pipeline.with_states", lambda graph, others: graph)
+    assert inside < tflm_split.optimize(model, verify=False).report["optimized"][needs]
+
+
+def test_where_variables_need_less_they_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the search could do more with the rest of the network."""
+    found = pipeline._best
+    wanted: list[bool] = []
+
+    def worse_with_states(job: pipeline._Job) -> Any:
+        wanted.append(bool(job.evaluator.graph.states))
+        return None if wanted[-1] else found(job)
+
+    monkeypatch.setattr(pipeline, "_best", worse_with_states)
+    model = rings()
+    result = tflm_split.optimize(model, verify=False)
+    assert wanted == [True, False]
+    assert "READ_VARIABLE" in [op.kind for op in read_model(result.model).graph.operators]
+    assert tflm_split.optimize(model, verify=False, decision=result.decision).model == result.model
 
 
 def test_a_saved_decision_makes_the_same_file_again() -> None:

@@ -77,10 +77,7 @@ def optimize(
         return _with_a_plan_alone(job)
     if decision is not None:
         return _finish(*_carried_out(job, decision))
-    result = _optimized(job)
-    if result.plan is None and job.with_variables is not None:  # variables may be better left to TFLM
-        return _optimized(job.with_variables)
-    return result
+    return _finish(*_smaller(job))
 
 
 @rare_collections()
@@ -90,10 +87,7 @@ def pareto(source: Source, options: Options = DEFAULTS, progress: Progress = qui
     Each result is verified like that of `optimize`, with the same errors.
     """
     job = _begin(source, options, progress)
-    results = _front(job)
-    if not results and job.with_variables is not None:
-        results = _front(job.with_variables)
-    return front(results)
+    return front(result for one in _jobs(job) for result in _front(one))
 
 
 def replanned(source: Source, options: Options, decision: SavedDecision) -> Result | None:
@@ -177,13 +171,28 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     return replace(job, evaluator=inside, with_variables=job)
 
 
-def _optimized(job: _Job) -> Result:
+def _jobs(job: _Job) -> tuple[_Job, ...]:
+    """The job, and the one that leaves the variables to TFLM, which are better there where much else can be searched."""
+    return (job,) if job.with_variables is None else (job, job.with_variables)
+
+
+def _smaller(job: _Job) -> tuple[_Job, _Lowered | None]:
+    """The best plan of each of the jobs; of these the one that needs the smaller arena."""
+    found = [(one, _best(one)) for one in _jobs(job)]
+    lowered = [(one, result) for one, result in found if result is not None]
+    if len(lowered) < 2:
+        return lowered[0] if lowered else found[0]
+    kernels = kernel_set(job.options.kernels, job.options.board)
+    return min(lowered, key=lambda pair: footprint(pair[1].lowered.model, None, kernels).arena_needs)
+
+
+def _best(job: _Job) -> _Lowered | None:
     options = job.options
     if options.max_arena_bytes is None:
         found = best_plan(job.evaluator, options, job.teller)
-        return _finish(job, _lowered(job, found) if found else None)
+        return _lowered(job, found) if found else None
     plans = pareto_plans(job.evaluator, options, job.teller)
-    return _finish(job, _fastest_that_fits(job, plans, options.max_arena_bytes))
+    return _fastest_that_fits(job, plans, options.max_arena_bytes)
 
 
 def _front(job: _Job) -> list[Result]:

@@ -63,7 +63,7 @@ class ArenaPrediction:
 
     `arena_bytes` is what `arena_used_bytes()` reports. Planning needs more for a moment, so an arena must have
     `minimum_arena_bytes`. If it is not `exact`, `unknown` says why: operators that were counted as if they kept nothing
-    of their own, or several subgraphs.
+    of their own (variables: what they hold), or several subgraphs.
     """
 
     head_bytes: int
@@ -128,6 +128,8 @@ def _allocate_model(tail: _Tail, model: Model, kernels: KernelSet) -> int:
     tail.allocate(_EVAL_TENSOR_BYTES * len(graph.tensors), _POINTER_BYTES)
     tail.allocate(_NODE_BYTES * len(graph.operators), _POINTER_BYTES)
     _allocate_operators(tail, graph, kernels)
+    for nbytes in _resource_bytes(model):
+        tail.persistent(nbytes)
     offsets = offline_offsets(model)
     scratch_count = scratch_requests(model, kernels)
     if scratch_count:
@@ -170,6 +172,17 @@ def _allocate_operators(tail: _Tail, graph: Graph, kernels: KernelSet) -> None:
             tail.persistent(nbytes)
         if size.copies_output_shape:
             tail.persistent(4 + 4 * len(graph.tensors[op.outputs[0]].shape))
+
+
+def _resource_bytes(model: Model) -> list[int]:
+    """Bytes of what each variable of VAR_HANDLE holds. What TFLM keeps of it besides is not known here."""
+    found: dict[object, int] = {}
+    for graph in (model.graph, *model.other_graphs):
+        handles = {op.outputs[0]: op.options.get("shared_name") for op in graph.operators if op.kind == "VAR_HANDLE"}
+        for op in graph.operators:
+            if op.kind == "ASSIGN_VARIABLE":
+                found.setdefault(handles.get(op.inputs[0]), graph.tensors[op.inputs[1]].bytes)
+    return list(found.values())
 
 
 def _kept_between_calls(graph: Graph, op: Operator) -> int:

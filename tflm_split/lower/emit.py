@@ -120,15 +120,7 @@ def emit_region(
         workspace_bytes += -workspace_bytes % STATE_ALIGN
         address |= {p: origin + workspace_bytes + at for p, at in states.items()}
     builder = _Builder(split, step_graph, first_piece, address, touched, origin, contiguous)
-    op_of: dict[int, int] = {}
-    program_steps = []
-    for s in steps:
-        step = step_graph.steps[s]
-        if step.row_op is None:
-            raise InternalError(f"stock operator {step.node} is inside a region")
-        if step.row_op not in op_of:
-            op_of[step.row_op] = builder.add_op(split.row_ops[step.row_op], step.row_op)
-        program_steps.append(Step(op_of[step.row_op], step.row))
+    program_steps = tuple(builder.add_steps(steps))
     program = Program(
         workspace_bytes,
         tuple(Io(offsets[t] - origin, graph.tensors[t].bytes) for t in inputs),
@@ -136,7 +128,7 @@ def emit_region(
         tuple(builder.storages),
         tuple(builder.views),
         tuple(builder.ops),
-        tuple(program_steps),
+        program_steps,
         tuple(builder.constants),
         tuple(
             Move(position - first_position, builder.storage(piece.storage), piece.row, to - origin)
@@ -303,6 +295,17 @@ class _Builder:
                 seen.pixel_stride_bytes, seen.offset_bytes, shape.element_bytes,
             )
         )  # fmt: skip
+
+    def add_steps(self, steps: Sequence[int]) -> Iterator[Step]:
+        """The steps of the program, in order. Adds each op with its first step."""
+        op_of: dict[int, int] = {}
+        for s in steps:
+            step = self.step_graph.steps[s]
+            if step.row_op is None:
+                raise InternalError(f"stock operator {step.node} is inside a region")
+            if step.row_op not in op_of:
+                op_of[step.row_op] = self.add_op(self.split.row_ops[step.row_op], step.row_op)
+            yield Step(op_of[step.row_op], step.row)
 
     def add_op(self, op: RowOp, index: int) -> int:
         params: dict[str, int | float] = {

@@ -148,10 +148,7 @@ def _encode(program: Program) -> bytes:
             fill_count=len(program.fills),
         )
     )
-    for io in program.inputs + program.outputs:
-        blob += IO.pack(address=io.address, bytes=io.bytes)
-    for fill in program.fills:
-        blob += FILL.pack(bytes=fill.bytes, value=fill.value)
+    blob += _io_and_fill_records(program)
     blob += (
         _storage_records(program, final.tables, offsets) + _view_records(program) + _op_records(program, final.params)
     )
@@ -167,6 +164,11 @@ class _Middle:
     pool: _Pool
     params: tuple[int, ...]
     tables: tuple[int | None, ...]
+
+
+def _io_and_fill_records(program: Program) -> bytes:
+    ios = (IO.pack(address=io.address, bytes=io.bytes) for io in program.inputs + program.outputs)
+    return b"".join((*ios, *(FILL.pack(bytes=fill.bytes, value=fill.value) for fill in program.fills)))
 
 
 def _storage_records(program: Program, tables: tuple[int | None, ...], constant_offsets: dict[int, int]) -> bytes:

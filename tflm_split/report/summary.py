@@ -130,7 +130,8 @@ def doubts(record: Record) -> Iterator[str]:
     if unknown:
         yield from _wrapped(
             f"Warning: the arena of {', '.join(unknown)} is not known: in the predictions "
-            f"{'they count' if len(unknown) > 1 else 'it counts'} as if nothing were kept there, so set aside more."
+            f"{'they count' if len(unknown) > 1 else 'it counts'} as if nothing were kept there but what variables "
+            "hold, so set aside more."
         )
 
 

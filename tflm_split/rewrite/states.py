@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from tflm_split.errors import Refusal
+from tflm_split.errors import ModelError, Refusal
 from tflm_split.ir.graph import Graph, Operator, State, Tensor
 from tflm_split.rewrite.svdf import Growing, unrolled
 from tflm_split.split.operators import RESHAPES
@@ -36,12 +36,12 @@ def with_states(graph: Graph, others: Sequence[Graph]) -> Graph:
     All variables of VAR_HANDLE are replaced, or none: those that stay would be kept in memory anyway.
     """
     changed = graph
-    with suppress(Refusal):
+    with suppress(Refusal, ModelError):
         changed = _without_resources(graph, others)
     for op in graph.operators:
         if op.kind != "SVDF":
             continue
-        with suppress(Refusal):
+        with suppress(Refusal, ModelError):
             changed = _without_svdf(changed, op)
     return changed
 
