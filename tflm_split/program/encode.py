@@ -140,12 +140,7 @@ def _encode(program: Program) -> bytes:
             step_count=len(program.steps),
             constants_offset=constants_offset,
             checksum=UNCHECKED,
-            input_count=len(program.inputs),
-            output_count=len(program.outputs),
-            storage_count=len(program.storages),
-            view_count=len(program.views),
-            op_count=len(program.ops),
-            fill_count=len(program.fills),
+            **_counts(program),
         )
     )
     blob += _io_and_fill_records(program)
@@ -164,6 +159,19 @@ class _Middle:
     pool: _Pool
     params: tuple[int, ...]
     tables: tuple[int | None, ...]
+
+
+def _counts(program: Program) -> dict[str, int]:
+    """How many records of each sort follow the header, by the header's field."""
+    records = {
+        "input": program.inputs,
+        "output": program.outputs,
+        "fill": program.fills,
+        "storage": program.storages,
+        "view": program.views,
+        "op": program.ops,
+    }
+    return {f"{name}_count": len(found) for name, found in records.items()}
 
 
 def _io_and_fill_records(program: Program) -> bytes:
