@@ -133,6 +133,14 @@ def test_the_lowest_versions_are_those_of_the_bounds():
     assert not [line for line in smoke_test.lowest_versions() if "tflite" in line]
 
 
+def test_the_workflow_keeps_to_its_schema():
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed (the extra `test`)")
+    path = ROOT / ".github" / "workflows" / "ci.yml"
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_workflow_covers_every_system_and_python_and_calls_scripts_that_are_there():
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())

@@ -22,7 +22,7 @@ from tflm_split.report.front import front_record
 from tflm_split.report.markup import element, escaped
 from tflm_split.report.page import front_page
 from tflm_split.report.svg import drawn, memory_svg
-from tflm_split.report.timeline import Rectangle, Timeline
+from tflm_split.report.timeline import Rectangle, Timeline, plan_timeline
 
 EVIL = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u202e\x1b[31m"
 
@@ -105,6 +105,16 @@ def test_the_pictures_are_the_layouts(resnet: tflm_split.Result) -> None:
         assert memory_svg(timeline).count("<rect ") == len(timeline.rectangles)
     alive = [r for r in view.before.rectangles if r.start <= view.before.tightest < r.stop]
     assert sum(r.bytes for r in alive) == max(view.before.live_bytes)
+
+
+def test_groups_of_channels_have_the_colour_of_their_tensor() -> None:
+    """A group is made by no operator of its own; it was once drawn as if the last layer made it."""
+    plan = optimized(MODELS / "digits_mobilenet_v2.tflite", effort="low", verify=False).plan
+    assert plan is not None and plan.split.part_of
+    after = plan_timeline(plan)
+    groups = [r for r in after.rectangles if re.search(r"\[\d+:\d+\]$", r.name) and r.start < 50]
+    assert groups
+    assert max(r.depth for r in groups) < 0.2
 
 
 def test_rectangles_that_live_together_lie_apart(resnet: tflm_split.Result) -> None:

@@ -107,7 +107,8 @@ def plan_timeline(plan: Plan) -> Timeline:
             rows = sorted(plan.step_graph.pieces[p].row for p in inside)
             storage = plan.step_graph.pieces[inside[0]].storage if inside else -1
             whole = storage >= len(storages) or (storage >= 0 and storages[storage].rows == 1)
-            of = depth.get(max(storages[storage].tensors), 1.0) if 0 <= storage < len(storages) else 1.0
+            made = max(storages[storage].tensors) if 0 <= storage < len(storages) else -1
+            of = depth.get(plan.split.part_of.get(made, made), 1.0)
             name = holder(plan, inside[0]) if inside else "unused"
             for start, stop, address in _stays(
                 span.start, span.stop, plan.layout.addresses[b] + span.offset, moves.get((b, s), ())
