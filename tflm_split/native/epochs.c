@@ -221,8 +221,7 @@ static epoch empty_epoch(const bodies* all, int64_t* block, uint8_t* flags) {
 /* Squeezes the epoch's bodies below the height. Returns how many are in conflict still, or -1 if there is no memory. */
 static int64_t squeezed(const memory* m, const epoch* e, const pair_list* pairs, int64_t rounds, int64_t* visits,
                         int64_t* addresses) {
-    const problem p = {e->sub.count, e->size,    e->align,    pairs->first,
-                       pairs->body,  pairs->low, pairs->high, pairs->twin};
+    const problem p = {e->sub.count, e->size, e->align, pairs->first, pairs->pairs};
     *visits -= pairs->count * m->visits_per_pair;
     const int64_t granted = least(*visits, rounds * pairs->count + m->base_visits);
     if (granted <= 0) {

@@ -4,20 +4,31 @@
 
 #include <stdlib.h>
 
-static int grow(pair_list* list, int64_t more) {
-    if (list->count + more <= list->room) {
+/* A forbidden interval of body `b`, measured from the address of body `c`, which comes later. */
+typedef struct interval {
+    int32_t b;
+    int32_t c;
+    int32_t low;
+    int32_t high;
+} interval;
+
+typedef struct intervals {
+    interval* list;
+    int64_t count;
+    int64_t room;
+} intervals;
+
+static int grow(intervals* found, int64_t more) {
+    if (found->count + more <= found->room) {
         return 0;
     }
-    const int64_t room = 2 * list->room + more + 64;
-    int64_t** columns[4] = {&list->body, &list->low, &list->high, &list->twin};
-    for (int c = 0; c < 4; ++c) {
-        int64_t* grown = realloc(*columns[c], (size_t)room * sizeof **columns[c]);
-        if (grown == NULL) {
-            return -1;
-        }
-        *columns[c] = grown;
+    const int64_t room = 2 * found->room + more + 64;
+    interval* grown = realloc(found->list, (size_t)room * sizeof *grown);
+    if (grown == NULL) {
+        return -1;
     }
-    list->room = room;
+    found->list = grown;
+    found->room = room;
     return 0;
 }
 
@@ -32,56 +43,52 @@ static int64_t leeway(const bodies* all, int64_t written, int64_t read) {
     return distance;
 }
 
-static int add(pair_list* list, int64_t other, int64_t low, int64_t high) {
-    if (grow(list, 1) != 0) {
+static int add(intervals* found, int64_t b, int64_t c, int64_t low, int64_t high) {
+    if (grow(found, 1) != 0) {
         return -1;
     }
-    list->body[list->count] = other;
-    list->low[list->count] = low;
-    list->high[list->count++] = high;
+    const interval made = {(int32_t)b, (int32_t)c, (int32_t)low, (int32_t)high};
+    found->list[found->count++] = made;
     return 0;
 }
 
-/* Sorts the intervals from `first` on by `low`. */
-static void sort(pair_list* list, int64_t first) {
+/* Sorts `count` intervals by `low`. */
+static void sort(interval* list, int64_t count) {
     static const int64_t gaps[] = {1750, 701, 301, 132, 57, 23, 10, 4, 1};
     for (size_t g = 0; g < sizeof gaps / sizeof *gaps; ++g) {
-        for (int64_t k = first + gaps[g]; k < list->count; ++k) {
-            const int64_t low = list->low[k];
-            const int64_t high = list->high[k];
+        for (int64_t k = gaps[g]; k < count; ++k) {
+            const interval moving = list[k];
             int64_t j = k;
-            for (; j >= first + gaps[g] && list->low[j - gaps[g]] > low; j -= gaps[g]) {
-                list->low[j] = list->low[j - gaps[g]];
-                list->high[j] = list->high[j - gaps[g]];
+            for (; j >= gaps[g] && list[j - gaps[g]].low > moving.low; j -= gaps[g]) {
+                list[j] = list[j - gaps[g]];
             }
-            list->low[j] = low;
-            list->high[j] = high;
+            list[j] = moving;
         }
     }
 }
 
-/* Joins the intervals of the pair that begins at `first` where they overlap. */
-static void merge(pair_list* list, int64_t first) {
-    if (list->count <= first + 1) {
+/* Joins the intervals from `first` on, which are of one pair of bodies, where they overlap. */
+static void merge(intervals* found, int64_t first) {
+    if (found->count <= first + 1) {
         return;
     }
-    sort(list, first);
+    interval* list = found->list;
+    sort(list + first, found->count - first);
     int64_t kept = first;
-    for (int64_t k = first + 1; k < list->count; ++k) {
-        if (list->low[k] < list->high[kept]) {
-            list->high[kept] = list->high[k] > list->high[kept] ? list->high[k] : list->high[kept];
+    for (int64_t k = first + 1; k < found->count; ++k) {
+        if (list[k].low < list[kept].high) {
+            list[kept].high = list[k].high > list[kept].high ? list[k].high : list[kept].high;
         } else {
-            ++kept;
-            list->low[kept] = list->low[k];
-            list->high[kept] = list->high[k];
+            list[++kept] = list[k];
         }
     }
-    list->count = kept + 1;
+    found->count = kept + 1;
 }
 
 /* Adds what span i of body b and span j of body c forbid b, measured from c. `on` and `under` are the leeways by which b may
  * lie on c and c on b. */
-static int add_spans(const bodies* all, pair_list* list, int64_t c, int64_t i, int64_t j, int64_t on, int64_t under) {
+static int add_spans(const bodies* all, intervals* found, int64_t b, int64_t c, int64_t i, int64_t j, int64_t on,
+                     int64_t under) {
     const int64_t same = all->offset[j] - all->offset[i];
     int64_t low = same - all->bytes[i];
     int64_t high = same + all->bytes[j];
@@ -92,14 +99,14 @@ static int add_spans(const bodies* all, pair_list* list, int64_t c, int64_t i, i
         high = same + under;
     }
     if (on == 0 || under == 0) { /* one single address inside the interval is allowed, which is cut in two there */
-        return add(list, c, low, same) != 0 || add(list, c, same, high) != 0 ? -1 : 0;
+        return add(found, b, c, low, same) != 0 || add(found, b, c, same, high) != 0 ? -1 : 0;
     }
-    return add(list, c, low, high);
+    return add(found, b, c, low, high);
 }
 
-/* Adds the pairs of b with c, where c comes later. */
-static int add_pair(const bodies* all, pair_list* list, int64_t b, int64_t c) {
-    const int64_t first = list->count;
+/* Adds the intervals of b with c, where c comes later. */
+static int add_pair(const bodies* all, intervals* found, int64_t b, int64_t c) {
+    const int64_t first = found->count;
     int64_t on = -2;
     int64_t under = -2;
     for (int64_t i = all->first_span[b]; i < all->first_span[b + 1]; ++i) {
@@ -113,81 +120,133 @@ static int add_pair(const bodies* all, pair_list* list, int64_t b, int64_t c) {
                 on = leeway(all, b, c);
                 under = leeway(all, c, b);
             }
-            if (add_spans(all, list, c, i, j, on, under) != 0) {
+            if (add_spans(all, found, b, c, i, j, on, under) != 0) {
                 return -1;
             }
         }
     }
-    merge(list, first);
+    merge(found, first);
     return 0;
 }
 
-/* Adds the pairs of b with c, where c came earlier: the mirror image of those from `*next` on, which are of c with b. */
-static int add_mirrored(pair_list* list, int64_t b, int64_t c, int64_t* next) {
-    int64_t stop = *next;
-    while (stop < list->first[c + 1] && list->body[stop] == b) {
-        ++stop;
+/* What says at once which bodies meet. Spans without bytes are left out. */
+typedef struct life {
+    int64_t born; /* the first start and the last stop of its spans */
+    int64_t dies;
+    int32_t plain; /* whether it has one span and no leeways */
+    int32_t offset; /* of that span */
+    int32_t bytes;
+} life;
+
+static life find_life(const bodies* all, int64_t b) {
+    life of = {INT64_MAX, INT64_MIN, 0, 0, 0};
+    int64_t spans = 0;
+    for (int64_t i = all->first_span[b]; i < all->first_span[b + 1]; ++i) {
+        if (all->bytes[i] > 0 && all->start[i] < all->stop[i]) {
+            of.born = all->start[i] < of.born ? all->start[i] : of.born;
+            of.dies = all->stop[i] > of.dies ? all->stop[i] : of.dies;
+            of.offset = (int32_t)all->offset[i];
+            of.bytes = (int32_t)all->bytes[i];
+            ++spans;
+        }
     }
-    if (grow(list, stop - *next) != 0) {
+    of.plain = spans == 1 && all->first_leeway[b] == all->first_leeway[b + 1];
+    return of;
+}
+
+/* All intervals, by (b, c, low). `met` is scratch for as many numbers as there are bodies. */
+static int find_intervals(const bodies* all, const life* lives, int64_t* met, intervals* found) {
+    for (int64_t b = 0; b < all->count; ++b) {
+        const life mine = lives[b];
+        int64_t count = 0;
+        for (int64_t c = b + 1; c < all->count; ++c) { /* without a branch, which would often be predicted wrongly */
+            met[count] = c;
+            count += (mine.born < lives[c].dies) & (lives[c].born < mine.dies);
+        }
+        for (int64_t k = 0; k < count; ++k) {
+            const life* other = lives + met[k];
+            if (grow(found, 1) != 0) {
+                return -1;
+            }
+            if (mine.plain && other->plain) {
+                const int32_t same = other->offset - mine.offset;
+                const interval made = {(int32_t)b, (int32_t)met[k], same - mine.bytes, same + other->bytes};
+                found->list[found->count++] = made;
+            } else if (add_pair(all, found, b, met[k]) != 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Puts interval `from` into the lists of both bodies, at these places. */
+static void list_both(pair_list* list, const interval* from, int64_t own, int64_t mirrored) {
+    const pair here = {from->c, from->low, from->high, (int32_t)mirrored};
+    const pair there = {from->b, -from->high, -from->low, (int32_t)own};
+    list->pairs[own] = here;
+    list->pairs[mirrored] = there;
+}
+
+/* Puts all intervals into the lists of their bodies. The mirror images of a pair come in the opposite order. */
+static void list_pairs(const intervals* found, pair_list* list, int64_t bodies, int64_t* next) {
+    const interval* all = found->list;
+    for (int64_t k = 0; k < found->count; ++k) {
+        ++list->first[all[k].b + 1];
+        ++list->first[all[k].c + 1];
+    }
+    for (int64_t b = 0; b < bodies; ++b) {
+        list->first[b + 1] += list->first[b];
+        next[b] = list->first[b];
+    }
+    for (int64_t k = 0; k < found->count;) {
+        const int64_t b = all[k].b;
+        const int64_t c = all[k].c;
+        int64_t stop = k + 1;
+        while (stop < found->count && all[stop].c == c && all[stop].b == b) {
+            ++stop;
+        }
+        /* When a body's own pairs are reached, those with earlier bodies are in its list already. */
+        const int64_t own = next[b];
+        const int64_t mirrored = next[c] + stop - k - 1;
+        next[b] += stop - k;
+        next[c] += stop - k;
+        for (int64_t i = 0; k < stop; ++i, ++k) {
+            list_both(list, all + k, own + i, mirrored - i);
+        }
+    }
+}
+
+/* All pairs. `lives` and `next` have room for all bodies. */
+static int list_all(const bodies* all, life* lives, int64_t* next, intervals* found, pair_list* list) {
+    for (int64_t b = 0; b < all->count; ++b) {
+        lives[b] = find_life(all, b);
+    }
+    if (find_intervals(all, lives, next, found) != 0 || found->count > INT32_MAX / 2) {
         return -1;
     }
-    for (int64_t k = stop; k-- > *next;) {
-        list->body[list->count] = c;
-        list->low[list->count] = -list->high[k];
-        list->high[list->count] = -list->low[k];
-        list->twin[list->count] = k;
-        list->twin[k] = list->count++;
+    list->count = 2 * found->count;
+    list->pairs = malloc((size_t)(list->count + 1) * sizeof *list->pairs);
+    if (list->pairs == NULL) {
+        return -1;
     }
-    *next = stop;
-    return 0;
-}
-
-/* A body's lifetime from its first start to its last stop, spans without bytes left out. */
-static void whole_lives(const bodies* all, int64_t* born, int64_t* dies) {
-    for (int64_t b = 0; b < all->count; ++b) {
-        born[b] = INT64_MAX;
-        dies[b] = INT64_MIN;
-        for (int64_t i = all->first_span[b]; i < all->first_span[b + 1]; ++i) {
-            if (all->bytes[i] > 0 && all->start[i] < all->stop[i]) {
-                born[b] = all->start[i] < born[b] ? all->start[i] : born[b];
-                dies[b] = all->stop[i] > dies[b] ? all->stop[i] : dies[b];
-            }
-        }
-    }
-}
-
-static int list_all(const bodies* all, pair_list* list, int64_t* next, const int64_t* born, const int64_t* dies) {
-    for (int64_t b = 0; b < all->count; ++b) {
-        list->first[b] = list->count;
-        for (int64_t c = 0; c < b; ++c) {
-            if (born[b] < dies[c] && born[c] < dies[b] && next[c] < list->first[c + 1] && list->body[next[c]] == b &&
-                add_mirrored(list, b, c, &next[c]) != 0) {
-                return -1;
-            }
-        }
-        next[b] = list->count;
-        for (int64_t c = b + 1; c < all->count; ++c) {
-            if (born[b] < dies[c] && born[c] < dies[b] && add_pair(all, list, b, c) != 0) {
-                return -1;
-            }
-        }
-        list->first[b + 1] = list->count;
-    }
+    list_pairs(found, list, all->count, next);
     return 0;
 }
 
 int64_t tflm_split_list_pairs(const bodies* all, pair_list* list) {
     const pair_list none = {.first = NULL};
+    const size_t count = (size_t)all->count + 1;
+    intervals found = {NULL, 0, 0};
     *list = none;
-    list->first = calloc((size_t)all->count + 1, sizeof *list->first);
-    int64_t* next = malloc(((size_t)all->count * 3 + 1) * sizeof *next);
-    int failed = list->first == NULL || next == NULL;
-    if (!failed) {
-        int64_t* born = next + all->count;
-        whole_lives(all, born, born + all->count);
-        failed = list_all(all, list, next, born, born + all->count);
-    }
+    list->first = calloc(count, sizeof *list->first);
+    life* lives = malloc(count * sizeof *lives);
+    int64_t* next = malloc(count * sizeof *next);
+    const int there = list->first != NULL && lives != NULL && next != NULL;
+    const int failed = !there || list_all(all, lives, next, &found, list) != 0;
+    free(lives);
     free(next);
+    free(found.list);
     if (failed) {
         tflm_split_free_pairs(list);
     }
@@ -195,11 +254,9 @@ int64_t tflm_split_list_pairs(const bodies* all, pair_list* list) {
 }
 
 int64_t tflm_split_free_pairs(pair_list* list) {
-    int64_t* columns[5] = {list->first, list->body, list->low, list->high, list->twin};
-    for (int c = 0; c < 5; ++c) {
-        free(columns[c]);
-    }
     const pair_list none = {.first = NULL};
+    free(list->first);
+    free(list->pairs);
     *list = none;
     return 0;
 }

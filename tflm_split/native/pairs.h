@@ -22,30 +22,31 @@ typedef struct bodies {
     const int64_t* distance;
 } bodies;
 
-/* Pairs of bodies that live at the same time (plan/first_fit.py). */
+/* A pair of bodies that live at the same time (plan/first_fit.py), as one of them sees it. */
+typedef struct pair {
+    int32_t body; /* the other one */
+    int32_t low;
+    int32_t high;
+    int32_t twin; /* the index of the same pair in the other body's list */
+} pair;
+
+/* Bodies and their pairs. Those of body b are pair_first[b] .. pair_first[b + 1] - 1. */
 typedef struct problem {
     int64_t bodies;
     const int64_t* body_bytes;
     const int64_t* align;
     const int64_t* pair_first;
-    const int64_t* pair_body;
-    const int64_t* pair_low;
-    const int64_t* pair_high;
-    const int64_t* pair_twin;
+    const pair* pairs;
 } problem;
 
-/* A list of pairs that grows. All memory is its own. */
+/* A list of pairs. All memory is its own. */
 typedef struct pair_list {
     int64_t* first; /* by body, and one more */
-    int64_t* body;
-    int64_t* low;
-    int64_t* high;
-    int64_t* twin;
+    pair* pairs;
     int64_t count;
-    int64_t room;
 } pair_list;
 
-/* Fills in `list`. Returns -1 if there is no memory; the list is empty then. */
+/* Fills in `list`. Returns -1 if there is no memory; the list is empty then. Every body has less than 2^30 bytes. */
 int64_t tflm_split_list_pairs(const bodies* all, pair_list* list);
 int64_t tflm_split_free_pairs(pair_list* list);
 

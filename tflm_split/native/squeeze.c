@@ -1,9 +1,7 @@
 /* The inner loops of plan/first_fit.py and plan/squeeze.py, but faster. They take the same steps; tests compare both on
  * random problems.
  *
- * Pairs pair_first[b] .. pair_first[b + 1] - 1 say what body b must avoid. Pair k forbids b every address a with
- * address[pair_body[k]] + pair_low[k] < a < address[pair_body[k]] + pair_high[k]. pair_twin[k] is the same pair in the
- * other body's list. Plain C99. All memory is the caller's, except one block for scratch. */
+ * A pair of body b says what b must avoid: every address a with address[body] + low < a < address[body] + high. Plain C99. All memory is the caller's, except one block for scratch. */
 #include <stdlib.h>
 
 #include "pairs.h"
@@ -20,7 +18,8 @@ static uint64_t next_random(uint64_t* state) {
 }
 
 static int64_t round_up(int64_t value, int64_t align) {
-    return (value + align - 1) / align * align;
+    const int power_of_two = (align & (align - 1)) == 0;
+    return power_of_two ? (value + align - 1) & -align : (value + align - 1) / align * align;
 }
 
 static int64_t most_pairs(const problem* p) {
@@ -34,52 +33,85 @@ static int64_t most_pairs(const problem* p) {
 
 /* ---- First fit ---- */
 
-/* Sorts m intervals by `low`. */
-static void sort_intervals(int64_t* low, int64_t* high, int64_t m) {
-    static const int64_t gaps[] = {1750, 701, 301, 132, 57, 23, 10, 4, 1};
-    for (size_t g = 0; g < sizeof gaps / sizeof *gaps; ++g) {
-        for (int64_t k = gaps[g]; k < m; ++k) {
-            const int64_t l = low[k];
-            const int64_t h = high[k];
-            int64_t j = k;
-            for (; j >= gaps[g] && low[j - gaps[g]] > l; j -= gaps[g]) {
-                low[j] = low[j - gaps[g]];
-                high[j] = high[j - gaps[g]];
-            }
-            low[j] = l;
-            high[j] = h;
+typedef struct forbidden {
+    int64_t low;
+    int64_t high;
+} forbidden;
+
+#define FEW 24 /* so many intervals are sorted faster by insertion */
+
+static void sort_by_insertion(forbidden* list, int64_t m) {
+    for (int64_t k = 1; k < m; ++k) {
+        const forbidden moving = list[k];
+        int64_t j = k;
+        for (; j >= 1 && list[j - 1].low > moving.low; --j) {
+            list[j] = list[j - 1];
         }
+        list[j] = moving;
     }
+}
+
+/* Sorts m intervals by `low`, which is -1 at least. `spare` has room for as many. Returns where they are: `list` or `spare`.
+ *
+ * A radix sort. Low digits that are the same everywhere are passed over: most addresses are multiples of something. */
+static forbidden* sort_intervals(forbidden* list, forbidden* spare, int64_t m) {
+    if (m <= FEW) {
+        sort_by_insertion(list, m);
+        return list;
+    }
+    uint64_t differ = 0;
+    for (int64_t k = 0; k < m; ++k) {
+        differ |= (uint64_t)(list[k].low + 1) ^ (uint64_t)(list[0].low + 1);
+    }
+    int shift = 0;
+    while (differ != 0 && (differ & 1) == 0) {
+        differ >>= 1;
+        ++shift;
+    }
+    for (; differ != 0; differ >>= 8, shift += 8) {
+        int64_t next[257] = {0};
+        for (int64_t k = 0; k < m; ++k) {
+            ++next[((uint64_t)(list[k].low + 1) >> shift & 255) + 1];
+        }
+        for (int d = 0; d < 256; ++d) {
+            next[d + 1] += next[d];
+        }
+        for (int64_t k = 0; k < m; ++k) {
+            spare[next[(uint64_t)(list[k].low + 1) >> shift & 255]++] = list[k];
+        }
+        forbidden* sorted = spare;
+        spare = list;
+        list = sorted;
+    }
+    return list;
 }
 
 /* The lowest aligned address at or above `from` that is outside the m forbidden open intervals, which are sorted by `low`.
  * Those before *next are known not to matter; *next becomes the first interval above the address. */
-static int64_t lowest_from(int64_t from, int64_t align, const int64_t* low, const int64_t* high, int64_t m,
-                           int64_t* next) {
+static int64_t lowest_from(int64_t from, int64_t align, const forbidden* list, int64_t m, int64_t* next) {
     int64_t at = round_up(from, align);
-    for (; *next < m && low[*next] < at; ++*next) {
-        if (at < high[*next]) {
-            at = round_up(high[*next], align);
+    for (; *next < m && list[*next].low < at; ++*next) {
+        if (at < list[*next].high) {
+            at = round_up(list[*next].high, align);
         }
     }
     return at;
 }
 
-static int64_t lowest_or_tightest(int64_t align, int64_t best_fit, int64_t* low, int64_t* high, int64_t m) {
+static int64_t lowest_or_tightest(int64_t align, int64_t best_fit, const forbidden* list, int64_t m) {
     int64_t next = 0;
-    sort_intervals(low, high, m);
-    int64_t at = lowest_from(0, align, low, high, m, &next);
+    int64_t at = lowest_from(0, align, list, m, &next);
     if (!best_fit) {
         return at;
     }
     int64_t tightest = -1;
     int64_t tightest_at = at;
     while (next < m) {
-        if (tightest < 0 || low[next] - at < tightest) {
-            tightest = low[next] - at;
+        if (tightest < 0 || list[next].low - at < tightest) {
+            tightest = list[next].low - at;
             tightest_at = at;
         }
-        at = lowest_from(low[next] + 1, align, low, high, m, &next);
+        at = lowest_from(list[next].low + 1, align, list, m, &next);
     }
     return tightest < 0 ? at : tightest_at;
 }
@@ -88,11 +120,10 @@ static int64_t lowest_or_tightest(int64_t align, int64_t best_fit, int64_t* low,
 int64_t tflm_split_place(const problem* p, const int64_t* order, const int64_t* fixed, int64_t best_fit,
                          int64_t* addresses) {
     const int64_t most = most_pairs(p);
-    int64_t* low = malloc((size_t)(2 * most) * sizeof *low);
-    if (low == NULL) {
+    forbidden* list = malloc((size_t)(2 * most) * sizeof *list);
+    if (list == NULL) {
         return -1;
     }
-    int64_t* high = low + most;
     for (int64_t b = 0; b < p->bodies; ++b) {
         addresses[b] = fixed[b];
     }
@@ -103,16 +134,16 @@ int64_t tflm_split_place(const problem* p, const int64_t* order, const int64_t* 
         }
         int64_t m = 0;
         for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
-            const int64_t where = addresses[p->pair_body[k]];
-            if (where != UNPLACED && where + p->pair_high[k] > 0) {
-                low[m] = where + p->pair_low[k];
-                high[m] = where + p->pair_high[k];
-                ++m;
+            const int64_t where = addresses[p->pairs[k].body];
+            if (where != UNPLACED && where + p->pairs[k].high > 0) {
+                /* All that begins below 0 is alike. */
+                const forbidden here = {where + p->pairs[k].low < 0 ? -1 : where + p->pairs[k].low, where + p->pairs[k].high};
+                list[m++] = here;
             }
         }
-        addresses[b] = lowest_or_tightest(p->align[b], best_fit, low, high, m);
+        addresses[b] = lowest_or_tightest(p->align[b], best_fit, sort_intervals(list, list + most, m), m);
     }
-    free(low);
+    free(list);
     return 0;
 }
 
@@ -134,8 +165,8 @@ typedef struct state {
 } state;
 
 static int in_conflict(const problem* p, int64_t k, int64_t address, const int64_t* at) {
-    const int64_t where = address - at[p->pair_body[k]];
-    return p->pair_low[k] < where && where < p->pair_high[k];
+    const int64_t where = address - at[p->pairs[k].body];
+    return p->pairs[k].low < where && where < p->pairs[k].high;
 }
 
 static void list_or_unlist(state* s, int64_t b) {
@@ -204,8 +235,8 @@ static int64_t candidates(state* s, int64_t b, int64_t here, int64_t top, int sh
     mark(s, units(top, align, shift));
     mark(s, units(here, align, shift));
     for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
-        const int64_t where = s->at[p->pair_body[k]];
-        const int64_t ends[2] = {where + p->pair_low[k], where + p->pair_high[k]};
+        const int64_t where = s->at[p->pairs[k].body];
+        const int64_t ends[2] = {where + p->pairs[k].low, where + p->pairs[k].high};
         for (int e = 0; e < 2; ++e) {
             if (ends[e] > 0 && ends[e] < top) {
                 mark(s, units(ends[e], align, shift));
@@ -244,9 +275,9 @@ static int64_t cheapest(state* s, int64_t b, int64_t here, int64_t top, uint64_t
         s->constant[i] = s->slope[i] = 0;
     }
     for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
-        const int64_t where = s->at[p->pair_body[k]];
-        const int64_t low = where + p->pair_low[k];
-        const int64_t high = where + p->pair_high[k];
+        const int64_t where = s->at[p->pairs[k].body];
+        const int64_t low = where + p->pairs[k].low;
+        const int64_t high = where + p->pairs[k].high;
         if (low >= top || high <= 0) {
             continue;
         }
@@ -282,7 +313,7 @@ static int64_t cheapest(state* s, int64_t b, int64_t here, int64_t top, uint64_t
 static void move(state* s, int64_t b, int64_t to) {
     const problem* p = s->p;
     for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
-        const int64_t other = p->pair_body[k];
+        const int64_t other = p->pairs[k].body;
         const int change = in_conflict(p, k, to, s->at) - in_conflict(p, k, s->at[b], s->at);
         s->conflicts[b] += change;
         s->conflicts[other] += change;
@@ -364,7 +395,7 @@ int64_t tflm_split_squeeze(const problem* p, int64_t head_bytes, uint64_t* dice,
         for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
             if (in_conflict(p, k, here, addresses)) {
                 ++s.weight[k];
-                ++s.weight[p->pair_twin[k]];
+                ++s.weight[p->pairs[k].twin];
             }
         }
         if (next_random(dice) % WORSE_MOVES == 0) {

@@ -159,97 +159,191 @@ int64_t tflm_split_stream(const step_graph* g, const int64_t* nodes, int64_t cou
 
 /* ---- Best cuts ---- */
 
-/* Of one operator order. `first` and `last` are ranks in it, as in cuts.py. */
+/* Of one operator order. `first` and `last` are ranks in it, as in cuts.py.
+ *
+ * Groups with the same end j are looked at from the shortest on: each adds one node in front. So only the pieces that this
+ * node reads or writes get other lives. */
 typedef struct cuts {
     const step_graph* g;
     const int64_t* rank;  /* by node */
     const int64_t* first; /* by piece */
     const int64_t* last;
-    int64_t* order;
+    int64_t* crossing; /* by rank i: bytes of all pieces that exist before i and are needed from i on */
+    int64_t* order;    /* the steps of the longest group */
     int64_t length;
+    int64_t* first_of; /* by rank: where its positions in `order` begin in `positions` */
+    int64_t* positions;
     int64_t* start; /* by piece: position of the first write, -1 if there is none */
     int64_t* begin; /* by piece: position of the first access */
     int64_t* stop;  /* by piece: position of the last access */
-    int64_t* change;
+    int64_t* touched;
+    int64_t* stale;  /* positions where a touched piece was written first or accessed last */
+    int64_t* change; /* by position: bytes born there, less those that died just before */
+    int64_t* shared; /* by position: bytes that its step writes over a dying row */
+    int64_t* floor_change;
+    int64_t* floor_shared;
 } cuts;
 
-static void clear(cuts* c) {
-    for (int64_t p = 0; p < c->g->pieces; ++p) {
-        c->start[p] = c->begin[p] = c->stop[p] = -1;
+/* `crossing`, for an order of `count` nodes. */
+static void find_crossing(cuts* c, int64_t count) {
+    for (int64_t i = 0; i <= count + 1; ++i) {
+        c->crossing[i] = 0;
     }
-    for (int64_t k = 0; k < c->length + 2; ++k) {
-        c->change[k] = 0;
+    for (int64_t p = 0; p < c->g->pieces; ++p) {
+        const int64_t from = c->first[p] + 1;
+        const int64_t to = c->last[p] < count ? c->last[p] + 1 : count + 1;
+        if (from < to) {
+            c->crossing[from] += c->g->bytes[p];
+            c->crossing[to] -= c->g->bytes[p];
+        }
+    }
+    for (int64_t i = 0; i <= count; ++i) {
+        c->crossing[i + 1] += c->crossing[i];
     }
 }
 
-/* The accesses of the order's steps of rank i and more. */
-static void find_lives(cuts* c, int64_t i) {
+/* An empty group that ends before `count` nodes, the first of which has rank `low`; `order` has their steps. */
+static void begin_groups(cuts* c, int64_t low, int64_t count) {
     const step_graph* g = c->g;
-    clear(c);
-    for (int64_t k = 0; k < c->length; ++k) {
-        const int64_t s = c->order[k];
-        if (c->rank[g->node[s]] < i) {
-            continue;
-        }
-        for (int64_t x = g->first_read[s]; x < g->first_read[s + 1]; ++x) {
-            const int64_t p = g->reads[x];
-            c->begin[p] = c->begin[p] < 0 ? k : c->begin[p];
-            c->stop[p] = k;
-        }
-        for (int64_t x = g->first_write[s]; x < g->first_write[s + 1]; ++x) {
-            const int64_t p = g->writes[x];
-            c->start[p] = c->start[p] < 0 ? k : c->start[p];
-            c->begin[p] = c->begin[p] < 0 ? k : c->begin[p];
-            c->stop[p] = k;
-        }
+    for (int64_t p = 0; p < g->pieces; ++p) {
+        c->start[p] = c->begin[p] = c->stop[p] = -1;
     }
+    for (int64_t k = 0; k < c->length + 2; ++k) {
+        c->change[k] = c->floor_change[k] = c->shared[k] = c->floor_shared[k] = 0;
+    }
+    for (int64_t i = low; i <= count; ++i) {
+        c->first_of[i] = 0;
+    }
+    for (int64_t k = 0; k < c->length; ++k) {
+        ++c->first_of[c->rank[g->node[c->order[k]]] + 1];
+    }
+    for (int64_t i = low; i < count; ++i) {
+        c->first_of[i + 1] += c->first_of[i];
+    }
+    for (int64_t k = 0; k < c->length; ++k) {
+        c->positions[c->first_of[c->rank[g->node[c->order[k]]]]++] = k;
+    }
+    for (int64_t i = count; i > low; --i) {
+        c->first_of[i] = c->first_of[i - 1];
+    }
+    c->first_of[low] = 0;
+}
+
+static int is_present(const cuts* c, int64_t p, int64_t i) {
+    return c->first[p] < i && c->last[p] >= i;
+}
+
+/* Counts the birth and the death of piece p in group [i, j), with sign -1 no longer. Pieces that are present from before
+ * are in `crossing`; in the floor they count from their first access on. */
+static void count_piece(cuts* c, int64_t p, int64_t i, int64_t j, int64_t sign) {
+    const int64_t bytes = sign * c->g->bytes[p];
+    if (c->stop[p] < 0) {
+        return;
+    }
+    const int present = is_present(c, p, i);
+    const int made = c->start[p] >= 0;
+    if (made && !present) {
+        c->change[c->start[p]] += bytes;
+    }
+    c->floor_change[made ? c->start[p] : c->begin[p]] += bytes;
+    if (c->last[p] < j) {
+        c->floor_change[c->stop[p] + 1] -= bytes;
+        c->change[c->stop[p] + 1] -= made || present ? bytes : 0;
+    }
+}
+
+/* A step at position k reads piece p, or writes it. */
+static void access_piece(cuts* c, int64_t p, int64_t k) {
+    c->begin[p] = c->begin[p] < 0 || k < c->begin[p] ? k : c->begin[p];
+    c->stop[p] = k > c->stop[p] ? k : c->stop[p];
+}
+
+/* Notes piece p as touched, and takes it out of the counts of group [i + 1, j), unless that was done. */
+static int64_t touch(cuts* c, uint8_t* is_touched, int64_t p, int64_t i, int64_t j, int64_t count) {
+    if (is_touched[p]) {
+        return count;
+    }
+    is_touched[p] = 1;
+    count_piece(c, p, i + 1, j, -1);
+    c->touched[count] = p;
+    c->stale[2 * count] = c->start[p];
+    c->stale[2 * count + 1] = c->stop[p];
+    return count + 1;
 }
 
 /* Whether piece p dies within the group [i, j). With `floor`, pieces of earlier nodes count from their first access on. */
 static int dies(const cuts* c, int64_t p, int64_t i, int64_t j, int floor) {
-    const int there = floor ? c->begin[p] >= 0 : c->start[p] >= 0 || (c->first[p] < i && c->last[p] >= i);
+    const int there = floor ? c->begin[p] >= 0 : c->start[p] >= 0 || is_present(c, p, i);
     return there && c->last[p] < j && c->stop[p] >= 0;
 }
 
-/* Most bytes alive at any step of group [i, j); or with `floor`, a bound on that of every group [h, j) with h <= i. */
-static int64_t peak_of(cuts* c, int64_t i, int64_t j, int floor) {
+static int64_t shared_at(const cuts* c, int64_t k, int64_t i, int64_t j, int floor) {
     const step_graph* g = c->g;
-    find_lives(c, i);
-    for (int64_t p = 0; p < g->pieces; ++p) {
-        const int present = c->first[p] < i && c->last[p] >= i;
-        if (floor) {
-            /* A row made by an earlier node counts from its first reader on. */
-            const int64_t from = c->start[p] >= 0 ? c->start[p] : c->begin[p];
-            c->change[from >= 0 ? from : 0] += from >= 0 ? g->bytes[p] : 0;
-        } else if (present) {
-            c->change[0] += g->bytes[p];
-        } else if (c->start[p] >= 0) {
-            c->change[c->start[p]] += g->bytes[p];
-        }
-        if (dies(c, p, i, j, floor)) {
-            c->change[c->stop[p] + 1] -= g->bytes[p];
+    const int64_t s = c->order[k];
+    for (int64_t x = g->first_overlap[s]; x < g->first_overlap[s + 1]; ++x) {
+        const int64_t read = g->overlap_read[x];
+        if (g->overlap_shared[x] != 0 && c->stop[read] == k && c->start[g->overlap_written[x]] == k &&
+            dies(c, read, i, j, floor)) {
+            return g->overlap_shared[x];
         }
     }
-    int64_t now = 0;
+    return 0;
+}
+
+static void share_at(cuts* c, int64_t k, int64_t i, int64_t j) {
+    if (k >= 0) {
+        c->shared[k] = shared_at(c, k, i, j, 0);
+        c->floor_shared[k] = shared_at(c, k, i, j, 1);
+    }
+}
+
+/* Makes group [i + 1, j) group [i, j). `is_touched`, by piece, is 0 before and after. */
+static void add_node(cuts* c, uint8_t* is_touched, int64_t i, int64_t j) {
+    const step_graph* g = c->g;
+    int64_t count = 0;
+    for (int64_t n = c->first_of[i]; n < c->first_of[i + 1]; ++n) {
+        const int64_t k = c->positions[n];
+        const int64_t s = c->order[k];
+        for (int64_t x = g->first_read[s]; x < g->first_read[s + 1]; ++x) {
+            const int64_t p = g->reads[x];
+            count = touch(c, is_touched, p, i, j, count);
+            access_piece(c, p, k);
+        }
+        for (int64_t x = g->first_write[s]; x < g->first_write[s + 1]; ++x) {
+            const int64_t p = g->writes[x];
+            count = touch(c, is_touched, p, i, j, count);
+            c->start[p] = c->start[p] < 0 || k < c->start[p] ? k : c->start[p];
+            access_piece(c, p, k);
+        }
+    }
+    for (int64_t t = 0; t < count; ++t) {
+        const int64_t p = c->touched[t];
+        count_piece(c, p, i, j, 1);
+        share_at(c, c->stale[2 * t], i, j);
+        share_at(c, c->stale[2 * t + 1], i, j);
+        share_at(c, c->start[p], i, j);
+        share_at(c, c->stop[p], i, j);
+        is_touched[p] = 0;
+    }
+}
+
+/* Most bytes alive at any step of group [i, j); or with `floor`, a bound on that of every group [h, j) with h <= i. */
+static int64_t peak_of(const cuts* c, int64_t i, int floor) {
+    const int64_t* change = floor ? c->floor_change : c->change;
+    const int64_t* shared = floor ? c->floor_shared : c->shared;
+    int64_t now = floor ? 0 : c->crossing[i];
     int64_t most = 0;
     for (int64_t k = 0; k < c->length; ++k) {
-        const int64_t s = c->order[k];
-        int64_t shared = 0;
-        now += c->change[k];
-        for (int64_t x = g->first_overlap[s]; x < g->first_overlap[s + 1] && shared == 0; ++x) {
-            const int64_t read = g->overlap_read[x];
-            if (c->stop[read] == k && c->start[g->overlap_written[x]] == k && dies(c, read, i, j, floor)) {
-                shared = g->overlap_shared[x];
-            }
-        }
-        most = now - shared > most ? now - shared : most;
+        now += change[k];
+        most = now - shared[k] > most ? now - shared[k] : most;
     }
-    now += c->change[c->length];
+    now += change[c->length];
     return now > most ? now : most;
 }
 
-static int64_t cut_well(cuts* c, streaming* w, const int64_t* nodes, int64_t count, const int64_t* earliest,
-                        const uint8_t* forbidden, int64_t floor_every, int64_t* best, int64_t* cut) {
+static int64_t cut_well(cuts* c, streaming* w, uint8_t* is_touched, const int64_t* nodes, int64_t count,
+                        const int64_t* earliest, const uint8_t* forbidden, int64_t floor_every, int64_t* best,
+                        int64_t* cut) {
     best[0] = cut[0] = 0;
     for (int64_t j = 1; j <= count; ++j) {
         best[j] = -1;
@@ -258,18 +352,20 @@ static int64_t cut_well(cuts* c, streaming* w, const int64_t* nodes, int64_t cou
             continue;
         }
         c->length = stream(c->g, w, nodes + earliest[j], j - earliest[j], c->order);
+        begin_groups(c, earliest[j], j);
         int64_t tried = 0;
         for (int64_t i = j - 1; i >= earliest[j]; --i) {
+            add_node(c, is_touched, i, j);
             if (best[i] < 0 || (best[j] >= 0 && best[i] >= best[j])) {
                 continue;
             }
-            const int64_t alone = peak_of(c, i, j, 0);
+            const int64_t alone = peak_of(c, i, 0);
             const int64_t peak = alone > best[i] ? alone : best[i];
             if (best[j] < 0 || peak < best[j]) {
                 best[j] = peak;
                 cut[j] = i;
             }
-            if (++tried % floor_every == 0 && peak_of(c, i, j, 1) >= best[j]) {
+            if (++tried % floor_every == 0 && peak_of(c, i, 1) >= best[j]) {
                 break;
             }
         }
@@ -284,18 +380,31 @@ int64_t tflm_split_best_cuts(const step_graph* g, const int64_t* nodes, int64_t 
                              const int64_t* first, const int64_t* last, const int64_t* earliest,
                              const uint8_t* forbidden, int64_t floor_every, int64_t* cut) {
     streaming w = {.done = NULL};
-    int64_t* block = malloc((size_t)(2 * g->steps + 2 + 3 * g->pieces + count + 1) * sizeof *block);
+    const int64_t numbers = 6 * g->steps + 8 + 6 * g->pieces + 3 * count + 5;
+    int64_t* block = malloc((size_t)numbers * sizeof *block);
+    uint8_t* is_touched = calloc((size_t)g->pieces + 1, 1);
     int64_t peak = -2;
-    if (begin_streaming(g, &w) == 0 && block != NULL) {
+    if (begin_streaming(g, &w) == 0 && block != NULL && is_touched != NULL) {
         cuts c = {.g = g, .rank = rank, .first = first, .last = last, .order = block};
-        c.change = c.order + g->steps;
-        c.start = c.change + g->steps + 2;
+        c.positions = c.order + g->steps;
+        c.change = c.positions + g->steps;
+        c.floor_change = c.change + g->steps + 2;
+        c.shared = c.floor_change + g->steps + 2;
+        c.floor_shared = c.shared + g->steps + 2;
+        c.start = c.floor_shared + g->steps + 2;
         c.begin = c.start + g->pieces;
         c.stop = c.begin + g->pieces;
-        peak = cut_well(&c, &w, nodes, count, earliest, forbidden, floor_every, c.stop + g->pieces, cut);
+        c.touched = c.stop + g->pieces;
+        c.stale = c.touched + g->pieces;
+        c.crossing = c.stale + 2 * g->pieces;
+        c.first_of = c.crossing + count + 2;
+        int64_t* best = c.first_of + count + 2;
+        find_crossing(&c, count);
+        peak = cut_well(&c, &w, is_touched, nodes, count, earliest, forbidden, floor_every, best, cut);
     }
     end_streaming(&w);
     free(block);
+    free(is_touched);
     return peak;
 }
 

@@ -28,9 +28,9 @@ class NativePairs(ctypes.Structure):
     """`pair_list` of pairs.h."""
 
     _fields_ = [
-        *((name, ctypes.POINTER(ctypes.c_int64)) for name in ("first", "body", "low", "high", "twin")),
+        ("first", ctypes.POINTER(ctypes.c_int64)),
+        ("pairs", ctypes.POINTER(ctypes.c_int32)),
         ("count", ctypes.c_int64),
-        ("room", ctypes.c_int64),
     ]
 
 

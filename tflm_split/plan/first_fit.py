@@ -12,16 +12,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tflm_split.errors import InputError
 from tflm_split.native.loops import native, pointer
 from tflm_split.plan.body_arrays import BodyArrays, Ints, NativePairs
 from tflm_split.plan.problem import Body, Leeway
 
 UNPLACED = np.iinfo(np.int64).min
-_NAMES = ("body_bytes", "align", "pair_first", "pair_body", "pair_low", "pair_high", "pair_twin")
+_NAMES = ("body_bytes", "align", "pair_first", "pairs_table")
+MOST_BYTES = 2**30
+"""A body has fewer bytes. Numbers of a pair then fit into 32 bits: a problem can have millions of pairs."""
+
+Table = npt.NDArray[np.int32]
 
 
 class NativeProblem(ctypes.Structure):
-    """`problem` of squeeze.c."""
+    """`problem` of pairs.h."""
 
     _fields_ = [("bodies", ctypes.c_int64), *((name, ctypes.c_void_p) for name in _NAMES)]
 
@@ -44,16 +49,19 @@ class Distances:
         self.body_bytes: Ints = np.array([b.bytes for b in bodies], dtype=np.int64)
         self.align: Ints = np.array([b.align for b in bodies], dtype=np.int64)
         library = native() if use_native else None
-        columns = _listed(bodies, leeways) if library is None else _listed_in_c(library, bodies, leeways)
-        self.pair_first, self.pair_body, self.pair_low, self.pair_high, self.pair_twin = columns
+        if any(b.bytes >= MOST_BYTES for b in bodies):
+            raise InputError(f"a body of {max(b.bytes for b in bodies):,} bytes cannot be placed: it must be below 1 GiB")
+        listed = _listed(bodies, leeways) if library is None else _listed_in_c(library, bodies, leeways)
+        self.pair_first, self.pairs_table = listed
+        self.pair_body, self.pair_low, self.pair_high, self.pair_twin = self.pairs_table.T
         arrays = [getattr(self, name) for name in _NAMES]
         self.native_problem = NativeProblem(len(bodies), *(array.ctypes.data for array in arrays))
 
     @property
     def pairs(self) -> int:
-        return len(self.pair_body)
+        return len(self.pairs_table)
 
-    def of(self, b: int) -> tuple[Ints, Ints, Ints]:
+    def of(self, b: int) -> tuple[Table, Table, Table]:
         """(other body, low, high) for each pair of body b."""
         mine = slice(int(self.pair_first[b]), int(self.pair_first[b + 1]))
         return self.pair_body[mine], self.pair_low[mine], self.pair_high[mine]
@@ -91,22 +99,21 @@ class Distances:
         return [int(a) for a in addresses]
 
 
-def _listed_in_c(library: ctypes.CDLL, bodies: Sequence[Body], leeways: Sequence[Leeway]) -> tuple[Ints, ...]:
-    """(`pair_first`, `pair_body`, `pair_low`, `pair_high`, `pair_twin`), listed by `pairs.c`."""
+def _listed_in_c(library: ctypes.CDLL, bodies: Sequence[Body], leeways: Sequence[Leeway]) -> tuple[Ints, Table]:
+    """(`pair_first`; for each pair `pair_body`, `pair_low`, `pair_high`, `pair_twin`), listed by `pairs.c`."""
     arrays, pairs = BodyArrays(bodies, leeways), NativePairs()
     if library.tflm_split_list_pairs(ctypes.byref(arrays.native), ctypes.byref(pairs)) < 0:
         raise MemoryError
     try:
-        lengths = {"first": len(bodies) + 1, **dict.fromkeys(("body", "low", "high", "twin"), pairs.count)}
-        return tuple(
-            np.ctypeslib.as_array(getattr(pairs, name), (length,)).copy() if length else np.zeros(0, dtype=np.int64)
-            for name, length in lengths.items()
-        )
+        first = np.ctypeslib.as_array(pairs.first, (len(bodies) + 1,)).copy()
+        if not pairs.count:
+            return first, np.zeros((0, 4), dtype=np.int32)
+        return first, np.ctypeslib.as_array(pairs.pairs, (pairs.count, 4)).copy()
     finally:
         library.tflm_split_free_pairs(ctypes.byref(pairs))
 
 
-def _listed(bodies: Sequence[Body], leeways: Sequence[Leeway]) -> tuple[Ints, ...]:
+def _listed(bodies: Sequence[Body], leeways: Sequence[Leeway]) -> tuple[Ints, Table]:
     """The same, listed by numpy."""
     own, other, low, high = _merged(*_with_leeways(*_overlapping_lifetimes(bodies), leeways))
     first: Ints = np.zeros(len(bodies) + 1, dtype=np.int64)
@@ -114,7 +121,7 @@ def _listed(bodies: Sequence[Body], leeways: Sequence[Leeway]) -> tuple[Ints, ..
     mirrored = _sorted_by_pair(other, own, -high)
     twin: Ints = np.empty(len(own), dtype=np.int64)
     twin[mirrored] = np.arange(len(own))
-    return first, other, low, high, twin
+    return first, np.stack((other, low, high, twin), axis=1).astype(np.int32)
 
 
 def _overlapping_lifetimes(bodies: Sequence[Body]) -> tuple[Ints, Ints, Ints, Ints, Ints]:
