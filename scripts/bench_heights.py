@@ -19,7 +19,7 @@ from tflm_split.report.table import markdown_table
 from tflm_split.schedule.cuts import best_cuts
 from tflm_split.schedule.heights import kernel_changes, taller
 from tflm_split.schedule.orders import tuck_aliases
-from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.schedule.step_builder import build_step_graph
 from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model

@@ -14,7 +14,8 @@ from tflm_split.lower.place import Allowance
 from tflm_split.rewrite.swap_axes import may_swap_axes
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import candidate_orders, tuck_aliases
-from tflm_split.schedule.step_graph import StepGraph, build_step_graph
+from tflm_split.schedule.step_builder import build_step_graph
+from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.search.base import rewritten_split
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.regions import Split, SplitOptions

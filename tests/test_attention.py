@@ -19,7 +19,7 @@ from tflm_split.program.decode import decode
 from tflm_split.program.format import CUSTOM_CODE
 from tflm_split.program.types import Program
 from tflm_split.schedule.cuts import best_cuts
-from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.schedule.step_builder import build_step_graph
 from tflm_split.search.base import rewritten_split
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.regions import SplitOptions

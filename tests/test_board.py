@@ -26,7 +26,7 @@ from tflm_split.board.run import BoardRun, run_on_board
 from tflm_split.errors import InputError, ToolError
 from tflm_split.lower.assemble import lower
 from tflm_split.native import sources as native_sources
-from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.schedule.step_builder import build_step_graph
 from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model

@@ -21,7 +21,7 @@ from tflm_split.report.record import plan_macs
 from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import tuck_aliases
-from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.schedule.step_builder import build_step_graph
 from tflm_split.search.base import rewritten_split
 from tflm_split.search.candidates import best_plan
 from tflm_split.search.evaluate import stay_inside

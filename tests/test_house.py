@@ -47,6 +47,7 @@ ELSEWHERE = {
     "schedule/step_arrays": ("test_cuts", "the loops in C read them"),
     "schedule/part_arrays": ("test_optimal_order", "the search in C reads them"),
     "schedule/recomputed": ("test_search", "the search asks for it"),
+    "schedule/step_lister": ("test_step_builder", "it lists in Python what is built in C"),
     "schedule/step_graph": ("test_lives", "lives are read off the steps"),
     "search": ("test_search", "the search is asked as a whole"),
     "split/axes": ("test_axes", "the axes are rows of one table"),

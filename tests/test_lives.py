@@ -17,7 +17,8 @@ from tflm_split.plan.check import check_layout
 from tflm_split.plan.portfolio import plan
 from tflm_split.plan.problem import Body, Span, live_lower_bound
 from tflm_split.schedule.lives import Bodies, live_bytes, lives, make_bodies
-from tflm_split.schedule.step_graph import Overlap, Piece, Step, StepGraph, build_step_graph
+from tflm_split.schedule.step_builder import build_step_graph
+from tflm_split.schedule.step_graph import Overlap, Piece, Step, StepGraph
 from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model

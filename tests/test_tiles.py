@@ -18,7 +18,7 @@ from tflm_split.lower.compile import compile_schedule
 from tflm_split.rewrite.tile_columns import Tiles
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import tuck_aliases
-from tflm_split.schedule.step_graph import build_step_graph
+from tflm_split.schedule.step_builder import build_step_graph
 from tflm_split.search.limits import Limits
 from tflm_split.search.propose.tiles import tiles_to_try
 from tflm_split.search.rewritten import renumbering, rescheduled

@@ -15,7 +15,8 @@ from tflm_split.rewrite.states import with_states
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import lives
 from tflm_split.schedule.orders import tuck_aliases
-from tflm_split.schedule.step_graph import StepGraph, build_step_graph
+from tflm_split.schedule.step_builder import build_step_graph
+from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions

@@ -17,11 +17,14 @@ SLOW = (
 )
 
 _LOOPS = (
-    "tflm_split_best_cuts", "tflm_split_live", "tflm_split_stream",
+    "tflm_split_best_cuts", "tflm_split_build_graph", "tflm_split_free_graph", "tflm_split_live", "tflm_split_stream",
     "tflm_split_cheapest_cut", "tflm_split_explore", "tflm_split_free_pairs", "tflm_split_improve",
     "tflm_split_list_pairs", "tflm_split_place",
     "tflm_split_rooms", "tflm_split_solve_epoch", "tflm_split_squeeze", "tflm_split_squeeze_room",
 )  # fmt: skip
+
+_POINTERS = ("tflm_split_build_graph",)
+"""Those that return a pointer."""
 
 
 @cache
@@ -30,7 +33,7 @@ def native() -> ctypes.CDLL | None:
     try:
         library = ctypes.CDLL(str(LIBRARY_PATH))
         for name in _LOOPS:
-            getattr(library, name).restype = ctypes.c_int64
+            getattr(library, name).restype = ctypes.c_void_p if name in _POINTERS else ctypes.c_int64
     except (OSError, AttributeError):
         warnings.warn(SLOW, RuntimeWarning, stacklevel=2)
         return None

@@ -133,7 +133,7 @@ static int add_pair(const bodies* all, intervals* found, int64_t b, int64_t c) {
 typedef struct life {
     int64_t born; /* the first start and the last stop of its spans */
     int64_t dies;
-    int32_t plain; /* whether it has one span and no leeways */
+    int32_t plain;  /* whether it has one span and no leeways */
     int32_t offset; /* of that span */
     int32_t bytes;
 } life;

@@ -137,7 +137,8 @@ int64_t tflm_split_place(const problem* p, const int64_t* order, const int64_t* 
             const int64_t where = addresses[p->pairs[k].body];
             if (where != UNPLACED && where + p->pairs[k].high > 0) {
                 /* All that begins below 0 is alike. */
-                const forbidden here = {where + p->pairs[k].low < 0 ? -1 : where + p->pairs[k].low, where + p->pairs[k].high};
+                const forbidden here = {where + p->pairs[k].low < 0 ? -1 : where + p->pairs[k].low,
+                                        where + p->pairs[k].high};
                 list[m++] = here;
             }
         }

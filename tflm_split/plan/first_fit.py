@@ -50,7 +50,9 @@ class Distances:
         self.align: Ints = np.array([b.align for b in bodies], dtype=np.int64)
         library = native() if use_native else None
         if any(b.bytes >= MOST_BYTES for b in bodies):
-            raise InputError(f"a body of {max(b.bytes for b in bodies):,} bytes cannot be placed: it must be below 1 GiB")
+            raise InputError(
+                f"a body of {max(b.bytes for b in bodies):,} bytes cannot be placed: it must be below 1 GiB"
+            )
         listed = _listed(bodies, leeways) if library is None else _listed_in_c(library, bodies, leeways)
         self.pair_first, self.pairs_table = listed
         self.pair_body, self.pair_low, self.pair_high, self.pair_twin = self.pairs_table.T

@@ -77,30 +77,30 @@ class _Costs:
     def __init__(self, step_graph: StepGraph, nodes: Sequence[int]) -> None:
         self.graph = step_graph
         self.nodes = list(nodes)
-        self.rank = {n: k for k, n in enumerate(self.nodes)}
-        pieces = step_graph.pieces
-        count = len(self.nodes)
-        self.bytes: Ints = np.array([p.bytes for p in pieces], dtype=np.int64)
-        self.first = np.full(len(pieces), count + 1, dtype=np.int64)
+        arrays, count = arrays_of(step_graph), len(self.nodes)
+        self.bytes: Ints = arrays.array("bytes")
+        self.rank_of_node = np.zeros(step_graph.nodes, dtype=np.int64)
+        self.rank_of_node[self.nodes] = np.arange(count)
+        self.rank_of_step: Ints = self.rank_of_node[arrays.array("node")]
+        self.first = np.full(arrays.pieces, count + 1, dtype=np.int64)
         """By piece: rank of the first node that writes it, -1 if it exists at the start."""
-        self.last = np.full(len(pieces), -1, dtype=np.int64)
+        self.last = np.full(arrays.pieces, -1, dtype=np.int64)
         """By piece: rank of the last node that reads or writes it, count + 1 if it must survive."""
-        for p in range(len(pieces)):
-            made, read = (
-                [self.rank[step_graph.steps[s].node] for s in of[p] if s in step_graph.needed]
-                for of in (step_graph.producers, step_graph.readers)
-            )
-            if p in step_graph.initial:
-                self.first[p] = -1
-            elif made:
-                self.first[p] = min(made)
-            self.last[p] = count + 1 if p in step_graph.final else max([*made, *read], default=-1)
+        needed = arrays.array("needed") != 0
+        for lists, values in (("first_write", "writes"), ("first_read", "reads")):
+            per_step = np.diff(arrays.array(lists))
+            counts, ranks = np.repeat(needed, per_step), np.repeat(self.rank_of_step, per_step)
+            touched = arrays.array(values)[counts]
+            np.maximum.at(self.last, touched, ranks[counts])
+            if values == "writes":
+                np.minimum.at(self.first, touched, ranks[counts])
+        self.first[arrays.array("initial") != 0] = -1
+        self.last[arrays.array("final") != 0] = count + 1
 
     def flatten(self) -> None:
         """Make the tables that `prepare` looks up."""
         steps = self.graph.steps
         self.dependencies = node_dependencies(self.graph)
-        self.rank_of_step: Ints = np.array([self.rank[s.node] for s in steps], dtype=np.int64)
         self.reads = _Table([[(p,) for p in s.reads] for s in steps], 1)
         self.writes = _Table([[(p,) for p in s.writes] for s in steps], 1)
         self.pairs = _Table([[(o.read, o.written, o.shared_bytes) for o in s.overlaps] for s in steps], 3)
@@ -222,12 +222,11 @@ def _cut_in_c(
 ) -> tuple[int, list[int]]:
     """(Least peak, negative if no cuts are allowed; by end of a group: where the best one starts)."""
     nodes, starts = (np.array(values, dtype=np.int64) for values in (costs.nodes, earliest))
-    rank, cut = np.zeros(costs.graph.nodes, dtype=np.int64), np.zeros(len(nodes) + 1, dtype=np.int64)
-    rank[nodes] = np.arange(len(nodes))
+    cut = np.zeros(len(nodes) + 1, dtype=np.int64)
     banned = np.zeros(len(nodes) + 1, dtype=np.uint8)
     banned[list(forbidden)] = 1
     peak = library.tflm_split_best_cuts(
-        arrays_of(costs.graph).reference, pointer(nodes), ctypes.c_int64(len(nodes)), pointer(rank),
+        arrays_of(costs.graph).reference, pointer(nodes), ctypes.c_int64(len(nodes)), pointer(costs.rank_of_node),
         pointer(costs.first), pointer(costs.last), pointer(starts), pointer(banned), ctypes.c_int64(FLOOR_EVERY),
         pointer(cut),
     )  # fmt: skip
@@ -265,10 +264,11 @@ def _cut_in_python(
 def _earliest_starts(step_graph: StepGraph, nodes: Sequence[int], stock: frozenset[int]) -> list[int]:
     """For each end of a group, the earliest start: stock operators stand alone, and a group has `MAX_GROUP_STEPS` at most."""
     earliest = [0]
+    steps_of: list[int] = np.diff(arrays_of(step_graph).array("first_step")).tolist()
     for j in range(1, len(nodes) + 1):
         start, steps = j - 1, 0
         for i in range(j - 1, -1, -1):
-            steps += len(step_graph.steps_of[nodes[i]])
+            steps += steps_of[nodes[i]]
             alone = nodes[i] in stock or nodes[j - 1] in stock
             if j - i > 1 and (alone or steps > MAX_GROUP_STEPS):
                 break

@@ -1,4 +1,4 @@
-"""A step graph as the arrays that the loops in C read (`native/steps.c`). Made once for each graph, and kept with it."""
+"""A step graph as the arrays that the loops in C read (`native/steps.h`). Made once for each graph, and kept with it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate, chain
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,8 @@ _NAMES = (
 )  # fmt: skip
 
 
-class _NativeGraph(ctypes.Structure):
-    """`step_graph` of steps.c."""
+class NativeGraph(ctypes.Structure):
+    """`step_graph` of steps.h."""
 
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("nodes", "steps", "pieces")),
@@ -31,8 +32,21 @@ class _NativeGraph(ctypes.Structure):
     ]
 
 
-class StepArrays:
-    """`native` points to the arrays, which live as long as this object does."""
+class StepArrays(Protocol):
+    """The arrays live as long as this object does."""
+
+    steps: int
+    """How many steps there are, and how many pieces."""
+    pieces: int
+    reference: Any
+    """To `step_graph` of steps.h."""
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """One of the arrays, by its name in steps.h."""
+
+
+class _Listed:
+    """The arrays of a graph whose steps are listed in Python."""
 
     def __init__(self, graph: StepGraph) -> None:
         steps = graph.steps
@@ -56,13 +70,21 @@ class StepArrays:
         self.initial = _flags(self.pieces, graph.initial)
         self.final = _flags(self.pieces, graph.final)
         pointers = (getattr(self, name).ctypes.data for name in _NAMES)
-        self.native = _NativeGraph(graph.nodes, self.steps, self.pieces, *pointers)
-        self.reference = ctypes.byref(self.native)
+        self.reference = ctypes.byref(NativeGraph(graph.nodes, self.steps, self.pieces, *pointers))
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        array: npt.NDArray[Any] = getattr(self, name)
+        return array
+
+
+def step_arrays(graph: StepGraph) -> StepArrays:
+    """The arrays of `graph`, made of its lists."""
+    return _Listed(graph)
 
 
 def arrays_of(graph: StepGraph) -> StepArrays:
     """The arrays of `graph`."""
-    return graph.kept.get(StepArrays, graph)
+    return graph.kept.get(step_arrays, graph)
 
 
 class Alive:
@@ -73,7 +95,7 @@ class Alive:
         assert library is not None
         steps: Ints = np.array(order, dtype=np.int64)
         self.apart, self.in_place = np.empty_like(steps), np.empty_like(steps)
-        self.start, self.stop = np.empty_like(arrays.bytes), np.empty_like(arrays.bytes)
+        self.start, self.stop = (np.empty(arrays.pieces, dtype=np.int64) for _ in range(2))
         outputs = map(pointer, (self.apart, self.in_place, self.start, self.stop))
         library.tflm_split_live(arrays.reference, pointer(steps), ctypes.c_int64(len(steps)), *outputs)
 

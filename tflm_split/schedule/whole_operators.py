@@ -26,7 +26,8 @@ from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import live_peak
 from tflm_split.schedule.optimal_order import DEFAULT_STATES, Order, OrderProblem, Task, least_live_order
 from tflm_split.schedule.orders import tuck_aliases
-from tflm_split.schedule.step_graph import StepGraph, build_step_graph
+from tflm_split.schedule.step_builder import build_step_graph
+from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.split.channel_rules import Sizes, groupable, joined
 from tflm_split.split.regions import Cut, Split, SplitOptions, cut_operators, fit
 from tflm_split.split.row_op import RowOp

@@ -23,7 +23,9 @@ from tflm_split.schedule.heights import ALL_ROWS, taller
 from tflm_split.schedule.lives import live_bytes_apart, live_peak, lives
 from tflm_split.schedule.orders import candidate_orders
 from tflm_split.schedule.recomputed import recomputable, recompute
-from tflm_split.schedule.step_graph import StepGraph, build_step_graph
+from tflm_split.schedule.step_builder import build_step_graph
+from tflm_split.schedule.step_builder_c import KnownOps
+from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.search.base import rewritten_split
 from tflm_split.search.decision import Decision, Rewrite
@@ -169,6 +171,7 @@ class Evaluator:
         self._bases: dict[tuple[bool, bool], Split] = {}
         self._cut_graphs: dict[tuple[bool, bool], CutGraph] = {}
         self._built: dict[object, _Built] = {}
+        self._known_ops = KnownOps()
 
     def base(self, way: tuple[bool, bool] = (False, False)) -> Split:
         """The graph in its normal form and split along rows: what decisions of this `way` start from."""
@@ -244,7 +247,7 @@ class Evaluator:
         built = self._built.pop(key, None)
         if built is None:
             split = self._split(decision)
-            step_graph = build_step_graph(split)
+            step_graph = build_step_graph(split, known=self._known_ops)
             built = _Built(split, step_graph if decision.rows else taller(step_graph, ALL_ROWS))
         self._built[key] = built
         if len(self._built) > KEPT_SPLITS:
