@@ -150,6 +150,13 @@ int64_t tflm_split_place(const problem* p, const int64_t* order, const int64_t* 
 
 /* ---- Squeeze ---- */
 
+/* What a pair forbids its body now, and what a conflict costs. */
+typedef struct near {
+    int64_t low;
+    int64_t high;
+    int64_t weight;
+} near;
+
 typedef struct state {
     const problem* p;
     int64_t* at;
@@ -161,8 +168,10 @@ typedef struct state {
     int64_t* candidate; /* addresses tried for one body, ascending */
     int64_t* constant;  /* cost = constant + slope * address; both as differences from one candidate to the next */
     int64_t* slope;
+    near* near;     /* the pairs of one body that count below the height */
     uint64_t* bits; /* the candidates once more, see mark() */
     int64_t* before;
+    int32_t* index_of; /* by unit of a candidate: its index; elsewhere anything */
 } state;
 
 static int in_conflict(const problem* p, int64_t k, int64_t address, const int64_t* at) {
@@ -219,15 +228,30 @@ static int64_t rank(const state* s, int64_t value, int64_t align, int shift, int
 }
 
 static int lowest_bit(uint64_t word) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(word);
+#else
     return (int)ones((word & (~word + 1)) - 1);
+#endif
 }
 
-/* Fills in the addresses where the cost of body b can be least, ascending, and returns their number. The cost is linear
+/* The pairs of body b that forbid an address between 0 and `top`, into `near`. Returns how many. */
+static int64_t find_near(state* s, int64_t b, int64_t top) {
+    const problem* p = s->p;
+    int64_t count = 0;
+    for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
+        const int64_t where = s->at[p->pairs[k].body];
+        const near here = {where + p->pairs[k].low, where + p->pairs[k].high, s->weight[k]};
+        s->near[count] = here;
+        count += here.low < top && here.high > 0;
+    }
+    return count;
+}
+
+/* Fills in the addresses where the cost of a body can be least, ascending, and returns their number. The cost is linear
  * between ends of forbidden intervals. So these are 0, `top`, every end in between rounded down and up, and `here`, its
  * current address. All of them are multiples of the body's alignment. */
-static int64_t candidates(state* s, int64_t b, int64_t here, int64_t top, int shift) {
-    const problem* p = s->p;
-    const int64_t align = p->align[b];
+static int64_t candidates(state* s, int64_t near_count, int64_t here, int64_t top, int64_t align, int shift) {
     const int64_t last_word = units(top, align, shift) / 64;
     for (int64_t w = 0; w <= last_word; ++w) {
         s->bits[w] = 0;
@@ -235,21 +259,23 @@ static int64_t candidates(state* s, int64_t b, int64_t here, int64_t top, int sh
     mark(s, 0);
     mark(s, units(top, align, shift));
     mark(s, units(here, align, shift));
-    for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
-        const int64_t where = s->at[p->pairs[k].body];
-        const int64_t ends[2] = {where + p->pairs[k].low, where + p->pairs[k].high};
-        for (int e = 0; e < 2; ++e) {
-            if (ends[e] > 0 && ends[e] < top) {
-                mark(s, units(ends[e], align, shift));
-                mark(s, units(ends[e] + align - 1, align, shift));
-            }
+    for (int64_t k = 0; k < near_count; ++k) {
+        if (s->near[k].low > 0) {
+            mark(s, units(s->near[k].low, align, shift));
+            mark(s, units(s->near[k].low + align - 1, align, shift));
+        }
+        if (s->near[k].high < top) {
+            mark(s, units(s->near[k].high, align, shift));
+            mark(s, units(s->near[k].high + align - 1, align, shift));
         }
     }
     int64_t n = 0;
     for (int64_t w = 0; w <= last_word; ++w) {
         s->before[w] = n;
         for (uint64_t left = s->bits[w]; left != 0; left &= left - 1) {
-            s->candidate[n++] = (64 * w + lowest_bit(left)) * align;
+            const int64_t unit = 64 * w + lowest_bit(left);
+            s->index_of[unit] = (int32_t)n;
+            s->candidate[n++] = unit * align;
         }
     }
     s->before[last_word + 1] = n;
@@ -263,33 +289,36 @@ static void add_to(state* s, int64_t from, int64_t to, int64_t constant, int64_t
     s->slope[to] -= slope;
 }
 
-/* The cheapest candidate other than `here`. Ties are broken at random. Its cost and that of `here` go to *cost and
- * *cost_here. */
-static int64_t cheapest(state* s, int64_t b, int64_t here, int64_t top, uint64_t* dice, int64_t* cost,
-                        int64_t* cost_here) {
-    const problem* p = s->p;
-    const int64_t align = p->align[b];
-    const int shift = shift_of(align);
-    const int64_t n = candidates(s, b, here, top, shift);
+/* Adds what each near pair costs. Its cost rises from the first candidate above `low` on, falls from the middle on, and ends
+ * before `high`. Both ends, rounded, are candidates themselves. */
+static void add_costs(state* s, int64_t near_count, int64_t n, int64_t top, int64_t align, int shift) {
     const int64_t last_word = units(top, align, shift) / 64;
     for (int64_t i = 0; i <= n; ++i) {
         s->constant[i] = s->slope[i] = 0;
     }
-    for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
-        const int64_t where = s->at[p->pairs[k].body];
-        const int64_t low = where + p->pairs[k].low;
-        const int64_t high = where + p->pairs[k].high;
-        if (low >= top || high <= 0) {
-            continue;
-        }
-        /* The cost rises from the first candidate above `low` on, falls from the middle on, and ends before `high`. */
-        const int64_t from = low < 0 ? 0 : rank(s, low, align, shift, last_word);
-        const int64_t to = rank(s, high - 1, align, shift, last_word);
+    for (int64_t k = 0; k < near_count; ++k) {
+        const int64_t low = s->near[k].low;
+        const int64_t high = s->near[k].high;
+        const int64_t weight = s->near[k].weight;
+        const int64_t from = low < 0 ? 0 : s->index_of[units(low, align, shift)] + 1;
+        const int64_t to = high > top ? n : s->index_of[units(high + align - 1, align, shift)];
         const int64_t middle = low + high < 0 ? 0 : rank(s, (low + high) / 2, align, shift, last_word);
         const int64_t half = (high - low) / 2;
-        add_to(s, from, middle < to ? middle : to, s->weight[k] * (half - low), s->weight[k]);
-        add_to(s, middle < to ? middle : to, to, s->weight[k] * (half + high), -s->weight[k]);
+        const int64_t turn = middle < to ? middle : to;
+        add_to(s, from, turn, weight * (half - low), weight);
+        add_to(s, turn, to, weight * (half + high), -weight);
     }
+}
+
+/* The cheapest candidate other than `here`. Ties are broken at random. Its cost and that of `here` go to *cost and
+ * *cost_here. */
+static int64_t cheapest(state* s, int64_t b, int64_t here, int64_t top, uint64_t* dice, int64_t* cost,
+                        int64_t* cost_here) {
+    const int64_t align = s->p->align[b];
+    const int shift = shift_of(align);
+    const int64_t near_count = find_near(s, b, top);
+    const int64_t n = candidates(s, near_count, here, top, align, shift);
+    add_costs(s, near_count, n, top, align, shift);
     int64_t constant = 0;
     int64_t slope = 0;
     int64_t ties = 0;
@@ -316,9 +345,11 @@ static void move(state* s, int64_t b, int64_t to) {
     for (int64_t k = p->pair_first[b]; k < p->pair_first[b + 1]; ++k) {
         const int64_t other = p->pairs[k].body;
         const int change = in_conflict(p, k, to, s->at) - in_conflict(p, k, s->at[b], s->at);
-        s->conflicts[b] += change;
-        s->conflicts[other] += change;
-        list_or_unlist(s, other);
+        if (change != 0) {
+            s->conflicts[b] += change;
+            s->conflicts[other] += change;
+            list_or_unlist(s, other);
+        }
     }
     s->at[b] = to;
     list_or_unlist(s, b);
@@ -337,7 +368,8 @@ static int64_t most_words(const problem* p, int64_t head_bytes) {
 /* How many numbers the `block` of tflm_split_squeeze() must hold. */
 int64_t tflm_split_squeeze_room(const problem* p, int64_t head_bytes) {
     const int64_t words = most_words(p, head_bytes);
-    return p->pair_first[p->bodies] + 3 * p->bodies + 3 * (4 * most_pairs(p) + 4) + 2 * words;
+    const int64_t pairs = most_pairs(p);
+    return p->pair_first[p->bodies] + 3 * p->bodies + 3 * (4 * pairs + 4) + 3 * (pairs + 1) + 34 * words;
 }
 
 /* Initial state: all bodies below `head_bytes`, every pair of weight 1, bodies in conflict listed. */
@@ -369,15 +401,17 @@ int64_t tflm_split_squeeze(const problem* p, int64_t head_bytes, uint64_t* dice,
                            int64_t* block, int64_t listed) {
     const int64_t n = p->bodies;
     const int64_t room = 4 * most_pairs(p) + 4;
-    state s = {p, addresses, block, NULL, NULL, NULL, listed < 0 ? 0 : listed, NULL, NULL, NULL, NULL, NULL};
+    state s = {.p = p, .at = addresses, .weight = block, .listed_count = listed < 0 ? 0 : listed};
     s.conflicts = s.weight + p->pair_first[n];
     s.listed = s.conflicts + n;
     s.position = s.listed + n;
     s.candidate = s.position + n;
     s.constant = s.candidate + room;
     s.slope = s.constant + room;
-    s.before = s.slope + room;
+    s.near = (near*)(s.slope + room);
+    s.before = (int64_t*)(s.near + most_pairs(p) + 1);
     s.bits = (uint64_t*)(s.before + most_words(p, head_bytes));
+    s.index_of = (int32_t*)(s.bits + most_words(p, head_bytes));
     if (listed < 0) {
         begin(&s, head_bytes);
     }
