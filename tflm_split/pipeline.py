@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tflm_split.analysis.kernel_sets import kernel_set
 from tflm_split.errors import InputError, InternalError, ModelError, Refusal, VerificationError
@@ -18,7 +19,6 @@ from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import Lowered, lower
 from tflm_split.options import DEFAULTS, STOCK, Options
 from tflm_split.plan.progress import Progress, Teller, quiet
-from tflm_split.report.arrays import inputs_of
 from tflm_split.report.footprint import check_planned_head, footprint, reason_to_keep_original
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.result import Front, Result, front
@@ -41,12 +41,12 @@ from tflm_split.search.decision import Decision
 from tflm_split.search.decision_file import SavedDecision, fingerprint
 from tflm_split.search.evaluate import Evaluation, Evaluator
 from tflm_split.search.garbage import rare_collections
-from tflm_split.search.inside import compared_inside
 from tflm_split.stock.plan import stock_plan
 from tflm_split.tflite.reader import read_model
-from tflm_split.verify.compare import Comparison
-from tflm_split.verify.evidence import Evidence, gather
-from tflm_split.verify.verification import check_own_memory, verify
+
+if TYPE_CHECKING:
+    from tflm_split.verify.compare import Comparison
+    from tflm_split.verify.evidence import Evidence
 
 Source = os.PathLike[str] | str | bytes
 """A path, or a model's bytes."""
@@ -154,6 +154,11 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     teller.found(footprint(model, None).planned_head_bytes)
     evidence = None
     if options.verify:
+        from tflm_split.report.arrays import (
+            inputs_of,
+        )  # here: a tenth of a second that a search alone need not wait for
+        from tflm_split.verify.evidence import gather
+
         teller.at("run the original", 0)
         evidence = gather(model, inputs_of(model.graph, options.inputs, options.seed), teller.tick)
     teller.at("split", 0)
@@ -272,6 +277,8 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     check_planned_head(optimized, after)
     inside = None
     if lowered and job.evidence and job.evidence.distinct_outputs == 1 < len(job.evidence.inputs):
+        from tflm_split.search.inside import compared_inside
+
         inside = compared_inside(job.model, job.evidence, job.options, job.teller)
     kept_original = reason_to_keep_original(before, after if lowered else None)
     if kept_original:
@@ -324,6 +331,8 @@ def _with_a_plan_alone(job: _Job) -> Result:
 
 
 def _verified(job: _Job, evidence: Evidence, optimized: Model) -> Comparison:
+    from tflm_split.verify.verification import check_own_memory, verify
+
     job.teller.at("verify", 0, 1)
     comparison = verify(job.model, optimized, evidence, job.teller.tick)
     job.teller.at("verify", 1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tflm_split.analysis.arena import ArenaPrediction, predicted_arm32_arena
 from tflm_split.analysis.kernel_sets import REFERENCE, KernelSet
@@ -12,7 +13,9 @@ from tflm_split.errors import InternalError
 from tflm_split.ir.graph import Model
 from tflm_split.sizes import format_bytes
 from tflm_split.tflite.reader import all_offsets
-from tflm_split.verify.tflm import TflmRun
+
+if TYPE_CHECKING:
+    from tflm_split.verify.tflm import TflmRun
 
 
 @dataclass(frozen=True, slots=True)

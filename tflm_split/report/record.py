@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import tflm_split
 from tflm_split.analysis.latency import board_costs, predict
@@ -40,10 +41,12 @@ from tflm_split.report.record_types import (
 from tflm_split.report.stream import output_record, stream_record
 from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.rewrite.streams import Streams
-from tflm_split.search.inside import Inside
 from tflm_split.split.regions import Split
 from tflm_split.stock.plan import StockPlan
-from tflm_split.verify.compare import Comparison
+
+if TYPE_CHECKING:
+    from tflm_split.search.inside import Inside
+    from tflm_split.verify.compare import Comparison
 
 SCHEMA = 1
 

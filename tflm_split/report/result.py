@@ -6,23 +6,22 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tflm_split.errors import InputError
 from tflm_split.lower.compile import Plan
 from tflm_split.report.command_records import FrontRecord
 from tflm_split.report.front import front_record, front_text
-from tflm_split.report.node_data import node_data
-from tflm_split.report.page import front_page, result_page
 from tflm_split.report.record_types import BUDGET_KEY, Record
-from tflm_split.report.small import small_front, small_result
 from tflm_split.report.summary import summary
-from tflm_split.report.view import OperatorView, View, view_of
 from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.search.decision_file import SavedDecision
 from tflm_split.sizes import format_bytes
 from tflm_split.tflite.reader import read_model
 from tflm_split.tflite.save import save
+
+if TYPE_CHECKING:
+    from tflm_split.report.view import OperatorView, View
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -57,10 +56,14 @@ class Result:
 
     def html(self) -> str:
         """One self-contained page about the result, as `--html` writes it."""
+        from tflm_split.report.page import result_page
+
         return result_page(self.view())
 
     def node_data(self) -> dict[str, str]:
         """Values per operator for Model Explorer: kind -> JSON to save in a file of its own (`report/node_data.py`)."""
+        from tflm_split.report.node_data import node_data
+
         return node_data(self.view())
 
     def plot_memory(self) -> tuple[Any, ...]:
@@ -75,6 +78,8 @@ class Result:
 
     def view(self) -> View:
         """What reports and plots show, as values."""
+        from tflm_split.report.view import view_of
+
         original = read_model(self.original)
         optimized = original if self.model == original.original else read_model(self.model)
         return view_of(original, optimized, self.plan, self.report)
@@ -91,6 +96,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         """The page in small, for notebooks."""
+        from tflm_split.report.small import small_result
+
         return small_result(self.view())
 
 
@@ -116,6 +123,8 @@ class Front(tuple[Result, ...]):
 
     def html(self) -> str:
         """One self-contained page about the front, and about its smallest result."""
+        from tflm_split.report.page import front_page, result_page
+
         return result_page(self[-1].view(), self.report) if self else front_page(self.report)
 
     def __str__(self) -> str:
@@ -128,6 +137,8 @@ class Front(tuple[Result, ...]):
 
     def _repr_html_(self) -> str:
         """Picture and table, for notebooks."""
+        from tflm_split.report.small import small_front
+
         return small_front(self.report)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -19,11 +18,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +31,9 @@ from tflm_split.native import LIBRARY_PATH
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.tflite import schema
 from tflm_split.verify.calls import ONE_CALL, Calls, joined, wrong_position
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 PINNED_TFLM_VERSION = "0.dev20261023182759"
 """The wheel whose registration ABI the host library knows and whose kernels are the oracle. Others must pass a probe."""
@@ -77,6 +78,8 @@ class TflmRun:
 
 def installed_tflm_version() -> str:
     """The installed wheel's version, whether it works or not. Raises TflmUnavailable if there is none."""
+    import importlib.metadata  # here, because it is slow and most of what is imported with this module needs it not
+
     if os.environ.get(SWITCH) == "no":
         raise TflmUnavailable(f"{SWITCH}=no")
     try:
@@ -300,6 +303,8 @@ def run_second_in_tflm(
 
 def side_by_side(jobs: Sequence[Callable[[], TflmRun]], tick: Tick = no_tick) -> list[Future[TflmRun]]:
     """All `jobs`, done or failed; `tick` is called every `TICK_S` seconds meanwhile."""
+    from concurrent.futures import ThreadPoolExecutor, wait  # here for the same reason
+
     with ThreadPoolExecutor(max_workers=len(jobs)) as pool:
         running = [pool.submit(job) for job in jobs]
         while wait(running, timeout=TICK_S).not_done:
