@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tflm_split.kinds import OpKind
 
@@ -42,13 +43,13 @@ class Row:
         return self.stride_bytes == self.channels * self.element_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """What makes rows of one op differ in cost. `rows_inside` of the window's rows exist, `rows_outside` are padding.
+class Edge(NamedTuple):
+    """What makes rows of one op differ in cost. A tuple, because a search makes one for every step.
 
-    `apart`: the output row overlaps no input row, so some kernels compute several pixels at once. If it does overlap one,
-    `together` pixels may be written before the window of the first has been read. `first` and `last` matter to feeding
-    ops: the first step clears the sums, the last one writes the output.
+    `rows_inside` of the window's rows exist, `rows_outside` are padding. `apart`: the output row overlaps no input row, so
+    some kernels compute several pixels at once. If it does overlap one, `together` pixels may be written before the window
+    of the first has been read. `first` and `last` matter to feeding ops: the first step clears the sums, the last one
+    writes the output.
     """
 
     rows_inside: int = 1

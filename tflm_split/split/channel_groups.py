@@ -38,6 +38,7 @@ from tflm_split.ir.graph import Graph, Tensor
 from tflm_split.kinds import OpKind, WeightFlags
 from tflm_split.split.channel_rules import ChannelRules, RowOps, Sizes, feeds, sums
 from tflm_split.split.row_op import Placement, Read, RowOp
+from tflm_split.split.rows import RowShape
 from tflm_split.split.storage import Alias
 
 
@@ -126,6 +127,10 @@ class _Parts:
         self.aliases: dict[int, Alias] = {}
         self.part_of: dict[int, int] = {}
         self._known: dict[tuple[int, int, int], int] = {}
+        self._groups = {
+            t: frozenset(zip(accumulate((0, *groups)), groups, strict=False)) for t, groups in sizes.items()
+        }
+        """By tensor: the first channel of each group and how many it has."""
 
     def of(self, tensor: int, first: int, channels: int, row_bytes: int) -> int:
         """The index of the tensor that holds channels [first, first + channels) of `tensor`, whose own rows have `row_bytes`.
@@ -134,8 +139,8 @@ class _Parts:
         """
         if tensor in self.branches:
             return self._of_branch(tensor, first, channels, row_bytes)
-        groups = self.sizes.get(tensor, ())
-        if groups and (first, channels) not in zip(accumulate((0, *groups)), groups, strict=False):
+        groups = self._groups.get(tensor)
+        if groups and (first, channels) not in groups:
             raise Refusal("channels", "a group of a concatenation is no group of its input")
         key = (tensor, first, channels)
         if key not in self._known:
@@ -248,12 +253,8 @@ def _part_of_read(read: Read, first: int, channels: int, parts: _Parts) -> Read:
     tensor = parts.of(read.tensor, first, channels, read.shape.row_bytes)
     # A slice has no life of its own: it dies with the whole row.
     own_rows = tensor not in parts.aliases
-    return replace(
-        read,
-        tensor=tensor,
-        shape=replace(read.shape, channels=channels),
-        may_be_overwritten=read.may_be_overwritten and own_rows,
-    )
+    shape = RowShape(read.shape.rows, read.shape.columns, channels, read.shape.element_bytes)
+    return Read(tensor, shape, read.window, read.may_be_overwritten and own_rows)
 
 
 def _summed(op: RowOp, sizes: Mapping[int, Sizes], parts: _Parts) -> Iterator[RowOp]:
