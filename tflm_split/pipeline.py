@@ -154,9 +154,8 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     teller.found(footprint(model, None).planned_head_bytes)
     evidence = None
     if options.verify:
-        from tflm_split.report.arrays import (
-            inputs_of,
-        )  # here: a tenth of a second that a search alone need not wait for
+        # Imported here: a search without verification need not wait for them.
+        from tflm_split.report.arrays import inputs_of
         from tflm_split.verify.evidence import gather
 
         teller.at("run the original", 0)
