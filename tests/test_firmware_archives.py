@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from made_once import made_once
+from test_every_level import CORES, LEVELS, command
 from user_models import float_network, small_network
 
 from tflm_split.errors import InputError
@@ -248,3 +249,22 @@ def test_the_zephyr_example_builds_with_the_module_above_it(
     done = subprocess.run([build / "app"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "AllocateTensors failed" in done.stdout  # the stand-in for TFLM runs nothing
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_the_operator_and_the_example_compile_for_every_core_at_every_level(
+    core: str, tmp_path: Path, model: Path
+) -> None:
+    compiler, *flags = command(core)
+    compiler_of_cpp = compiler.removesuffix("gcc") + "g++"
+    if shutil.which(compiler_of_cpp) is None:
+        pytest.skip(f"{compiler_of_cpp} is not installed")
+    library = unpacked("arduino", tmp_path, model)
+    sketch = library / "examples" / "static_picture"
+    include = (f"-I{HEADERS}", f"-I{library / 'src'}", f"-I{sketch}")
+    for level in LEVELS:
+        common = (*flags, level, *STRICT, *include, "-S", "-o", "/dev/null")
+        for source in (library / "src" / "tflm_split_call.c", sketch / "picture.c", sketch / "model_data.c"):
+            run(compiler, "-std=gnu11", *common, source)
+        for source in (library / "src" / "tflm_split.cpp", sketch / "static_picture.cpp"):
+            run(compiler_of_cpp, "-std=gnu++11", "-fno-exceptions", "-fno-rtti", *common, source)
