@@ -11,6 +11,7 @@ from tflm_split.analysis.liveness import covered_bytes, live_bytes_per_operator
 from tflm_split.errors import ProgramError
 from tflm_split.program.in_model import programs_of
 from tflm_split.report.inspection import inspect_model, inspection_text
+from tflm_split.report.programs import program_lines
 from tflm_split.tflite.reader import read_model
 
 
@@ -30,6 +31,14 @@ def test_a_split_file_tells_what_its_program_does(split: tflm_split.Result) -> N
     assert f"op 0 TFLM_SPLIT runs 12 operators in {program['steps']} steps" in text
     assert "can be split" not in text and "stock" not in text
     assert "1 operator, split already" in repr(tflm_split.inspect(split.model))
+
+
+def test_what_lasts_from_run_to_run_is_said(split: tflm_split.Result) -> None:
+    record, _ = inspect_model(split.model)
+    (program,) = record["programs"]
+    assert program["state_bytes"] == 0
+    assert "run to run" not in " ".join(program_lines([program]))
+    assert "3,472 B that last from run to run" in " ".join(program_lines([{**program, "state_bytes": 3472}]))
 
 
 def test_live_bytes_of_a_split_file_lie_within_its_head(split: tflm_split.Result) -> None:

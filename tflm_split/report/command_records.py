@@ -144,6 +144,7 @@ class InspectedProgram(TypedDict):
     moved_rows: Annotated[int, Says("Rows that change places on the way.", "rows")]
     calls: Annotated[int, Says("Calls per inference: above 1 where an input or output is streamed.", "calls")]
     workspace_bytes: Annotated[int, Says("What it needs of the head, its inputs and outputs included.")]
+    state_bytes: Annotated[int, Says("What it keeps from one inference to the next, outside of the head.")]
     program_bytes: Annotated[int, Says("Size without its constants.")]
     constant_bytes: Annotated[int, Says("Weights, biases and tables.")]
     board: Annotated[str, Says("The board of the predicted instructions.")]

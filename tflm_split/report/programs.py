@@ -30,6 +30,7 @@ def program_records(model: Model) -> list[InspectedProgram]:
                 "moved_rows": len(program.moves),
                 "calls": len(program.calls),
                 "workspace_bytes": program.workspace_bytes,
+                "state_bytes": program.state_bytes,
                 "program_bytes": size,
                 "constant_bytes": len(blob) - size,
                 "board": board,
@@ -46,11 +47,12 @@ def program_lines(records: Sequence[InspectedProgram]) -> Iterator[str]:
         ops = counted(sum(record["kinds"].values()), "operator")
         moved = f", and moves {counted(record['moved_rows'], 'row')} on the way" if record["moved_rows"] else ""
         calls = f", {record['calls']} calls per inference" if record["calls"] > 1 else ""
+        kept = f", {format_bytes(record['state_bytes'])} that last from run to run" if record["state_bytes"] else ""
         yield (
             f"op {record['operator']} TFLM_SPLIT runs {ops} in {counted(record['steps'], 'step')}{moved}{calls}: {kinds}."
         )
         yield (
-            f"  It needs {format_bytes(record['workspace_bytes'])} of the head, a program of "
+            f"  It needs {format_bytes(record['workspace_bytes'])} of the head{kept}, a program of "
             f"{format_bytes(record['program_bytes'])} and {format_bytes(record['constant_bytes'])} of constants in flash; "
             f"{record['predicted_instructions']:,} instructions per inference on {record['board']}, predicted."
         )
