@@ -47,7 +47,7 @@ current converters no longer make. In all types: batches of more than one map, t
 weights computed at run time and fused activations TFLM does not know stay stock.
 
 What a network remembers is part of a region, too: VAR_HANDLE, READ_VARIABLE and ASSIGN_VARIABLE take no step then, but for the copy
-of each row that is kept, and an SVDF (int8, rank 1, batch 1, with a bias) becomes its two products with a ring in between.
+of each row that is kept, and an SVDF (int8, batch 1, with a bias) becomes its two products with a ring in between.
 CALL_ONCE of a subgraph that only sets variables to their zero points is left out.
 
 """

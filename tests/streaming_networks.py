@@ -81,12 +81,20 @@ class Streaming:
         window = {"padding": "VALID", "stride_w": 1, "stride_h": 1, "dilation_w_factor": 1, "dilation_h_factor": 1}
         return self.op("CONV_2D", operands, self.act((1, rows, 1, channels), zero_point), **window)
 
-    def svdf(self, filters: int, memory: int, zero_point: int, state_zero_point: int) -> int:
+    def svdf(self, filters: int, memory: int, zero_point: int, state_zero_point: int, rank: int = 1) -> int:
         depth = self.tensors[self.last].shape[-1]
         state = self.add(T((1, filters * memory), "INT8", 0.06, state_zero_point, is_variable=True))
         over_time = self.weights(filters, memory)
-        operands = (self.last, self.weights(filters, depth), over_time, self.add(self._svdf_bias(filters)), state)
-        return self.op("SVDF", operands, self.act((1, filters), zero_point), rank=1, fused_activation_function=1)
+        operands = (
+            self.last,
+            self.weights(filters, depth),
+            over_time,
+            self.add(self._svdf_bias(filters // rank)),
+            state,
+        )
+        return self.op(
+            "SVDF", operands, self.act((1, filters // rank), zero_point), rank=rank, fused_activation_function=1
+        )
 
     def _svdf_bias(self, filters: int) -> T:
         return T((filters,), "INT32", 0.0006, data=self.rng.integers(-900, 900, filters).astype(np.int32))
@@ -152,11 +160,12 @@ def feedback() -> bytes:
 
 
 def svdfs() -> bytes:
-    """Two SVDFs whose states have zero points, one that wraps around and one that has none, and a dense layer."""
+    """Three SVDFs, two of whose states have zero points, so that they wrap around; one of rank 2; and a dense layer."""
     net = Streaming(1, 1, seed=4)
     net.tensors[net.first] = T((1, 24), "INT8", 0.08, -12)
     net.svdf(16, 5, -9, 90)
     net.svdf(12, 8, 6, 0)
+    net.svdf(24, 3, 1, -17, rank=2)
     net.op("FULLY_CONNECTED", (net.last, net.weights(7, 12), net.bias(7)), net.act((1, 7), 2))
     return net.model()
 

@@ -210,7 +210,7 @@ class Options:
         About(
             INPUTS,
             "On how many inputs to verify, or a .npz file with your own: an array per input, [samples, ...], called as the "
-            "input or by its position.",
+            "input or by its position. A network that remembers is verified on 64 in a row, unless another number is given.",
         ),
     )
     seed: int = _option(0, About(_whole_from(0), "What those inputs are made from: same seed, same inputs."))

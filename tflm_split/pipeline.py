@@ -23,7 +23,7 @@ from tflm_split.report.footprint import check_planned_head, footprint, reason_to
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.result import Front, Result, front
 from tflm_split.rewrite.integer_interface import InterfaceChange, strip_float_interface
-from tflm_split.rewrite.states import with_states
+from tflm_split.rewrite.states import remembers, with_states
 from tflm_split.rewrite.stream_input import stream_input
 from tflm_split.rewrite.stream_output import stream_output
 from tflm_split.rewrite.streams import Streams
@@ -46,7 +46,7 @@ from tflm_split.tflite.reader import read_model
 
 if TYPE_CHECKING:
     from tflm_split.verify.compare import Comparison
-    from tflm_split.verify.evidence import Evidence
+    from tflm_split.verify.evidence import Evidence, Inputs, Made
 
 Source = os.PathLike[str] | str | bytes
 """A path, or a model's bytes."""
@@ -154,12 +154,11 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     teller.found(footprint(model, None).planned_head_bytes)
     evidence = None
     if options.verify:
-        # Imported here: a search without verification need not wait for them.
-        from tflm_split.report.arrays import inputs_of
+        # Imported here: a search without verification need not wait for it.
         from tflm_split.verify.evidence import gather
 
         teller.at("run the original", 0)
-        evidence = gather(model, inputs_of(model.graph, options.inputs, options.seed), teller.tick)
+        evidence = gather(model, _wanted_inputs(model.graph, options), teller.tick)
     teller.at("split", 0)
     graph, changes, streams = _rewritten(model.graph, options)
     path = None if isinstance(source, (bytes, bytearray, memoryview)) else Path(source)
@@ -203,6 +202,20 @@ def _front(job: _Job) -> list[Result]:
     plans = pareto_plans(job.evaluator, job.options, job.teller)
     results = [_finish(job, _lowered(job, found)) for found in plans]
     return [result for result in results if result.plan is not None]
+
+
+INPUTS_IN_A_ROW = 64
+"""By default, a network that remembers is verified on so many inputs: its rings have turned around by then."""
+
+
+def _wanted_inputs(graph: Graph, options: Options) -> Made | Inputs:
+    from tflm_split.report.arrays import inputs_of
+    from tflm_split.verify.evidence import Made
+
+    wanted = inputs_of(graph, options.inputs, options.seed)
+    if isinstance(wanted, Made) and wanted.count == DEFAULTS.inputs and remembers(graph):
+        return replace(wanted, count=INPUTS_IN_A_ROW)
+    return wanted
 
 
 def _rewritten(graph: Graph, options: Options) -> tuple[Graph, tuple[InterfaceChange, ...], Streams]:

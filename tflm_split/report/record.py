@@ -328,6 +328,7 @@ def _region_details(outcome: Outcome) -> list[RegionRecord]:
                 "outputs": _names(outcome, region.outputs),
                 "workspace_offset": region.workspace_offset,
                 "workspace_bytes": region.program.workspace_bytes,
+                "state_bytes": region.program.state_bytes,
                 "steps": len(region.program.steps),
                 "program_bytes": bare,
                 "program_constant_bytes": len(blob) - bare,

@@ -225,6 +225,7 @@ class RegionRecord(TypedDict):
     outputs: Annotated[list[str], Says("Names of the tensors it writes.")]
     workspace_offset: Annotated[int, Says("Where its workspace begins in the head.", "bytes")]
     workspace_bytes: Annotated[int, Says("The part of the head it touches.")]
+    state_bytes: Annotated[int, Says("What it remembers from one inference to the next, in the tail.")]
     steps: Annotated[int, Says("Steps of its program.", "steps")]
     program_bytes: Annotated[int, Says("Its program without constants.")]
     program_constant_bytes: Annotated[int, Says("Its constants.")]

@@ -65,6 +65,8 @@ def _lines(record: Record) -> Iterator[str]:
             f"{_count(optimized['steps'], 'step')} in {_count(optimized['regions'], 'region')}, programs of "
             f"{format_bytes(optimized['program_bytes'])} without constants."
         )
+    if remembered := sum(region["state_bytes"] for region in record["region_details"]):
+        yield f"{format_bytes(remembered)} in the tail are what it remembers from one inference to the next."
     if record["latency"]["predicted_instructions"] is not None:
         yield from _wrapped(latency_sentence(record["latency"]))
     if record["refusals"]:

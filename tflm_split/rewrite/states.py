@@ -30,6 +30,11 @@ _WINDOWS = frozenset({"CONCATENATION", "PACK", *SLICES, *RESHAPES})
 """Kinds whose output may be the bytes of an input."""
 
 
+def remembers(graph: Graph) -> bool:
+    """Whether what the network computes may depend on earlier inferences."""
+    return any(op.kind in RESOURCE_KINDS for op in graph.operators) or any(t.is_variable for t in graph.tensors)
+
+
 def with_states(graph: Graph, others: Sequence[Graph]) -> Graph:
     """`graph` with states in place of variables, where that is exact. `others` are the other subgraphs, from number 1 on.
 

@@ -1,8 +1,8 @@
-"""An SVDF as what it computes, one step after the other (EvalIntegerSvdfReference in svdf_common.cc), of int8 and rank 1.
+"""An SVDF as what it computes, one step after the other (EvalIntegerSvdfReference in svdf_common.cc), of int8.
 
     feature    each filter's product with the input, requantised: one row of a ring
     ring       the rows of the last `memory` inferences, the oldest first; all but the oldest are remembered
-    time       each filter's product with its column of the ring: a depthwise convolution of one output row
+    time       each filter's product with its column of the ring, added up over the rank: a convolution of one output row
 
 TFLM adds the state's zero point after it has limited a feature to int8, so the sum may wrap around. A table does that, too.
 """
@@ -58,14 +58,13 @@ def unrolled(growing: Growing, op: Operator) -> State:
     graph = growing.graph
     need(len(op.inputs) == 5 and ABSENT not in op.inputs, "arity", "it has no bias or no state")
     source, state, target = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[4]], graph.tensors[op.outputs[0]]
-    need(option_int(op, "rank") == 1, "option", f"its rank is {op.options.get('rank')}, needs 1")
+    rank = option_int(op, "rank")
     need(state.is_variable and state.dtype == source.dtype == target.dtype == "INT8", "dtype", "its state is not INT8")
     feature, over_time = constant(graph, op, 1, "INT8"), constant(graph, op, 2, "INT8")
     need(len(feature.shape) == len(over_time.shape) == 2, "geometry", "its weights are not 2-dimensional")
     filters, memory = over_time.shape
-    need(
-        memory > 1 and source.shape == (1, feature.shape[1]) and target.shape == (1, filters), "geometry", "its shapes"
-    )
+    need(rank > 0 and filters == rank * target.elements, "geometry", "its rank and its output differ")
+    need(memory > 1 and source.shape == (1, feature.shape[1]) and len(target.shape) == 2, "geometry", "its shapes")
     need(
         feature.shape[0] == filters and state.shape == (1, filters * memory), "geometry", "its state and weights differ"
     )

@@ -11,7 +11,7 @@ _STATE = "it keeps state from one inference to the next"
 _VARIABLE = (
     "what its variable holds can be no part of a region (it must be read, set in each inference, and begin as zeros)"
 )
-_SVDF = "it keeps state, and is not an int8 one of rank 1, with a bias and at most 32 inferences of memory"
+_SVDF = "it keeps state, and is not an int8 one of batch 1, with a bias and at most 32 inferences of memory"
 _FLOW = "it runs other subgraphs"
 _EVERY_ROW = "each of its output rows needs every input row"
 _FLOAT_ONLY = "TFLM has it for float32 only, and it has no form for that here"

@@ -39,24 +39,31 @@ def split_feature(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
 
 
 def split_time(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """One row: each filter's product with its column of the ring."""
+    """One row: each filter's product with its column of the ring. Those of one unit are added up.
+
+    A filter is a unit for rank 1: a depthwise convolution. Else it is a convolution with as many groups as units.
+    """
     source, target = activation(graph, op, 0, "INT8"), result(graph, op, "INT8")
     weights = constant(graph, op, 1, "INT8")
     filters, memory = weights.shape
-    kernel = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
+    units = target.elements
+    kernel = np.frombuffer(weights.data or b"", np.int8).reshape(units, filters // units, memory)
     shape = row_shape(source)
     need(shape == RowShape(memory, 1, filters, 1), "geometry", "its ring and weights differ")
-    fields = _requantized(graph, op, weights, kernel.astype(np.int64).sum(axis=1), (source, target), filters)
+    sums = kernel.astype(np.int64).sum(axis=(1, 2))
+    depthwise = units == filters
     params: Params = {
         **POINTWISE,
-        **fields,
+        **_requantized(graph, op, weights, sums, (source, target), units),
         "kernel_rows": memory,
-        "weights_offset": kernel.T.tobytes(),
+        "groups": 1 if depthwise else units,
+        "weights_offset": (kernel[:, 0].T if depthwise else kernel.swapaxes(1, 2)).tobytes(),
         "flags": int(WeightFlags.PER_CHANNEL),
     }
     read = Read(source.index, shape, Window(memory))
-    written = RowShape(1, 1, filters, 1)
-    return (RowOp(op.index, OpKind.DEPTHWISE, (read,), target.index, written, params, macs_per_step=filters * memory),)
+    written = RowShape(1, 1, units, 1)
+    kind = OpKind.DEPTHWISE if depthwise else OpKind.CONV
+    return (RowOp(op.index, kind, (read,), target.index, written, params, macs_per_step=filters * memory),)
 
 
 def _requantized(
