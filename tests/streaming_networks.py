@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,7 @@ class Streaming:
         return joined(main, build_model(setup.tensors, setup.operators, [], []))
 
 
+@cache
 def rings() -> bytes:
     """Three rings of different zero points: one row at a time, three of which two are kept, and one with two readers."""
     net = Streaming(3, 8, zero_point=5, seed=1)
@@ -137,6 +139,7 @@ def rings() -> bytes:
     return net.model()
 
 
+@cache
 def more_rows_than_kept() -> bytes:
     """Four new rows at a time, of which only two are remembered: none of the old ones."""
     net = Streaming(4, 6, zero_point=-7, seed=2)
@@ -146,6 +149,7 @@ def more_rows_than_kept() -> bytes:
     return net.model()
 
 
+@cache
 def feedback() -> bytes:
     """What is remembered is computed from all that was remembered before."""
     net = Streaming(1, 8, seed=3)
@@ -159,6 +163,7 @@ def feedback() -> bytes:
     return net.model()
 
 
+@cache
 def svdfs() -> bytes:
     """Three SVDFs, two of whose states have zero points, so that they wrap around; one of rank 2; and a dense layer."""
     net = Streaming(1, 1, seed=4)

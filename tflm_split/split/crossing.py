@@ -14,12 +14,16 @@ from tflm_split.ir.graph import Graph
 def may_cross(graph: Graph, stock: frozenset[int]) -> frozenset[int]:
     """Tensors that one split operator makes and another one reads, where some order runs a stock operator in between.
 
-    A stock operator can run in between unless the maker depends on it, or it depends on the reader. `stock`: indices of
-    the stock operators.
+    A stock operator can run in between unless the maker depends on it, or it depends on the reader. In a graph that remembers,
+    which runs in the order of the file, it stands in between or it does not. `stock`: indices of the stock operators.
     """
     if not stock:
         return frozenset()
     producers, consumers = graph.producers(), graph.consumers()
+    if graph.states:
+        makers = {t: maker for t, maker in producers.items() if maker not in stock}
+        last = {t: max((k for k in consumers.get(t, ()) if k not in stock), default=-1) for t in makers}
+        return frozenset(t for t, maker in makers.items() if any(maker < k < last[t] for k in stock))
     before = [0] * len(graph.operators)
     for op in graph.operators:
         for t in op.inputs:
