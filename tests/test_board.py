@@ -288,8 +288,9 @@ def test_bench_sets_split_against_layer_wise(tmp_path: Path) -> None:
         bench([other], "m4")
 
 
+@pytest.mark.parametrize("state_bytes", [0, 16])
 @pytest.mark.parametrize("board", BOARDS)
-def test_the_firmware_compiles_without_a_warning(board: str) -> None:
+def test_the_firmware_compiles_without_a_warning(board: str, state_bytes: int) -> None:
     target = BOARDS[board]
     need_board(target)
     names = board_folders(target)
@@ -297,7 +298,8 @@ def test_the_firmware_compiles_without_a_warning(board: str) -> None:
     folders = (*(BOARDS_FOLDER / name for name in names), BOARDS_FOLDER.parent / "split_nn")
     command = [
         target.toolchain.compiler, *target.flags, "-std=c99", "-O2", "-fsyntax-only",
-        "-Wall", "-Wextra", "-Werror", "-Wconversion", "-DBOARD_WORKSPACE_BYTES=16", *(f"-I{f}" for f in folders),
+        "-Wall", "-Wextra", "-Werror", "-Wconversion", "-DBOARD_WORKSPACE_BYTES=16",
+        f"-DBOARD_STATE_BYTES={state_bytes}", *(f"-I{f}" for f in folders),
         *map(str, sources),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -15,6 +15,9 @@ extern const uint8_t board_program[], board_program_end[];
 
 /* Global, so that the symbol table names it. */
 __attribute__((aligned(16))) uint8_t board_workspace[BOARD_WORKSPACE_BYTES];
+#ifndef BOARD_STATE_BYTES
+#define BOARD_STATE_BYTES 0
+#endif
 #if BOARD_STATE_BYTES > 0 /* what the program keeps from one inference to the next */
 __attribute__((aligned(16))) uint8_t board_state[BOARD_STATE_BYTES];
 #else
