@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from user_models import small_network
 
+from tflm_split.answers.batch import usable_cores
 from tflm_split.cli import main
 from tflm_split.tflite.reader import read_model
 
@@ -37,6 +39,23 @@ def test_records_of_all_are_one_list(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run("optimize", *paths, "--no-verify", "--effort", "low", "--json", "-", "--max-arena", "100") == 1
     records = json.loads(capsys.readouterr().out)
     assert [r["model"]["name"] for r in records] == ["a", "b"]
+
+
+def test_the_number_of_jobs_changes_no_byte(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [tmp_path / "a.tflite", tmp_path / "b.tflite"]
+    for path in paths:
+        path.write_bytes(small_network())
+    made = []
+    for jobs in (1, 2):
+        out = tmp_path / str(jobs)
+        out.mkdir()
+        assert run("optimize", *paths, "-o", out, "--no-verify", "--effort", "low", "--jobs", jobs) == 0
+        made.append([path.read_bytes() for path in sorted(out.iterdir())])
+    assert made[0] == made[1] and len(made[0]) == 2
+    capsys.readouterr()
+    assert run("optimize", *paths, "--jobs", 0) == 2
+    assert "--jobs" in capsys.readouterr().err
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
 
 
 def test_what_cannot_be_is_refused_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

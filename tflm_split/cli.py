@@ -67,6 +67,9 @@ def cli(debug: bool) -> None:
 @takes_options()
 @click.option("--plan-out", type=_OUTPUT, help="Where to write what was decided, so that --plan can repeat it.")
 @click.option("--plan", "plan_path", type=_MODEL, help="Do what such a file says, without a search.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Several models: so many at once; as many as there are cores by default."
+)
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 def optimize(
     models: tuple[Path, ...],
@@ -76,6 +79,7 @@ def optimize(
     nodes: Path | None,
     plan_out: Path | None,
     plan_path: Path | None,
+    jobs: int | None,
     force: bool,
     **options: Any,
 ) -> int:
@@ -86,7 +90,7 @@ def optimize(
     if len(models) > 1:
         if html_path or nodes or plan_out or plan_path:
             raise InputError("--html, --node-data, --plan and --plan-out are for one model; here are several")
-        return _optimize_several(models, output, json_path, force, options)
+        return _optimize_several(models, output, json_path, force, jobs, options)
     (model,) = models
     from tflm_split.report.summary import next_steps, summary
     from tflm_split.search.decision_file import SavedDecision
@@ -142,7 +146,12 @@ def _targets(model: Path, named: Sequence[Path | None], nodes: Path | None, forc
 
 
 def _optimize_several(
-    models: tuple[Path, ...], folder: Path | None, json_path: Path | None, force: bool, options: dict[str, Any]
+    models: tuple[Path, ...],
+    folder: Path | None,
+    json_path: Path | None,
+    force: bool,
+    jobs: int | None,
+    options: dict[str, Any],
 ) -> int:
     from tflm_split.answers.batch import batch_record, batch_text, optimize_all
     from tflm_split.tflite.save import NewFile, check_writable, save_together
@@ -150,7 +159,7 @@ def _optimize_several(
     to_stdout = json_path == Path("-")
     if json_path is not None and not to_stdout:
         check_writable(json_path, force=force, input_path=models[0])
-    results = optimize_all(models, folder, force, options.get("jobs"), options)
+    results = optimize_all(models, folder, force, jobs, options)
     record = _json(batch_record(results))
     if json_path is not None and not to_stdout:
         save_together([NewFile(json_path, record.encode(), force)], input_path=models[0])

@@ -39,6 +39,7 @@ def optimize_all(
 ) -> tuple[Done, ...]:
     """Optimises all `paths` with the options `words`; each result goes to `folder`, if there is one, as `NAME_split.tflite`.
 
+    `jobs` of them at once; None: as many as the cores that this process may use. The results do not depend on it.
     Raises InputError before anything starts when a file is not there, or could not be written.
     """
     targets = [folder / f"{path.stem}_split.tflite" if folder else None for path in paths]
@@ -55,14 +56,25 @@ def optimize_all(
     for wanted in named:
         for path in paths:
             check_writable(wanted, force=force, input_path=path)
-    workers = min(len(paths), jobs or os.cpu_count() or 1)
+    workers = min(len(paths), jobs or usable_cores())
     results = []
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for done, target in zip(pool.map(partial(_one, dict(words)), paths), targets, strict=True):
-            if target is not None and done.record is not None:
-                save_together([NewFile(target, done.model, force)], input_path=done.path)
-            results.append(done)
+        try:
+            for done, target in zip(pool.map(partial(_one, dict(words)), paths), targets, strict=True):
+                if target is not None and done.record is not None:
+                    save_together([NewFile(target, done.model, force)], input_path=done.path)
+                results.append(done)
+        except BaseException:  # Ctrl-C, a full disk: no other model is begun
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return tuple(results)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use. A container, or `taskset`, can leave it fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _one(words: dict[str, Any], path: Path) -> Done:
