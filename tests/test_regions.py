@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,11 +13,12 @@ from split_stages import every_compilation, planned, scheduled
 from tflm_server import TflmServer
 from tiny_models import Builder
 
-from tflm_split.errors import InternalError
+from tflm_split.errors import InternalError, Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.lower.compile import compile_schedule
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.search.base import rewritten_split
+from tflm_split.split import regions
 from tflm_split.split.crossing import may_cross
 from tflm_split.split.operators import RESHAPES, SPLITTERS
 from tflm_split.split.regions import Split, SplitOptions, split_graph
@@ -284,3 +286,18 @@ def test_an_order_that_puts_an_operator_before_its_operand_is_a_bug() -> None:
     step_graph, schedule = scheduled(split)
     with pytest.raises(InternalError, match=r"op 2 TANH 't\d+' would run before op 1 REVERSE_V2"):
         compile_schedule(split, step_graph, replace(schedule, nodes=(0, 2, 1)), 1)
+
+
+def test_groups_of_channels_keep_to_the_most_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Path(__file__).resolve().parent.parent / "models" / "digits_resnet8.tflite"
+    whole = rewritten_split(read_model(model.read_bytes()).graph, SplitOptions())
+    cut = regions.cut_operators(whole.graph)
+    steps = sum(op.steps for op in whole.row_ops)
+    tensor = min(cut.rules.groupable)
+    channels = whole.graph.tensors[tensor].shape[-1]
+    halves = SplitOptions(channel_groups={tensor: (channels // 2, channels - channels // 2)})
+    assert sum(op.steps for op in regions.fit(cut, halves).row_ops) > steps
+    monkeypatch.setattr(regions, "MAX_STEPS", steps)
+    assert regions.fit(cut, SplitOptions()).stock == whole.stock
+    with pytest.raises(Refusal, match="more steps than can be planned"):
+        regions.fit(cut, halves)

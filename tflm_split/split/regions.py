@@ -116,6 +116,8 @@ def fit(cut: Cut, options: SplitOptions) -> Split:
     reshapes, slices, refusals = set(cut.reshapes), dict(cut.slices), dict(cut.refusals)
     grouped = group_channels(cut.graph, cut.pieces, options.channel_groups, cut.rules)
     graph, pieces = grouped.graph, dict(grouped.row_ops)
+    if grouped.touched and not _can_be_planned(_steps(pieces), len(pieces)):
+        raise Refusal("channels", "groups of channels would make more steps than can be planned")
     while True:
         while True:  # each of the two may drop what the other relied on
             aliased_before = len(reshapes) + len(slices)
@@ -189,13 +191,22 @@ OUTER_SLICE = Refusal("neighbours", "its output is reshaped, or read outside the
 def _drop_the_tallest(pieces: dict[int, tuple[RowOp, ...]], refusals: dict[int, Refusal]) -> None:
     """Leave the operators with the most steps stock, until the rest can be planned in bounded time and memory."""
     steps = {k: sum(op.steps for op in ops) for k, ops in pieces.items()}
-    total = sum(steps.values())
+    total = _steps(pieces)
     for k in sorted(steps, key=lambda k: (-steps[k], k)):
-        if total <= MAX_STEPS and total * len(pieces) <= MAX_STEPS_TIMES_OPERATORS:
+        if _can_be_planned(total, len(pieces)):
             return
         total -= steps[k]
         del pieces[k]
         refusals[k] = Refusal("size", f"it would take {steps[k]:,} steps of a model that takes too many")
+
+
+def _steps(pieces: Mapping[int, tuple[RowOp, ...]]) -> int:
+    return sum(op.steps for ops in pieces.values() for op in ops)
+
+
+def _can_be_planned(steps: int, operators: int) -> bool:
+    """Whether so many steps of so many operators can be planned in bounded time and memory."""
+    return steps <= MAX_STEPS and steps * operators <= MAX_STEPS_TIMES_OPERATORS
 
 
 def _check_reshape(graph: Graph, op: Operator) -> None:
