@@ -1,6 +1,6 @@
 """Two models in one arena of the installed wheel: a program of its own, because it calls the wheel's C++ directly.
 
-`python shared_arena.py FIRST SECOND ARENA_BYTES SHARED` runs both on the same inputs as `run_in_tflm` would be given: with
+`python shared_arena.py FIRST SECOND ARENA_BYTES SHARED [TURNS]` runs both on the same inputs as `run_in_tflm` would be given: with
 SHARED=1 through interpreters of one MicroAllocator, each called in turn; with SHARED=0 with a new interpreter in the same bytes
 whenever the other one ran before. It prints JSON: bytes used, and a hash of each model's outputs per turn.
 """
@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from tflm_split.native.build import host_library
 from tflm_split.tflite.reader import read_model
 from tflm_split.verify.compare import test_inputs
 
-TURNS = 2
+TURNS = int(sys.argv[5]) if len(sys.argv) > 5 else 2
 SPACE = "_ZN6tflite5micro"
 CREATE = f"{SPACE}14MicroAllocator6CreateEPhmNS0_17MemoryPlannerTypeE"
 INTERPRETER = (
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 class Wheel:
-    """The wheel's functions, and its resolver of all operators."""
+    """The wheel's functions, and its resolver of all operators, TFLM_SPLIT among them."""
 
     def __init__(self) -> None:
         from tflite_micro import runtime
@@ -62,8 +63,9 @@ class Wheel:
         source.write_text("void* captured; _Bool CAPTURE(void* r) { captured = r; return 1; }\n")
         subprocess.run(["cc", "-shared", "-fPIC", str(source), "-o", str(folder / "capture.so")], check=True)
         capture = ctypes.CDLL(str(folder / "capture.so"), mode=ctypes.RTLD_GLOBAL)
-        first = Path(sys.argv[1]).read_bytes()
-        self.alive = runtime.Interpreter.from_bytes(first, custom_op_registerers=["CAPTURE"], arena_size=1 << 24)
+        self.operator = ctypes.CDLL(str(host_library()), mode=ctypes.RTLD_GLOBAL)
+        first, names = Path(sys.argv[1]).read_bytes(), ["CAPTURE", "TFLM_SPLIT"]
+        self.alive = runtime.Interpreter.from_bytes(first, custom_op_registerers=names, arena_size=1 << 24)
         self.resolver = ctypes.c_void_p.in_dll(capture, "captured").value
         extension = Path(runtime.__file__).with_name("_runtime.so")
         self.c = ctypes.CDLL(str(extension), mode=ctypes.RTLD_GLOBAL)

@@ -150,6 +150,18 @@ def more_rows_than_kept() -> bytes:
 
 
 @cache
+def one_row_kept() -> bytes:
+    """One row of the past and one of now. What is kept is a map of one pixel."""
+    net = Streaming(1, 7, zero_point=20, seed=8)
+    net.ring(1)
+    net.depthwise(-6)
+    net.convolution(5, 9)
+    net.ring(1)
+    net.depthwise(0)
+    return net.model()
+
+
+@cache
 def feedback() -> bytes:
     """What is remembered is computed from all that was remembered before."""
     net = Streaming(1, 8, seed=3)
@@ -175,4 +187,10 @@ def svdfs() -> bytes:
     return net.model()
 
 
-NETWORKS = {"rings": rings, "more rows than kept": more_rows_than_kept, "feedback": feedback, "svdfs": svdfs}
+NETWORKS = {
+    "rings": rings,
+    "more rows than kept": more_rows_than_kept,
+    "one row kept": one_row_kept,
+    "feedback": feedback,
+    "svdfs": svdfs,
+}

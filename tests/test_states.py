@@ -5,8 +5,12 @@ The original in TFLM is the reference, invocation by invocation, across resets, 
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -42,9 +46,11 @@ from tflm_split.verify.own.executor import numpy_executor
 from tflm_split.verify.own.machine import OwnMachine
 from tflm_split.verify.replay import replay
 
-CORPUS = Path(__file__).resolve().parents[1].parent / "shared" / "corpus"
+ROOT = Path(__file__).resolve().parents[1]
+CORPUS = ROOT.parent / "shared" / "corpus"
 STEPS = 64
 needs_corpus = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real models is not there")
+needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is missing")
 
 
@@ -105,6 +111,25 @@ def test_a_reset_forgets_and_other_networks_in_between_change_nothing(name: str)
     again.reset()
     unreset = [invoked(again, entry) for entry in entries]
     assert unreset[:20] == outputs[:20] and unreset[45:] != outputs[45:]  # the past matters
+
+
+TURNS = 6
+
+
+@needs_cc
+def test_a_head_that_another_network_uses_in_between_holds_no_state(tmp_path: Path) -> None:
+    """Two interpreters of one MicroAllocator share the head, and each has a tail of its own."""
+    pytest.importorskip("tflite_micro")
+    model, other = svdfs(), (ROOT / "models" / "digits_dscnn.tflite").read_bytes()
+    paths = [tmp_path / name for name in ("remembers.tflite", "other.tflite")]
+    for path, data in zip(paths, (split(model).model, other), strict=True):
+        path.write_bytes(data)
+    command = [sys.executable, str(ROOT / "tests" / "shared_arena.py"), *map(str, paths), "400000", "1", str(TURNS)]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=env, capture_output=True, check=True, timeout=120)
+    running = interpreter(model)
+    wanted = [hashlib.sha256(invoked(running, entry)).hexdigest() for entry in inputs_of(model, TURNS, 0)]
+    assert json.loads(done.stdout)["outputs"][0] == wanted
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -256,6 +281,21 @@ def test_a_stock_operator_behind_a_ring_costs_no_copies() -> None:
     assert [op.kind for op in read_model(result.model).graph.operators] == ["CUSTOM:TFLM_SPLIT", "REVERSE_V2"]
     (blob,) = programs_of(read_model(result.model)).values()
     assert OpKind.RESIZE_NEAREST not in {op.kind for op in decode(blob).ops}
+    compared = comparing.compare(read_model(model), read_model(result.model), inputs_of(model))
+    assert compared.bit_exact, compared.first_difference
+
+
+def test_each_region_keeps_a_state_of_its_own() -> None:
+    net = Streaming(3, 8, zero_point=5, seed=9)
+    net.op("REVERSE_V2", (net.convolution(8, 5), net.numbers(1)), net.act((1, 3, 1, 8), 5))
+    net.ring(2)
+    net.depthwise(-128)
+    net.op("REVERSE_V2", (net.convolution(6, 2), net.numbers(3)), net.act((1, 1, 1, 6), 2))
+    net.ring(4)
+    net.depthwise(1)
+    model = net.model()
+    result = tflm_split.optimize(model, verify=False, effort="low")
+    assert [region["state_bytes"] for region in result.report["region_details"]] == [0, 16, 24]
     compared = comparing.compare(read_model(model), read_model(result.model), inputs_of(model))
     assert compared.bit_exact, compared.first_difference
 

@@ -15,7 +15,7 @@ import numpy as np
 from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import need
-from tflm_split.split.operators.slices import Taken, slice_source, slices_taken
+from tflm_split.split.operators.slices import Taken, is_pixel, slice_source, slices_taken
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import MAX_COUNT, MappedRow, RowShape, row_shape, rows_run_along_width
 
@@ -41,7 +41,7 @@ def _copy(op: Operator, source: Tensor, target: Tensor, taken: Taken) -> RowOp:
     if len(taken) == 4:
         along_width = rows_run_along_width(source)
         need(
-            along_width == rows_run_along_width(part_of),
+            along_width == rows_run_along_width(part_of) or is_pixel(part_of),
             "geometry",
             "its input and output are cut along different axes",
         )

@@ -127,6 +127,11 @@ def _integers(graph: Graph, op: Operator, position: int, count: int) -> tuple[in
     return tuple(int.from_bytes(data[i : i + width], "little", signed=True) for i in range(0, width * count, width))
 
 
+def is_pixel(tensor: Tensor) -> bool:
+    """Whether a map [1, H, W, C] has one pixel: it is one row, whichever way rows run."""
+    return len(tensor.shape) == 4 and tensor.shape[1] == tensor.shape[2] == 1
+
+
 def _window(source: Tensor, target: Tensor, taken: Taken) -> Alias:
     need(all(r.step == 1 for r in taken), "geometry", f"its strides are {[r.step for r in taken]}, needs 1")
     begin = tuple(r.start for r in taken)
@@ -134,7 +139,7 @@ def _window(source: Tensor, target: Tensor, taken: Taken) -> Alias:
     whole, part = row_shape(source), row_shape(part_of)
     if len(source.shape) == 4:
         along_width = rows_run_along_width(source)
-        if along_width != rows_run_along_width(part_of):
+        if along_width != rows_run_along_width(part_of) and not is_pixel(part_of):
             raise Refusal("geometry", "its input and output are cut along different axes")
         first_row, first_column = (begin[2], begin[1]) if along_width else (begin[1], begin[2])
     else:
