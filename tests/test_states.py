@@ -116,6 +116,16 @@ def test_a_reset_forgets_and_other_networks_in_between_change_nothing(name: str)
 TURNS = 6
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_our_own_model_of_tflm_keeps_state_as_tflm_does(name: str) -> None:
+    """So that a result is verified where TFLM does not run, too."""
+    model = NETWORKS[name]()
+    running, machine = interpreter(model), OwnMachine(read_model(model))
+    for entry in inputs_of(model, 24):
+        assert machine.invoke(entry)[0] == invoked(running, entry)
+    assert not machine.assumed
+
+
 @needs_cc
 def test_a_head_that_another_network_uses_in_between_holds_no_state(tmp_path: Path) -> None:
     """Two interpreters of one MicroAllocator share the head, and each has a tail of its own."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from tflm_split.errors import InputError, ModelError, Refusal
-from tflm_split.ir.graph import ABSENT, Graph, Model, Operator
+from tflm_split.ir.graph import ABSENT, Graph, Model, Operator, Tensor
 from tflm_split.program.decode import decode
 from tflm_split.tflite.reader import offline_offsets
 from tflm_split.verify.graph_oracle import evaluated
@@ -20,6 +20,7 @@ from tflm_split.verify.graph_oracle.evaluation import Array, constant_of, dtype_
 from tflm_split.verify.oracle import UNWRITTEN
 from tflm_split.verify.own.executor import Bytes, Execute, aligned, executor
 from tflm_split.verify.own.stand_in import fingerprint, keeps_state, made_up
+from tflm_split.verify.own.state import first_byte, svdf
 
 SPLIT_KIND = "CUSTOM:TFLM_SPLIT"
 
@@ -36,7 +37,7 @@ class _Tensors(Mapping[int, Array]):
         for tensor in graph.tensors:
             if tensor.data is None:
                 at = placed.get(tensor.index)
-                fill = 0 if tensor.is_variable else UNWRITTEN
+                fill = first_byte(tensor) if tensor.is_variable else UNWRITTEN
                 own = aligned(tensor.bytes, fill) if at is None else self.arena[at : at + tensor.bytes]
                 self.places[tensor.index] = own
 
@@ -126,6 +127,9 @@ class OwnMachine:
 
     def _run_stock(self, graph: Graph, op: Operator, tensors: _Tensors) -> None:
         try:
+            if op.kind == "SVDF":
+                self._run_svdf(graph, op, tensors)
+                return
             if any(t != ABSENT and graph.tensors[t].is_variable for t in op.inputs):
                 raise Refusal("state", "it keeps state")
             made = evaluated(graph, op, tensors)
@@ -135,6 +139,11 @@ class OwnMachine:
         copies = {t: np.ascontiguousarray(value).tobytes() for t, value in made.items()}
         for t, data in copies.items():
             tensors.write(t, data)
+
+    def _run_svdf(self, graph: Graph, op: Operator, tensors: _Tensors) -> None:
+        output, after = svdf(graph, op, tensors[op.inputs[0]], tensors[op.inputs[4]])
+        tensors.write(op.outputs[0], output)
+        tensors.write(op.inputs[4], after)
 
     def _stand_in(self, graph: Graph, op: Operator, tensors: _Tensors) -> dict[int, Array]:
         """Made-up values for the outputs, and for the variables that the operator may change."""
@@ -157,7 +166,16 @@ class OwnMachine:
 
     def _read_variable(self, op: Operator, tensors: _Tensors) -> None:
         name = self._handles[id(tensors.graph), op.inputs[0]]
-        tensors.write(op.outputs[0], self._variables.get(name, bytes(tensors.graph.tensors[op.outputs[0]].bytes)))
+        if name not in self._variables:
+            fill = next((first_byte(t) for other, t in self._assigned(tensors.graph) if other == name), 0)
+            self._variables[name] = bytes([fill]) * tensors.graph.tensors[op.outputs[0]].bytes
+        tensors.write(op.outputs[0], self._variables[name])
+
+    def _assigned(self, graph: Graph) -> Iterator[tuple[str | None, Tensor]]:
+        """(Variable, what is assigned to it) of each ASSIGN_VARIABLE of a graph."""
+        for op in graph.operators:
+            if op.kind == "ASSIGN_VARIABLE":
+                yield self._handles.get((id(graph), op.inputs[0])), graph.tensors[op.inputs[1]]
 
     def _assign_variable(self, op: Operator, tensors: _Tensors) -> None:
         self._variables[self._handles[id(tensors.graph), op.inputs[0]]] = tensors.raw(op.inputs[1])
