@@ -181,9 +181,9 @@ static void read_piece(site* at, int64_t p) {
     push(reads, p);
 }
 
-static void write_piece(site* at, int64_t p, int64_t part) {
+static void write_piece(site* at, int64_t p, int64_t part_of) {
     push(&at->b->list[WRITES], p);
-    push(&at->touched_part, part);
+    push(&at->touched_part, part_of);
     at->last_writer[p] = steps_so_far(at) - 1;
 }
 

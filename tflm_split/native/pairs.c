@@ -189,13 +189,13 @@ static void list_both(pair_list* list, const interval* from, int64_t own, int64_
 }
 
 /* Puts all intervals into the lists of their bodies. The mirror images of a pair come in the opposite order. */
-static void list_pairs(const intervals* found, pair_list* list, int64_t bodies, int64_t* next) {
+static void list_pairs(const intervals* found, pair_list* list, int64_t body_count, int64_t* next) {
     const interval* all = found->list;
     for (int64_t k = 0; k < found->count; ++k) {
         ++list->first[all[k].b + 1];
         ++list->first[all[k].c + 1];
     }
-    for (int64_t b = 0; b < bodies; ++b) {
+    for (int64_t b = 0; b < body_count; ++b) {
         list->first[b + 1] += list->first[b];
         next[b] = list->first[b];
     }
