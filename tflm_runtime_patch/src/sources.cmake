@@ -11,6 +11,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_average_pool.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv_int16.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv_small.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv_sum.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_dense_feed.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_depthwise.c
@@ -19,6 +20,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_matmul.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_max_pool.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_sum_feed.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_fixed_point.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_add.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_average_pool.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_conv.c
@@ -46,6 +48,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_depth_to_space.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_depthwise.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_depthwise_int16.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_dots.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_element_float.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_extreme.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_feed_float.c
@@ -67,12 +70,14 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_softmax.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_softmax_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_squared_difference.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_store.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_stream.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_sum_feed.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_transpose.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_transpose_conv.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_transpose_conv_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_unary_int16.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_windows.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_binary.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_binary_float.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_binary_int16.c

@@ -11,6 +11,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_average_pool.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv_int16.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv_small.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv_sum.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_dense_feed.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_depthwise.c \
@@ -19,6 +20,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_matmul.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_max_pool.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_sum_feed.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_fixed_point.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_add.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_average_pool.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_conv.c \
@@ -46,6 +48,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_depth_to_space.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_depthwise.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_depthwise_int16.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_dots.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_element_float.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_extreme.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_feed_float.c \
@@ -67,12 +70,14 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_softmax.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_softmax_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_squared_difference.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_store.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_stream.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_sum_feed.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_transpose.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_transpose_conv.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_transpose_conv_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_unary_int16.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_windows.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_binary.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_binary_float.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_binary_int16.c \
@@ -114,6 +119,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/average_pool.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_int16.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_small.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_sum.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dense_feed.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/depthwise.c \
@@ -122,6 +128,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/matmul.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/max_pool.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/sum_feed.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/fixed_point.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/add.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/average_pool.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/conv.c \
@@ -149,6 +156,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/depth_to_space.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/depthwise.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/depthwise_int16.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/dots.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/element_float.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/extreme.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/feed_float.c \
@@ -170,12 +178,14 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/softmax.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/softmax_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/squared_difference.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/store.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/stream.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/sum_feed.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/transpose.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/transpose_conv.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/transpose_conv_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/unary_int16.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/windows.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/binary.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/binary_float.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/binary_int16.c \
@@ -212,20 +222,25 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/generated/split_nn_kinds.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/conv_int16_row.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/depthwise_int16_row.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_small.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dot.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dsp.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/wide.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/fixed_point.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/helium.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/window.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/kernels.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/kernels_float.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/kernels_int16.h \
-  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/conv_window.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/conv_block.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/dots.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/store.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/shared_float.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/shared_int16.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/shared_int8.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/shared_transposed.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/target.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/windows.h \
   $(TFLM_SPLIT_DIR)/split_nn/ops/checks.h \
   $(TFLM_SPLIT_DIR)/split_nn/ops/float32.h \
   $(TFLM_SPLIT_DIR)/split_nn/ops/int16.h \

@@ -8,7 +8,8 @@ from tflm_split.analysis.latency_call import Counts, Edge, Geometry
 from tflm_split.analysis.latency_portable import sum_ends
 from tflm_split.kinds import OpKind
 
-_WINDOW_BYTES = 64
+_WINDOW_BYTES = 48
+_SMALL_PIXEL, _SMALL_WINDOW = 64, 52
 _SUM_PADDING_BYTES = 32
 _MAX_WIDE_TAPS = 25
 _MAX_COPIED_TAPS = 128
@@ -116,8 +117,42 @@ def _gather(to: Counts, at: Geometry, edge: Edge, depth: int, spans: Iterable[tu
         to.add("gather padding", pixels * (rows * columns - taps) * depth)
 
 
+def _is_small(at: Geometry) -> bool:
+    """Whether `kernels/dsp/conv_small.c` computes the layer (`split_dsp_is_small`)."""
+    taps = at.kernel[0] * at.kernel[1]
+    most = _SMALL_PIXEL if taps == 1 else _SMALL_WINDOW
+    return (
+        at.groups == 1 and at.output.columns >= 2 and at.output.channels >= 4 and 4 <= taps * at.input.channels <= most
+    )
+
+
+def _conv_small(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/dsp/conv_small.c`: two or three pixels at a time, one filter at a time."""
+    to = Counts()
+    filters, width = at.output.channels, at.output.columns
+    elements = at.kernel[0] * at.kernel[1] * at.input.channels
+    to.add("small step", 1)
+    twos = -width % 3
+    slow = filters if at.narrow else at.slow_channels
+    for lanes, blocks in ((2, twos), (3, (width - 2 * twos) // 3)):
+        to.add(f"{lanes} pixels", blocks)
+        to.add(f"{lanes} filter", blocks * filters)
+        to.add(f"{lanes} sixteen", blocks * filters * (elements // 16))
+        to.add(f"{lanes} four", blocks * filters * (elements // 4 % 4))
+        to.add(f"{lanes} tail", blocks * filters * (elements % 4 != 0))
+        to.add("small slow output", blocks * lanes * slow)
+    to.add("small pixel", width)
+    to.add("small quad", width * -(-elements // 4))
+    for span, pixels in at.spans().items():
+        if at.kernel != (1, 1) or not edge.rows_inside or span[0] == span[1]:
+            _gather(to, at, edge, at.input.channels, [(span, pixels)])
+    return to
+
+
 def conv(at: Geometry, edge: Edge) -> Counts:
     """`kernels/dsp/conv.c`."""
+    if _is_small(at):
+        return _conv_small(at, edge)
     to = Counts()
     to.add("step", 1)
     to.add("window row", sum(at.kernel[:1]))

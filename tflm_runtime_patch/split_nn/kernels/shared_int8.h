@@ -52,8 +52,10 @@ static inline uint32_t split_dot(const int8_t* weights, const int8_t* values, in
 }
 
 static inline int8_t split_to_int8(const split_requantization* to, int32_t channel, uint32_t sum) {
-    int32_t entry = channel * to->step;
-    int32_t value = split_requantize((int32_t)sum, to->multipliers[entry], to->shifts[entry]);
+    const int32_t entry = channel * to->step, multiplier = to->multipliers[entry], shift = to->shifts[entry];
+    /* split_nn_prepare() has made sure that no multiplier is negative. */
+    const int32_t value = shift < 0 ? split_requantize_right((int32_t)sum, multiplier, ~shift)
+                                    : split_requantize_any((int32_t)sum, multiplier, shift);
     return (int8_t)split_clamp(split_wrapping_add(value, to->zero_point), to->min, to->max);
 }
 

@@ -1,5 +1,6 @@
 /* CONV and, with a 1x1 window, FULLY_CONNECTED: one output row. It computes two pixels and two filters at a time if the
- * overlap rules allow two pixels together, otherwise one pixel and four filters. Stack: below 700 bytes. */
+ * overlap rules allow two pixels together, otherwise one pixel and four filters. Layers with small windows are
+ * conv_small.c's. Stack: below 700 bytes. */
 #include <stddef.h>
 
 #include "../shared_int8.h"
@@ -7,10 +8,11 @@
 
 #if defined(SPLIT_NN_DSP)
 
+#include "conv_small.h"
 #include "dot.h"
 
 /* A window of up to this many bytes is copied into one run first, padding included. */
-#define WINDOW_BYTES 64
+#define WINDOW_BYTES 48
 
 /* Not inlined, so that the loops of the function have all registers. */
 #define NOINLINE __attribute__((noinline))
@@ -219,12 +221,12 @@ static NOINLINE void gathered_pixels(const layer* on, int32_t begin, int32_t end
     int32_t x = begin;
     for (; x + 1 < end; x += 2) {
         int8_t* pixel = output + x * out->stride;
-        split_dsp_gather(on->conv, on->rows, on->in, x, on->offset, on->depth, windows);
-        split_dsp_gather(on->conv, on->rows, on->in, x + 1, on->offset, on->depth, windows + WINDOW_BYTES);
+        split_gather_window(on->conv, on->rows, on->in, x, on->offset, on->depth, windows);
+        split_gather_window(on->conv, on->rows, on->in, x + 1, on->offset, on->depth, windows + WINDOW_BYTES);
         any_two_pixels(on, &at, 1, pixel, pixel + out->stride);
     }
     if (x < end) {
-        split_dsp_gather(on->conv, on->rows, on->in, x, on->offset, on->depth, windows);
+        split_gather_window(on->conv, on->rows, on->in, x, on->offset, on->depth, windows);
         one_stretch(on, &at, on->first, output + x * out->stride);
     }
 }
@@ -277,14 +279,14 @@ static NOINLINE void direct_pixels(layer* on, int in_pairs, int32_t begin, int32
     on->padding = NULL;
 }
 
-void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
-                       const split_pixels* out) {
+static NOINLINE void any_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
+                             const split_pixels* out) {
     const split_requantization* to = &conv->requantization;
     const split_window* shape = &conv->window;
     const int32_t depth = in->channels / conv->groups;
     const int32_t filters = out->channels / conv->groups;
     const int32_t row_bytes = shape->columns * depth;
-    const int32_t together = split_dsp_pixels_together(conv, rows, in, output, out, 0);
+    const int32_t together = split_pixels_together(conv, rows, in, output, out, 0);
     const int apart = together == out->columns;
     const int in_pairs = apart || together > 1;
     layer on = {conv,
@@ -313,6 +315,17 @@ void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const 
             }
         }
     }
+}
+
+void split_nn_conv_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
+                       const split_pixels* out) {
+#if defined(__OPTIMIZE__) /* otherwise the compiler keeps too few registers free for conv_small.c */
+    if (split_dsp_is_small(conv, in, out)) {
+        split_dsp_conv_small_row(conv, rows, in, output, out);
+        return;
+    }
+#endif
+    any_row(conv, rows, in, output, out);
 }
 
 #endif /* SPLIT_NN_DSP */

@@ -368,7 +368,7 @@ static NOINLINE void multiplied_pixel(group* at, int32_t multiplier, int32_t x) 
     int8_t* const taps = (int8_t*)at->wide;
     int32_t channel = 0;
     for (int32_t input = 0; channel < channels; ++input) {
-        split_dsp_gather(conv, at->rows, at->in, x, input, 1, taps);
+        split_gather_window(conv, at->rows, at->in, x, input, 1, taps);
         for (const int32_t end = channel + multiplier; channel < end; channel += 4) {
             const int8_t* weights = conv->weights + channel;
             const int32_t* bias = conv->bias + channel;
@@ -449,7 +449,7 @@ void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, c
     const int multiplied = conv->groups != 1 && conv->groups % 4 == 0 && taps <= MAX_COPIED_TAPS;
     const int32_t fours = conv->groups == 1 ? out->channels & ~3 : multiplied ? out->channels : 0;
     const int may_widen = conv->groups == 1 && taps <= MAX_WIDE_TAPS && at.some_row != NULL;
-    const int32_t together = may_widen ? split_dsp_pixels_together(conv, rows, in, output, out, 1) : 1;
+    const int32_t together = may_widen ? split_pixels_together(conv, rows, in, output, out, 1) : 1;
     if (together > 1) {
         wide_runs(&at, together);
         return;

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "../shared_int8.h"
+#include "../windows.h"
 
 #define SPLIT_DSP_INLINE static inline __attribute__((always_inline))
 
@@ -80,17 +81,6 @@ static inline int32_t split_half_to_int8(int32_t value) {
     __asm__("ssat %0, #8, %1, asr #1" : "=r"(byte) : "r"(value));
     return byte;
 }
-
-/* How many output pixels may be written before the window of the first of them has been read?
- * All of them, if the output row overlaps no input row. Otherwise the overlap rules of split_nn.h limit their number.
- * With `channel_wise` it is also all of them if the rows overlap at a distance of whole pixels. Each channel then
- * overlaps only itself, and the kernel takes the pixels of each channel in order, whatever it does with others. */
-int32_t split_dsp_pixels_together(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
-                                  const int8_t* output, const split_pixels* out, int channel_wise);
-
-/* Copies the window of output pixel x to `window`, padding included: `depth` channels from `channel` on. */
-void split_dsp_gather(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int32_t x,
-                      int32_t channel, int32_t depth, int8_t* window);
 
 /* The taps of a pooling window that lie inside the input: `count` pixels in each of the rows that are not NULL. */
 typedef struct split_dsp_taps {

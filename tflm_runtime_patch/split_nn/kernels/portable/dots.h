@@ -1,0 +1,31 @@
+/* Four dot products at once, for the portable convolutions. Neither is inlined, so that its loop has all registers.
+ *
+ * Sums are computed as unsigned: hostile programs wrap them. The compiler would therefore be free to add up several
+ * products first. It runs out of registers then, which SPLIT_IN_ORDER prevents. */
+#ifndef SPLIT_NN_PORTABLE_DOTS_H_
+#define SPLIT_NN_PORTABLE_DOTS_H_
+
+#include "../shared_int8.h"
+
+#if defined(__GNUC__)
+#define SPLIT_NOINLINE __attribute__((noinline))
+#define SPLIT_ALWAYS_INLINE static inline __attribute__((always_inline)) /* at -Os, too: a call takes stack */
+#define SPLIT_IN_ORDER(sum) __asm__("" : "+r"(sum))
+#else
+#define SPLIT_NOINLINE
+#define SPLIT_ALWAYS_INLINE static inline
+#define SPLIT_IN_ORDER(sum) (void)(sum)
+#endif
+
+#define SPLIT_DOTS 4
+
+/* Two runs of values and two filters. sums[0] and sums[1] are those of the first filter, for both runs; sums[2] and
+ * sums[3] those of the second. The runs are `apart` bytes apart, the filters `filter` bytes. */
+void split_add_dots_2x2(uint32_t sums[SPLIT_DOTS], const int8_t* values, int32_t apart, const int8_t* weights,
+                        int32_t filter, int32_t count);
+
+/* One run of values and four filters. */
+void split_add_dots_1x4(uint32_t sums[SPLIT_DOTS], const int8_t* values, const int8_t* weights, int32_t filter,
+                        int32_t count);
+
+#endif /* SPLIT_NN_PORTABLE_DOTS_H_ */
