@@ -70,8 +70,10 @@ static inline int32_t split_requantize_right(int32_t value, int32_t multiplier, 
 /* value * multiplier * 2^(shift - 31), with TFLM's two roundings. -31 <= shift <= 30; positive shifts
  * go to the left. */
 static inline int32_t split_requantize(int32_t value, int32_t multiplier, int32_t shift) {
-    return shift < 0 && multiplier >= 0 ? split_requantize_right(value, multiplier, ~shift)
-                                        : split_requantize_any(value, multiplier, shift);
+    if (shift > 0 || multiplier < 0) {
+        return split_requantize_any(value, multiplier, shift);
+    }
+    return shift < 0 ? split_requantize_right(value, multiplier, ~shift) : split_high_mul_positive(value, multiplier);
 }
 
 /* sum / count, rounded to nearest, ties away from zero. It needs 64 bits: a hostile program can produce any sum. */

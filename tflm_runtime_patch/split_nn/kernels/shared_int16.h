@@ -53,11 +53,26 @@ static inline int32_t split_requantize_wide(uint64_t value, int32_t multiplier, 
     return (int32_t)(uint32_t)(uint64_t)((int64_t)scaled >> down);
 }
 
+/* split_requantize_wide() where the value fits an int32 and -16 <= shift <= 7. One product of 64 bits is enough, and what
+ * the shift leaves lies in its two halves. */
+static inline int32_t split_requantize_narrow(int32_t value, int32_t multiplier, int32_t shift) {
+    const int32_t reduced = multiplier < INT32_C(0x7FFF0000) ? (multiplier + (1 << 15)) >> 16 : 0x7FFF;
+    const uint32_t down = (uint32_t)(15 - shift); /* 8..31 */
+    const uint64_t scaled = (uint64_t)((int64_t)value * reduced) + (UINT32_C(1) << (down - 1u));
+    return (int32_t)((uint32_t)scaled >> down | (uint32_t)(scaled >> 32) << (32u - down));
+}
+
 static inline int16_t split_to_int16(const split_scaling_int16* to, int32_t channel, uint64_t sum) {
     const int32_t entry = channel * to->step;
-    const int32_t multiplier = to->multipliers[entry];
-    const int32_t value = to->sums_32 ? split_requantize((int32_t)(uint32_t)sum, multiplier, to->shifts[entry])
-                                      : split_requantize_wide(sum, multiplier, to->shifts[entry]);
+    const int32_t multiplier = to->multipliers[entry], shift = to->shifts[entry];
+    int32_t value;
+    if (to->sums_32) {
+        value = split_requantize((int32_t)(uint32_t)sum, multiplier, shift);
+    } else if ((uint64_t)(int64_t)(int32_t)(uint32_t)sum == sum && shift >= -16) {
+        value = split_requantize_narrow((int32_t)(uint32_t)sum, multiplier, shift);
+    } else {
+        value = split_requantize_wide(sum, multiplier, shift);
+    }
     return (int16_t)split_clamp(value, to->min, to->max);
 }
 
