@@ -89,11 +89,12 @@ def _name(path: Path, int8_io: bool) -> str:
 
 
 def stock() -> dict[tuple[str, str], tuple[int, int]]:
-    """(model, board) -> instructions and arena bytes of TFLM with CMSIS-NN."""
+    """(model, board) -> instructions and arena bytes of stock TFLM, where both were measured."""
     lines = [line for line in STOCK_PATH.read_text().splitlines() if not line.startswith("#")]
     return {
         (line["model"], line["board"]): (int(line["instructions"]), int(line["arena_bytes"]))
         for line in csv.DictReader(lines)
+        if line["arena_bytes"]
     }
 
 

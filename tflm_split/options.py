@@ -225,8 +225,8 @@ class Options:
         None,
         About(
             FACTOR,
-            f"How many times the instructions of rows alone a result may take; above {DEFAULT_SLOWDOWN} "
-            "multiply-accumulates may be done twice.",
+            "How much slower than rows alone a result may be: with 1.05 by a twentieth of what stock TFLM takes (or rows "
+            f"alone, if that is more); above {DEFAULT_SLOWDOWN} multiply-accumulates may be done twice.",
             unit="times", default_text=f"{DEFAULT_SLOWDOWN}; {STREAMED_SLOWDOWN} for a streamed input", front_default=2.0,
         ),
     )  # fmt: skip

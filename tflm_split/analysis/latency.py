@@ -43,6 +43,9 @@ MEASURED_AS = {
 }
 """Kinds that run on another kind's kernel."""
 
+PAIRS_OF_PIXELS = frozenset({"dsp", "portable"})
+"""Sets of kernels that compute two pixels of a convolution together where their output does not lie in the way."""
+
 Counter = Callable[[Geometry, Edge], Counts]
 Addresses = Sequence[Sequence[int | None]]
 """By storage and row."""
@@ -275,7 +278,7 @@ def predict(program: Program, board: str) -> Prediction:
 
 def _by_step(program: Program, costs: Sequence[OpCost], board: str) -> Iterator[float]:
     """Instructions of each step, moves left out."""
-    overlaps = board_costs(board).kernels == "dsp"
+    overlaps = board_costs(board).kernels in PAIRS_OF_PIXELS
     for step, addresses in zip(program.steps, program.addresses_by_step(), strict=True):
         op = program.ops[step.op]
         apart, together = sharing(program, op, step.row, addresses) if overlaps else (True, 1)
@@ -304,11 +307,11 @@ def slower_in_place(kind: OpKind, board: str) -> bool:
 
     At one output pixel more it is not: then two pixels may be computed together.
     """
-    return board_costs(board).kernels == "dsp" and kind is OpKind.CONV
+    return board_costs(board).kernels in PAIRS_OF_PIXELS and kind is OpKind.CONV
 
 
 def sharing(program: Program, op: Op, row: int, addresses: Addresses | None = None) -> tuple[bool, int]:
-    """`Edge.apart` and `Edge.together` of a step, as `split_dsp_pixels_together` (`kernels/dsp/dsp.c`) computes them.
+    """`Edge.apart` and `Edge.together` of a step, as `split_pixels_together` (`kernels/windows.c`) computes them.
 
     A depthwise output row counts as apart if it overlaps an input row at a distance of whole pixels, since each channel
     then overlaps only itself. Rows are at `addresses`; without these, at their addresses before the first move.

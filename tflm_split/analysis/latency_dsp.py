@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
-from tflm_split.analysis.latency_portable import sum_ends
+from tflm_split.analysis.latency_portable import gather_all, gather_windows, sum_ends
 from tflm_split.kinds import OpKind
 
 _WINDOW_BYTES = 48
@@ -100,23 +100,6 @@ def _two_pixels(to: Counts, at: Geometry, window: _Window, filters: int, pairs: 
         _one_pixel(to, at, window, 1, 2 * pairs)
 
 
-def _gather(to: Counts, at: Geometry, edge: Edge, depth: int, spans: Iterable[tuple[tuple[int, int], int]]) -> None:
-    """Copies of windows (`split_dsp_gather`)."""
-    rows, columns = at.kernel
-    joined = at.number("dilation_columns", 1) * at.input.stride_bytes == depth
-    for (begin, end), pixels in spans:
-        inside = edge.rows_inside if begin < end else 0
-        to.add("gather", pixels)
-        to.add("gather row", pixels * inside)
-        to.add("gather padding row", pixels * (rows - inside))
-        taps = inside * (end - begin)
-        copies, length = (inside, (end - begin) * depth) if joined else (taps, depth)
-        to.add("gather copy", pixels * copies)
-        to.add("gather word", pixels * copies * (length // 4))
-        to.add("gather byte", pixels * copies * (length % 4))
-        to.add("gather padding", pixels * (rows * columns - taps) * depth)
-
-
 def _is_small(at: Geometry) -> bool:
     """Whether `kernels/dsp/conv_small.c` computes the layer (`split_dsp_is_small`)."""
     taps = at.kernel[0] * at.kernel[1]
@@ -145,7 +128,7 @@ def _conv_small(at: Geometry, edge: Edge) -> Counts:
     to.add("small quad", width * -(-elements // 4))
     for span, pixels in at.spans().items():
         if at.kernel != (1, 1) or not edge.rows_inside or span[0] == span[1]:
-            _gather(to, at, edge, at.input.channels, [(span, pixels)])
+            gather_windows(to, at, edge, at.input.channels, [(span, pixels)])
     return to
 
 
@@ -166,7 +149,7 @@ def conv(at: Geometry, edge: Edge) -> Counts:
     spans = at.spans()
     if filter_bytes <= _WINDOW_BYTES and (filter_bytes > depth or not in_pairs):
         pairs, singles = (width // 2, width % 2) if one_run else (0, width)
-        _gather(to, at, edge, depth, [(span, pixels * groups) for span, pixels in spans.items()])
+        gather_all(to, at, edge, depth, groups)
         window = _Window(at, Edge(), (0, columns), depth)
         window.single, window.row_bytes = True, filter_bytes
         _two_pixels(to, at, window, filters, pairs * groups)
@@ -290,7 +273,7 @@ def _along(to: Counts, at: Geometry, edge: Edge, fours: int, run: int) -> None:
 def _multiplied(to: Counts, at: Geometry, edge: Edge, spans: Mapping[tuple[int, int], int]) -> None:
     """Several output channels per input channel, a multiple of four."""
     width, taps = at.output.columns, at.kernel[0] * at.kernel[1]
-    _gather(to, at, edge, 1, [(span, pixels * at.input.channels) for span, pixels in spans.items()])
+    gather_all(to, at, edge, 1, at.input.channels)
     fours = at.output.channels // 4
     to.add("multiplied four", width * fours)
     to.add("multiplied taps", width * fours * (taps // 4))

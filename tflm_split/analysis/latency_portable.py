@@ -5,50 +5,127 @@ A kind without a faster variant for a board's processor is counted here, too.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import gcd
 
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
 from tflm_split.kinds import OpKind, WeightFlags
 
-_LANES = 4
-_BLOCK_CHANNELS = 32
+_DOTS = 4
+_COPIED_BYTES = 56
+_BLOCK_CHANNELS, _POOL_CHANNELS = 16, 32
+_MAX_COPIED_TAPS = 80
+
+
+def gather_windows(
+    to: Counts, at: Geometry, edge: Edge, depth: int, spans: Iterable[tuple[tuple[int, int], int]]
+) -> None:
+    """Copies of windows of `depth` channels (`split_gather_window`): so many for each span."""
+    rows, columns = at.kernel
+    joined = at.number("dilation_columns", 1) * at.input.stride_bytes == depth
+    for (begin, end), copied in spans:
+        inside = edge.rows_inside if begin < end else 0
+        taps = inside * (end - begin)
+        pieces, length = (inside, (end - begin) * depth) if joined else (taps, depth)
+        to.add("gather", copied)
+        to.add("gather row", copied * inside)
+        to.add("gather padding row", copied * (rows - inside))
+        to.add("gather copy", copied * pieces)
+        to.add("gather word", copied * pieces * (length // 4))
+        to.add("gather byte", copied * pieces * (length % 4))
+        to.add("gather padding", copied * (rows * columns - taps) * depth)
+
+
+def gather_all(to: Counts, at: Geometry, edge: Edge, depth: int, times: int) -> None:
+    """Copies of the windows of all pixels, each `times` times."""
+    gather_windows(to, at, edge, depth, ((span, pixels * times) for span, pixels in at.spans().items()))
+
+
+def _dots(to: Counts, kind: str, length: int, times: float) -> None:
+    """`times` calls of `kernels/portable/dots.c`, for `length` elements each."""
+    to.add(f"{kind} dots", times)
+    to.add(f"{kind} four", times * (length // 4))
+    to.add(f"{kind} element", times * (length % 4))
+
+
+class _Block:
+    """What a block of a portable convolution (`kernels/portable/conv_block.h`) goes through in one window."""
+
+    def __init__(self, at: Geometry, edge: Edge, span: tuple[int, int], depth: int) -> None:
+        begin, end = span
+        step = at.number("dilation_columns", 1) * at.input.stride_bytes
+        joined = step == depth or end - begin == 1
+        self.runs, self.run = (1, (end - begin) * depth) if joined else (end - begin, depth)
+        self.rows_inside = edge.rows_inside if begin < end else 0
+        self.rows_outside = at.kernel[0] - self.rows_inside
+        self.sides = (begin > 0) + (end < at.kernel[1])
+        taps = at.kernel[0] * at.kernel[1] - self.rows_inside * (end - begin)
+        self.padding = taps * depth * at.padding_counts
+        self.one_run = at.kernel[0] == 1 and self.runs == 1 and not self.sides and self.rows_inside == 1
+
+    def add(self, to: Counts, kind: str, blocks: float) -> None:
+        """Counts it for `blocks` blocks."""
+        to.add(f"{kind} window", blocks)
+        to.add("window row inside", blocks * self.rows_inside)
+        to.add("window row outside", blocks * self.rows_outside)
+        _dots(to, kind, self.run, blocks * self.rows_inside * self.runs)
+        to.add("padding", blocks * (self.rows_outside + self.rows_inside * self.sides) * (self.padding > 0))
+        to.add("padding element", blocks * self.padding)
+
+
+def _blocks(to: Counts, at: Geometry, block: _Block | int, pixels_together: int, times: float) -> None:
+    """All filters of one group for one or two pixels. `block` is the bytes of a window that was copied into one run."""
+    filters = at.output.channels // at.groups
+    lanes = _DOTS // pixels_together
+    blocks = -(-filters // lanes) if filters >= lanes or pixels_together == 2 else filters
+    kind = "2x2" if pixels_together == 2 else "1x4"
+    to.add(f"{kind} filters", times)
+    to.add(f"{kind} block", times * blocks)
+    to.add(f"{kind} output", times * blocks * (_DOTS if filters >= lanes else pixels_together))
+    if isinstance(block, int):
+        _dots(to, kind, block, times * blocks)
+    elif block.one_run:
+        _dots(to, kind, block.run, times * blocks)
+    else:
+        block.add(to, kind, times * blocks)
 
 
 def conv(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/portable/conv.c`: four filters at a time."""
+    """`kernels/portable/conv.c`: two pixels and two filters at a time, or one pixel and four filters."""
     to = Counts()
     rows, columns = at.kernel
-    groups = at.groups
-    depth, filters = at.input.channels // groups, at.output.channels // groups
-    joined = at.number("dilation_columns", 1) == 1 and at.input.stride_bytes == depth
-    fours, lanes = filters // _LANES, filters % _LANES
+    groups, width = at.groups, at.output.columns
+    depth = at.input.channels // groups
+    filter_bytes = rows * columns * depth
+    in_pairs = edge.apart or edge.together > 1
     to.add("step", 1)
     to.add("window row", rows)
-    to.add("pixel", at.output.columns)
-    to.add("group", at.output.columns * groups)
-    to.add("output", at.output.elements)
-    for (begin, end), pixels in at.spans().items():
-        inside = edge.rows_inside if begin < end else 0
-        parts, length = (1, (end - begin) * depth) if joined else (end - begin, depth)
-        padding = (rows * columns - inside * (end - begin)) * depth * at.padding_counts
-        for kind, lanes_used, blocks in (("four", 4, pixels * groups * fours), ("rest", lanes, pixels * groups)):
-            if not blocks or not lanes_used:
-                continue
-            to.add(f"{kind} block", blocks)
-            to.add(f"{kind} row", blocks * inside)
-            to.add(f"{kind} padding row", blocks * (rows - inside))
-            to.add(f"{kind} part", blocks * inside * parts)
-            each = 1 if kind == "four" else lanes_used
-            to.add(f"{kind} lane part", (each if kind == "rest" else 0) * blocks * inside * parts)
-            to.add(f"{kind} element", each * blocks * inside * parts * length)
-            to.add("padding lane", blocks * lanes_used * (2 * inside + rows) * at.padding_counts)
-            to.add("padding element", blocks * lanes_used * padding)
+    to.add("slow output", width * at.slow_channels)
+    if rows * columns > 1 and filter_bytes <= _COPIED_BYTES:
+        pairs = width // 2 if in_pairs and 2 * filter_bytes <= _COPIED_BYTES else 0
+        to.add("copied block", width - pairs)
+        gather_all(to, at, edge, depth, groups)
+        _blocks(to, at, filter_bytes, 2, pairs * groups)
+        _blocks(to, at, filter_bytes, 1, (width - 2 * pairs) * groups)
+        return to
+    for span, pixels in at.spans().items():
+        block = _Block(at, edge, span, depth)
+        pairs = pixels // 2 if in_pairs and span == (0, columns) else 0
+        to.add("pixel", pixels - pairs)
+        _blocks(to, at, block, 2, pairs * groups)
+        _blocks(to, at, block, 1, (pixels - 2 * pairs) * groups)
     return to
 
 
 def conv_sum(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/portable/conv_sum.c`: the windows of CONV, with sums in memory. The first and the last step do more."""
-    to = conv(at, edge)
+    """`kernels/portable/conv_sum.c`: four filters at a time, with sums in memory. The first and the last step do more."""
+    to = Counts()
+    to.add("step", 1)
+    to.add("window row", at.kernel[0])
+    fours, rest = divmod(at.output.channels, _DOTS)
+    for span, pixels in at.spans().items():
+        to.add("pixel", pixels)
+        _Block(at, edge, span, at.input.channels).add(to, "1x4", pixels * (fours + rest))
     sum_ends(to, at)
     return to
 
@@ -63,46 +140,47 @@ def sum_ends(to: Counts, at: Geometry) -> None:
 
 
 def depthwise(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/portable/depthwise.c`: up to 32 channels at a time."""
+    """`kernels/portable/depthwise.c`: four channels at a time where there are as many, else up to 16 with sums in memory."""
     to = Counts()
     rows, columns = at.kernel
-    blocks = -(-at.output.channels // _BLOCK_CHANNELS)
-    kind = "tap" if at.groups == 1 else "multiplied tap"
+    width, channels, multiplier, taps = at.output.columns, at.output.channels, at.groups, rows * columns
     to.add("step", 1)
     to.add("window row", rows)
-    to.add("pixel", at.output.columns)
-    if at.groups > 1 and at.groups % 4 == 0:
-        _four_copies(to, at, edge)
+    to.add("pixel", width)
+    to.add("output", at.output.elements)
+    to.add("slow output", width * at.slow_channels)
+    if multiplier > 1 and multiplier % 4 == 0 and taps <= _MAX_COPIED_TAPS:
+        gather_all(to, at, edge, 1, at.input.channels)
+        eights, four = divmod(multiplier, 8)
+        for kind, blocks in (("eight", eights), ("four copies", four // 4)):
+            to.add(kind, width * at.input.channels * blocks)
+            to.add(f"{kind} tap", width * at.input.channels * blocks * taps)
         return to
-    to.add("block", at.output.columns * blocks)
-    to.add("output", at.output.elements)
-    to.add("block row", at.output.columns * blocks * rows)
+    fours = channels // 4 if multiplier == 1 else 0
+    rest = channels - 4 * fours
     for (begin, end), pixels in at.spans().items():
-        inside = edge.rows_inside * (end - begin)
-        to.add(kind, pixels * blocks * inside)
-        to.add(f"{kind} element", pixels * at.output.channels * inside)
-        to.add("padding tap", pixels * blocks * (rows * columns - inside))
-        outside = (rows * columns - inside) * at.padding_counts
-        to.add("padding element", pixels * at.output.channels * outside)
+        rows_inside = edge.rows_inside if begin < end else 0
+        inside, outside = rows_inside * (end - begin), taps - rows_inside * (end - begin)
+        for count, kind in ((4 * fours, "fours"), (rest, "any")):
+            blocks = pixels * -(-count // _BLOCK_CHANNELS)
+            to.add(f"{kind} block", blocks)
+            to.add(f"{kind} block row", blocks * rows)
+            to.add("padding tap", blocks * outside * (at.padding_counts or kind == "any"))
+            to.add("padding element", pixels * count * outside * at.padding_counts)
+        to.add("four", pixels * fours)
+        to.add("four row", pixels * fours * rows)
+        to.add("four row inside", pixels * fours * rows_inside)
+        to.add("four tap", pixels * fours * inside)
+        tap = "tap" if multiplier == 1 else "multiplied tap"
+        to.add(tap, pixels * -(-rest // _BLOCK_CHANNELS) * inside)
+        to.add(f"{tap} element", pixels * rest * inside)
     return to
-
-
-def _four_copies(to: Counts, at: Geometry, edge: Edge) -> None:
-    """Four output channels of one input channel at a time."""
-    rows, columns = at.kernel
-    fours = at.output.channels // 4
-    to.add("four", at.output.columns * fours)
-    to.add("output", at.output.elements)
-    to.add("four row", at.output.columns * fours * rows)
-    for (begin, end), pixels in at.spans().items():
-        inside = edge.rows_inside * (end - begin)
-        to.add("four tap", pixels * fours * (inside + (rows * columns - inside) * at.padding_counts))
 
 
 def pool(at: Geometry, edge: Edge) -> Counts:
     """`kernels/portable/average_pool.c`, `kernels/portable/max_pool.c`: up to 32 channels at a time."""
     to = Counts()
-    blocks = -(-at.output.channels // _BLOCK_CHANNELS)
+    blocks = -(-at.output.channels // _POOL_CHANNELS)
     to.add("step", 1)
     to.add("window row", at.kernel[0])
     to.add("pixel", at.output.columns)
@@ -116,8 +194,12 @@ def pool(at: Geometry, edge: Edge) -> Counts:
 
 
 def add(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/portable/add.c`."""
-    return _element_wise(at)
+    """`kernels/portable/add.c`. Shifts of its three scales to the left, and none, have ways of their own."""
+    to = _element_wise(at)
+    shifts = [at.number(name) for name in ("shift1", "shift2", "output_shift")]
+    to.add("left element", at.output.elements * sum(shift > 0 for shift in shifts))
+    to.add("unshifted element", at.output.elements * shifts.count(0))
+    return to
 
 
 def mul(at: Geometry, edge: Edge) -> Counts:
@@ -202,16 +284,19 @@ def sum_feed(at: Geometry, edge: Edge) -> Counts:
 
 
 def dense_feed(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/portable/dense_feed.c`."""
+    """`kernels/portable/dense_feed.c`: four outputs at a time."""
     to = Counts()
     outputs = at.output.channels
     runs, run = (1, at.input.elements) if at.input.gapless else (at.input.columns, at.input.channels)
+    fours, rest = divmod(outputs, _DOTS)
     to.add("step", 1)
     to.add("first", edge.first)
     to.add("first output", outputs * edge.first)
-    to.add("output", outputs)
-    to.add("output run", outputs * runs)
-    to.add("element", outputs * runs * run)
+    to.add("block", fours)
+    _dots(to, "1x4", run, fours * runs)
+    to.add("output", rest)
+    to.add("output run", rest * runs)
+    to.add("element", rest * runs * run)
     to.add("last", edge.last)
     to.add("last output", outputs * edge.last)
     return to

@@ -22,7 +22,7 @@ from tflm_split.rewrite.swap_axes import may_swap_axes
 from tflm_split.schedule.polish import Polish
 from tflm_split.search.decision import Addresses, Decision
 from tflm_split.search.evaluate import Evaluation, Evaluator, check_decision, check_order
-from tflm_split.search.limits import Limits
+from tflm_split.search.limits import Limits, most_instructions
 from tflm_split.search.refine import NOISE, Search
 from tflm_split.split.channel_rules import Sizes
 from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
@@ -243,7 +243,8 @@ class _Placing:
     def __init__(self, evaluator: Evaluator, starts: Sequence[Evaluation], options: Options, teller: Teller) -> None:
         self._options, self._teller = options, teller
         self.candidates = _schedules(evaluator, starts, options, teller)
-        self._fastest = min((c.state.instructions for c in self.candidates), default=0.0)
+        fastest = min((c.state.instructions for c in self.candidates), default=0.0)
+        self._limit = most_instructions(options.max_slowdown, fastest, evaluator.stock_instructions)
         self._placed: dict[int, Found | None] = {}
 
     def best(self, below_bytes: int | None) -> Found | None:
@@ -284,7 +285,7 @@ class _Placing:
 
     def _place(self, k: int) -> Found | None:
         if k not in self._placed:
-            found = _placed(self.candidates[k], self._options, self._fastest, self._teller.tick)
+            found = _placed(self.candidates[k], self._options, self._limit, self._teller.tick)
             self._placed[k] = found
             if found:
                 self._teller.found(found.plan.planned_head_bytes)
@@ -340,7 +341,8 @@ def plan_of(evaluator: Evaluator, decision: Decision) -> Found:
 def placed_anew(evaluator: Evaluator, decision: Decision, options: Options) -> Found:
     """`decision`, made for a network of other widths, with the addresses that this one needs. Raises like `refitted`."""
     state = refitted(evaluator, decision)
-    return _within(options.max_slowdown * state.instructions, state, options, no_tick)
+    most = most_instructions(options.max_slowdown, state.instructions, evaluator.stock_instructions)
+    return _within(most, state, options, no_tick)
 
 
 def refitted(evaluator: Evaluator, decision: Decision) -> Evaluation:
@@ -365,16 +367,15 @@ def _scaled(sizes: Sizes, channels: int) -> Sizes:
     return scaled
 
 
-def _placed(candidate: Candidate, options: Options, fastest: float, tick: Tick) -> Found | None:
+def _placed(candidate: Candidate, options: Options, most: float, tick: Tick) -> Found | None:
     """The candidate with addresses. None when it is too large, or a slice of a concatenation is needed outside its region.
 
-    The layout itself may cost instructions, as long as the plan stays within the slowdown limit. That limit counts from
-    the `fastest` candidate; a slowdown within the noise is always allowed. The schedule before polishing is placed, too,
-    where its live peak says that its head could be smaller.
+    The layout itself may cost instructions, as long as the plan stays within `most` of them; a slowdown within the noise is
+    always allowed. The schedule before polishing is placed, too, where its live peak says that its head could be smaller.
     """
     if candidate.live_peak_bytes > MAX_LIVE_BYTES:
         return None
-    limit = max(options.max_slowdown * fastest, NOISE * candidate.state.instructions)
+    limit = max(most, NOISE * candidate.state.instructions)
     try:
         found = _within(limit, candidate.state, options, tick)
         before = candidate.unpolished

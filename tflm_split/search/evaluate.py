@@ -16,6 +16,7 @@ from math import fsum
 import numpy as np
 
 from tflm_split.analysis.latency import StepCosts
+from tflm_split.analysis.stock_latency import stock_instructions
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.schedule.cuts import Schedule, best_cuts, groups
@@ -167,6 +168,7 @@ class Evaluator:
 
     def __init__(self, graph: Graph, board: str) -> None:
         self.graph = graph
+        self._board = board
         self.step_costs = StepCosts(board)
         self._bases: dict[tuple[bool, bool], Split] = {}
         self._cut_graphs: dict[tuple[bool, bool], CutGraph] = {}
@@ -180,6 +182,13 @@ class Evaluator:
             options = SplitOptions(concatenate_in_place=in_place, swap_axes=swap_axes)
             self._bases[way] = rewritten_split(self.graph, options)
         return self._bases[way]
+
+    @cached_property
+    def stock_instructions(self) -> float:
+        """About what TFLM's own kernels take for the operators that are split; 0 where that is not known for the board."""
+        base = self.base()
+        split = (k for k in range(len(base.graph.operators)) if k not in base.stock)
+        return stock_instructions(base.graph, split, self._board) or 0.0
 
     def cut_graph(self, way: tuple[bool, bool], rewrites: tuple[Rewrite, ...]) -> CutGraph:
         """The base's graph after `rewrites`. Each is made once. Raises ModelError if they do not fit the graph."""

@@ -15,7 +15,7 @@ class Limits:
     evaluations: int
     """Changes that may be evaluated."""
     max_slowdown: float
-    """Most instructions of a result, as a multiple of those of the start. A slowdown within the noise is always allowed."""
+    """How much slower than the start a result may be (`most_instructions`). A slowdown within the noise is always allowed."""
     beam: int = 1
     """States that each round goes on from."""
     allow_extra_macs: bool = False
@@ -24,3 +24,11 @@ class Limits:
     """The axes that tensors may be cut along."""
     max_instructions: float = inf
     """Most instructions of a result. The search derives it from `max_slowdown`."""
+
+
+def most_instructions(max_slowdown: float, fastest: float, stock: float) -> float:
+    """Most instructions of a result, where `fastest` are those of rows alone and `stock` those of TFLM's own kernels.
+
+    What splitting may add is counted in what the user had before: faster kernels must not make the same schedule too slow.
+    """
+    return fastest + (max_slowdown - 1) * max(fastest, stock)

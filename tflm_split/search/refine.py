@@ -23,7 +23,7 @@ from tflm_split.ir.graph import Graph
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.search.decision import Decision
 from tflm_split.search.evaluate import Evaluation, Evaluator
-from tflm_split.search.limits import Limits
+from tflm_split.search.limits import Limits, most_instructions
 from tflm_split.search.propose.table import PROPOSERS
 
 ABOUT_EQUAL = 1.005
@@ -44,7 +44,8 @@ class Search:
         self._evaluator = evaluator
         self._evaluations_left = limits.evaluations
         self.start = start
-        self._limits = replace(limits, max_instructions=max(limits.max_slowdown, NOISE) * start.instructions)
+        most = most_instructions(limits.max_slowdown, start.instructions, evaluator.stock_instructions)
+        self._limits = replace(limits, max_instructions=max(most, NOISE * start.instructions))
         self.front: list[Evaluation] = [start]
         self._tick: Tick = no_tick
 

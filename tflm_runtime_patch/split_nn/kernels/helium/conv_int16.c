@@ -9,18 +9,13 @@
 
 #define VALUES 8 /* in a vector */
 
-typedef struct four {
-    int32_t sum0, sum1, sum2, sum3;
-} four;
-
-/* The dot products of `count` values, at most SPLIT_INT32_PRODUCTS, with four filters. Not inlined, so that its loop has
- * all registers. */
-static __attribute__((noinline)) void add_dots(const int16_t* values, const int8_t* weights0, int32_t filter,
-                                               int32_t count, four* sums) {
+/* Not inlined, so that its loop has all registers. */
+static __attribute__((noinline)) void dots(const int16_t* values, const int8_t* weights0, int32_t filter, int32_t count,
+                                           int32_t sums[4]) {
     const int8_t* weights1 = weights0 + filter;
     const int8_t* weights2 = weights1 + filter;
     const int8_t* weights3 = weights2 + filter;
-    int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+    int32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];
     for (const int16_t* const end = values + (count & ~(VALUES - 1)); values != end; values += VALUES) {
         const int16x8_t some = vldrhq_s16(values);
         sum0 = vmladavaq_s16(sum0, some, vldrbq_s16(weights0));
@@ -41,25 +36,10 @@ static __attribute__((noinline)) void add_dots(const int16_t* values, const int8
         sum2 = vmladavaq_s16(sum2, some, vldrbq_z_s16(weights2, p));
         sum3 = vmladavaq_s16(sum3, some, vldrbq_z_s16(weights3, p));
     }
-    sums->sum0 = sum0;
-    sums->sum1 = sum1;
-    sums->sum2 = sum2;
-    sums->sum3 = sum3;
-}
-
-static void dots(const int16_t* values, split_filters filters, int32_t count, uint64_t sums[4]) {
-    while (count > 0) {
-        const int32_t part = count < SPLIT_INT32_PRODUCTS ? count : SPLIT_INT32_PRODUCTS;
-        four some;
-        add_dots(values, filters.weights, filters.filter, part, &some);
-        sums[0] += (uint64_t)(int64_t)some.sum0;
-        sums[1] += (uint64_t)(int64_t)some.sum1;
-        sums[2] += (uint64_t)(int64_t)some.sum2;
-        sums[3] += (uint64_t)(int64_t)some.sum3;
-        values += part;
-        filters.weights += part;
-        count -= part;
-    }
+    sums[0] = sum0;
+    sums[1] = sum1;
+    sums[2] = sum2;
+    sums[3] = sum3;
 }
 
 void split_nn_conv_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,

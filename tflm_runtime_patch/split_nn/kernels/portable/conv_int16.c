@@ -4,28 +4,62 @@
 #if !defined(SPLIT_NN_DSP) && !defined(SPLIT_NN_MVE)
 
 #include "../conv_int16_row.h"
+#include "dots.h"
 
-static void dots(const int16_t* values, split_filters filters, int32_t count, uint64_t sums[4]) {
-    const int8_t* weights0 = filters.weights;
-    const int8_t* weights1 = weights0 + filters.filter;
-    const int8_t* weights2 = weights1 + filters.filter;
-    const int8_t* weights3 = weights2 + filters.filter;
-    while (count > 0) {
-        const int32_t part = count < SPLIT_INT32_PRODUCTS ? count : SPLIT_INT32_PRODUCTS;
-        int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-        for (int32_t i = 0; i < part; ++i) {
-            const int32_t value = *values++;
-            sum0 += *weights0++ * value;
-            sum1 += *weights1++ * value;
-            sum2 += *weights2++ * value;
-            sum3 += *weights3++ * value;
-        }
-        sums[0] += (uint64_t)(int64_t)sum0;
-        sums[1] += (uint64_t)(int64_t)sum1;
-        sums[2] += (uint64_t)(int64_t)sum2;
-        sums[3] += (uint64_t)(int64_t)sum3;
-        count -= part;
+/* Not inlined, so that its loop has all registers. `count` is at least 1. */
+static SPLIT_NOINLINE void dots(const int16_t* values, const int8_t* weights0, int32_t filter, int32_t count,
+                                int32_t sums[4]) {
+    const int8_t* weights1 = weights0 + filter;
+    const int8_t* weights2 = weights1 + filter;
+    const int8_t* weights3 = weights2 + filter;
+    int32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];
+#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__)
+    /* Thumb-1 computes with eight registers only: the compiler would move the sums to and fro. See dots.c. */
+    int32_t value, weight, k = -count;
+    weights0 += count;
+    weights1 += count;
+    weights2 += count;
+    weights3 += count;
+    __asm__(
+        ".syntax unified\n"
+        "1:\tldrh %[value], [%[values]]\n\t"
+        "sxth %[value], %[value]\n\t"
+        "adds %[values], #2\n\t"
+        "ldrsb %[weight], [%[weights0], %[k]]\n\t"
+        "muls %[weight], %[value]\n\t"
+        "add %[sum0], %[weight]\n\t"
+        "ldrsb %[weight], [%[weights1], %[k]]\n\t"
+        "muls %[weight], %[value]\n\t"
+        "add %[sum1], %[weight]\n\t"
+        "ldrsb %[weight], [%[weights2], %[k]]\n\t"
+        "muls %[weight], %[value]\n\t"
+        "add %[sum2], %[weight]\n\t"
+        "ldrsb %[weight], [%[weights3], %[k]]\n\t"
+        "muls %[weight], %[value]\n\t"
+        "add %[sum3], %[weight]\n\t"
+        "adds %[k], #1\n\t"
+        "bne 1b"
+        : [value] "=&l"(value), [weight] "=&l"(weight), [values] "+&l"(values), [k] "+&l"(k), [sum0] "+&h"(sum0),
+          [sum1] "+&h"(sum1), [sum2] "+&h"(sum2), [sum3] "+&h"(sum3)
+        : [weights0] "l"(weights0), [weights1] "l"(weights1), [weights2] "l"(weights2), [weights3] "l"(weights3)
+        : "memory", "cc");
+#else
+    for (const int16_t* const end = values + count; values != end;) {
+        const int32_t value = *values++;
+        sum0 += *weights0++ * value;
+        SPLIT_IN_ORDER(sum0);
+        sum1 += *weights1++ * value;
+        SPLIT_IN_ORDER(sum1);
+        sum2 += *weights2++ * value;
+        SPLIT_IN_ORDER(sum2);
+        sum3 += *weights3++ * value;
+        SPLIT_IN_ORDER(sum3);
     }
+#endif
+    sums[0] = sum0;
+    sums[1] = sum1;
+    sums[2] = sum2;
+    sums[3] = sum3;
 }
 
 void split_nn_conv_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
