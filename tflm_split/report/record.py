@@ -15,6 +15,7 @@ import tflm_split
 from tflm_split.analysis.latency import board_costs, predict
 from tflm_split.analysis.liveness import live_peak_bytes
 from tflm_split.analysis.macs import graph_macs, macs
+from tflm_split.analysis.stock_latency import stock_instructions
 from tflm_split.ir.graph import Model
 from tflm_split.lower.assemble import Lowered
 from tflm_split.lower.compile import Plan
@@ -228,9 +229,17 @@ def _latency(outcome: Outcome) -> Latency:
         "compiler": costs.compiler,
         "predicted_instructions": sum(p.instructions for p in predicted) if predicted else None,
         "predicted_layer_wise_instructions": sum(p.layer_wise_instructions for p in predicted) if predicted else None,
+        "predicted_stock_instructions": _stock_instructions(outcome.plan.split, outcome.options.board) if predicted else None,
         "unmeasured_kinds": sorted({kind for p in predicted for kind in p.unmeasured_kinds}),
         "stock_ops_not_counted": len(outcome.plan.split.stock) if outcome.plan else len(outcome.model.graph.operators),
     }
+
+
+def _stock_instructions(split: Split, board: str) -> int | None:
+    """What stock kernels take for the operators that are split; None where that is not known for the board."""
+    split_ops = (k for k in range(len(split.graph.operators)) if k not in split.stock)
+    stock = stock_instructions(split.graph, split_ops, board)
+    return None if stock is None else round(stock)
 
 
 def plan_macs(plan: Plan) -> int:

@@ -182,11 +182,13 @@ def bottleneck_sentence(bottleneck: Mapping[str, Any]) -> str:
 def latency_sentence(latency: Mapping[str, Any]) -> str:
     """How many instructions do the split operators take, and how far can that be trusted?"""
     predicted, whole = latency["predicted_instructions"], latency["predicted_layer_wise_instructions"]
-    stock = latency["stock_ops_not_counted"]
+    stock, stock_takes = latency["stock_ops_not_counted"], latency["predicted_stock_instructions"]
     text = (
         f"Predicted for board {latency['board']}: {predicted:,} instructions per inference, {predicted / whole:.3f} of what "
         "the same kernels take layer by layer"
     )
+    if stock_takes:
+        text += f", about {predicted / stock_takes:.2f} of what TFLM's own take"
     text += f"; {_count(stock, 'stock operator')} not counted." if stock else "."
     if latency["unmeasured_kinds"]:
         text += f" Only a rough estimate: nobody has measured {', '.join(latency['unmeasured_kinds'])}."
