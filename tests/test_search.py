@@ -108,8 +108,8 @@ def test_no_slowdown_is_allowed_at_1_0() -> None:
 def windows_around_a_pointwise_convolution() -> bytes:
     """The row of a pointwise convolution may replace the row it reads. The 3x3 convolutions around it keep three rows each."""
     b = Builder((1, 16, 8, 4))
-    x = b.conv(b.conv(b.inputs[0], 16, 3, 1), 16, 1, 1)
-    return b.finish(b.conv(b.conv(x, 16, 3, 1), 4, 1, 1))
+    x = b.conv(b.conv(b.inputs[0], 80, 3, 1), 80, 1, 1)
+    return b.finish(b.conv(b.conv(x, 80, 3, 1), 4, 1, 1))
 
 
 def rows_right_on_what_they_read(plan: Plan) -> int:

@@ -182,8 +182,9 @@ def _price_of_sharing(split: Split, step_graph: StepGraph, board: str) -> Callab
             return FREE
         if op not in costs:
             costs[op] = row_op_cost(split.row_ops[op], board)
-        one_pixel = -(-split.row_ops[op].output_shape.pixel_bytes // PIECE_ALIGN) * PIECE_ALIGN
-        return Price(costs[op].step(row, apart=False) - costs[op].step(row), one_pixel)
+        # At least one instruction: where it makes no difference on this board, it does on others that may run the file.
+        price = max(1.0, costs[op].step(row, apart=False) - costs[op].step(row))
+        return Price(price, -(-split.row_ops[op].output_shape.pixel_bytes // PIECE_ALIGN) * PIECE_ALIGN)
 
     return price_of
 
