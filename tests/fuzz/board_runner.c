@@ -1,6 +1,6 @@
 /* Runs on a board: every program of the host's programs.bin (`programs_file.h`). Writes two words for each to
- * results.bin: what happened (0: it ran), and a number that stands for all bytes of the workspace afterwards. Two builds,
- * with the portable kernels and with those for the processor, must write the same.
+ * results.bin: what happened (0: it ran), and a number that stands for all bytes of the workspace and the state
+ * afterwards. Two builds, with the portable kernels and with those for the processor, must write the same.
  *
  * Every other workspace ends where RAM ends, and every other program does: reading one byte further faults. The other one
  * of the two lies between guards. Guards hold noise that is another one in each build (GUARD_NOISE): what is written
@@ -20,6 +20,9 @@ enum { RAN, NOT_ACCEPTED, NOT_RUN, PROGRAM_CHANGED, GUARD_CHANGED };
 
 __attribute__((aligned(16))) static uint8_t middle[LARGEST_WORKSPACE_BYTES + 2u * GUARD_BYTES + 16u];
 
+/* What a program remembers, and a guard behind it. */
+__attribute__((aligned(16))) static uint8_t remembered[LARGEST_WORKSPACE_BYTES + GUARD_BYTES];
+
 typedef struct place {
     uint8_t* begin;
     uint32_t bytes;
@@ -38,23 +41,35 @@ static uint8_t guard_byte(uint32_t i) {
     return (uint8_t)((i * 37u) ^ GUARD_NOISE);
 }
 
-static void raise_guards(const place* around) {
-    for (uint32_t i = 0; i < GUARD_BYTES; ++i) {
-        around->begin[(int32_t)i - (int32_t)GUARD_BYTES] = guard_byte(i);
-        if (around->has_end) {
-            around->begin[around->bytes + i] = guard_byte(i);
-        }
+static void raise_guard_behind(const place* of) {
+    for (uint32_t i = 0; i < GUARD_BYTES && of->has_end; ++i) {
+        of->begin[of->bytes + i] = guard_byte(i);
     }
 }
 
-static int guards_stand(const place* around) {
+static void raise_guards(const place* around) {
     for (uint32_t i = 0; i < GUARD_BYTES; ++i) {
-        if (around->begin[(int32_t)i - (int32_t)GUARD_BYTES] != guard_byte(i) ||
-            (around->has_end && around->begin[around->bytes + i] != guard_byte(i))) {
+        around->begin[(int32_t)i - (int32_t)GUARD_BYTES] = guard_byte(i);
+    }
+    raise_guard_behind(around);
+}
+
+static int guard_behind_stands(const place* of) {
+    for (uint32_t i = 0; i < GUARD_BYTES && of->has_end; ++i) {
+        if (of->begin[of->bytes + i] != guard_byte(i)) {
             return 0;
         }
     }
     return 1;
+}
+
+static int guards_stand(const place* around) {
+    for (uint32_t i = 0; i < GUARD_BYTES; ++i) {
+        if (around->begin[(int32_t)i - (int32_t)GUARD_BYTES] != guard_byte(i)) {
+            return 0;
+        }
+    }
+    return guard_behind_stands(around);
 }
 
 static void fill_with_noise(uint8_t* bytes, uint32_t count, uint32_t seed) {
@@ -82,10 +97,17 @@ typedef struct result {
     uint32_t digest;
 } result;
 
-/* A streamed program finds in each call what it has made of its rows before. */
+/* A streamed program finds in each call what it has made of its rows before, one that remembers what it has kept. */
 static split_status run_all_calls(const uint8_t* program, uint8_t* workspace) {
     split_stream stream;
     split_status status = SPLIT_OK;
+    if (split_nn_state_bytes(program) > 0) {
+        split_nn_start(program, remembered);
+        for (int k = 0; status == SPLIT_OK && k < 2; ++k) {
+            status = split_nn_run_with_state(program, workspace, remembered);
+        }
+        return status;
+    }
     split_nn_begin(program, &stream);
     while (status == SPLIT_OK && stream.call < split_nn_calls(program)) {
         status = split_nn_continue(program, workspace, &stream);
@@ -96,18 +118,23 @@ static split_status run_all_calls(const uint8_t* program, uint8_t* workspace) {
 static result run(const place* program, uint32_t program_bytes, uint32_t number) {
     result found = {NOT_ACCEPTED, 0};
     if (split_nn_prepare(program->begin, program_bytes) != SPLIT_OK ||
-        split_nn_workspace_bytes(program->begin) > LARGEST_WORKSPACE_BYTES) {
+        split_nn_workspace_bytes(program->begin) > LARGEST_WORKSPACE_BYTES ||
+        split_nn_state_bytes(program->begin) > LARGEST_WORKSPACE_BYTES) {
         return found;
     }
+    const uint32_t state_bytes = (split_nn_state_bytes(program->begin) + 3u) & ~3u;
+    const place kept = {remembered, state_bytes, 1};
     const place workspace = place_of(split_nn_workspace_bytes(program->begin), number % 2u == 0, number);
     const uint32_t before = digest(program->begin, program->bytes);
     raise_guards(&workspace);
+    raise_guard_behind(&kept);
     fill_with_noise(workspace.begin, workspace.bytes, number);
+    fill_with_noise(remembered, state_bytes, number);
     found.status = run_all_calls(program->begin, workspace.begin) == SPLIT_OK ? RAN : NOT_RUN;
-    found.digest = digest(workspace.begin, workspace.bytes);
+    found.digest = digest(workspace.begin, workspace.bytes) ^ digest(remembered, state_bytes);
     if (digest(program->begin, program->bytes) != before) {
         found.status = PROGRAM_CHANGED;
-    } else if (!guards_stand(&workspace) || !guards_stand(program)) {
+    } else if (!guards_stand(&workspace) || !guards_stand(program) || !guard_behind_stands(&kept)) {
         found.status = GUARD_CHANGED;
     }
     return found;
