@@ -229,14 +229,17 @@ def _latency(outcome: Outcome) -> Latency:
         "compiler": costs.compiler,
         "predicted_instructions": sum(p.instructions for p in predicted) if predicted else None,
         "predicted_layer_wise_instructions": sum(p.layer_wise_instructions for p in predicted) if predicted else None,
-        "predicted_stock_instructions": _stock_instructions(outcome.plan.split, outcome.options.board) if predicted else None,
+        "predicted_stock_instructions": _stock_instructions(outcome.plan, outcome.options.board),
         "unmeasured_kinds": sorted({kind for p in predicted for kind in p.unmeasured_kinds}),
         "stock_ops_not_counted": len(outcome.plan.split.stock) if outcome.plan else len(outcome.model.graph.operators),
     }
 
 
-def _stock_instructions(split: Split, board: str) -> int | None:
-    """What stock kernels take for the operators that are split; None where that is not known for the board."""
+def _stock_instructions(plan: Plan | None, board: str) -> int | None:
+    """What stock kernels take for the operators that are split; None where there are none, or it is not known for the board."""
+    if plan is None or not plan.regions:
+        return None
+    split = plan.split
     split_ops = (k for k in range(len(split.graph.operators)) if k not in split.stock)
     stock = stock_instructions(split.graph, split_ops, board)
     return None if stock is None else round(stock)

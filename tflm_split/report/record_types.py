@@ -97,7 +97,9 @@ class Latency(TypedDict):
     ]
     predicted_stock_instructions: Annotated[
         int | None,
-        Says("About what TFLM's own kernels take for them: CMSIS-NN's, on RISC-V the reference kernels.", "instructions"),
+        Says(
+            "About what TFLM's own kernels take for them: CMSIS-NN's, on RISC-V the reference kernels.", "instructions"
+        ),
     ]
     unmeasured_kinds: Annotated[list[str], Says("Kinds of steps that have a rough estimate only.")]
     stock_ops_not_counted: Annotated[int, Says("Operators whose instructions are left out.", "operators")]
