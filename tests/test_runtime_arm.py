@@ -49,7 +49,14 @@ KERNELS = (
     "conv_int16_row",
     "depthwise_int16_row",
 )
-PORTABLE = ["-DSPLIT_NN_PORTABLE", *(f"-Dsplit_nn_{name}=portable_{name}" for name in KERNELS)]
+SHARED = ("fixed_point", "windows")
+"""Files that the kernels of several cores call."""
+SHARED_FUNCTIONS = ("requantize_any", "gather_window", "pixels_together")
+PORTABLE = [
+    "-DSPLIT_NN_PORTABLE",
+    *(f"-Dsplit_nn_{name}=portable_{name}" for name in KERNELS),
+    *(f"-Dsplit_{name}=portable_{name}" for name in SHARED_FUNCTIONS),
+]
 STRICT = ["-Wall", "-Wextra", "-Werror"]
 
 
@@ -69,7 +76,10 @@ def own_objects(name: str) -> list[Path]:
     """The board's own kernels, and the portable ones where it has none."""
     portable, variants = kernel_sources()
     return compile_objects(
-        board_named(name), [*portable, *variants], [*STRICT, "-DSPLIT_NN_KEEP_OPTIMIZATION"], OPTIMIZATION[name]
+        board_named(name),
+        [*portable, *variants, *shared_sources()],
+        [*STRICT, "-DSPLIT_NN_KEEP_OPTIMIZATION"],
+        OPTIMIZATION[name],
     )
 
 
@@ -77,7 +87,13 @@ def kernel_sources() -> tuple[list[Path], list[Path]]:
     """Portable files that have variants, and the variants with their shared files."""
     variants = [path for path in executor_units() if path.stem.startswith(tuple(map(kernels, ("dsp", "helium"))))]
     portable = {re.sub(r"_kernels_(dsp|helium)_", "_kernels_portable_", path.stem) for path in variants}
+    portable |= {f"{kernels('portable')}{name}" for name in ("dots", "store")}
     return [path for path in executor_units() if path.stem in portable], variants
+
+
+def shared_sources() -> list[Path]:
+    """What the kernels of several cores call. It is also built for the portable ones, under other names."""
+    return [path for path in executor_units() if path.stem in {f"split_nn_kernels_{name}" for name in SHARED}]
 
 
 def kernels(folder: str) -> str:
@@ -91,7 +107,8 @@ RAM_ENDS = {"mps2": ["-DRAM_END=0x20400000u", "-DGUARD_BY_MPU"], "mps3_an547": [
 
 def image(name: str, folder: Path, cases: int, *more: str) -> Path:
     board = board_named(name)
-    objects = [*compile_objects(board, kernel_sources()[0], PORTABLE), *own_objects(name)]
+    portable = compile_objects(board, [*kernel_sources()[0], *shared_sources()], PORTABLE)
+    objects = [*portable, *own_objects(name)]
     seed = 1 + sorted(VARIANTS).index(name)
     defines = [f"-DSEED={seed}", f"-DCASES={cases}", *RAM_ENDS[board.folder], *more]
     objects += compile_objects(board, [TESTS / "runtime_arm_main.c"], defines)
@@ -126,7 +143,7 @@ def test_reading_behind_the_memory_is_noticed(name: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_board_gets_its_own_variant_and_no_other(name: str, tmp_path: Path) -> None:
     for out in own_objects(name):
-        if not out.stem.startswith(kernels("portable")):
+        if out.stem.startswith((kernels("dsp"), kernels("helium"))):
             symbols = run(["arm-none-eabi-nm", "--defined-only", out], tmp_path)
             assert (" T " in symbols) == out.stem.startswith(kernels(VARIANTS[name])), out.stem
 

@@ -30,7 +30,8 @@ COMMON = SPLIT_NN.parent / "boards" / "common"
 CORE = COMMON.parent / "arm"
 KERNELS = ("conv", "depthwise", "average_pool", "max_pool", "add", "mul", "lut", "quantize_float", "pad")
 FUNCTIONS = (*(f"{kernel}_row" for kernel in KERNELS), "sum_row", "sum_finish", "dense_row", "dense_finish")
-PORTABLE_FILES = (*KERNELS, "sum_feed", "dense_feed")
+PORTABLE_FILES = (*KERNELS, "sum_feed", "dense_feed", "dots", "store")
+SHARED_FILES = ("fixed_point", "windows")
 SUITES = (*KERNELS, "sum", "dense", "requantization")
 
 
@@ -54,7 +55,8 @@ def image(folder: Path, mve: list[Path]) -> Path:
     """An image with the MVE kernels, the portable ones as portable_*, and the code that compares them."""
     renamed = [f"-Dsplit_nn_{name}=portable_{name}" for name in FUNCTIONS]
     portable = [SPLIT_NN / "kernels" / "portable" / f"{name}.c" for name in PORTABLE_FILES]
-    objects = build(portable, "-std=c99", "-DSPLIT_NN_PORTABLE", *renamed)
+    shared = [SPLIT_NN / "kernels" / f"{name}.c" for name in SHARED_FILES]
+    objects = build([*portable, *shared], "-std=c99", "-DSPLIT_NN_PORTABLE", *renamed)
     objects += mve_objects(mve)
     objects += build(CASES, "-std=gnu99", "-Wall", "-Wextra", "-Werror", "-DVARIANTS_SEED=1")
     objects += build([CORE / "startup.c", COMMON / "semihosting.c"], "-std=c99")

@@ -14,11 +14,12 @@ static int8_t* copy(int8_t* to, const int8_t* from, int32_t count) {
 #if defined(SPLIT_NN_DSP)
         memcpy(to, from, 4);
 #else /* where words must be aligned, that would be a call */
-        const int8_t byte0 = from[0], byte1 = from[1], byte2 = from[2], byte3 = from[3];
-        to[0] = byte0;
-        to[1] = byte1;
-        to[2] = byte2;
-        to[3] = byte3;
+        const uint8_t* const bytes = (const uint8_t*)from; /* Thumb-1 loads unsigned bytes in one instruction */
+        const uint8_t byte0 = bytes[0], byte1 = bytes[1], byte2 = bytes[2], byte3 = bytes[3];
+        to[0] = (int8_t)byte0;
+        to[1] = (int8_t)byte1;
+        to[2] = (int8_t)byte2;
+        to[3] = (int8_t)byte3;
 #endif
     }
     for (; count > 0; --count) {

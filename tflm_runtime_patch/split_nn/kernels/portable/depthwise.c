@@ -54,15 +54,16 @@ typedef struct pixel_window {
     int32_t padding; /* the value outside the input */
 } pixel_window;
 
-/* Adds the taps inside the input to the sums of `count` channels, a multiple of four, each with an input channel of its
- * own. `weights` and `first` are those of the first channel. Four sums at a time stay in registers. */
-static SPLIT_NOINLINE void add_inside(uint32_t* sums, const pixel_window* on, const int8_t* weights, int32_t first,
-                                      int32_t count, int32_t channels) {
+/* The sums of the biases and of the taps inside the input for `count` channels, a multiple of four, each with an input
+ * channel of its own. `bias`, `weights` and `first` are those of the first channel. Four sums at a time stay in registers. */
+static SPLIT_NOINLINE void sum_inside(uint32_t* sums, const int32_t* bias, const pixel_window* on,
+                                      const int8_t* weights, int32_t first, int32_t count, int32_t channels) {
     const int32_t step = on->step, row_weights = (on->before + on->inside + on->after) * channels;
     const int8_t* const* const end = on->rows + on->row_count;
     weights += on->before * channels;
-    for (first += on->offset; count > 0; count -= 4, sums += 4, weights += 4, first += 4) {
-        uint32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];
+    for (first += on->offset; count > 0; count -= 4, sums += 4, bias += 4, weights += 4, first += 4) {
+        uint32_t sum0 = (uint32_t)bias[0], sum1 = (uint32_t)bias[1];
+        uint32_t sum2 = (uint32_t)bias[2], sum3 = (uint32_t)bias[3];
         const int8_t* row_start = weights;
         for (const int8_t* const* row = on->rows; row != end; ++row, row_start += row_weights) {
             const int8_t* value = *row;
@@ -126,9 +127,10 @@ SPLIT_ALWAYS_INLINE void write_channels(const split_conv* conv, const pixel_wind
     for (int32_t first = 0; first < count; first += BLOCK_CHANNELS) {
         const int32_t left = count - first;
         const int32_t some = left < BLOCK_CHANNELS ? left : BLOCK_CHANNELS;
-        memcpy(sums, conv->bias + first, (size_t)some * sizeof *sums);
         if (on->inside > 0) {
-            add_inside(sums, on, conv->weights + first, first, some, channels);
+            sum_inside(sums, conv->bias + first, on, conv->weights + first, first, some, channels);
+        } else {
+            memcpy(sums, conv->bias + first, (size_t)some * sizeof *sums);
         }
         if (on->padding != 0) {
             add_all_outside(sums, on, conv->weights + first, some, channels);
@@ -187,12 +189,10 @@ static SPLIT_NOINLINE void add_four(uint32_t* sums, const int8_t* value, int32_t
     uint32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];
     const int8_t* const end = value + taps;
 #if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__)
-    int32_t tap, weight;
+    int32_t tap, weight, k = -taps; /* counts up to 0 */
     __asm__(
         ".syntax unified\n"
-        "1:\tldrb %[tap], [%[value]]\n\t"
-        "sxtb %[tap], %[tap]\n\t"
-        "adds %[value], #1\n\t"
+        "1:\tldrsb %[tap], [%[end], %[k]]\n\t"
         "ldrb %[weight], [%[weights]]\n\t"
         "sxtb %[weight], %[weight]\n\t"
         "muls %[weight], %[tap]\n\t"
@@ -208,9 +208,9 @@ static SPLIT_NOINLINE void add_four(uint32_t* sums, const int8_t* value, int32_t
         "muls %[weight], %[tap]\n\t"
         "add %[sum3], %[weight]\n\t"
         "add %[weights], %[channels]\n\t"
-        "cmp %[value], %[end]\n\t"
+        "adds %[k], #1\n\t"
         "bne 1b"
-        : [tap] "=&l"(tap), [weight] "=&l"(weight), [value] "+&l"(value), [weights] "+&l"(weights), [sum0] "+&h"(sum0),
+        : [tap] "=&l"(tap), [weight] "=&l"(weight), [k] "+&l"(k), [weights] "+&l"(weights), [sum0] "+&h"(sum0),
           [sum1] "+&h"(sum1), [sum2] "+&h"(sum2), [sum3] "+&h"(sum3)
         : [one] "l"(1), [two] "l"(2), [end] "l"(end), [channels] "r"(channels)
         : "memory", "cc");
