@@ -36,6 +36,7 @@ EXPORTED = ("split_nn_prepare", "split_nn_run", "split_nn_status_text")
 REQUIRED = (
     "tflm_split/py.typed",
     "tflm_split/analysis/instructions.json",
+    "tflm_split/analysis/stock_instructions.json",
     "tflm_split/native/squeeze.c",
     "tflm_split/tflm_runtime_patch/LICENSE",
     "tflm_split/tflm_runtime_patch/CMakeLists.txt",
