@@ -239,9 +239,7 @@ def _stock_instructions(plan: Plan | None, board: str) -> int | None:
     """What stock kernels take for the operators that are split; None where there are none, or it is not known for the board."""
     if plan is None or not plan.regions:
         return None
-    split = plan.split
-    split_ops = (k for k in range(len(split.graph.operators)) if k not in split.stock)
-    stock = stock_instructions(split.graph, split_ops, board)
+    stock = stock_instructions(plan.split.graph, plan.split.split_operators, board)
     return None if stock is None else round(stock)
 
 

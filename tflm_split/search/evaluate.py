@@ -187,8 +187,7 @@ class Evaluator:
     def stock_instructions(self) -> float:
         """About what TFLM's own kernels take for the operators that are split; 0 where that is not known for the board."""
         base = self.base()
-        split = (k for k in range(len(base.graph.operators)) if k not in base.stock)
-        return stock_instructions(base.graph, split, self._board) or 0.0
+        return stock_instructions(base.graph, base.split_operators, self._board) or 0.0
 
     def cut_graph(self, way: tuple[bool, bool], rewrites: tuple[Rewrite, ...]) -> CutGraph:
         """The base's graph after `rewrites`. Each is made once. Raises ModelError if they do not fit the graph."""

@@ -44,6 +44,11 @@ class Split:
     part_of: Mapping[int, int]
     """Added tensor -> the tensor of the model of which it is a part (`channel_groups.py`)."""
 
+    @property
+    def split_operators(self) -> tuple[int, ...]:
+        """The operators of `graph` that do not stay stock."""
+        return tuple(k for k in range(len(self.graph.operators)) if k not in self.stock)
+
 
 @dataclass(frozen=True, slots=True)
 class SplitOptions:

@@ -51,11 +51,15 @@ static inline uint32_t split_dot(const int8_t* weights, const int8_t* values, in
     return sum;
 }
 
+/* split_requantize() with a multiplier of weights: split_nn_prepare() has made sure that none is negative. */
+static inline int32_t split_requantize_sum(uint32_t sum, int32_t multiplier, int32_t shift) {
+    return shift < 0 ? split_requantize_right((int32_t)sum, multiplier, ~shift)
+                     : split_requantize_any((int32_t)sum, multiplier, shift);
+}
+
 static inline int8_t split_to_int8(const split_requantization* to, int32_t channel, uint32_t sum) {
-    const int32_t entry = channel * to->step, multiplier = to->multipliers[entry], shift = to->shifts[entry];
-    /* split_nn_prepare() has made sure that no multiplier is negative. */
-    const int32_t value = shift < 0 ? split_requantize_right((int32_t)sum, multiplier, ~shift)
-                                    : split_requantize_any((int32_t)sum, multiplier, shift);
+    const int32_t entry = channel * to->step;
+    const int32_t value = split_requantize_sum(sum, to->multipliers[entry], to->shifts[entry]);
     return (int8_t)split_clamp(split_wrapping_add(value, to->zero_point), to->min, to->max);
 }
 

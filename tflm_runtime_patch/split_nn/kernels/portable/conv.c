@@ -29,15 +29,9 @@ SPLIT_ALWAYS_INLINE void add_all(uint32_t sums[SPLIT_DOTS], const split_block* o
 /* Writes one channel of two pixels. */
 SPLIT_ALWAYS_INLINE void store_pair(const split_requantization* to, int32_t channel, const uint32_t sums[2],
                                     int8_t* byte, int32_t stride) {
-    const int32_t entry = channel * to->step, multiplier = to->multipliers[entry], right = ~to->shifts[entry];
-    int32_t value0, value1;
-    if (right >= 0) {
-        value0 = split_requantize_right((int32_t)sums[0], multiplier, right);
-        value1 = split_requantize_right((int32_t)sums[1], multiplier, right);
-    } else {
-        value0 = split_requantize_any((int32_t)sums[0], multiplier, ~right);
-        value1 = split_requantize_any((int32_t)sums[1], multiplier, ~right);
-    }
+    const int32_t entry = channel * to->step, multiplier = to->multipliers[entry], shift = to->shifts[entry];
+    const int32_t value0 = split_requantize_sum(sums[0], multiplier, shift);
+    const int32_t value1 = split_requantize_sum(sums[1], multiplier, shift);
     const int32_t zero_point = to->zero_point, low = to->min, high = to->max;
     byte[0] = (int8_t)split_clamp(split_wrapping_add(value0, zero_point), low, high);
     byte[stride] = (int8_t)split_clamp(split_wrapping_add(value1, zero_point), low, high);
@@ -109,7 +103,7 @@ static SPLIT_NOINLINE void write_copied_row(const split_conv* conv, const int8_t
     const int32_t depth = in->channels / conv->groups, filters = out->channels / conv->groups;
     const int32_t filter = conv->window.rows * conv->window.columns * depth;
     const int in_pairs = 2 * filter <= COPIED_BYTES && split_pixels_together(conv, rows, in, output, out, 0) > 1;
-    split_block on = {NULL, 1, 0, 1, filter, 0, 0, 0, 0, 1, filter, filter};
+    split_block on = {.row_count = 1, .runs = 1, .run = filter, .apart = filter, .filter = filter};
     for (int32_t x = 0; x < out->columns; x += on.pixels, output += on.pixels * out->stride) {
         on.pixels = in_pairs && x + 1 < out->columns ? 2 : 1;
         for (int32_t group = 0; group < conv->groups; ++group) {
@@ -126,35 +120,22 @@ static SPLIT_NOINLINE void write_direct_row(const split_conv* conv, const int8_t
                                             int8_t* output, const split_pixels* out) {
     const split_window* const shape = &conv->window;
     const int32_t depth = in->channels / conv->groups, filters = out->channels / conv->groups;
-    const int32_t step = shape->dilation * in->stride;
     const int in_pairs = split_pixels_together(conv, rows, in, output, out, 0) > 1;
-    split_block on = {rows,
-                      shape->rows,
-                      0,
-                      1,
-                      0,
-                      step,
-                      0,
-                      0,
-                      conv->input_zero_point,
-                      1,
-                      shape->stride * in->stride,
-                      shape->rows * shape->columns * depth};
+    split_block on = {.rows = rows,
+                      .row_count = shape->rows,
+                      .step = shape->dilation * in->stride,
+                      .padding = conv->input_zero_point,
+                      .apart = shape->stride * in->stride,
+                      .filter = shape->rows * shape->columns * depth};
     for (int32_t x = 0; x < out->columns; x += on.pixels, output += on.pixels * out->stride) {
         const split_reach at = split_reach_of(shape, x, in->columns);
-        const int32_t taps = at.end - at.begin;
-        const int joined = step == depth || taps == 1;
         /* Two pixels together have all their columns inside the input. */
         const int32_t last = at.origin + shape->stride + (shape->columns - 1) * shape->dilation;
         on.pixels = in_pairs && x + 1 < out->columns && at.origin >= 0 && last < in->columns ? 2 : 1;
-        on.offset = at.origin * in->stride + at.begin * step;
-        on.runs = joined ? 1 : taps;
-        on.run = joined ? taps * depth : depth;
-        on.before = at.begin * depth;
-        on.after = (shape->columns - at.end) * depth;
+        split_aim_block(&on, shape, at, in->stride, depth);
         for (int32_t group = 0; group < conv->groups; ++group, on.offset += depth) {
             const int32_t end = (group + 1) * filters;
-            if (on.row_count == 1 && on.runs == 1 && taps == shape->columns && rows[0] != NULL) {
+            if (on.row_count == 1 && on.runs == 1 && on.before == 0 && on.after == 0 && rows[0] != NULL) {
                 write_runs(conv, &on, rows[0] + on.offset, end - filters, end, output, out->stride);
             } else {
                 write_windows(conv, &on, end - filters, end, output, out->stride);

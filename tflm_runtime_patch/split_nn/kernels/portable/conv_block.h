@@ -22,6 +22,18 @@ typedef struct split_block {
     int32_t filter;  /* bytes from one filter to the next; 0 where there is one only */
 } split_block;
 
+/* Sets what is of the pixel whose window reaches `at`; its group reads `depth` channels. */
+SPLIT_ALWAYS_INLINE void split_aim_block(split_block* on, const split_window* shape, split_reach at, int32_t in_stride,
+                                         int32_t depth) {
+    const int32_t taps = at.end - at.begin;
+    const int joined = on->step == depth || taps == 1;
+    on->offset = at.origin * in_stride + at.begin * on->step;
+    on->runs = joined ? 1 : taps;
+    on->run = joined ? taps * depth : depth;
+    on->before = at.begin * depth;
+    on->after = (shape->columns - at.end) * depth;
+}
+
 static SPLIT_NOINLINE void split_add_padding(uint32_t sums[SPLIT_DOTS], const split_block* on, const int8_t* weights,
                                              int32_t count) {
     for (int32_t k = 0; k < SPLIT_DOTS; ++k) {

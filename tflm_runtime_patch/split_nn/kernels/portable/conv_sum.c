@@ -12,24 +12,14 @@
 void split_nn_conv_sum_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int32_t* sums,
                            const split_pixels* out) {
     const split_window* const shape = &conv->window;
-    const int32_t depth = in->channels, step = shape->dilation * in->stride;
-    const int32_t filter = shape->rows * shape->columns * depth;
+    const int32_t filter = shape->rows * shape->columns * in->channels;
+    split_block on = {.rows = rows,
+                      .row_count = shape->rows,
+                      .step = shape->dilation * in->stride,
+                      .padding = conv->input_zero_point,
+                      .pixels = 1};
     for (int32_t x = 0; x < out->columns; ++x, sums += out->channels) {
-        const split_reach at = split_reach_of(shape, x, in->columns);
-        const int32_t taps = at.end - at.begin;
-        const int joined = step == depth || taps == 1;
-        split_block on = {rows,
-                          shape->rows,
-                          at.origin * in->stride + at.begin * step,
-                          joined ? 1 : taps,
-                          joined ? taps * depth : depth,
-                          step,
-                          at.begin * depth,
-                          (shape->columns - at.end) * depth,
-                          conv->input_zero_point,
-                          1,
-                          0,
-                          filter};
+        split_aim_block(&on, shape, split_reach_of(shape, x, in->columns), in->stride, in->channels);
         for (int32_t channel = 0; channel < out->channels;) {
             const int32_t size = out->channels - channel < SPLIT_DOTS ? 1 : SPLIT_DOTS;
             uint32_t some[SPLIT_DOTS] = {0, 0, 0, 0};

@@ -1,4 +1,4 @@
-/* DEPTHWISE: one output row. Stack: SPLIT_BLOCK_CHANNELS int32 sums, below 250 bytes in all. */
+/* DEPTHWISE: one output row. Stack: below 380 bytes. */
 #include <stddef.h>
 #include <string.h>
 
@@ -73,14 +73,10 @@ static SPLIT_NOINLINE void sum_inside(uint32_t* sums, const int32_t* bias, const
             }
             value += first;
             for (int32_t left = on->inside;;) {
-                sum0 += split_product(weight[0], value[0]);
-                SPLIT_IN_ORDER(sum0);
-                sum1 += split_product(weight[1], value[1]);
-                SPLIT_IN_ORDER(sum1);
-                sum2 += split_product(weight[2], value[2]);
-                SPLIT_IN_ORDER(sum2);
-                sum3 += split_product(weight[3], value[3]);
-                SPLIT_IN_ORDER(sum3);
+                SPLIT_ADD_PRODUCT(sum0, weight[0], value[0]);
+                SPLIT_ADD_PRODUCT(sum1, weight[1], value[1]);
+                SPLIT_ADD_PRODUCT(sum2, weight[2], value[2]);
+                SPLIT_ADD_PRODUCT(sum3, weight[3], value[3]);
                 if (--left == 0) { /* a pointer behind the last tap might lie outside the row */
                     break;
                 }
@@ -154,22 +150,14 @@ static SPLIT_NOINLINE void add_eight(uint32_t* sums, const int8_t* value, int32_
     uint32_t sum4 = sums[4], sum5 = sums[5], sum6 = sums[6], sum7 = sums[7];
     for (const int8_t* const end = value + taps; value != end; weights += channels) {
         const int32_t tap = *value++;
-        sum0 += split_product(weights[0], tap);
-        SPLIT_IN_ORDER(sum0);
-        sum1 += split_product(weights[1], tap);
-        SPLIT_IN_ORDER(sum1);
-        sum2 += split_product(weights[2], tap);
-        SPLIT_IN_ORDER(sum2);
-        sum3 += split_product(weights[3], tap);
-        SPLIT_IN_ORDER(sum3);
-        sum4 += split_product(weights[4], tap);
-        SPLIT_IN_ORDER(sum4);
-        sum5 += split_product(weights[5], tap);
-        SPLIT_IN_ORDER(sum5);
-        sum6 += split_product(weights[6], tap);
-        SPLIT_IN_ORDER(sum6);
-        sum7 += split_product(weights[7], tap);
-        SPLIT_IN_ORDER(sum7);
+        SPLIT_ADD_PRODUCT(sum0, weights[0], tap);
+        SPLIT_ADD_PRODUCT(sum1, weights[1], tap);
+        SPLIT_ADD_PRODUCT(sum2, weights[2], tap);
+        SPLIT_ADD_PRODUCT(sum3, weights[3], tap);
+        SPLIT_ADD_PRODUCT(sum4, weights[4], tap);
+        SPLIT_ADD_PRODUCT(sum5, weights[5], tap);
+        SPLIT_ADD_PRODUCT(sum6, weights[6], tap);
+        SPLIT_ADD_PRODUCT(sum7, weights[7], tap);
     }
     sums[0] = sum0;
     sums[1] = sum1;
@@ -217,14 +205,10 @@ static SPLIT_NOINLINE void add_four(uint32_t* sums, const int8_t* value, int32_t
 #else
     for (; value != end; weights += channels) {
         const int32_t tap = *value++;
-        sum0 += split_product(weights[0], tap);
-        SPLIT_IN_ORDER(sum0);
-        sum1 += split_product(weights[1], tap);
-        SPLIT_IN_ORDER(sum1);
-        sum2 += split_product(weights[2], tap);
-        SPLIT_IN_ORDER(sum2);
-        sum3 += split_product(weights[3], tap);
-        SPLIT_IN_ORDER(sum3);
+        SPLIT_ADD_PRODUCT(sum0, weights[0], tap);
+        SPLIT_ADD_PRODUCT(sum1, weights[1], tap);
+        SPLIT_ADD_PRODUCT(sum2, weights[2], tap);
+        SPLIT_ADD_PRODUCT(sum3, weights[3], tap);
     }
 #endif
     sums[0] = sum0;
@@ -248,12 +232,11 @@ static SPLIT_NOINLINE void write_multiplied(const split_conv* conv, const int8_t
 #if TOGETHER == 8
             if (count == 8) {
                 add_eight(sums, window, taps, conv->weights + first, channels);
-                split_store_channels(&conv->requantization, first, sums, count, pixel + first);
-                first += count;
-                continue;
-            }
+            } else
 #endif
-            add_four(sums, window, taps, conv->weights + first, channels);
+            {
+                add_four(sums, window, taps, conv->weights + first, channels);
+            }
             split_store_channels(&conv->requantization, first, sums, count, pixel + first);
             first += count;
         }

@@ -96,36 +96,28 @@
 
 #else
 
-#define STEP_2X2                               \
-    do {                                       \
-        value0 = *values0++;                   \
-        value1 = *values1++;                   \
-        weight = *weights0++;                  \
-        sum0 += split_product(weight, value0); \
-        SPLIT_IN_ORDER(sum0);                  \
-        sum1 += split_product(weight, value1); \
-        SPLIT_IN_ORDER(sum1);                  \
-        weight = *weights1++;                  \
-        sum2 += split_product(weight, value0); \
-        SPLIT_IN_ORDER(sum2);                  \
-        sum3 += split_product(weight, value1); \
-        SPLIT_IN_ORDER(sum3);                  \
+#define STEP_2X2                                 \
+    do {                                         \
+        value0 = *values0++;                     \
+        value1 = *values1++;                     \
+        weight = *weights0++;                    \
+        SPLIT_ADD_PRODUCT(sum0, weight, value0); \
+        SPLIT_ADD_PRODUCT(sum1, weight, value1); \
+        weight = *weights1++;                    \
+        SPLIT_ADD_PRODUCT(sum2, weight, value0); \
+        SPLIT_ADD_PRODUCT(sum3, weight, value1); \
     } while (0)
-#define STEP_1X4                              \
-    do {                                      \
-        value = *values++;                    \
-        weight = *weights0++;                 \
-        sum0 += split_product(weight, value); \
-        SPLIT_IN_ORDER(sum0);                 \
-        weight = *weights1++;                 \
-        sum1 += split_product(weight, value); \
-        SPLIT_IN_ORDER(sum1);                 \
-        weight = *weights2++;                 \
-        sum2 += split_product(weight, value); \
-        SPLIT_IN_ORDER(sum2);                 \
-        weight = *weights3++;                 \
-        sum3 += split_product(weight, value); \
-        SPLIT_IN_ORDER(sum3);                 \
+#define STEP_1X4                                \
+    do {                                        \
+        value = *values++;                      \
+        weight = *weights0++;                   \
+        SPLIT_ADD_PRODUCT(sum0, weight, value); \
+        weight = *weights1++;                   \
+        SPLIT_ADD_PRODUCT(sum1, weight, value); \
+        weight = *weights2++;                   \
+        SPLIT_ADD_PRODUCT(sum2, weight, value); \
+        weight = *weights3++;                   \
+        SPLIT_ADD_PRODUCT(sum3, weight, value); \
     } while (0)
 
 #endif

@@ -17,6 +17,13 @@
 #define SPLIT_IN_ORDER(sum) (void)(sum)
 #endif
 
+/* sum += weight * value */
+#define SPLIT_ADD_PRODUCT(sum, weight, value)      \
+    do {                                           \
+        (sum) += split_product((weight), (value)); \
+        SPLIT_IN_ORDER(sum);                       \
+    } while (0)
+
 #define SPLIT_DOTS 4
 
 /* Two runs of values and two filters. sums[0] and sums[1] are those of the first filter, for both runs; sums[2] and

@@ -11,12 +11,7 @@ void split_store_channels(const split_requantization* to, int32_t first, const u
     const int32_t* multiplier = to->multipliers + first * step;
     const int8_t* shift = to->shifts + first * step;
     for (const uint32_t* const end = sums + count; sums != end; ++sums) {
-        int32_t value;
-        if (*shift < 0) {
-            value = split_requantize_right((int32_t)*sums, *multiplier, ~*shift);
-        } else {
-            value = split_requantize_any((int32_t)*sums, *multiplier, *shift);
-        }
+        const int32_t value = split_requantize_sum(*sums, *multiplier, *shift);
         *output++ = (int8_t)split_clamp(split_wrapping_add(value, zero_point), low, high);
         multiplier += step;
         shift += step;
