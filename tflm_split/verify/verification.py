@@ -70,18 +70,26 @@ def check_own_memory(model: Model, inputs: Inputs) -> None:
     """Raise UnrunnableError if the results of `model` itself depend on where TFLM puts its tensors.
 
     Asked when a result differs in TFLM: an operator that reads beyond its input, or leaves some of its output unwritten (most
-    kernels trust shapes and constants), gives whatever lies there, and then there is nothing to be equal to. Here every
-    tensor gets bytes of its own, in the opposite order, with gaps.
+    kernels trust shapes and constants), gives whatever lies there, and then there is nothing to be equal to. Each time every
+    tensor gets bytes of its own: once with gaps between them, and twice, in both orders, with other tensors right behind
+    them. What lies in a gap may be the same by chance; what lies in another tensor depends on the inputs.
     """
+    for backwards, gap_bytes in ((True, _GAP_BYTES), (True, 0), (False, 0)):
+        elsewhere = write_model(model, Edit(offsets=_apart(model, backwards, gap_bytes), drop_unused_tensors=False))
+        if not compare(model, elsewhere, inputs).bit_exact:
+            raise UnrunnableError(
+                "the original model: its results depend on where TFLM puts its tensors, so that nothing can be equal to it; "
+                "some operator reads or leaves more than its operands hold"
+            )
+
+
+def _apart(model: Model, backwards: bool, gap_bytes: int) -> dict[int, int]:
+    """Offsets that give every tensor bytes of its own, in the order of their numbers or `backwards`."""
     offsets: dict[int, int] = {}
-    end = _GAP_BYTES
-    for tensor in reversed(model.graph.tensors):
-        if activation_bytes(tensor):
-            offsets[tensor.index] = end
-            end += -(-activation_bytes(tensor) // _GAP_BYTES) * _GAP_BYTES + _GAP_BYTES
-    elsewhere = write_model(model, Edit(offsets=offsets, drop_unused_tensors=False))
-    if not compare(model, elsewhere, inputs).bit_exact:
-        raise UnrunnableError(
-            "the original model: its results depend on where TFLM puts its tensors, so that nothing can be equal to it; "
-            "some operator reads or leaves more than its operands hold"
-        )
+    end = gap_bytes
+    for tensor in sorted(model.graph.tensors, key=lambda tensor: tensor.index, reverse=backwards):
+        if size := activation_bytes(tensor):
+            alignment = gap_bytes or max(1, size // tensor.elements)  # an element's bytes
+            offsets[tensor.index] = end = -(-end // alignment) * alignment
+            end += size + gap_bytes
+    return offsets

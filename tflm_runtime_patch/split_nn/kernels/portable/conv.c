@@ -15,14 +15,14 @@
 /* Windows are copied first if they have at most this many bytes: two at a time if both fit, otherwise one. */
 #define COPIED_BYTES 56
 
-/* The sums of SPLIT_DOTS outputs, which start as biases. `values` is the whole window, if it is one run, otherwise NULL,
- * which is known where this is inlined. */
-SPLIT_ALWAYS_INLINE void add_all(uint32_t sums[SPLIT_DOTS], const split_block* on, const int8_t* values,
-                                 const int8_t* weights) {
-    if (values != NULL) {
+/* The sums of SPLIT_DOTS outputs, which start as biases. `block` has the windows, or is NULL where the whole window is the
+ * run that starts at `values`; this is known where it is inlined. */
+SPLIT_ALWAYS_INLINE void add_all(uint32_t sums[SPLIT_DOTS], const split_run* on, const split_block* block,
+                                 const int8_t* values, const int8_t* weights) {
+    if (block == NULL) {
         split_add_run(sums, on, values, weights);
     } else {
-        split_add_window(sums, on, weights);
+        split_add_window(sums, block, weights);
     }
 }
 
@@ -39,8 +39,8 @@ SPLIT_ALWAYS_INLINE void store_pair(const split_requantization* to, int32_t chan
 
 /* Writes the channels [channel, end) of two pixels, two at a time. Their outputs start at `pixel` and `stride` bytes
  * behind it. */
-SPLIT_ALWAYS_INLINE void write_two(const split_conv* conv, split_block* on, const int8_t* values, int32_t channel,
-                                   int32_t end, int8_t* pixel, int32_t stride) {
+SPLIT_ALWAYS_INLINE void write_two(const split_conv* conv, split_run* on, const split_block* block,
+                                   const int8_t* values, int32_t channel, int32_t end, int8_t* pixel, int32_t stride) {
     const int32_t filter = on->filter;
     const int32_t* bias = conv->bias + channel;
     const int8_t* weights = conv->weights + channel * filter;
@@ -48,51 +48,51 @@ SPLIT_ALWAYS_INLINE void write_two(const split_conv* conv, split_block* on, cons
     for (; channel + 2 <= end; channel += 2, bias += 2, weights += 2 * filter) {
         sums[0] = sums[1] = (uint32_t)bias[0];
         sums[2] = sums[3] = (uint32_t)bias[1];
-        add_all(sums, on, values, weights);
+        add_all(sums, on, block, values, weights);
         store_pair(&conv->requantization, channel, sums, pixel + channel, stride);
         store_pair(&conv->requantization, channel + 1, sums + 2, pixel + channel + 1, stride);
     }
     if (channel < end) {
         on->filter = 0; /* the last filter twice */
         sums[0] = sums[1] = sums[2] = sums[3] = (uint32_t)bias[0];
-        add_all(sums, on, values, weights);
+        add_all(sums, on, block, values, weights);
         store_pair(&conv->requantization, channel, sums, pixel + channel, stride);
         on->filter = filter;
     }
 }
 
 /* Writes the channels [first, end) of one pixel, four at a time. */
-SPLIT_ALWAYS_INLINE void write_one(const split_conv* conv, split_block* on, const int8_t* values, int32_t first,
-                                   int32_t end, int8_t* pixel) {
+SPLIT_ALWAYS_INLINE void write_one(const split_conv* conv, split_run* on, const split_block* block,
+                                   const int8_t* values, int32_t first, int32_t end, int8_t* pixel) {
     const int32_t filter = on->filter, size = end - first < SPLIT_DOTS ? 1 : SPLIT_DOTS;
     on->filter = size == 1 ? 0 : filter; /* one filter four times */
     for (int32_t channel = first; channel < end; channel += size) {
         channel = channel + size > end ? end - size : channel; /* the last channels may be computed twice */
         uint32_t sums[SPLIT_DOTS];
         memcpy(sums, conv->bias + channel, (size_t)size * sizeof *sums);
-        add_all(sums, on, values, conv->weights + channel * filter);
+        add_all(sums, on, block, values, conv->weights + channel * filter);
         split_store_channels(&conv->requantization, channel, sums, size, pixel + channel);
     }
     on->filter = filter;
 }
 
 /* Writes the channels [first, end) of one or two pixels, whose windows are one run from `values` on. */
-static SPLIT_NOINLINE void write_runs(const split_conv* conv, split_block* on, const int8_t* values, int32_t first,
+static SPLIT_NOINLINE void write_runs(const split_conv* conv, split_run* on, const int8_t* values, int32_t first,
                                       int32_t end, int8_t* pixel, int32_t stride) {
     if (on->pixels == 2) {
-        write_two(conv, on, values, first, end, pixel, stride);
+        write_two(conv, on, NULL, values, first, end, pixel, stride);
     } else {
-        write_one(conv, on, values, first, end, pixel);
+        write_one(conv, on, NULL, values, first, end, pixel);
     }
 }
 
 /* The same for any windows. */
 static SPLIT_NOINLINE void write_windows(const split_conv* conv, split_block* on, int32_t first, int32_t end,
                                          int8_t* pixel, int32_t stride) {
-    if (on->pixels == 2) {
-        write_two(conv, on, NULL, first, end, pixel, stride);
+    if (on->each.pixels == 2) {
+        write_two(conv, &on->each, on, NULL, first, end, pixel, stride);
     } else {
-        write_one(conv, on, NULL, first, end, pixel);
+        write_one(conv, &on->each, on, NULL, first, end, pixel);
     }
 }
 
@@ -103,7 +103,7 @@ static SPLIT_NOINLINE void write_copied_row(const split_conv* conv, const int8_t
     const int32_t depth = in->channels / conv->groups, filters = out->channels / conv->groups;
     const int32_t filter = conv->window.rows * conv->window.columns * depth;
     const int in_pairs = 2 * filter <= COPIED_BYTES && split_pixels_together(conv, rows, in, output, out, 0) > 1;
-    split_block on = {.row_count = 1, .runs = 1, .run = filter, .apart = filter, .filter = filter};
+    split_run on = {.apart = filter, .filter = filter, .bytes = filter};
     for (int32_t x = 0; x < out->columns; x += on.pixels, output += on.pixels * out->stride) {
         on.pixels = in_pairs && x + 1 < out->columns ? 2 : 1;
         for (int32_t group = 0; group < conv->groups; ++group) {
@@ -121,22 +121,21 @@ static SPLIT_NOINLINE void write_direct_row(const split_conv* conv, const int8_t
     const split_window* const shape = &conv->window;
     const int32_t depth = in->channels / conv->groups, filters = out->channels / conv->groups;
     const int in_pairs = split_pixels_together(conv, rows, in, output, out, 0) > 1;
-    split_block on = {.rows = rows,
+    split_block on = {.each = {.apart = shape->stride * in->stride, .filter = shape->rows * shape->columns * depth},
+                      .rows = rows,
                       .row_count = shape->rows,
                       .step = shape->dilation * in->stride,
-                      .padding = conv->input_zero_point,
-                      .apart = shape->stride * in->stride,
-                      .filter = shape->rows * shape->columns * depth};
-    for (int32_t x = 0; x < out->columns; x += on.pixels, output += on.pixels * out->stride) {
+                      .padding = conv->input_zero_point};
+    for (int32_t x = 0; x < out->columns; x += on.each.pixels, output += on.each.pixels * out->stride) {
         const split_reach at = split_reach_of(shape, x, in->columns);
         /* Two pixels together have all their columns inside the input. */
         const int32_t last = at.origin + shape->stride + (shape->columns - 1) * shape->dilation;
-        on.pixels = in_pairs && x + 1 < out->columns && at.origin >= 0 && last < in->columns ? 2 : 1;
+        on.each.pixels = in_pairs && x + 1 < out->columns && at.origin >= 0 && last < in->columns ? 2 : 1;
         split_aim_block(&on, shape, at, in->stride, depth);
         for (int32_t group = 0; group < conv->groups; ++group, on.offset += depth) {
             const int32_t end = (group + 1) * filters;
             if (on.row_count == 1 && on.runs == 1 && on.before == 0 && on.after == 0 && rows[0] != NULL) {
-                write_runs(conv, &on, rows[0] + on.offset, end - filters, end, output, out->stride);
+                write_runs(conv, &on.each, rows[0] + on.offset, end - filters, end, output, out->stride);
             } else {
                 write_windows(conv, &on, end - filters, end, output, out->stride);
             }

@@ -45,22 +45,20 @@ static void add_padding(uint32_t* sums, int32_t count, const int8_t* weights, in
 /* The window of one pixel. It has the same columns inside the input in each row that is not NULL. */
 typedef struct pixel_window {
     const int8_t* const* rows;
-    int32_t row_count;
-    int32_t offset;  /* bytes from a row to the first tap inside the input */
-    int32_t inside;  /* taps inside the input */
-    int32_t before;  /* taps before them */
-    int32_t after;   /* taps behind them */
-    int32_t step;    /* bytes from the value of one tap to that of the next */
-    int32_t padding; /* the value outside the input */
+    int32_t offset; /* bytes from a row to the first tap inside the input */
+    int32_t before; /* taps before it */
+    int32_t inside; /* taps inside the input */
+    int32_t step;   /* bytes from the value of one tap to that of the next */
 } pixel_window;
 
-/* The sums of the biases and of the taps inside the input for `count` channels, a multiple of four, each with an input
- * channel of its own. `bias`, `weights` and `first` are those of the first channel. Four sums at a time stay in registers. */
-static SPLIT_NOINLINE void sum_inside(uint32_t* sums, const int32_t* bias, const pixel_window* on,
-                                      const int8_t* weights, int32_t first, int32_t count, int32_t channels) {
-    const int32_t step = on->step, row_weights = (on->before + on->inside + on->after) * channels;
-    const int8_t* const* const end = on->rows + on->row_count;
-    weights += on->before * channels;
+/* The sums of the biases and of the taps inside the input for `count` channels from `first` on, a multiple of four, each
+ * with an input channel of its own. Four sums at a time stay in registers. */
+static SPLIT_NOINLINE void sum_inside(uint32_t* sums, const split_conv* conv, const pixel_window* on, int32_t first,
+                                      int32_t count, int32_t channels) {
+    const int32_t step = on->step, row_weights = conv->window.columns * channels;
+    const int8_t* const* const end = on->rows + conv->window.rows;
+    const int32_t* bias = conv->bias + first;
+    const int8_t* weights = conv->weights + on->before * channels + first;
     for (first += on->offset; count > 0; count -= 4, sums += 4, bias += 4, weights += 4, first += 4) {
         uint32_t sum0 = (uint32_t)bias[0], sum1 = (uint32_t)bias[1];
         uint32_t sum2 = (uint32_t)bias[2], sum3 = (uint32_t)bias[3];
@@ -103,15 +101,15 @@ SPLIT_ALWAYS_INLINE void add_outside(uint32_t* sums, const int8_t* weights, int3
 #define BLOCK_CHANNELS 16
 
 /* Adds what lies outside the input. `weights` are those of the first channel's first tap. */
-SPLIT_ALWAYS_INLINE void add_all_outside(uint32_t* sums, const pixel_window* on, const int8_t* weights, int32_t count,
-                                         int32_t channels) {
-    const int32_t columns = on->before + on->inside + on->after;
-    for (int32_t k = 0; k < on->row_count; ++k, weights += columns * channels) {
+SPLIT_ALWAYS_INLINE void add_all_outside(uint32_t* sums, const split_conv* conv, const pixel_window* on,
+                                         const int8_t* weights, int32_t count, int32_t channels) {
+    const int32_t columns = conv->window.columns, end = on->before + on->inside, padding = conv->input_zero_point;
+    for (int32_t k = 0; k < conv->window.rows; ++k, weights += columns * channels) {
         if (on->rows[k] == NULL || on->inside == 0) {
-            add_outside(sums, weights, count, channels, columns, on->padding);
+            add_outside(sums, weights, count, channels, columns, padding);
         } else {
-            add_outside(sums, weights, count, channels, on->before, on->padding);
-            add_outside(sums, weights + (on->before + on->inside) * channels, count, channels, on->after, on->padding);
+            add_outside(sums, weights, count, channels, on->before, padding);
+            add_outside(sums, weights + end * channels, count, channels, columns - end, padding);
         }
     }
 }
@@ -124,12 +122,12 @@ SPLIT_ALWAYS_INLINE void write_channels(const split_conv* conv, const pixel_wind
         const int32_t left = count - first;
         const int32_t some = left < BLOCK_CHANNELS ? left : BLOCK_CHANNELS;
         if (on->inside > 0) {
-            sum_inside(sums, conv->bias + first, on, conv->weights + first, first, some, channels);
+            sum_inside(sums, conv, on, first, some, channels);
         } else {
             memcpy(sums, conv->bias + first, (size_t)some * sizeof *sums);
         }
-        if (on->padding != 0) {
-            add_all_outside(sums, on, conv->weights + first, some, channels);
+        if (conv->input_zero_point != 0) {
+            add_all_outside(sums, conv, on, conv->weights + first, some, channels);
         }
         split_store_channels(&conv->requantization, first, sums, some, pixel + first);
     }
@@ -274,14 +272,8 @@ static SPLIT_NOINLINE void write_fours(const split_conv* conv, const int8_t* con
                                        int32_t x, int32_t channels, int8_t* pixel) {
     const split_window* window = &conv->window;
     const split_reach at = split_reach_of(window, x, in->columns);
-    const pixel_window on = {rows,
-                             window->rows,
-                             (at.origin + at.begin * window->dilation) * in->stride,
-                             at.end - at.begin,
-                             at.begin,
-                             window->columns - at.end,
-                             window->dilation * in->stride,
-                             conv->input_zero_point};
+    const pixel_window on = {rows, (at.origin + at.begin * window->dilation) * in->stride, at.begin, at.end - at.begin,
+                             window->dilation * in->stride};
     write_channels(conv, &on, channels & ~3, channels, pixel);
 }
 
