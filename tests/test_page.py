@@ -19,7 +19,7 @@ from user_models import MODELS, float_logistic, small_network
 import tflm_split
 from tflm_split.cli import main
 from tflm_split.report.front import front_record
-from tflm_split.report.markup import element, escaped
+from tflm_split.report.markup import breakable, element, escaped
 from tflm_split.report.page import front_page
 from tflm_split.report.svg import drawn, memory_svg
 from tflm_split.report.timeline import Rectangle, Timeline, plan_timeline
@@ -39,7 +39,7 @@ class Parsed(html.parser.HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "img"):
+        if tag not in ("meta", "link", "img", "wbr"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -168,6 +168,8 @@ def test_every_text_survives_as_text(text: str) -> None:
     page = Parsed(element("p", text, title=text))
     assert [tag for tag, _ in page.elements] == ["p"]
     assert html.unescape(escaped(text)) == page.text
+    assert Parsed(element("p", breakable(text))).text == page.text
+    assert set(re.findall("<[^>]*>", breakable(text))) <= {"<wbr>"}
 
 
 def test_many_rows_are_drawn_together() -> None:

@@ -23,6 +23,11 @@ def escaped(text: str) -> Markup:
     return Markup(html.escape(printable(text, keep="\n"), quote=True))
 
 
+def breakable(text: str) -> Markup:
+    """`text` as HTML that may go on in the next line behind `_` and `/`, as the long names of tensors must."""
+    return Markup(escaped(text).replace("_", "_<wbr>").replace("/", "/<wbr>"))
+
+
 def element(name: str, *children: Child, **attributes: str) -> Markup:
     """`<name ...>children</name>`. An attribute `class_` is `class`, `data_x` is `data-x`."""
     said = "".join(f' {key.rstrip("_").replace("_", "-")}="{escaped(value)}"' for key, value in attributes.items())
@@ -39,13 +44,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Child]], *, class_: str
     style = ["number" if rows and all(_is_number(row[c]) for row in rows) else "text" for c in range(len(header))]
     head = element("tr", *(element("th", title, class_=s) for title, s in zip(header, style, strict=True)))
     body = [
-        element(
-            "tr", *(element("td", "-" if cell is None else cell, class_=s) for cell, s in zip(row, style, strict=True))
-        )
+        element("tr", *(element("td", _cell(cell), class_=s) for cell, s in zip(row, style, strict=True)))
         for row in rows
     ]
     inside = element("table", element("thead", head), element("tbody", *body))
     return element("div", inside, class_=f"scroll {class_}".strip(), tabindex="0")
+
+
+def _cell(cell: Child) -> Child:
+    if cell is None:
+        return "-"
+    return breakable(cell) if isinstance(cell, str) and not isinstance(cell, Markup) else cell
 
 
 def _is_number(cell: Child) -> bool:

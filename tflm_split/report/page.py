@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from tflm_split.report.command_records import FrontRecord
-from tflm_split.report.markup import Child, Markup, element, escaped, joined, table
+from tflm_split.report.markup import Child, Markup, breakable, element, escaped, joined, table
 from tflm_split.report.record_types import BUDGET_KEY, Record
 from tflm_split.report.summary import (
     bottleneck_sentence,
@@ -34,7 +34,7 @@ def result_page(view: View, front: FrontRecord | None = None) -> str:
     record = view.record
     timelines = [view.before, *([view.after] if view.after else [])]
     body = [
-        element("h1", record["model"]["name"]),
+        element("h1", breakable(record["model"]["name"])),
         element("p", headline(record)),
         _kept(record),
         _tiles(view),
@@ -53,7 +53,7 @@ def result_page(view: View, front: FrontRecord | None = None) -> str:
 
 def front_page(record: FrontRecord) -> str:
     """The page about a Pareto front alone."""
-    return document(record["model"], [element("h1", record["model"]), _front(record)], [])
+    return document(record["model"], [element("h1", breakable(record["model"])), _front(record)], [])
 
 
 def document(title: str, body: Sequence[Child], timelines: Sequence[Timeline]) -> str:
@@ -208,12 +208,25 @@ def _front(front: FrontRecord | None) -> Child:
         [p["planned_head_bytes"], p[BUDGET_KEY], p["predicted_instructions"], f"{p['slowdown']:.3f}", p["macs"], p["program_bytes"]]
         for p in front["points"]
     ]  # fmt: skip
-    titles = ["head, B", "arena to set aside, B", f"instructions on {front['board']}", "slowdown", "MACs", "program, B"]
+    titles = [
+        "head, B",
+        "arena to set aside, B",
+        f"instructions on {front['board']}",
+        "of the fastest",
+        "MACs",
+        "program, B",
+    ]
     slowest, largest = front_limits(points)
     ends = element(
         "div", element("span", "1.00 times the instructions"), element("span", f"{slowest:.2f}"), class_="steps"
     )
-    picture = _figure("Head against predicted slowdown; each dot is a result", front_svg(points), largest, [], ends)
+    picture = _figure(
+        "Head against predicted instructions, as multiples of the fastest result's; each dot is a result",
+        front_svg(points),
+        largest,
+        [],
+        ends,
+    )
     return joined(
         [
             element("h2", "What less memory costs in time"),

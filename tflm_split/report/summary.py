@@ -154,7 +154,8 @@ def _refusals(record: Record) -> Iterator[str]:
 
 def packing_sentence(packing: Mapping[str, Any]) -> str:
     """How far is the head above the lower bound of this order of steps?"""
-    how = f"{packing['gap_percent']:.1f} % above the {packing['live_lower_bound_bytes']:,} bytes live at that step"
+    live = f"the {packing['live_lower_bound_bytes']:,} bytes live at that step"
+    how = f"{packing['gap_percent']:.1f} % above {live}" if packing["gap_percent"] else f"exactly {live}"
     if packing["proven_optimal"]:
         how += ", and no layout of this order is smaller"
     if packing["moves"]:
