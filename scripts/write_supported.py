@@ -29,6 +29,7 @@ from tflm_split.split.operators.state import KEEP_STATE
 from tflm_split.split.operators.stock import STOCK_REASONS
 from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
 from tflm_split.split.operators.svdf import SVDF_FEATURE, SVDF_TIME
+from tflm_split.split.operators.tall_convolution import TALL_CONV
 
 TARGET = Path(__file__).resolve().parents[1] / "SUPPORTED.md"
 
@@ -84,7 +85,7 @@ def render() -> str:
     """The whole file."""
     known = sorted(
         (SPLITTERS.keys() | RESHAPES)
-        - {BYTE_FUNCTION, EMIT_ROWS, FETCH_ROWS, KEEP_STATE, PICK, SVDF_FEATURE, SVDF_TIME}
+        - {BYTE_FUNCTION, EMIT_ROWS, FETCH_ROWS, KEEP_STATE, PICK, SVDF_FEATURE, SVDF_TIME, TALL_CONV}
     )
     if missing := set(known) - EXAMPLES.keys():
         raise SystemExit(f"supported_examples.py has no example of {', '.join(sorted(missing))}")

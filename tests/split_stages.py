@@ -11,7 +11,7 @@ from tflm_split.ir.graph import Graph
 from tflm_split.lower.assemble import assemble, region_blobs
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
-from tflm_split.rewrite.swap_axes import may_swap_axes
+from tflm_split.rewrite.swap_axes import tiles_to_try
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import candidate_orders, tuck_aliases
 from tflm_split.schedule.step_builder import build_step_graph
@@ -57,7 +57,7 @@ def every_compilation(model_bytes: bytes, effort: int = 5) -> Iterator[Compiled]
     Configurations that are refused are left out.
     """
     model = read_model(model_bytes)
-    swaps = (False, True) if may_swap_axes(model.graph) else (False,)
+    swaps = (0, *tiles_to_try(model.graph))
     for in_place, swap_axes in product((False, True), swaps):
         split = rewritten_split(model.graph, SplitOptions(concatenate_in_place=in_place, swap_axes=swap_axes))
         if not split.row_ops:

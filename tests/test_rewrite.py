@@ -21,8 +21,9 @@ from tiny_models import Op, T, build_model, window_output
 from tflm_split.ir.graph import Graph
 from tflm_split.rewrite.normal_form import normal_form
 from tflm_split.rewrite.patch import Patch, Site, rewritten
-from tflm_split.rewrite.swap_axes import may_swap_axes
+from tflm_split.rewrite.swap_axes import tiles_to_try
 from tflm_split.search.base import rewritten_split
+from tflm_split.split.operators.tall_convolution import TALL_CONV
 from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 
@@ -125,7 +126,7 @@ def kinds(graph: Graph) -> list[str]:
     return [op.kind for op in graph.operators]
 
 
-def normal(model: bytes, swap_axes: bool = False) -> Graph:
+def normal(model: bytes, swap_axes: int = 0) -> Graph:
     """The graph as it is split: all that rewriting made and that cannot be split is undone."""
     return rewritten_split(read_model(model).graph, SplitOptions(swap_axes=swap_axes)).graph
 
@@ -412,6 +413,27 @@ def test_a_long_window_with_a_stride_reads_several_samples_at_once(
     check(tflm, line.model(), all_split=True)
 
 
+@pytest.mark.parametrize(("taps", "padding"), [(33, "SAME"), (64, "SAME"), (70, "VALID")])
+@pytest.mark.parametrize("along_height", [False, True])
+def test_a_window_of_more_rows_than_can_be_read_at_once_works_in_parts(
+    tflm: TflmServer, taps: int, padding: str, along_height: bool
+) -> None:
+    line = Line(*((1, 90, 1, 2) if along_height else (1, 1, 90, 2)))
+    line.conv(3, *((taps, 1) if along_height else (1, taps)), padding=padding)
+    split = rewritten_split(read_model(line.model()).graph, SplitOptions())
+    assert [op.kind for op in split.graph.operators] == [TALL_CONV]
+    assert [op.params["kernel_rows"] for op in split.row_ops] == {33: [16, 17], 64: [32, 32], 70: [23, 23, 24]}[taps]
+    check(tflm, line.model(), all_split=True)
+
+
+def test_a_pad_is_folded_into_a_window_that_works_in_parts(tflm: TflmServer) -> None:
+    line = Line(1, 50, 3, 2)
+    line.op("PAD", (1, 88, 3, 2), line.numbers([(0, 0), (38, 0), (0, 0), (0, 0)]))
+    line.conv(3, 39, 3)
+    assert kinds(normal(line.model())) == [TALL_CONV]
+    check(tflm, line.model(), all_split=True)
+
+
 def collapsing(kind: str) -> bytes:
     line = Line(1, 6, 8, 2)
     line.conv(3, 3, 3, padding="SAME")
@@ -435,17 +457,55 @@ def collapsing(kind: str) -> bytes:
 @pytest.mark.parametrize("kind", ["MAX_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "MEAN", "REDUCE_MAX", "REDUCE_MIN"])
 def test_axes_change_places_before_a_window_of_the_whole_height(tflm: TflmServer, kind: str) -> None:
     model = collapsing(kind)
-    assert may_swap_axes(read_model(model).graph)
-    split = rewritten_split(read_model(model).graph, SplitOptions(swap_axes=True))
+    assert tiles_to_try(read_model(model).graph)
+    split = rewritten_split(read_model(model).graph, SplitOptions(swap_axes=1))
     assert not split.stock
     assert kinds(split.graph)[0] == "TRANSPOSE"
     check(tflm, model)
 
 
+def brain_waves(height: int, width: int, taps: int) -> bytes:
+    """As EEGNet begins: a long window along time, one over all electrodes, a function of each element, a pool along time."""
+    line = Line(1, height, width, 1)
+    line.conv(3, 1, taps, padding="SAME")
+    line.conv(3, height, 1, depthwise=True)
+    line.op("TANH", line.shape, like=False)
+    line.op(
+        "AVERAGE_POOL_2D",
+        (1, 1, width // 4, 3),
+        padding="VALID",
+        filter_height=1,
+        filter_width=4,
+        stride_h=1,
+        stride_w=4,
+    )
+    line.conv(2, 1, 3, padding="SAME")
+    return line.model()
+
+
+@pytest.mark.parametrize(("height", "width", "taps"), [(6, 16, 5), (6, 40, 35), (40, 16, 6)])
+def test_the_first_convolution_may_run_in_tiles_that_are_turned(
+    tflm: TflmServer, height: int, width: int, taps: int
+) -> None:
+    model = brain_waves(height, width, taps)
+    graph = read_model(model).graph
+    assert tiles_to_try(graph) == (1, width // 2)
+    turned = rewritten_split(graph, SplitOptions(swap_axes=width // 2))
+    assert not turned.stock
+    assert kinds(turned.graph).count("CONV_2D") == width // 2 + 1
+    assert kinds(turned.graph).count("TRANSPOSE") == width // 2
+    check(tflm, model)
+
+
+def test_more_tiles_than_columns_are_none() -> None:
+    graph = read_model(brain_waves(6, 16, 5)).graph
+    assert kinds(rewritten_split(graph, SplitOptions(swap_axes=9)).graph) == kinds(normal(brain_waves(6, 16, 5)))
+
+
 def test_axes_stay_where_rows_stay_rows() -> None:
     line = Line(1, 6, 8, 2)
     line.conv(3, 3, 3)
-    assert not may_swap_axes(read_model(line.model()).graph)
+    assert not tiles_to_try(read_model(line.model()).graph)
 
 
 # Patches.

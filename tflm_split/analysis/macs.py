@@ -10,6 +10,7 @@ from math import prod
 from types import MappingProxyType
 
 from tflm_split.ir.graph import ABSENT, Graph, Operator
+from tflm_split.split.operators.tall_convolution import TALL_CONV
 
 
 def macs(graph: Graph, op: Operator) -> int:
@@ -74,6 +75,7 @@ def _svdf(graph: Graph, op: Operator) -> int:
 _COUNTS: Mapping[str, Callable[[Graph, Operator], int]] = MappingProxyType(
     {
         "CONV_2D": _convolution,
+        TALL_CONV: _convolution,
         "DEPTHWISE_CONV_2D": _depthwise,
         "TRANSPOSE_CONV": _transpose_convolution,
         "FULLY_CONNECTED": _dense,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tflm_split.analysis.macs import macs
 from tflm_split.ir.graph import Graph, Operator
+from tflm_split.split.operators.tall_convolution import TALL_CONV
 
 STOCK_TABLE_PATH = Path(__file__).with_name("stock_instructions.json")
 
@@ -43,7 +44,7 @@ def features(graph: Graph, op: Operator) -> Mapping[str, int]:
     products = macs(graph, op)
     if output.dtype in _TYPES and products:  # too few models of these types were measured to tell their kernels apart
         return {f"{_TYPES[output.dtype]} mac": products, f"{_TYPES[output.dtype]} output": output.elements}
-    if op.kind in ("CONV_2D", "TRANSPOSE_CONV", "BATCH_MATMUL"):
+    if op.kind in ("CONV_2D", TALL_CONV, "TRANSPOSE_CONV", "BATCH_MATMUL"):
         return {"convolution mac": products, "convolution output": output.elements}
     if op.kind == "DEPTHWISE_CONV_2D":
         multiplier = output.shape[-1] // max(1, graph.tensors[op.inputs[0]].shape[-1])

@@ -17,11 +17,12 @@ import numpy as np
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.split.operators.pad import pad_amounts, pad_value
+from tflm_split.split.operators.tall_convolution import TALL_CONV
 from tflm_split.split.operators.window import same_pad
 
 FOLD_PAD = "fold_pad"
 """The name of this rewrite."""
-_FOLDABLE = ("CONV_2D", "DEPTHWISE_CONV_2D")
+_FOLDABLE = ("CONV_2D", "DEPTHWISE_CONV_2D", TALL_CONV)
 
 
 def fold_pad(graph: Graph, accept: Callable[[Graph, Operator], bool]) -> Graph:

@@ -18,6 +18,7 @@ from tflm_split.rewrite.patch import Accept, Rule, rewritten
 from tflm_split.rewrite.reductions import reductions
 from tflm_split.rewrite.sink_transposes import sink_transposes
 from tflm_split.rewrite.swap_axes import swapped_axes
+from tflm_split.rewrite.tall_windows import tall_windows
 
 RULES: tuple[Rule, ...] = (
     dilation,
@@ -28,17 +29,18 @@ RULES: tuple[Rule, ...] = (
     reductions,
     pad_behind_reshape,
     fold_stride,
+    tall_windows,
 )
 
 
-def normal_form(graph: Graph, accept: Accept, swap_axes: bool = False) -> Graph:
+def normal_form(graph: Graph, accept: Accept, swap_axes: int = 0) -> Graph:
     """`graph` in its normal form. Every operator that is new satisfies `accept`.
 
-    `swap_axes`: also exchange height and width where that lets an operator be cut (`swap_axes.py`).
+    `swap_axes`: also exchange height and width where that lets an operator be cut, in so many tiles (`swap_axes.py`).
     """
     graph = drop_dead(graph)
     if swap_axes:
-        graph = swapped_axes(graph, accept)
+        graph = swapped_axes(graph, accept, swap_axes)
     for rule in RULES:
         graph = rewritten(graph, rule, accept)
     return fuse_byte_functions(fold_pad(graph, accept), accept)

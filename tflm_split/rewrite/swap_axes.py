@@ -7,12 +7,17 @@ rows. With the axes swapped both are cut the same way, and nothing needs to be w
     after    input -> TRANSPOSE -> CONV_2D turned -> window of the whole width -> [1, W, 1, C] -> RESHAPE
 
 This is exact for whole numbers: each output sums the same products. It is one of several ways to split a graph, for the
-TRANSPOSE needs the whole input until the last row is made.
+TRANSPOSE needs the whole input until the last row is made. Another one leaves the first convolution as it is, for a window
+along a row is fast. It runs one tile of columns after the other, and each tile is turned:
+
+    input -> columns 0 to 3 of it -> CONV_2D -> TRANSPOSE -> rows 0 to 3 of the turned map
+          -> columns 4 to 7 of it -> CONV_2D -> TRANSPOSE -> rows 4 to 7, ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +25,8 @@ from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Option, Tensor
 from tflm_split.rewrite.patch import Accept, Patch, Site, rewritten
 from tflm_split.rewrite.reductions import reductions
+from tflm_split.rewrite.tall_windows import tall_windows
+from tflm_split.rewrite.tile_columns import WINDOWED, Tiles
 from tflm_split.split.operators import split_operator
 from tflm_split.split.operators.binary import BINARY_KINDS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
@@ -27,6 +34,10 @@ from tflm_split.split.operators.unary import UNARY_KINDS
 
 SWAP_AXES = "swap_axes"
 TURNED = (0, 2, 1, 3)
+MOST_TILES = 64
+"""Each tile is some operators more, and the time of a search grows with their number."""
+COLUMNS_PER_TILE = 2
+"""At least so many: a turned tile of one column would be no map of rows."""
 
 _WINDOWS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 _ELEMENT_WISE = frozenset((*UNARY_KINDS, *BINARY_KINDS, BYTE_FUNCTION))
@@ -34,22 +45,34 @@ _REDUCTIONS = frozenset({"MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"})
 _INTEGERS = frozenset({"INT8", "INT16"})
 
 
-def may_swap_axes(graph: Graph) -> bool:
-    """Whether there is a window of the whole height that cannot be cut as it is."""
-    return any(_collapses(graph, op) for op in graph.operators)
+def tiles_to_try(graph: Graph) -> tuple[int, ...]:
+    """For `swapped_axes`: the numbers of tiles that are worth trying. Empty when no axes change places."""
+    stretches = [_inside(graph, op) for op in graph.operators if _collapses(graph, op)]
+    widths = [_width(graph, op) for inside in stretches for op in _tileable(graph, inside)]
+    counts = {min(MOST_TILES, width // COLUMNS_PER_TILE) for width in widths}
+    return (1, *sorted(n for n in counts if n > 1)) if stretches else ()
 
 
-def swapped_axes(graph: Graph, accept: Accept) -> Graph:
-    """`graph` with the axes swapped before each window of the whole height; the same graph where there is none."""
+def swapped_axes(graph: Graph, accept: Accept, tiles: int = 1) -> Graph:
+    """`graph` with the axes swapped before each window of the whole height; the same graph where there is none.
+
+    `tiles`: the first convolution of each stretch makes its map in so many tiles of columns, which are turned one by one. With 1
+    tile, what the stretch reads is turned instead.
+    """
     while True:
-        patch = next((p for op in graph.operators if _collapses(graph, op) and (p := _swapped(graph, op))), None)
+        patch = next((p for op in graph.operators if _collapses(graph, op) and (p := _swapped(graph, op, tiles))), None)
         if patch is None:
             return graph
-        changed = rewritten(patch.applied(), reductions, accept)
+        changed = rewritten(rewritten(patch.applied(), reductions, accept), _tall_ones, accept)
         new = [op for op in changed.operators if op.rewrite == SWAP_AXES]
         if not all(accept(changed, op) for op in new):
             return graph
         graph = changed
+
+
+def _tall_ones(site: Site) -> Patch | None:
+    """The patch at a window that was wide, and is tall now."""
+    return tall_windows(site) if site.op.rewrite == SWAP_AXES else None
 
 
 def _collapses(graph: Graph, op: Operator) -> bool:
@@ -80,18 +103,17 @@ def _reduced(graph: Graph, op: Operator) -> set[int]:
     return {int(a) % rank for a in np.frombuffer(numbers.data, "<i4")}
 
 
-def _swapped(graph: Graph, last: Operator) -> Patch | None:
+def _swapped(graph: Graph, last: Operator, tiles: int = 1) -> Patch | None:
     """The patch that turns `last` and all that it is made of; None when something of that cannot be turned."""
-    site = Site(graph, last, graph.producers(), graph.consumers())
-    inside: dict[int, Operator] = {last.index: last}
-    todo = [last]
-    while todo:
-        for t in _maps(graph, todo.pop()):
-            maker = site.maker(t)
-            if maker is not None and _can_turn(graph, maker) and maker.index not in inside:
-                inside[maker.index] = maker
-                todo.append(maker)
-    inside = _closed(site, inside, last)
+    inside = _inside(graph, last)
+    if tiles > 1:
+        first = next((op for op in _tileable(graph, inside) if _width(graph, op) >= 2 * tiles), None)
+        if first is None:
+            return None
+        output = last.outputs[0]
+        graph = _tiled(graph, first, tiles)
+        last = graph.operators[graph.producers()[output]]
+        inside = _inside(graph, last)
     patch = Patch(SWAP_AXES, graph, list(inside.values()))
     turned: dict[int, int] = {}
     for op in sorted(inside.values(), key=lambda op: op.index):
@@ -107,6 +129,42 @@ def _swapped(graph: Graph, last: Operator) -> Patch | None:
     target = graph.tensors[last.outputs[0]]
     patch.reshape(turned[last.outputs[0]], target.shape, target.index)
     return patch
+
+
+def _tileable(graph: Graph, inside: Mapping[int, Operator]) -> list[Operator]:
+    """The operators of a stretch that may make their maps in tiles: what they read comes from outside, and stays whole."""
+    made = {t for op in inside.values() for t in op.outputs}
+    return [
+        op
+        for op in inside.values()
+        if op.kind in WINDOWED and op.inputs[0] not in made and graph.tensors[op.outputs[0]].shape[1] > 1
+    ]
+
+
+def _width(graph: Graph, op: Operator) -> int:
+    return graph.tensors[op.outputs[0]].shape[2]
+
+
+def _tiled(graph: Graph, op: Operator, tiles: int) -> Graph:
+    """`graph` with `op` in tiles of columns. The tiles, and the concatenation of them, are this rewrite's."""
+    tiled = Tiles((op.index,), tuple(_width(graph, op) * k // tiles for k in range(tiles))).applied(graph)
+    new = range(op.index, op.index + len(tiled.operators) - len(graph.operators) + 1)
+    marked = [replace(o, rewrite=SWAP_AXES, source=op.source) if o.index in new else o for o in tiled.operators]
+    return replace(tiled, operators=tuple(marked))
+
+
+def _inside(graph: Graph, last: Operator) -> dict[int, Operator]:
+    """By index: `last`, and all operators that make what it is made of and can be turned with it."""
+    site = Site(graph, last, graph.producers(), graph.consumers())
+    inside: dict[int, Operator] = {last.index: last}
+    todo = [last]
+    while todo:
+        for t in _maps(graph, todo.pop()):
+            maker = site.maker(t)
+            if maker is not None and _can_turn(graph, maker) and maker.index not in inside:
+                inside[maker.index] = maker
+                todo.append(maker)
+    return _closed(site, inside, last)
 
 
 def _closed(site: Site, inside: dict[int, Operator], last: Operator) -> dict[int, Operator]:
@@ -129,6 +187,8 @@ def _maps(graph: Graph, op: Operator) -> list[int]:
 
 
 def _can_turn(graph: Graph, op: Operator) -> bool:
+    if op.rewrite == SWAP_AXES:  # a tile stays as it is, and the row of tiles becomes a column
+        return op.kind == "CONCATENATION"
     if op.kind not in _WINDOWS | _ELEMENT_WISE or len(op.outputs) != 1:
         return False
     target = graph.tensors[op.outputs[0]]
@@ -161,6 +221,8 @@ def _turn(patch: Patch, op: Operator, turned: dict[int, int]) -> None:
         made = patch.tensor(target, tuple(target.shape[a] for a in TURNED))
     if op.kind in _WINDOWS:
         options = dict(_options_turned(op))
+    elif op.kind == "CONCATENATION":
+        options = {"axis": 1}
     if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         weights = graph.tensors[op.inputs[1]]
         values = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)

@@ -18,7 +18,7 @@ from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
 from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORTS
 from tflm_split.plan.progress import Teller, Tick, no_tick
-from tflm_split.rewrite.swap_axes import may_swap_axes
+from tflm_split.rewrite.swap_axes import tiles_to_try
 from tflm_split.schedule.polish import Polish
 from tflm_split.search.decision import Addresses, Decision
 from tflm_split.search.evaluate import Evaluation, Evaluator, check_decision, check_order
@@ -78,15 +78,15 @@ class Found:
     decision: Decision
 
 
-def ways_to_split(evaluator: Evaluator) -> tuple[tuple[bool, bool], ...]:
-    """(Whether concatenations are done in place, whether axes are swapped): all that are worth trying, (False, False) first.
+def ways_to_split(evaluator: Evaluator) -> tuple[tuple[bool, int], ...]:
+    """(Whether concatenations are done in place, in how many tiles axes are swapped): all that are worth trying, (False, 0) first.
 
-    Concatenations are done both ways if the graph has any, after it is rewritten. Axes are swapped both ways if that lets
+    Concatenations are done both ways if the graph has any, after it is rewritten. Axes are swapped if that lets
     more operators be cut. Ways that leave an operator stock are no ways to stream the input (`check_streamable`), and with
     swapped axes the whole input would be needed.
     """
     streamed = _is_streamed(evaluator)
-    swaps = (False, True) if may_swap_axes(evaluator.graph) and not streamed else (False,)
+    swaps = (0, *(() if streamed else tiles_to_try(evaluator.graph)))
     ways = []
     for swap_axes in swaps:
         operators = evaluator.base((False, swap_axes)).graph.operators

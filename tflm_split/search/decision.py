@@ -43,8 +43,8 @@ class Decision:
     """Positions in `nodes` where a group begins within which rows stream. The first one is 0."""
     concatenate_in_place: bool = False
     """Whether producers write straight into concatenations."""
-    swap_axes: bool = False
-    """Whether height and width change places where that lets an operator be cut (`rewrite/swap_axes.py`)."""
+    swap_axes: int = 0
+    """In how many tiles height and width change places where that lets an operator be cut (`rewrite/swap_axes.py`). 0: not."""
     rows: bool = True
     """Whether rows stream. Without, operators run whole."""
     streams_attention: bool = False
@@ -61,8 +61,8 @@ class Decision:
     """Where everything lies. None: not placed yet."""
 
     @property
-    def way(self) -> tuple[bool, bool]:
-        """What must be decided before the graph is split at all: (concatenate in place, swap axes)."""
+    def way(self) -> tuple[bool, int]:
+        """What must be decided before the graph is split at all: (concatenate in place, swap axes in so many tiles)."""
         return self.concatenate_in_place, self.swap_axes
 
     def grouped(self, groups: dict[int, Sizes]) -> Decision:

@@ -176,6 +176,13 @@ class _Reader:
             raise self.fail(key, "true or false")
         return value
 
+    def number(self, key: str) -> int:
+        """A number; plans made by earlier versions may hold true or false instead."""
+        value = self.get(key)
+        if not isinstance(value, int) or not 0 <= value < _MOST:
+            raise self.fail(key, "a number")
+        return int(value)
+
     def text(self, key: str) -> str:
         value = self.get(key)
         if not isinstance(value, str):
@@ -206,7 +213,7 @@ def _decision(reader: _Reader) -> Decision:
         nodes=reader.numbers("nodes"),
         cuts=reader.numbers("cuts"),
         concatenate_in_place=reader.flag("concatenate_in_place"),
-        swap_axes=reader.flag("swap_axes"),
+        swap_axes=reader.number("swap_axes"),
         rows=reader.flag("rows"),
         streams_attention=reader.flag("streams_attention"),
         rewrites=tuple(_rewrite(_Reader(reader.name, rewrite)) for rewrite in reader.objects("rewrites")),

@@ -170,12 +170,12 @@ class Evaluator:
         self.graph = graph
         self._board = board
         self.step_costs = StepCosts(board)
-        self._bases: dict[tuple[bool, bool], Split] = {}
-        self._cut_graphs: dict[tuple[bool, bool], CutGraph] = {}
+        self._bases: dict[tuple[bool, int], Split] = {}
+        self._cut_graphs: dict[tuple[bool, int], CutGraph] = {}
         self._built: dict[object, _Built] = {}
         self._known_ops = KnownOps()
 
-    def base(self, way: tuple[bool, bool] = (False, False)) -> Split:
+    def base(self, way: tuple[bool, int] = (False, 0)) -> Split:
         """The graph in its normal form and split along rows: what decisions of this `way` start from."""
         if way not in self._bases:
             in_place, swap_axes = way
@@ -189,7 +189,7 @@ class Evaluator:
         base = self.base()
         return stock_instructions(base.graph, base.split_operators, self._board) or 0.0
 
-    def cut_graph(self, way: tuple[bool, bool], rewrites: tuple[Rewrite, ...]) -> CutGraph:
+    def cut_graph(self, way: tuple[bool, int], rewrites: tuple[Rewrite, ...]) -> CutGraph:
         """The base's graph after `rewrites`. Each is made once. Raises ModelError if they do not fit the graph."""
         if way not in self._cut_graphs:
             self._cut_graphs[way] = CutGraph(self.base(way).graph)

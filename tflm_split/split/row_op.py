@@ -7,11 +7,11 @@ straight into place (`storage.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tflm_split import kinds
 from tflm_split.kinds import OpKind, View
-from tflm_split.kinds.kind import Case
+from tflm_split.kinds.kind import Accumulator, Case
 from tflm_split.split.rows import (
     SAME_ROW,
     BatchRows,
@@ -119,13 +119,16 @@ class RowOp:
         numbers = {name: 0 if isinstance(value, bytes) else value for name, value in self.params.items()}
         sources = [_view(read.shape) for read in self.reads]
         sums = self.accumulator_bytes // 4
+        accumulator = View(0, 0, 1, 1, sums, 4 * sums, 0, 4) if self.accumulates else None
+        if kind.accumulator is Accumulator.SUMS:
+            accumulator = _view(replace(self.output_shape, element_bytes=4))
         return kind.fault(
             Case(
                 numbers,
                 _view(self.output_shape, self.output_pixel_stride_bytes),
                 sources[0],
                 sources[1] if kind.operands == 2 else None,
-                View(0, 0, 1, 1, sums, 4 * sums, 0, 4) if self.accumulates else None,
+                accumulator,
             )
         )
 

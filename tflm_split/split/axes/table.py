@@ -20,6 +20,7 @@ from tflm_split.split.operators.picked import PICK
 from tflm_split.split.operators.state import KEEP_STATE
 from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
 from tflm_split.split.operators.svdf import SVDF_FEATURE, SVDF_TIME
+from tflm_split.split.operators.tall_convolution import TALL_CONV
 from tflm_split.split.operators.unary import UNARY_KINDS
 
 Rule = Callable[[Graph, Operator, int], Loops]
@@ -29,6 +30,7 @@ AXES: Mapping[str, Rule] = MappingProxyType(
         **dict.fromkeys((*UNARY_KINDS, *BINARY_KINDS, BYTE_FUNCTION), elementwise),
         "SOFTMAX": along_channels,
         "CONV_2D": windows.convolution,
+        TALL_CONV: windows.convolution,
         "DEPTHWISE_CONV_2D": windows.depthwise,
         "TRANSPOSE_CONV": windows.transposed_convolution,
         **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), windows.pool),

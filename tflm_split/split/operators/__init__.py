@@ -34,6 +34,7 @@ from tflm_split.split.operators.state import KEEP_STATE, split_keep
 from tflm_split.split.operators.stock import stock_reason
 from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS, split_emit, split_fetch
 from tflm_split.split.operators.svdf import SVDF_FEATURE, SVDF_TIME, split_feature, split_time
+from tflm_split.split.operators.tall_convolution import TALL_CONV, split_tall_convolution
 from tflm_split.split.operators.transpose import split_transpose
 from tflm_split.split.operators.transpose_conv import split_transpose_conv
 from tflm_split.split.operators.unary import UNARY_KINDS, split_unary
@@ -54,6 +55,7 @@ def is_reshape(op: Operator) -> bool:
 SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
     {
         "CONV_2D": split_convolution,
+        TALL_CONV: split_tall_convolution,
         "DEPTHWISE_CONV_2D": split_depthwise,
         "FULLY_CONNECTED": split_dense,
         "AVERAGE_POOL_2D": split_pool,
@@ -118,7 +120,8 @@ def _check_sizes(graph: Graph, row_ops: tuple[RowOp, ...]) -> None:
     """
     written: dict[int, int] = {}
     for op in row_ops:
-        written[op.output] = written.get(op.output, 0) + op.output_shape.bytes
+        if op.sums != op.output:  # else it adds to what another one has written
+            written[op.output] = written.get(op.output, 0) + op.output_shape.bytes
         if any(read.shape.bytes != graph.tensors[read.tensor].bytes for read in op.reads):
             raise Refusal("geometry", "it reads another number of bytes than its input has")
     if any(nbytes != graph.tensors[t].bytes for t, nbytes in written.items()):

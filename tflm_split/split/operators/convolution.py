@@ -33,7 +33,7 @@ from tflm_split.split.operators.window import SlidingWindow, sliding_window
 from tflm_split.split.row_op import Params, Read, RowOp
 
 HOW = {
-    "CONV_2D": "any window of at most 32 rows, stride, dilation, groups; a row reads the rows its kernel touches",
+    "CONV_2D": "any window, stride, dilation, groups; a row reads the rows its kernel touches, at most 32 in groups",
     "DEPTHWISE_CONV_2D": "as CONV_2D, with any multiplier",
 }
 """Operator -> in a few words, how it is cut: for SUPPORTED.md."""
@@ -56,15 +56,16 @@ class Geometry:
         return kernel.swapaxes(-3, -2) if self.window.transposed else kernel
 
 
-def conv_geometry(op: Operator, source: Tensor, target: Tensor, weights: Tensor) -> Geometry:
+def conv_geometry(op: Operator, source: Tensor, target: Tensor, weights: Tensor, tall: bool = False) -> Geometry:
     """The geometry of a CONV_2D with weights [out, height, width, in / groups]. Raises Refusal when shapes do not fit.
 
-    The shapes give the number of groups, as in TFLM.
+    The shapes give the number of groups, as in TFLM. `tall`: the window may have any number of rows.
     """
     need(len(weights.shape) == 4, "geometry", "its weights are not 4-dimensional")
     channels_out, height, width, channels_per_group = weights.shape
     window = sliding_window(op, source, target, (height, width), dilated=True)
-    window.need_readable()
+    if not tall:
+        window.need_readable()
     channels_in = window.source.channels
     need(channels_out == window.target.channels, "geometry", "its weights and output disagree on channels")
     need(
