@@ -59,7 +59,7 @@ class Sample:
     """One op. Its element sizes are the first that its kind accepts, unless given here.
 
     `params`: those that are neither 0 nor the index of a constant nor limits of the output. `constants`: the bytes of a
-    constant whose values must be in a range of their own; all others are made by `constant_bytes`. `sums_per_output`: int32
+    constant whose values must be in a range of their own; all others are made by `constant_bytes`. `dense`: its views have no gaps between pixels. `sums_per_output`: int32
     sums that an accumulator keeps for each output.
     """
 
@@ -69,6 +69,7 @@ class Sample:
     second: Shape | None = None
     constants: Mapping[str, bytes] = field(default_factory=dict)
     output_bytes: int = 0
+    dense: bool = False
     sums_per_output: int = 1
 
 
@@ -238,6 +239,18 @@ def _depth_to_space(choices: Choices, shape: Shape) -> Sample:
     return Sample((rows, columns, 4 * channels), (2 * rows, 2 * columns, channels), {"block": 2})
 
 
+def _recut(choices: Choices, shape: Shape) -> Sample:
+    """Whole or in part, in shorter or longer rows."""
+    elements = shape[0] * shape[1] * shape[2]
+    columns, channels = choices.number(1, 3), choices.number(1, 4)
+    while columns * channels > elements:
+        columns, channels = 1, channels - (columns == 1)
+    rows = choices.number(1, min(5, elements // (columns * channels)))
+    return Sample(
+        shape, (rows, columns, channels), {"first": choices.number(0, elements - rows * columns * channels)}, dense=True
+    )
+
+
 def _transpose(choices: Choices, shape: Shape) -> Sample:
     axes = choices.one(tuple(permutations((0, 1, 2))))
     params = dict(zip(("row_axis", "column_axis", "channel_axis"), axes, strict=True))
@@ -297,6 +310,7 @@ SAMPLES: Mapping[OpKind, Draw] = {
     OpKind.FETCH: _stream,
     OpKind.EMIT: _stream,
     OpKind.DEPTH_TO_SPACE: _depth_to_space,
+    OpKind.RECUT: _recut,
     OpKind.TRANSPOSE: _transpose,
     OpKind.BATCH_MATMUL: _matmul,
 }
@@ -344,10 +358,12 @@ class Programs:
         owner, one, number = kinds.of(kind), self.choices.one, self.choices.number
         sample = SAMPLES[kind](self.choices, (number(1, 5), number(1, 4), number(1, 6)))
         read, made = owner.input_bytes[0], sample.output_bytes or owner.output_bytes[0]
-        source = self.view(sample.source, read, may_be_constant=not owner.fetches, in_order=owner.fetches)
+        source = self.view(
+            sample.source, read, may_be_constant=not owner.fetches, dense=sample.dense, in_order=owner.fetches
+        )
         second = None if sample.second is None else self.view(sample.second, read, may_be_constant=True)
         sums_only = owner.sums and made == 4
-        output = self.view(sample.output, made, dense=sums_only, in_order=owner.emits)
+        output = self.view(sample.output, made, dense=sums_only or sample.dense, in_order=owner.emits)
         accumulator = output if sums_only else None
         if owner.sums and not sums_only:
             accumulator = self.view(sample.output, 4, dense=True)

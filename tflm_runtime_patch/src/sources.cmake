@@ -101,6 +101,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pool_float.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pool_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_reads.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_recut.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_resize.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_stream.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_transpose.c

@@ -101,6 +101,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_pool_float.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_pool_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_reads.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_recut.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_resize.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_stream.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_transpose.c \
@@ -209,6 +210,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/ops/pool_float.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/pool_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/reads.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/recut.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/resize.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/stream.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/transpose.c \

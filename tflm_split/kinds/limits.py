@@ -51,5 +51,7 @@ MIN_FIRST_EXPONENTIAL = 2**30
 """The smallest first entry of an int8 SOFTMAX's table. exp(0) is about 2^31; far less would overflow the reciprocal."""
 INTERPOLATED_ENTRIES = 513
 """Entries of an interpolated int16 table: the start of each of 512 steps, and the end of the last one."""
+MAX_RECUT = 2**28
+"""The most elements of what RECUT reads: it counts bytes in uint32."""
 MAX_BLOCK = 2**16 - 1
 """The largest block of DEPTH_TO_SPACE, along rows and along columns."""

@@ -50,7 +50,8 @@ class OpKind(IntEnum):
     RESIZE_BILINEAR = 39
     GATHER = 40
     DEPTH_TO_SPACE = 41
-    BATCH_MATMUL = 42
-    TRANSPOSE = 43
-    FETCH = 44
-    EMIT = 45
+    RECUT = 42
+    BATCH_MATMUL = 43
+    TRANSPOSE = 44
+    FETCH = 45
+    EMIT = 46

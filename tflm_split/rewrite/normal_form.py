@@ -16,6 +16,7 @@ from tflm_split.rewrite.moved_elements import moved_elements
 from tflm_split.rewrite.pad_behind_reshape import pad_behind_reshape
 from tflm_split.rewrite.patch import Accept, Rule, rewritten
 from tflm_split.rewrite.reductions import reductions
+from tflm_split.rewrite.rows_alike import rows_alike
 from tflm_split.rewrite.sink_transposes import sink_transposes
 from tflm_split.rewrite.swap_axes import swapped_axes
 from tflm_split.rewrite.tall_windows import tall_windows
@@ -43,4 +44,4 @@ def normal_form(graph: Graph, accept: Accept, swap_axes: int = 0) -> Graph:
         graph = swapped_axes(graph, accept, swap_axes)
     for rule in RULES:
         graph = rewritten(graph, rule, accept)
-    return fuse_byte_functions(fold_pad(graph, accept), accept)
+    return rewritten(fuse_byte_functions(fold_pad(graph, accept), accept), rows_alike, accept)

@@ -88,8 +88,17 @@ class Patch:
         """Add an operator like `op` on other tensors; `options` take the place of its own where they are given."""
         return self.add(op.kind, inputs, output, {**op.options, **(options or {})})
 
+    def again(self, op: Operator, inputs: Sequence[int]) -> None:
+        """Add an operator like `op`, which writes what `op` writes, on other inputs."""
+        self.operators.append(replace(op, inputs=tuple(inputs), source=self._source, rewrite=self._name))
+
     def reshape(self, tensor: int, shape: Sequence[int], output: int | None = None) -> int:
-        """Add a RESHAPE and return its output: `output`, or a new tensor. No operator where nothing changes."""
+        """Add a RESHAPE and return its output: `output`, or a new tensor. No operator where nothing changes.
+
+        A constant becomes another constant.
+        """
+        if self.tensors[tensor].is_constant and output is None:
+            return self._append(replace(self.tensors[tensor], index=len(self.tensors), shape=tuple(shape)))
         if output is None and self.tensors[tensor].shape == tuple(shape):
             return tensor
         return self.add(

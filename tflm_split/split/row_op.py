@@ -17,6 +17,7 @@ from tflm_split.split.rows import (
     BatchRows,
     Between,
     MappedRow,
+    RecutRows,
     RowShape,
     RowsOfCall,
     TransposedWindow,
@@ -26,7 +27,7 @@ from tflm_split.split.rows import (
 Params = dict[str, int | float | bytes]
 """Field of an op kind's parameter record -> value. A field named `x_offset` holds the constant's bytes here."""
 
-AnyWindow = Window | TransposedWindow | MappedRow | Between | BatchRows | RowsOfCall
+AnyWindow = Window | TransposedWindow | MappedRow | Between | BatchRows | RecutRows | RowsOfCall
 """Which input rows an output row needs."""
 
 _FEEDS = frozenset(kind for kind in OpKind if kinds.of(kind).feeds)

@@ -122,6 +122,20 @@ class BatchRows:
 
 
 @dataclass(frozen=True, slots=True)
+class RecutRows:
+    """Output row r holds elements [first + r * written, first + (r + 1) * written) of input rows of `read` elements."""
+
+    read: int
+    written: int
+    first: int = 0
+
+    def rows(self, row: int, available_rows: int) -> range:
+        """The input rows output row `row` touches, in increasing order."""
+        begin = self.first + row * self.written
+        return range(begin // self.read, (begin + self.written - 1) // self.read + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class RowsOfCall:
     """The input holds the rows of one call. Output row r reads the one that is row r of the whole tensor."""
 

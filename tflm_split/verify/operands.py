@@ -58,6 +58,10 @@ class Operands:
     # Views.
 
     @property
+    def program(self) -> Program:
+        return self._memory.program
+
+    @property
     def output(self) -> View:
         return self._memory.program.views[self.op.output]
 

@@ -47,6 +47,7 @@ extern "C" {
 #define SPLIT_MAX_EXPONENTIALS 256 /* The most entries of an int8 SOFTMAX's table: two int8 values have that many different distances. */
 #define SPLIT_MIN_FIRST_EXPONENTIAL 1073741824 /* The smallest first entry of an int8 SOFTMAX's table. exp(0) is about 2^31; far less would overflow the reciprocal. */
 #define SPLIT_INTERPOLATED_ENTRIES 513 /* Entries of an interpolated int16 table: the start of each of 512 steps, and the end of the last one. */
+#define SPLIT_MAX_RECUT 268435456 /* The most elements of what RECUT reads: it counts bytes in uint32. */
 #define SPLIT_MAX_BLOCK 65535 /* The largest block of DEPTH_TO_SPACE, along rows and along columns. */
 
 /* What a step computes. */
@@ -93,10 +94,11 @@ enum {
     SPLIT_OP_RESIZE_BILINEAR = 39,
     SPLIT_OP_GATHER = 40,
     SPLIT_OP_DEPTH_TO_SPACE = 41,
-    SPLIT_OP_BATCH_MATMUL = 42,
-    SPLIT_OP_TRANSPOSE = 43,
-    SPLIT_OP_FETCH = 44,
-    SPLIT_OP_EMIT = 45,
+    SPLIT_OP_RECUT = 42,
+    SPLIT_OP_BATCH_MATMUL = 43,
+    SPLIT_OP_TRANSPOSE = 44,
+    SPLIT_OP_FETCH = 45,
+    SPLIT_OP_EMIT = 46,
 };
 
 /* How a storage gives the addresses of its rows. */
@@ -581,6 +583,13 @@ typedef struct split_block_params {
     uint32_t block; /* >= 1 */
 } split_block_params;
 typedef char split_block_params_is_4_bytes[sizeof(split_block_params) == 4 ? 1 : -1];
+
+/* RECUT: the elements of all output rows, one after the other, are those of all input rows from element
+ * `first` on. There are no gaps between pixels. */
+typedef struct split_recut_params {
+    uint32_t first;
+} split_recut_params;
+typedef char split_recut_params_is_4_bytes[sizeof(split_recut_params) == 4 ? 1 : -1];
 
 /* BATCH_MATMUL: the output's pixels are the rows of a matrix per batch, and so are the operands'. Output
  * row r belongs to batch r / left_rows, whose right operand is the right_rows rows from (batch *

@@ -142,7 +142,7 @@ def gather(graph: Graph, op: Operator, output: int) -> Loops:
 
 
 def picked(graph: Graph, op: Operator, output: int) -> Loops:
-    """PICK and MIRROR_PAD, whose elements are picked one by one, and what belongs to a state: no axis is known to follow
+    """PICK, RECUT and MIRROR_PAD, whose elements are picked one by one, and what belongs to a state: no axis is known to follow
     another."""
     raise Refusal("axes", "its elements are picked one by one, or belong to a state")
 

@@ -17,6 +17,7 @@ from tflm_split.split.axes.loops import Loops, unknown
 from tflm_split.split.operators.binary import BINARY_KINDS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
 from tflm_split.split.operators.picked import PICK
+from tflm_split.split.operators.recut import RECUT
 from tflm_split.split.operators.state import KEEP_STATE
 from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
 from tflm_split.split.operators.svdf import SVDF_FEATURE, SVDF_TIME
@@ -49,7 +50,7 @@ AXES: Mapping[str, Rule] = MappingProxyType(
         "GATHER": moved.gather,
         FETCH_ROWS: moved.fetched,
         EMIT_ROWS: moved.fetched,
-        **dict.fromkeys((PICK, "MIRROR_PAD", KEEP_STATE, SVDF_FEATURE, SVDF_TIME), moved.picked),
+        **dict.fromkeys((PICK, RECUT, "MIRROR_PAD", KEEP_STATE, SVDF_FEATURE, SVDF_TIME), moved.picked),
     }
 )
 

@@ -27,6 +27,7 @@ from tflm_split.split.operators.mean import split_mean
 from tflm_split.split.operators.pad import split_pad
 from tflm_split.split.operators.picked import PICK, split_mirror_pad, split_pick
 from tflm_split.split.operators.pooling import split_pool
+from tflm_split.split.operators.recut import RECUT, split_recut
 from tflm_split.split.operators.resize import split_resize_bilinear, split_resize_nearest
 from tflm_split.split.operators.slices import SLICES
 from tflm_split.split.operators.softmax import split_softmax
@@ -72,6 +73,7 @@ SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
         "TRANSPOSE": split_transpose,
         "MIRROR_PAD": split_mirror_pad,
         PICK: split_pick,
+        RECUT: split_recut,
         BYTE_FUNCTION: split_byte_function,
         FETCH_ROWS: split_fetch,
         EMIT_ROWS: split_emit,

@@ -1,8 +1,10 @@
-"""DEPTH_TO_SPACE."""
+"""DEPTH_TO_SPACE and RECUT."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+
+import numpy as np
 
 from tflm_split.kinds import OpKind
 from tflm_split.program.types import Op, Program
@@ -23,4 +25,31 @@ def _reads(program: Program, op: Op, row: int) -> Iterator[tuple[int, int]]:
     yield op.input, row // int(op.params["block"])
 
 
-KNOWN = {OpKind.DEPTH_TO_SPACE: Known(_depth_to_space, _reads, APART)}
+def _elements_taken(program: Program, op: Op, row: int) -> range:
+    """Which elements of the input, counted from its first row on, make output row `row`."""
+    output = program.views[op.output]
+    count = output.column_count * output.channel_count
+    begin = int(op.params["first"]) + row * count
+    return range(begin, begin + count)
+
+
+def _recut_reads(program: Program, op: Op, row: int) -> Iterator[tuple[int, int]]:
+    source = program.views[op.input]
+    per_row = source.column_count * source.channel_count
+    for k in sorted({element // per_row for element in _elements_taken(program, op, row)}):
+        yield op.input, k
+
+
+def _recut(step: Operands) -> Row:
+    program, output = step.program, step.output
+    taken = _elements_taken(program, step.op, step.row)
+    rows = [k for _, k in _recut_reads(program, step.op, step.row)]
+    read = np.concatenate([step.read(k).reshape(-1) for k in rows])
+    skipped = rows[0] * (len(read) // len(rows))
+    return read[taken.start - skipped : taken.stop - skipped].reshape(output.column_count, output.channel_count)
+
+
+KNOWN = {
+    OpKind.DEPTH_TO_SPACE: Known(_depth_to_space, _reads, APART),
+    OpKind.RECUT: Known(_recut, _recut_reads, APART),
+}
