@@ -24,6 +24,7 @@ from tflm_split.split.axes.table import loops_of
 from tflm_split.split.operators import RESHAPES, SPLITTERS, is_reshape, split_operator
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
 from tflm_split.split.operators.picked import PICK
+from tflm_split.split.operators.recut import RECUT
 from tflm_split.split.operators.slices import SLICES, slice_aliases
 from tflm_split.split.operators.state import KEEP_STATE
 from tflm_split.split.operators.stock import STOCK_REASONS
@@ -85,7 +86,7 @@ def render() -> str:
     """The whole file."""
     known = sorted(
         (SPLITTERS.keys() | RESHAPES)
-        - {BYTE_FUNCTION, EMIT_ROWS, FETCH_ROWS, KEEP_STATE, PICK, SVDF_FEATURE, SVDF_TIME, TALL_CONV}
+        - {BYTE_FUNCTION, EMIT_ROWS, FETCH_ROWS, KEEP_STATE, PICK, RECUT, SVDF_FEATURE, SVDF_TIME, TALL_CONV}
     )
     if missing := set(known) - EXAMPLES.keys():
         raise SystemExit(f"supported_examples.py has no example of {', '.join(sorted(missing))}")

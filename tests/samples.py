@@ -59,8 +59,8 @@ class Sample:
     """One op. Its element sizes are the first that its kind accepts, unless given here.
 
     `params`: those that are neither 0 nor the index of a constant nor limits of the output. `constants`: the bytes of a
-    constant whose values must be in a range of their own; all others are made by `constant_bytes`. `dense`: its views have no gaps between pixels. `sums_per_output`: int32
-    sums that an accumulator keeps for each output.
+    constant whose values must be in a range of their own; all others are made by `constant_bytes`. `dense`: its views have no
+    gaps between pixels. `sums_per_output`: int32 sums that an accumulator keeps for each output.
     """
 
     source: Shape

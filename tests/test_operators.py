@@ -27,7 +27,7 @@ def test_every_splitter_refuses_an_operator_without_operands(kind: str) -> None:
                 continue
             assert kind in (
                 "RELU", "RELU6", "LOGISTIC", "TANH", "HARD_SWISH", "ELU", "ABS", "QUANTIZE", "CONCATENATION", "UNPACK",
-                "EMIT_ROWS", "FETCH_ROWS", "KEEP_STATE",
+                "EMIT_ROWS", "FETCH_ROWS", "KEEP_STATE", "RECUT",
             )  # fmt: skip
 
 

@@ -78,12 +78,15 @@ def _elements_of_row(tensor: Tensor) -> int | None:
 
 
 def _cut(site: Site, tensor: int) -> int | None:
-    """The elements of each row in which a tensor is made; None where no row op makes it, so that it may be cut anyhow."""
+    """The elements of each row in which a tensor is made, or read as it was made; None where it may be cut anyhow."""
     made = _made_as(site, tensor)
-    maker = site.maker(made)
-    if maker is None or not _is_split(site.graph, maker):
+    if site.graph.tensors[made].is_constant or site.graph.tensors[made].is_variable:
         return None
-    return _elements_of_row(site.graph.tensors[made])
+    maker = site.maker(made)
+    readers = (site.graph.operators[k] for k in site.consumers.get(made, ()))
+    cutters = readers if maker is None or not _is_split(site.graph, maker) else iter((maker,))
+    fixed = any(not is_reshape(op) and _is_split(site.graph, op) for op in cutters)
+    return _elements_of_row(site.graph.tensors[made]) if fixed else None
 
 
 def _misfits(site: Site, tensor: int) -> bool:
@@ -226,7 +229,7 @@ def _joined(site: Site) -> Patch | None:
         size = _common_row(site, axis == rank - 1)
         if size is None:
             return None
-        shapes = [(1, graph.tensors[t].elements // size, size) for t in op.inputs]
+        shapes: list[Shape] = [(1, graph.tensors[t].elements // size, size) for t in op.inputs]
         whole: Shape = (1, target.elements // size, size)
         along = 1
     elif axis == rank - 1:
@@ -279,6 +282,8 @@ def _sliced(site: Site) -> Patch | None:
 def _one_slice(site: Site, patch: Patch, source: Tensor, target: Tensor, taken: Taken, size: int) -> bool:
     """Add one slice; False where that cannot be done."""
     part = taken[-1]
+    begin: Shape
+    extent: Shape
     shape = _as_map(source.elements, size, source.shape[-1])
     if part.step == 1 and prod(map(len, taken[:-1])) == prod(source.shape[:-1]) and shape is not None:
         seen = _seen(site, patch, source.index, shape)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tflm_split.ir.graph import Graph, Operator
 from tflm_split.kinds import OpKind
-from tflm_split.split.operators.common import need, option_int, result
-from tflm_split.split.operators.picked import MOVED_TYPES, operand
+from tflm_split.split.operators.common import need, operand, option_int, result
+from tflm_split.split.operators.picked import MOVED_TYPES
 from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import RecutRows, row_shape
 
