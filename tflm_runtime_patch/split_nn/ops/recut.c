@@ -10,8 +10,7 @@ static uint64_t row_elements(const split_view* view) {
 }
 
 static int has_no_gaps(const split_view* view) {
-    return view->column_count == 1 ||
-           view->pixel_stride_bytes == (uint64_t)view->channel_count * view->element_bytes;
+    return view->column_count == 1 || view->pixel_stride_bytes == (uint64_t)view->channel_count * view->element_bytes;
 }
 
 /* All elements together are at most SPLIT_MAX_RECUT, so that their bytes are counted in uint32. */
