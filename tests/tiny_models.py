@@ -22,6 +22,7 @@ DTYPES: Mapping[str, Any] = {
     "FLOAT32": np.float32,
     "FLOAT16": np.float16,
     "INT8": np.int8,
+    "INT4": np.int8,
     "UINT8": np.uint8,
     "INT16": np.int16,
     "INT32": np.int32,
@@ -183,7 +184,7 @@ def _tensor(model: Any, index: int, t: T) -> Any:
         assert data.dtype == DTYPES[t.dtype], f"tensor {index} holds {data.dtype}, not {t.dtype}"
         assert data.size == int(np.prod(t.shape)), f"tensor {index} holds {data.shape}, not {t.shape}"
         tensor.buffer = len(model.buffers)
-        model.buffers.append(_buffer(data.tobytes()))
+        model.buffers.append(_buffer(_halves(data) if t.dtype == "INT4" else data.tobytes()))
     if t.scale is not None:
         scales = np.atleast_1d(np.asarray(t.scale, np.float32))
         zero_points = np.atleast_1d(np.asarray(t.zero_point, np.int64))
@@ -193,6 +194,12 @@ def _tensor(model: Any, index: int, t: T) -> Any:
         quantization.quantizedDimension = t.axis
         tensor.quantization = quantization
     return tensor
+
+
+def _halves(data: NDArray[Any]) -> bytes:
+    """Numbers from -8 to 7, two to a byte, the first one in its low bits."""
+    low, high = np.append(data.reshape(-1), np.zeros(data.size % 2, np.int8)).reshape(-1, 2).T & 15
+    return np.asarray(low | high << 4, np.uint8).tobytes()
 
 
 def _operator(model: Any, codes: dict[str, int], op: Op) -> Any:

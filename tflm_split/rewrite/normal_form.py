@@ -12,6 +12,7 @@ from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
 from tflm_split.rewrite.fold_stride import fold_stride
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
+from tflm_split.rewrite.int4_weights import int4_weights
 from tflm_split.rewrite.moved_elements import moved_elements
 from tflm_split.rewrite.pad_behind_reshape import pad_behind_reshape
 from tflm_split.rewrite.patch import Accept, Rule, rewritten
@@ -22,6 +23,7 @@ from tflm_split.rewrite.swap_axes import swapped_axes
 from tflm_split.rewrite.tall_windows import tall_windows
 
 RULES: tuple[Rule, ...] = (
+    int4_weights,
     dilation,
     batches,
     joined_slices,

@@ -67,10 +67,11 @@ class Patch:
         """A new activation, quantised as `like`."""
         return self._append(replace(like, index=len(self.tensors), shape=tuple(shape), data=None))
 
-    def constant(self, like: Tensor, values: npt.NDArray[np.generic]) -> int:
-        """A new constant of the type and quantisation of `like`."""
+    def constant(self, like: Tensor, values: npt.NDArray[np.generic], dtype: str = "") -> int:
+        """A new constant of the quantisation of `like`, and of its type unless another one is given."""
         data = np.ascontiguousarray(values).tobytes()
-        return self._append(replace(like, index=len(self.tensors), shape=values.shape, data=data))
+        made = replace(like, index=len(self.tensors), shape=values.shape, dtype=dtype or like.dtype, data=data)
+        return self._append(made)
 
     def numbers(self, values: npt.ArrayLike) -> int:
         """A new int32 constant: axes, amounts, shapes."""

@@ -9,9 +9,14 @@ import numpy as np
 from tflm_split.verify.graph_oracle.evaluation import Array, Evaluate, Evaluation, matrix_product
 
 
+def _are_weights(e: Evaluation) -> bool:
+    """Whether the weights are of int8, or of int4 with int8 activations."""
+    return e.tensor(1).dtype == "INT8" or (e.tensor(1).dtype == "INT4" and not e.is_int16)
+
+
 def _conv(e: Evaluation) -> Array:
     weights = e.value(1).astype(np.int64)
-    if e.tensor(1).dtype != "INT8" or weights.ndim != 4:
+    if not _are_weights(e) or weights.ndim != 4:
         raise e.refuse("dtype", f"its weights are {e.tensor(1).dtype} with {weights.ndim} dimensions")
     out_channels, rows, columns, depth = weights.shape
     zero_point = e.zero_point(e.tensor(0))
@@ -33,7 +38,7 @@ def _conv(e: Evaluation) -> Array:
 
 def _depthwise(e: Evaluation) -> Array:
     weights = e.value(1).astype(np.int64)
-    if e.tensor(1).dtype != "INT8" or weights.ndim != 4 or weights.shape[0] != 1:
+    if not _are_weights(e) or weights.ndim != 4 or weights.shape[0] != 1:
         raise e.refuse("dtype", f"its weights are {e.tensor(1).dtype} of shape {list(weights.shape)}")
     zero_point = e.zero_point(e.tensor(0))
     if e.is_int16 and e.has(2) and e.tensor(2).dtype != "INT64":
@@ -88,7 +93,7 @@ def _transpose_conv(e: Evaluation) -> Array:
 
 def _fully_connected(e: Evaluation) -> Array:
     weights = e.value(1).astype(np.int64)
-    if e.tensor(1).dtype != "INT8" or weights.ndim != 2:
+    if not _are_weights(e) or weights.ndim != 2:
         raise e.refuse("dtype", f"its weights are {e.tensor(1).dtype} with {weights.ndim} dimensions")
     if e.op.options.get("weights_format", "DEFAULT") != "DEFAULT":
         raise e.refuse("geometry", f"its weights are in the format {e.option('weights_format')}")

@@ -32,7 +32,17 @@ def dtype_of(tensor: Tensor) -> type[np.generic]:
 
 def constant_of(tensor: Tensor) -> Array:
     assert tensor.data is not None
+    if tensor.dtype == "INT4":
+        return _halves(np.frombuffer(tensor.data, np.int8), tensor.elements).reshape(tensor.shape)
     return np.frombuffer(tensor.data, dtype_of(tensor)).reshape(tensor.shape)
+
+
+def _halves(packed: Array, count: int) -> Array:
+    """Numbers of 4 bits as int8: the low half of each byte, then its high half."""
+    if len(packed) != (count + 1) // 2:
+        raise Refusal("constant", f"{count} numbers of 4 bits lie in {len(packed)} bytes")
+    low = np.left_shift(packed, 4, dtype=np.int8) >> 4
+    return np.column_stack((low, packed >> 4)).reshape(-1)[:count]
 
 
 class Evaluation:
