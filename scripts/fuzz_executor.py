@@ -1,9 +1,11 @@
 """Does the executor stay inside its own memory, whatever program it is given?
 
     python scripts/fuzz_executor.py --runs 1000000
+    python scripts/fuzz_executor.py --runs 1000000 --streamed
 
 Builds `tests/fuzz/executor_fuzzer.c` with clang's libFuzzer and the address and undefined-behaviour sanitizers, with the
-portable kernels, and runs it on mutations of programs of every kind. Exit code 0: nothing found; 1: a finding, kept in
+portable kernels, and runs it on mutations of programs of every kind; with `--streamed`, of those that take several calls, each
+with some new bytes in its rows, and pictures that are broken off in between. Exit code 0: nothing found; 1: a finding, kept in
 `--findings`; 2: this machine cannot build it.
 """
 
@@ -43,11 +45,18 @@ def build(binary: Path, compiler: str = "clang", optimization: str = "-O2") -> N
         raise NoFuzzerError((done.stderr.splitlines() or ["it says nothing"])[0])
 
 
-def write_seeds(folder: Path) -> int:
-    """Programs to start from: one with an op of each kind, and those of small networks. Gives their number."""
+def write_seeds(folder: Path, *, streamed: bool = False) -> int:
+    """Programs to start from: one with an op of each kind, and those of small networks. Gives their number.
+
+    With `streamed`, only those that take several calls.
+    """
     from fuzz_seeds import program_seeds
 
+    from tflm_split.program.decode import decode
+
     seeds = [blob for blob in program_seeds() if len(blob) <= MAX_PROGRAM_BYTES]
+    if streamed:
+        seeds = [blob for blob in seeds if len(decode(blob).calls) > 1]
     for blob in seeds:
         (folder / sha256(blob).hexdigest()[:16]).write_bytes(blob)
     return len(seeds)
@@ -65,6 +74,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--findings", type=Path, default=Path("fuzz_findings"), help="where programs are kept")
+    parser.add_argument("--streamed", action="store_true", help="start from programs that take several calls alone")
     options = parser.parse_args()
     corpus = options.findings / "programs"
     corpus.mkdir(parents=True, exist_ok=True)
@@ -74,7 +84,7 @@ def main() -> int:
     except NoFuzzerError as error:
         print(f"the fuzzer cannot be built: {error}", file=sys.stderr)
         return 2
-    print(f"{write_seeds(corpus)} seeds", flush=True)
+    print(f"{write_seeds(corpus, streamed=options.streamed)} seeds", flush=True)
     done = fuzz(binary, corpus, options.findings.resolve(), options.runs, options.seed)
     lines = done.stderr.splitlines()
     kept = [line for line in lines if line.startswith(("stat::", "Done", "==", "SUMMARY")) or "error" in line]

@@ -32,9 +32,9 @@ NETWORKS = 24
 MOVING = 24
 """How many programs come a second time, with moves."""
 MOVES = 8
-STREAMED = 24
-"""How many networks come a second time, with a streamed input."""
 """How many moves such a program has."""
+STREAMED = 24
+"""How many networks come a second time, with a streamed input, and a third time, with a streamed output, too."""
 
 
 class _Drawn(Network):
@@ -74,10 +74,12 @@ def model_seeds() -> tuple[bytes, ...]:
     return (chain_bytes(), *networks, *(_split(network) for network in networks[:6]), *files)
 
 
-def _split(model: bytes, stream_input: int = 0) -> bytes:
-    """The model as the tool writes it: split, or unchanged when splitting gains nothing or its input cannot be streamed."""
+def _split(model: bytes, stream_input: int = 0, stream_output: int = 0) -> bytes:
+    """The model as the tool writes it: split, or unchanged when splitting gains nothing or it cannot be streamed."""
     try:
-        return tflm_split.optimize(model, verify=False, effort=0, stream_input=stream_input).model
+        return tflm_split.optimize(
+            model, verify=False, effort=0, stream_input=stream_input, stream_output=stream_output
+        ).model
     except TflmSplitError:
         return model
 
@@ -103,10 +105,13 @@ def _program_seeds() -> tuple[bytes, ...]:
     for model in models:
         found += programs_of(read_model(_split(model))).values()
     for rows, model in enumerate(models[:STREAMED], 1):
-        found += programs_of(read_model(_split(model, stream_input=1 + rows % 3))).values()
+        for given in (0, 1 + rows % 2):
+            streamed = _split(model, stream_input=1 + rows % 3, stream_output=given)
+            found += programs_of(read_model(streamed)).values()
     found = list(dict.fromkeys(map(without_checksum, found)))
     still = [program for program in map(decode, found) if not program.moves]
-    return (*found, *(unchecked(moving(program, random)) for program in still[:MOVING]))
+    of_calls = [program for program in still[MOVING:] if len(program.calls) > 1]
+    return (*found, *(unchecked(moving(program, random)) for program in (*still[:MOVING], *of_calls)))
 
 
 def tall_program() -> Program:

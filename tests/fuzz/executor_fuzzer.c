@@ -76,13 +76,16 @@ static unsigned long long run = 0;
 static unsigned long long moving = 0;
 static unsigned long long streamed = 0;
 static unsigned long long remembering = 0;
+static unsigned long long pushes = 0;
+static unsigned long long resets = 0;
 
 static void print_counts(void) {
     fprintf(
         stderr,
         "stat::programs: %llu prepared, %llu accepted, %llu run, %llu of them with moves, %llu streamed, %llu with a "
-        "state\n",
-        prepared, accepted, run, moving, streamed, remembering);
+        "state\n"
+        "stat::calls: %llu, %llu pictures broken off\n",
+        prepared, accepted, run, moving, streamed, remembering, pushes, resets);
 }
 
 /* Two inferences, a reset in between. The state lies in an area of its own. */
@@ -105,23 +108,33 @@ static void run_with_state(const uint8_t* program, uint8_t* workspace) {
     __asan_poison_memory_region(states, bytes + 8);
 }
 
-/* All calls of one picture. A streamed program first begins another that is broken off, and finds other rows each time. */
-static void run_calls(const uint8_t* program, uint8_t* workspace, size_t seed) {
+/* One call with some of its rows' bytes new, a random number of them; the others are what they were. */
+static void push(const uint8_t* program, uint8_t* workspace, split_stream* stream, random_numbers* random) {
+    const split_rows next = split_nn_rows_of_call(program, stream->call);
+    const uint32_t bytes = next.rows * next.row_bytes;
+    memset(workspace + next.address, (int)draw(random, 256), draw(random, bytes + 1));
+    ++pushes;
+    if (split_nn_continue(program, workspace, stream) != SPLIT_OK) {
+        fputs("a prepared program did not run\n", stderr);
+        abort();
+    }
+}
+
+/* A picture, in all its calls. Before it come up to three others, each of which is broken off somewhere by a reset. */
+static void run_calls(const uint8_t* program, uint8_t* workspace, random_numbers* random) {
     const uint32_t calls = split_nn_calls(program);
-    uint32_t left = calls + (calls > 1 ? (uint32_t)(seed % calls) : 0u);
     split_stream stream;
-    split_nn_begin(program, &stream);
     streamed += calls > 1;
-    for (; left > 0; --left) {
-        if (left == calls) {
-            split_nn_begin(program, &stream);
+    for (uint32_t broken_off = calls > 1 ? draw(random, 4) : 0; broken_off > 0; --broken_off) {
+        split_nn_begin(program, &stream);
+        for (uint32_t left = draw(random, calls + 1); left > 0; --left) {
+            push(program, workspace, &stream, random);
         }
-        const split_rows next = split_nn_rows_of_call(program, stream.call);
-        memset(workspace + next.address, (int)(left * 31u), (size_t)next.rows * next.row_bytes);
-        if (split_nn_continue(program, workspace, &stream) != SPLIT_OK) {
-            fputs("a prepared program did not run\n", stderr);
-            abort();
-        }
+        ++resets;
+    }
+    split_nn_begin(program, &stream);
+    for (uint32_t left = calls; left > 0; --left) {
+        push(program, workspace, &stream, random);
     }
     if (split_nn_continue(program, workspace, &stream) != SPLIT_ERROR_STREAM) {
         fputs("a picture took more calls than it has\n", stderr);
@@ -160,7 +173,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
             if (split_nn_state_bytes(program) > 0) {
                 run_with_state(program, workspaces);
             } else {
-                run_calls(program, workspaces, bytes);
+                random_numbers random = {prepared * UINT64_C(0x9E3779B97F4A7C15) + bytes};
+                run_calls(program, workspaces, &random);
             }
             if (memcmp(program, data, bytes) != 0) {
                 fputs("a prepared program has changed\n", stderr);

@@ -46,7 +46,7 @@ MOVES = "moves"
 """Values of `Layout.solver`."""
 VISITS_PER_EFFORT, MANY_VISITS_PER_EFFORT = 5_000, 10_000
 """Pairs of bodies that squeezing may look at per unit of effort; the second number is for problems of `MANY_PAIRS`."""
-MOVE_VISITS_PER_EFFORT = 200_000
+MOVE_VISITS_PER_EFFORT = 400_000
 """Pairs of bodies that the search for layouts with moves may look at per unit of effort."""
 FIRST_TRY_VISITS = 2_000_000
 """Pairs of bodies that one try to get below a height may look at, at first."""
