@@ -8,8 +8,16 @@ from random_networks import Network
 from tiny_models import Op, T, build_model
 
 import tflm_split
+from tflm_split.analysis.line_time import line_time, work_of_lines
 from tflm_split.errors import InputError
+from tflm_split.ir.graph import Graph
+from tflm_split.options import Options
+from tflm_split.plan.progress import Teller, quiet
+from tflm_split.program.types import Program
 from tflm_split.rewrite.stream_input import stream_input
+from tflm_split.search.candidates import best_plan
+from tflm_split.search.decision import Decision
+from tflm_split.search.evaluate import Evaluator
 from tflm_split.split.operators.stream import FETCH_ROWS
 from tflm_split.tflite.reader import read_model
 
@@ -126,3 +134,41 @@ def test_an_operator_that_stays_stock_is_refused_by_name() -> None:
     made = n.reversed(n.conv(n.input, 2))
     with pytest.raises(InputError, match="would run an operator on unfinished data in each call: op 1 REVERSE_V2"):
         tflm_split.optimize(n.finish(made), stream_input=1)
+
+
+def test_the_front_shows_memory_against_how_often_rows_may_come() -> None:
+    front = tflm_split.pareto(network((1, 40, 8, 3)), stream_input=1, verify=False, effort=100)
+    heads = [point["planned_head_bytes"] for point in front.report["points"]]
+    lines = front.report["lines"]
+    assert heads == sorted(set(heads), reverse=True) and lines
+    row_bytes = 8 * 3
+    for line, smaller in zip(lines, [*lines[1:], None], strict=True):
+        times = {t["fifo"]: t["predicted_instructions"] for t in front[line["point"]].report["stream"]["line_times"]}
+        assert line["predicted_instructions"] == times[line["fifo"]]
+        assert line["memory_bytes"] == heads[line["point"]] + (line["fifo"] - 1) * row_bytes
+        if smaller is not None:
+            assert smaller["memory_bytes"] < line["memory_bytes"]
+            assert smaller["predicted_instructions"] > line["predicted_instructions"]
+    assert lines[-1]["memory_bytes"] == heads[-1]
+    assert "rows may come every" in str(front) and "How often rows may come" in front.html()
+    assert f"{lines[0]['memory_bytes']:,}" in front._repr_html_()
+
+
+def test_a_front_without_a_streamed_input_says_nothing_of_rows() -> None:
+    front = tflm_split.pareto(network(), verify=False, effort=20)
+    assert front.report["lines"] == [] and "rows may come" not in str(front)
+
+
+def test_the_work_of_the_busiest_call_is_known_before_anything_has_an_address() -> None:
+    n = Network((1, 13, 6, 3))
+    graph = stream_input(read_model(n.finish(n.conv(n.input, 5, stride=2))).graph, 2)[0]
+    evaluator = Evaluator(graph, "m7")
+    state = evaluator.first(Decision(tuple(range(len(graph.operators))), ()))
+    work = work_of_lines(best_plan_of(graph), "m7")
+    assert state.busiest_call() == pytest.approx(line_time(work), rel=0.05)
+
+
+def best_plan_of(graph: Graph) -> Program:
+    found = best_plan(Evaluator(graph, "m7"), Options(effort=0), Teller(quiet))
+    assert found is not None
+    return found.plan.regions[0].program

@@ -18,11 +18,25 @@ What the last call does falls into the pause between two pictures: no line waits
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
+from tflm_split.analysis.latency import predict_calls
+from tflm_split.program.types import Program
+
 FIFO_LINES = (1, 2, 4, 8)
 """Lengths of the queue that reports show."""
+
+
+def work_of_lines(program: Program, board: str) -> tuple[int, ...]:
+    """Predicted instructions of a streamed program from each call that takes rows up to the next one that does.
+
+    Raises InputError for a board that was not measured.
+    """
+    work = predict_calls(program, board)
+    starts = [call for call, takes in enumerate(program.takes) if takes]
+    return tuple(sum(work[a:b]) for a, b in pairwise((*starts, len(work))))
 
 
 def line_time(work: Sequence[int], fifo: int = 1) -> int:

@@ -27,6 +27,17 @@ class FrontPoint(TypedDict):
     slowdown: Annotated[float, Says("Predicted instructions, compared with the fastest result of the front.", "times")]
 
 
+class FrontLine(TypedDict):
+    """How often rows of a streamed input may come to one result of a front, with a queue of some length."""
+
+    point: Annotated[int, Says("Which result, from 0.")]
+    fifo: Annotated[int, Says("Calls' rows that can wait, the ones that are being taken in counted.", "calls")]
+    memory_bytes: Annotated[int, Says("The head, and the rows that wait outside of it.")]
+    predicted_instructions: Annotated[
+        int, Says("The least time between two calls' rows, in instructions on the board.", "instructions")
+    ]
+
+
 class FrontRecord(TypedDict):
     """The record of `tflm-split pareto`: results of which none is better in memory and in time."""
 
@@ -34,7 +45,20 @@ class FrontRecord(TypedDict):
     model: Annotated[str, Says("The file's name without its ending.")]
     board: Annotated[str | None, Says("The board of the predicted instructions; null for an empty front.")]
     original_head_bytes: Annotated[int | None, Says("The head of the original file; null for an empty front.")]
-    points: Annotated[list[FrontPoint], Says("The fastest result first, the smallest one last.")]
+    points: Annotated[
+        list[FrontPoint],
+        Says(
+            "The fastest result first, the smallest one last. With a streamed input, results that take rows more often than all "
+            "smaller ones are there, too, and all are in order of their heads."
+        ),
+    ]
+    lines: Annotated[
+        list[FrontLine],
+        Says(
+            "With a streamed input: memory with the queue against how often rows may come, most often first. Of two, "
+            "neither is better in both."
+        ),
+    ]
 
 
 class VerdictSide(ModelIdentity):

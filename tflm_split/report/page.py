@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from tflm_split.report.command_records import FrontRecord
+from tflm_split.report.front import LINE_TITLES, line_rows, stairs
 from tflm_split.report.markup import Child, Markup, breakable, element, escaped, joined, table
 from tflm_split.report.record_types import BUDGET_KEY, Record
 from tflm_split.report.summary import (
@@ -203,7 +204,7 @@ def _front(front: FrontRecord | None) -> Child:
         return None
     if not front["points"]:
         return element("p", "No operator of it can be split, so there is nothing to choose from.")
-    points = [(point["slowdown"], point["planned_head_bytes"]) for point in front["points"]]
+    points = stairs(front)
     rows = [
         [p["planned_head_bytes"], p[BUDGET_KEY], p["predicted_instructions"], f"{p['slowdown']:.3f}", p["macs"], p["program_bytes"]]
         for p in front["points"]
@@ -232,6 +233,11 @@ def _front(front: FrontRecord | None) -> Child:
             element("h2", "What less memory costs in time"),
             picture,
             table(titles, rows),
+            *(
+                [element("h3", "How often rows may come"), table(LINE_TITLES, [*line_rows(front)])]
+                if front["lines"]
+                else []
+            ),
         ]
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tflm_split.errors import ToolError
 from tflm_split.report.command_records import FrontRecord
+from tflm_split.report.front import stairs
 from tflm_split.report.small import COLOURS
 from tflm_split.report.svg import shade
 from tflm_split.report.timeline import Timeline
@@ -44,7 +45,7 @@ def plot_front(record: FrontRecord) -> Any:
     """The head (KiB) against the predicted slowdown, as a staircase. Raises ToolError without matplotlib."""
     pyplot = _pyplot()
     _, axes = pyplot.subplots(figsize=(5.2, 3.4), layout="constrained")
-    points = [(p["slowdown"], p["planned_head_bytes"] / 1024) for p in record["points"]]
+    points = [(slowdown, head / 1024) for slowdown, head in stairs(record)]
     axes.step([x for x, _ in points], [y for _, y in points], where="post", color=COLOURS[1])
     axes.plot([x for x, _ in points], [y for _, y in points], "o", color=COLOURS[1])
     axes.set_ylim(bottom=0)

@@ -16,6 +16,7 @@ from tflm_split.report.record_types import BUDGET_KEY, Record
 from tflm_split.report.summary import summary
 from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.search.decision_file import SavedDecision
+from tflm_split.search.staircase import staircase, with_stairs
 from tflm_split.sizes import format_bytes
 from tflm_split.tflite.reader import read_model
 from tflm_split.tflite.save import save
@@ -102,7 +103,10 @@ class Result:
 
 
 class Front(tuple[Result, ...]):
-    """A Pareto front of memory against time: results of which none is better in both, the fastest first."""
+    """A Pareto front of memory against time: results of which none is better in both, the fastest first.
+
+    With a streamed input, results that take rows more often than all smaller ones are there, too. The smallest head is last.
+    """
 
     __slots__ = ()
 
@@ -143,14 +147,15 @@ class Front(tuple[Result, ...]):
 
 
 def front(results: Iterable[Result]) -> Front:
-    """The Pareto front of `results`: memory (planned head) against time (predicted instructions), fastest first."""
+    """The Pareto front of `results`: memory (planned head) against time (predicted instructions), largest head first.
 
-    def price(result: Result) -> tuple[int, int]:
-        report = result.report
-        return report["latency"]["predicted_instructions"] or 0, report["optimized"]["planned_head_bytes"]
-
-    kept: list[Result] = []
-    for result in sorted(results, key=price):
-        if not kept or price(result)[1] < price(kept[-1])[1]:
-            kept.append(result)
-    return Front(kept)
+    With a streamed input, those of the front of memory against the time between two calls are there, too.
+    """
+    found = list(results)
+    heads = [result.report["optimized"]["planned_head_bytes"] for result in found]
+    instructions = [result.report["latency"]["predicted_instructions"] or 0 for result in found]
+    kept = staircase(instructions, heads)
+    lines = [stream["line_times"][0] for result in found if (stream := result.report["stream"])]
+    if found and len(lines) == len(found):
+        kept = with_stairs(kept, staircase([t["predicted_instructions"] for t in lines], heads), instructions, heads)
+    return Front([found[k] for k in sorted(kept, key=lambda k: -heads[k])])

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from tflm_split.report.command_records import FrontRecord, InspectionRecord
+from tflm_split.report.front import LINE_TITLES, line_rows, stairs
 from tflm_split.report.markup import Child, Markup, element, joined, table
 from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.report.summary import bottleneck_sentence, headline, verdict_sentence
@@ -48,14 +49,14 @@ def small_result(view: View) -> str:
 
 def small_front(record: FrontRecord) -> str:
     """The staircase, and a line per result."""
-    points = [(p["slowdown"], p["planned_head_bytes"]) for p in record["points"]]
     rows: list[list[Child]] = [
         [p["planned_head_bytes"], p[BUDGET_KEY], p["predicted_instructions"], f"{p['slowdown']:.3f}", p["macs"]]
         for p in record["points"]
     ]
     titles = ["head, B", "arena to set aside, B", f"instructions on {record['board']}", "slowdown", "MACs"]
-    svg = _plain(front_svg(points).replace("<svg ", '<svg style="width:100%;height:200px" ', 1))
-    return _box([element("b", f"{record['model']}: what less memory costs in time"), svg, _table(titles, rows)])
+    svg = _plain(front_svg(stairs(record)).replace("<svg ", '<svg style="width:100%;height:200px" ', 1))
+    lines = _table(LINE_TITLES, list(line_rows(record))) if record["lines"] else None
+    return _box([element("b", f"{record['model']}: what less memory costs in time"), svg, _table(titles, rows), lines])
 
 
 def small_inspection(record: InspectionRecord, operators: Sequence[OperatorView], timeline: Timeline) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 
 import numpy as np
 
-from tflm_split.analysis.latency import predict_calls
-from tflm_split.analysis.line_time import FIFO_LINES, busiest_call, line_time
+from tflm_split.analysis.line_time import FIFO_LINES, busiest_call, line_time, work_of_lines
 from tflm_split.errors import InternalError
 from tflm_split.ir.graph import Graph
 from tflm_split.lower.compile import Plan
@@ -24,7 +22,7 @@ def stream_record(stream: StreamedInput | None, plan: Plan | None, board: str) -
     if stream is None:
         return None
     graph, program = _streamed(plan)
-    work = _work_of_lines(program, predict_calls(program, board))
+    work = work_of_lines(program, board)
     tensor = graph.tensors[stream.tensor]
     return {
         "input": stream.position,
@@ -65,12 +63,6 @@ def _streamed(plan: Plan | None) -> tuple[Graph, Program]:
     if plan is None or len(plan.regions) != 1:
         raise InternalError("a streamed model is not one region")
     return plan.split.graph, plan.regions[0].program
-
-
-def _work_of_lines(program: Program, work: Sequence[int]) -> tuple[int, ...]:
-    """What is done from each call that takes rows up to the next one that does."""
-    starts = [call for call, takes in enumerate(program.takes) if takes]
-    return tuple(sum(work[a:b]) for a, b in pairwise((*starts, len(work))))
 
 
 def output_sentence(stream: StreamedOutputRecord) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tflm_split.analysis.latency import predict
+from tflm_split.analysis.line_time import line_time, work_of_lines
 from tflm_split.errors import InputError, Refusal
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
@@ -24,6 +25,7 @@ from tflm_split.search.decision import Addresses, Decision
 from tflm_split.search.evaluate import Evaluation, Evaluator, check_decision, check_order
 from tflm_split.search.limits import Limits, most_instructions
 from tflm_split.search.refine import NOISE, Search
+from tflm_split.search.staircase import staircase, with_stairs
 from tflm_split.split.channel_rules import Sizes
 from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
 
@@ -264,10 +266,10 @@ class _Placing:
                 best = found
         return best
 
-    def front(self) -> list[Found]:
-        """Plans of ever smaller heads, that of the fastest candidate first."""
+    def front(self, price: Callable[[Evaluation], float]) -> list[Found]:
+        """Plans of ever smaller heads, that of the candidate of the lowest price first."""
         kept: list[Found] = []
-        for k, candidate in self._in_order(lambda c: (c.state.instructions, c.live_peak_bytes)):
+        for k, candidate in self._in_order(lambda c: (price(c.state), c.live_peak_bytes)):
             if kept and candidate.live_peak_bytes >= kept[-1].plan.planned_head_bytes:
                 continue
             found = self._place(k)
@@ -306,21 +308,26 @@ def best_plan(evaluator: Evaluator, options: Options, teller: Teller) -> Found |
 def pareto_plans(evaluator: Evaluator, options: Options, teller: Teller) -> tuple[Found, ...]:
     """The Pareto front of planned head against predicted instructions, fastest plan first.
 
-    Its last plan has no larger head than that of `best_plan`.
+    In a streamed network, those of the front of planned head against the most work of a call are there, too. The plan of
+    the smallest head has no larger one than that of `best_plan`.
     """
     found: list[Found] = []
     starts = _Starts(evaluator, options.axes, teller)
+    streamed = any(op.kind == FETCH_ROWS for op in evaluator.graph.operators)
     for configuration in configurations(options):
         least = min((f.plan.planned_head_bytes for f in found), default=None)
         placing = _Placing(evaluator, starts.of(configuration, least), configuration, teller)
-        found += placing.front()
+        found += placing.front(lambda state: state.instructions)
+        found += placing.front(Evaluation.busiest_call) if streamed else []
         smallest = placing.best(None)
         found += [smallest] if smallest else []
-    kept: list[Found] = []
-    for plan in sorted(found, key=lambda f: (_instructions(f.plan, options.board), f.plan.planned_head_bytes)):
-        if not kept or plan.plan.planned_head_bytes < kept[-1].plan.planned_head_bytes:
-            kept.append(plan)
-    return tuple(kept)
+    instructions = [_instructions(f.plan, options.board) for f in found]
+    heads = [f.plan.planned_head_bytes for f in found]
+    kept = staircase(instructions, heads)
+    if streamed:
+        lines = [line_time(work_of_lines(f.plan.regions[0].program, options.board)) for f in found]
+        kept = with_stairs(kept, staircase(lines, heads), instructions, heads)
+    return tuple(found[k] for k in kept)
 
 
 def plan_of(evaluator: Evaluator, decision: Decision) -> Found:

@@ -113,6 +113,20 @@ class Evaluation:
             if step.row_op is not None:
                 yield step.node, costs[step.row_op][step.row]
 
+    def busiest_call(self) -> float:
+        """The most instructions from one call that brings rows of a streamed input to the next one; all where none does."""
+        ops, steps = self.split.row_ops, self.step_graph.steps
+        work = [0.0]
+        costs = self.costs()
+        for s in self.schedule.steps:
+            step = steps[s]
+            if step.row_op is None:
+                continue
+            if ops[step.row_op].begins_call(step.row):
+                work.append(0.0)
+            work[-1] += next(costs)[1]
+        return max(work[:-1], default=work[0])
+
     def must_run_once(self, allow_extra_macs: bool) -> frozenset[int]:
         """Operators that must not run twice: those with multiply-accumulates, unless extra ones are allowed."""
         if allow_extra_macs:
