@@ -89,7 +89,7 @@ def test_a_plan_for_another_model_is_refused(block: Result) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"schema": 2}, "has schema 2, this version reads 1"),
+        ({"schema": 1}, "has schema 1, this version reads 2"),
         ({"model": 7}, "its 'model' is not a text"),
         ({"int8_io": 0}, "its 'int8_io' is not true or false"),
         ({"decision": []}, "is no plan"),

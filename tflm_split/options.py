@@ -123,6 +123,9 @@ def _size_or_none(name: str, value: Any) -> int | None:
 
 INPUTS = Kind("1 or more, or FILE.npz", _inputs, int, "NUMBER|FILE")
 FLAG = Kind("", _yes_or_no)
+ROWS_OF_SLIDE = Kind(
+    "1 or more; rows are indices of the input's first axis of several", _whole_from(0).parse, int, "ROWS"
+)
 ROWS_OF_CALL = Kind("rows of a call, 1 if none are named", _rows_of_call, int, "[=ROWS]", bare="1")
 SIZE = Kind(SIZE_HELP, _size_or_none, metavar="SIZE")
 EFFORT = Kind(EFFORT_HELP, _effort, metavar="EFFORT")
@@ -189,6 +192,15 @@ class Options:
         False,
         About(FLAG, "Take streamed rows as pixels from 0 to 255, for a model whose int8 input is pixels less 128."),
     )
+    reuse_window: int = _option(
+        0,
+        About(
+            ROWS_OF_SLIDE,
+            "Each input is the one before, moved on by so many rows: what both have in common is remembered and not computed "
+            "again. Results are right after a few inferences, which the record counts.",
+            unit="rows", default_text="no: each input is another one", in_front=False,
+        ),
+    )  # fmt: skip
     max_arena_bytes: int | None = _option(
         None,
         About(
@@ -257,9 +269,13 @@ class Options:
         for option in declared():
             value = option.about.kind.parse(option.word, getattr(self, option.field))
             object.__setattr__(self, option.field, value)
-        unwanted = next((word for word in ("int8_io", "stream_input", "stream_output") if getattr(self, word)), None)
+        needing = ("int8_io", "stream_input", "stream_output", "reuse_window")
+        unwanted = next((word for word in needing if getattr(self, word)), None)
         if self.target == STOCK and unwanted:
             raise InputError(f"{unwanted} needs the operator TFLM_SPLIT, and the target stock has none; leave one out")
+        streamed = next((word for word in ("stream_input", "stream_output") if getattr(self, word)), None)
+        if self.reuse_window and streamed:
+            raise InputError(f"{streamed} never holds the window that reuse_window slides; leave one out")
         if self.kernels is None:
             object.__setattr__(self, "kernels", CMSIS_NN if self.target == STOCK else REFERENCE)
         if self.max_slowdown is None:
@@ -335,6 +351,7 @@ class FrontWords(TypedDict, total=False):
 class Words(FrontWords, total=False):
     """The named parameters of `tflm_split.optimize`. None is the same as leaving one out."""
 
+    reuse_window: int | None
     max_arena: int | str | None
     target: str | None
     kernels: str | None

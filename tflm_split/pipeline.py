@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tflm_split.analysis.kernel_sets import kernel_set
+from tflm_split.analysis.latency import predict
 from tflm_split.errors import InputError, InternalError, ModelError, Refusal, VerificationError
 from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import Lowered, lower
@@ -41,6 +42,7 @@ from tflm_split.search.decision import Decision
 from tflm_split.search.decision_file import SavedDecision, fingerprint
 from tflm_split.search.evaluate import Evaluation, Evaluator
 from tflm_split.search.garbage import rare_collections
+from tflm_split.search.reuse import Forgetting, Kept, fastest_kept
 from tflm_split.stock.plan import stock_plan
 from tflm_split.tflite.reader import read_model
 
@@ -71,6 +73,7 @@ def optimize(
             stream_input=decision.stream_input,
             stream_output=decision.stream_output,
             uint8_pixels=decision.uint8_pixels,
+            reuse_window=decision.reuse_window,
         )
     job = _begin(source, options, progress)
     if options.target == STOCK:
@@ -145,6 +148,9 @@ class _Job:
     evidence: Evidence | None
     """The original's run in TFLM; None without verification."""
     with_variables: _Job | None = None
+    kept: Kept | None = None
+    """What the graph remembers of a window that slides; None where none does."""
+    forgetting: Forgetting | None = None
 
 
 def _begin(source: Source, options: Options, progress: Progress) -> _Job:
@@ -152,19 +158,22 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     teller.at("read", 0)
     model = read_model(source)
     teller.found(footprint(model, None).planned_head_bytes)
+    graph, changes, streams = _rewritten(model.graph, options)
+    kept = fastest_kept(graph, options.reuse_window, options.board) if options.reuse_window else None
     evidence = None
     if options.verify:
         # Imported here: a search without verification need not wait for it.
         from tflm_split.verify.evidence import gather
 
         teller.at("run the original", 0)
-        evidence = gather(model, _wanted_inputs(model.graph, options), teller.tick)
+        evidence = gather(model, _wanted_inputs(model.graph, options, kept), teller.tick)
     teller.at("split", 0)
-    graph, changes, streams = _rewritten(model.graph, options)
     path = None if isinstance(source, (bytes, bytearray, memoryview)) else Path(source)
     evaluator = Evaluator(graph, options.board)
     check_streamable(evaluator)
     job = _Job(model, path, changes, streams, evaluator, options, teller, evidence)
+    if kept:
+        return _remembering(job, kept)
     if streams != Streams():  # a program is streamed, or it remembers
         return job
     remembering = with_states(graph, model.other_graphs)
@@ -174,6 +183,12 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     return replace(job, evaluator=inside, with_variables=job)
 
 
+def _remembering(job: _Job, kept: Kept) -> _Job:
+    """The job with a graph that remembers `kept`."""
+    evidence = job.evidence and replace(job.evidence, warm_up=kept.warm_up)
+    return replace(job, evaluator=Evaluator(kept.remembering, job.options.board), evidence=evidence, kept=kept)
+
+
 def _jobs(job: _Job) -> tuple[_Job, ...]:
     """The job, and the one that leaves the variables to TFLM, which are better there where much else can be searched."""
     return (job,) if job.with_variables is None else (job, job.with_variables)
@@ -181,6 +196,8 @@ def _jobs(job: _Job) -> tuple[_Job, ...]:
 
 def _smaller(job: _Job) -> tuple[_Job, _Lowered | None]:
     """The best plan of each of the jobs; of these the one that needs the smaller arena."""
+    if job.kept:
+        return _fastest_that_remembers(replace(job, forgetting=_forgetting(job, job.kept)), job.kept)
     found = [(one, _best(one)) for one in _jobs(job)]
     lowered = [(one, result) for one, result in found if result is not None]
     if len(lowered) < 2:
@@ -198,6 +215,46 @@ def _best(job: _Job) -> _Lowered | None:
     return _fastest_that_fits(job, plans, options.max_arena_bytes)
 
 
+def _fastest_that_remembers(job: _Job, kept: Kept) -> tuple[_Job, _Lowered | None]:
+    """The fastest choice of what to remember that fits the device's memory. If none fits, the smallest.
+
+    Raises InputError where all of them are slower than to remember nothing.
+    """
+    limit = job.options.max_arena_bytes
+    kernels = kernel_set(job.options.kernels, job.options.board)
+    smallest: tuple[int, _Job, _Lowered] | None = None
+    for choice in kept.within(limit):
+        one = _remembering(job, choice)
+        if (found := best_plan(one.evaluator, job.options, job.teller)) is None:
+            continue
+        if job.forgetting and _instructions(found, job.options) >= job.forgetting.predicted_instructions:
+            continue
+        result = _lowered(one, found)
+        arena_bytes = footprint(result.lowered.model, None, kernels).predicted_arm32.minimum_arena_bytes
+        if smallest is None or arena_bytes < smallest[0]:
+            smallest = arena_bytes, one, result
+        if limit is None or arena_bytes <= limit:
+            break
+    if smallest is None:
+        raise kept.no_gain()
+    return smallest[1:]
+
+
+def _instructions(found: Found, options: Options) -> int:
+    return sum(predict(region.program, options.board).instructions for region in found.plan.regions)
+
+
+def _forgetting(job: _Job, kept: Kept) -> Forgetting | None:
+    """What the same network takes that remembers nothing. None where it cannot be split."""
+    plain = replace(job, evaluator=Evaluator(kept.sliding.graph, job.options.board), kept=None)
+    found = best_plan(plain.evaluator, job.options, job.teller)
+    if found is None:
+        return None
+    kernels = kernel_set(job.options.kernels, job.options.board)
+    arena_bytes = footprint(_lowered(plain, found).lowered.model, None, kernels).predicted_arm32.minimum_arena_bytes
+    return Forgetting(_instructions(found, job.options), arena_bytes)
+
+
 def _front(job: _Job) -> list[Result]:
     plans = pareto_plans(job.evaluator, job.options, job.teller)
     results = [_finish(job, _lowered(job, found)) for found in plans]
@@ -208,11 +265,17 @@ INPUTS_IN_A_ROW = 64
 """By default, a network that remembers is verified on so many inputs: its rings have turned around by then."""
 
 
-def _wanted_inputs(graph: Graph, options: Options) -> Made | Inputs:
+def _wanted_inputs(graph: Graph, options: Options, kept: Kept | None) -> Made | Inputs:
     from tflm_split.report.arrays import inputs_of
-    from tflm_split.verify.evidence import Made
+    from tflm_split.verify.evidence import Made, Slide, check_windows
 
     wanted = inputs_of(graph, options.inputs, options.seed)
+    if kept:
+        slide = Slide(kept.sliding.position, kept.sliding.axis, kept.sliding.rows)
+        if isinstance(wanted, Made):
+            return replace(wanted, count=kept.warm_up + wanted.count, slide=slide)
+        check_windows(wanted, slide, kept.warm_up)
+        return wanted
     if isinstance(wanted, Made) and wanted.count == DEFAULTS.inputs and remembers(graph):
         return replace(wanted, count=INPUTS_IN_A_ROW)
     return wanted
@@ -247,7 +310,14 @@ def _saved(job: _Job, decision: Decision | None) -> SavedDecision:
     options = job.options
     made_for = fingerprint(job.evaluator.graph)
     return SavedDecision(
-        made_for, options.int8_io, decision, options.stream_input, options.uint8_pixels, options.stream_output
+        made_for,
+        options.int8_io,
+        decision,
+        options.stream_input,
+        options.uint8_pixels,
+        options.stream_output,
+        options.reuse_window,
+        job.kept.tensors if job.kept else (),
     )
 
 
@@ -255,6 +325,8 @@ def _carried_out(job: _Job, saved: SavedDecision) -> tuple[_Job, _Lowered | None
     """What `saved` says, done, and the job that it is about. Raises InputError when it does not fit the model."""
     if job.with_variables is not None and saved.fingerprint == fingerprint(job.with_variables.evaluator.graph):
         job = job.with_variables
+    if job.kept is not None:
+        job = _remembering(job, job.kept.of(saved.reused))
     saved.check_fits(job.evaluator.graph)
     if saved.decision is None:
         return job, None
@@ -288,11 +360,13 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
     after = footprint(optimized, comparison.optimized_run if comparison else None, kernels) if lowered else before
     check_planned_head(optimized, after)
     inside = None
-    if lowered and job.evidence and job.evidence.distinct_outputs == 1 < len(job.evidence.inputs):
+    if lowered and not job.kept and job.evidence and job.evidence.distinct_outputs == 1 < len(job.evidence.inputs):
         from tflm_split.search.inside import compared_inside
 
         inside = compared_inside(job.model, job.evidence, job.options, job.teller)
     kept_original = reason_to_keep_original(before, after if lowered else None)
+    if lowered and job.kept:  # what it remembers may take more, and that is wanted
+        kept_original = None
     if kept_original:
         lowered, after = None, before
     changes, streams = (job.changes, job.streams) if lowered else ((), Streams())
@@ -308,6 +382,7 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
         kept_original,
         job.options,
         inside,
+        window=(job.kept, job.forgetting or _forgetting(job, job.kept)) if lowered and job.kept else None,
     )
     model = lowered.model if lowered else job.model
     plan, decision = (lowered.plan, result.decision) if lowered and result else (None, _saved(job, None))

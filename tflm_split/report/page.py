@@ -27,6 +27,7 @@ from tflm_split.report.summary import (
 from tflm_split.report.svg import both_svg, drawn, front_limits, front_svg, memory_svg
 from tflm_split.report.timeline import Timeline
 from tflm_split.report.view import View
+from tflm_split.report.window import window_sentence
 from tflm_split.sizes import format_bytes
 
 
@@ -319,6 +320,7 @@ def _verification(record: Record) -> Markup:
     changes = [f"The interface changed: {change['sentence']}." for change in record["interface_changes"]]
     streams = filter(None, (record["stream"], record["stream_output"]))
     changes += [f"The interface changed: {stream['sentence']}." for stream in streams]
+    changes += [window_sentence(record["window"])] if record["window"] else []
     latency = record["latency"]
     time = latency_sentence(latency) if latency["predicted_instructions"] is not None else None
     said = [verdict_sentence(record), " ".join(doubts(record)), time, *changes]

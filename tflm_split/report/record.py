@@ -40,6 +40,7 @@ from tflm_split.report.record_types import (
     Verified,
 )
 from tflm_split.report.stream import output_record, stream_record
+from tflm_split.report.window import window_record
 from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.rewrite.streams import Streams
 from tflm_split.split.regions import Split
@@ -47,6 +48,7 @@ from tflm_split.stock.plan import StockPlan
 
 if TYPE_CHECKING:
     from tflm_split.search.inside import Inside
+    from tflm_split.search.reuse import Forgetting, Kept
     from tflm_split.verify.compare import Comparison
 
 SCHEMA = 1
@@ -80,6 +82,8 @@ class Outcome:
     inside: Inside | None = None
     stock: StockPlan | None = None
     """The result of the target stock, which has no `lowered`."""
+    window: tuple[Kept, Forgetting | None] | None = None
+    """What is remembered of a window that slides, and what the network takes that remembers nothing."""
 
     @property
     def plan(self) -> Plan | None:
@@ -121,6 +125,7 @@ def make_record(outcome: Outcome) -> Record:
         "interface_changes": [_change(model, change) for change in outcome.changes],
         "stream": stream_record(outcome.streams.input, outcome.plan, outcome.options.board),
         "stream_output": output_record(outcome.streams.output, outcome.plan),
+        "window": window_record(outcome.window),
         "region_details": _region_details(outcome),
         "what_is_counted": WHAT_IS_COUNTED,
     }

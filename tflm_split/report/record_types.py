@@ -223,6 +223,21 @@ class StreamedOutputRecord(TypedDict):
     sentence: Annotated[str, Says("The change of the interface, for people.")]
 
 
+class WindowRecord(TypedDict):
+    """A window that slides over the input: what it has in common with the one before is remembered."""
+
+    input: Annotated[int, Says("Which input of the model, from 0.")]
+    axis: Annotated[int, Says("The axis along which it slides.")]
+    rows: Annotated[int, Says("By how much it slides in each inference.", "rows")]
+    tensors: Annotated[list[str], Says("Names of the tensors that remember rows.")]
+    state_bytes: Annotated[int, Says("What they remember, in the tail.")]
+    warm_up: Annotated[int, Says("Inferences after a reset whose results are not right yet.", "inferences")]
+    predicted_instructions_without: Annotated[
+        int | None, Says("Of the same network that remembers nothing.", "instructions")
+    ]
+    predicted_arena_without_bytes: Annotated[int | None, Says("Its arena to set aside.")]
+
+
 class RegionRecord(TypedDict):
     """One TFLM_SPLIT operator."""
 
@@ -262,5 +277,6 @@ class Record(TypedDict):
     stream_output: Annotated[
         StreamedOutputRecord | None, Says("The streamed output; null where the whole output is there in the end.")
     ]
+    window: Annotated[WindowRecord | None, Says("The window that slides; null where each input is another one.")]
     region_details: Annotated[list[RegionRecord], Says("The regions, in the order in which they run.")]
     what_is_counted: Annotated[str, Says("What the numbers of bytes include.")]

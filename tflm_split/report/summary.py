@@ -12,6 +12,7 @@ from typing import Any
 from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.report.stream import output_sentence, stream_sentences
 from tflm_split.report.table import text_table
+from tflm_split.report.window import window_sentence
 from tflm_split.sizes import format_bytes
 from tflm_split.verify.level import level_words
 
@@ -81,6 +82,8 @@ def _lines(record: Record) -> Iterator[str]:
     if record["stream_output"]:
         yield f"The interface changed: {record['stream_output']['sentence']}."
         yield from _wrapped(output_sentence(record["stream_output"]))
+    if record["window"]:
+        yield from _wrapped(window_sentence(record["window"]))
     if record["bottleneck"]:
         yield from _wrapped(bottleneck_sentence(record["bottleneck"]))
     if optimized["packing"]:

@@ -131,6 +131,17 @@ def placed_last(operators: Sequence[Operator], before: int, update: Operator) ->
     return [*operators[: last + 1], update, *operators[last + 1 :]]
 
 
+def updated_last(graph: Graph) -> Graph:
+    """`graph` with each KEEP_STATE behind all that may read the bytes it writes over, wherever rewriting has moved those."""
+    if not graph.states:
+        return graph
+    operators = list(graph.operators)
+    for state in graph.states:
+        update = next(op for op in operators if op.kind == KEEP_STATE and op.outputs == (state.after,))
+        operators = placed_last([op for op in operators if op is not update], state.before, update)
+    return graph.with_operators(tuple(operators))
+
+
 def _handles(graph: Graph) -> dict[int, str]:
     """Tensor of a handle -> the variable's name. Raises Refusal for names that differ in their container only."""
     handles: dict[int, str] = {}

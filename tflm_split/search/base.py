@@ -10,7 +10,7 @@ from tflm_split.ir.graph import ABSENT, Graph, Model, Operator
 from tflm_split.rewrite.constant_values import constant_values
 from tflm_split.rewrite.fold_constants import fold_constants
 from tflm_split.rewrite.normal_form import normal_form
-from tflm_split.rewrite.states import with_states
+from tflm_split.rewrite.states import updated_last, with_states
 from tflm_split.split.operators import is_reshape, split_operator
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 from tflm_split.verify.graph_oracle import run_graph_outputs
@@ -31,7 +31,7 @@ def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
     refused: set[tuple[str, tuple[int, ...]]] = set()
     while True:
         accept = partial(_can_be_split, frozenset(refused))
-        split = split_graph(normal_form(graph, accept, options.swap_axes), options)
+        split = split_graph(updated_last(normal_form(graph, accept, options.swap_axes)), options)
         operators = [split.graph.operators[k] for k in sorted(split.stock)]
         stuck = {(op.rewrite, op.source) for op in operators if op.rewrite}
         if stuck <= refused:  # also where what an earlier rewrite made cannot be split: the user of the split decides

@@ -1,6 +1,6 @@
 """The form of a decision on disk: JSON that can be compared line by line, with the model that it is for.
 
-    {"schema": 1, "model": "5f0c...", "int8_io": false, ..., "decision": {"nodes": [0, 1, 2], "cuts": [0, 2], ...}}
+    {"schema": 2, "model": "5f0c...", "int8_io": false, ..., "decision": {"nodes": [0, 1, 2], "cuts": [0, 2], ...}}
 
 `model` is a fingerprint of the graph without its constants. So a plan fits a model that was trained again, too. What is
 read is checked: whatever no such file could hold is refused in one sentence.
@@ -25,7 +25,7 @@ from tflm_split.search.decision import Addresses, Decision, Rewrite
 from tflm_split.split.channel_rules import Sizes
 from tflm_split.tflite.save import save
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the form on disk."""
 NUMBERS_PER_LINE = 16
 _MOST = 1 << 40
@@ -37,7 +37,7 @@ class SavedDecision:
     """A decision about the graph with this fingerprint, whose float interface is stripped if `int8_io` says so.
 
     `stream_input` rows of the input come in each call; 0: it is not streamed. `uint8_pixels` says how they come. So
-    `stream_output` rows of the output go.
+    `stream_output` rows of the output go. Where windows slide by `reuse_window` rows, the tensors `reused` remember theirs.
 
     Without a `decision`, the original model is kept: nothing was gained by splitting it.
     """
@@ -48,6 +48,8 @@ class SavedDecision:
     stream_input: int = 0
     uint8_pixels: bool = False
     stream_output: int = 0
+    reuse_window: int = 0
+    reused: tuple[int, ...] = ()
 
     def check_fits(self, graph: Graph) -> None:
         """Raises InputError unless the decision is about `graph`."""
@@ -64,6 +66,8 @@ class SavedDecision:
             "stream_input": self.stream_input,
             "stream_output": self.stream_output,
             "uint8_pixels": self.uint8_pixels,
+            "reuse_window": self.reuse_window,
+            "reused": list(self.reused),
             "decision": decision,
         }
         return _lines(document) + "\n"
@@ -86,7 +90,17 @@ class SavedDecision:
         read = None if decision is None else _decision(_Reader(name, decision))
         (taken,) = top.as_numbers("stream_input", [top.get("stream_input")])
         (given,) = top.as_numbers("stream_output", [top.get("stream_output")])
-        return SavedDecision(top.text("model"), top.flag("int8_io"), read, taken, top.flag("uint8_pixels"), given)
+        (frames,) = top.as_numbers("reuse_window", [top.get("reuse_window")])
+        return SavedDecision(
+            top.text("model"),
+            top.flag("int8_io"),
+            read,
+            taken,
+            top.flag("uint8_pixels"),
+            given,
+            frames,
+            top.numbers("reused"),
+        )
 
     @staticmethod
     def read(path: os.PathLike[str] | str) -> SavedDecision:

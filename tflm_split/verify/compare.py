@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -164,10 +165,12 @@ def compare(
     tick: Tick = no_tick,
     calls: Calls = ONE_CALL,
     original_run: TflmRun | None = None,
+    warm_up: int = 0,
 ) -> Comparison:
     """Run both models on `inputs` (the original's) and compare every output, byte for byte.
 
-    With `original_run`, the original ran on them before, and only the other one runs.
+    With `original_run`, the original ran on them before, and only the other one runs. The first `warm_up` outputs of all are
+    not compared.
 
     Where the original has a float input or output and the optimised model a quantised one, inputs are quantised and
     outputs dequantised as TFLM's QUANTIZE and DEQUANTIZE do it. Inputs run in sequence on one interpreter each, all of
@@ -190,8 +193,8 @@ def compare(
             calls=calls,
         )
     outputs = (runs[0].outputs, runs[1].outputs)
-    difference = first_difference(original.graph, optimized.graph, *outputs, repeats, calls)
-    return Comparison(len(inputs), difference is None, difference, len(set(outputs[0])), *runs)
+    difference = first_difference(original.graph, optimized.graph, *outputs, repeats, calls, warm_up)
+    return Comparison(len(inputs) - warm_up, difference is None, difference, len(set(outputs[0][warm_up:])), *runs)
 
 
 def converted_inputs(
@@ -245,13 +248,22 @@ Outputs = Sequence[tuple[bytes, ...]]
 
 
 def first_difference(
-    first: Graph, second: Graph, original: Outputs, optimized: Outputs, repeats: int, calls: Calls = ONE_CALL
+    first: Graph,
+    second: Graph,
+    original: Outputs,
+    optimized: Outputs,
+    repeats: int,
+    calls: Calls = ONE_CALL,
+    warm_up: int = 0,
 ) -> str | None:
-    """The first output that differs, as a sentence. Raises InputError when the outputs do not correspond."""
+    """The first output that differs, but none of the first `warm_up`, as a sentence.
+
+    Raises InputError when the outputs do not correspond.
+    """
     pairs = _interface(first, first.outputs, second, second.outputs, "output", calls)
     runs = zip(original, optimized, strict=True)
     count = len(original) // repeats
-    for run, (wanted_outputs, found_outputs) in enumerate(runs):
+    for run, (wanted_outputs, found_outputs) in islice(enumerate(runs), warm_up, None):
         for j, (a, b) in enumerate(pairs):
             wanted, found = wanted_outputs[j], found_outputs[j]
             if a.dtype != b.dtype and b.quantization is not None:

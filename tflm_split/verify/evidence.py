@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tflm_split.analysis.liveness import activation_bytes
@@ -30,11 +32,21 @@ Inputs = Sequence[tuple[NDArray[Any], ...]]
 
 
 @dataclass(frozen=True, slots=True)
+class Slide:
+    """Input `position` is, in each inference, the one before moved on by `rows` indices of its axis `axis`."""
+
+    position: int
+    axis: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
-    """Inputs are to be made: `count` of them, from `seed`."""
+    """Inputs are to be made: `count` of them, from `seed`. Without a `slide` they have nothing to do with each other."""
 
     count: int
     seed: int
+    slide: Slide | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +54,14 @@ class Evidence:
     """Inputs, and the original's outputs for them.
 
     `run` is None where TFLM does not run; then `not_in_tflm` says why, and the outputs are those of our own model of it.
+    The first `warm_up` outputs of a model that remembers its window need not be right.
     """
 
     inputs: Inputs = field(repr=False)
     outputs: Outputs = field(repr=False)
     run: TflmRun | None = field(repr=False)
     not_in_tflm: str | None = None
+    warm_up: int = 0
 
     @property
     def distinct_outputs(self) -> int:
@@ -65,7 +79,7 @@ def gather(model: Model, wanted: Made | Inputs, tick: Tick = no_tick) -> Evidenc
         raise UnrunnableError(f"the original model: {reason}")
     inputs = _made(model.graph, wanted) if isinstance(wanted, Made) else list(wanted)
     evidence = _run(model, inputs, tick)
-    if not isinstance(wanted, Made) or wanted.count < 2 or not model.graph.inputs:
+    if not isinstance(wanted, Made) or wanted.count < 2 or wanted.slide or not model.graph.inputs:
         return evidence
     for number in range(ROUNDS):
         if evidence.distinct_outputs > 1:
@@ -88,7 +102,41 @@ def _made(graph: Graph, wanted: Made) -> Inputs:
             f"one input of the model has {input_bytes:,} bytes: verifying on {wanted.count} would take more than "
             f"{MAX_INPUT_BYTES:,}; take fewer (--inputs, inputs=), or none (--no-verify, verify=False)"
         )
+    if wanted.slide:
+        return _windows(graph, wanted, wanted.slide)
     return test_inputs(graph, wanted.count, wanted.seed)
+
+
+def _windows(graph: Graph, wanted: Made, slide: Slide) -> Inputs:
+    """Windows of one long signal, which is made of inputs put one behind the other."""
+    size = graph.tensors[graph.inputs[slide.position]].shape[slide.axis]
+    entries = test_inputs(graph, max(wanted.count, -(-slide.rows * wanted.count // size) + 1), wanted.seed)
+    signal = np.concatenate([entry[slide.position] for entry in entries], slide.axis)
+    return [
+        tuple(
+            np.take(signal, range(k * slide.rows, k * slide.rows + size), slide.axis) if j == slide.position else values
+            for j, values in enumerate(entries[k])
+        )
+        for k in range(wanted.count)
+    ]
+
+
+def check_windows(inputs: Inputs, slide: Slide, warm_up: int) -> None:
+    """Raises InputError unless each of the user's inputs is the one before, moved on as `slide` says, and enough are there."""
+    if len(inputs) <= warm_up:
+        raise InputError(
+            f"the first {warm_up} results are not right yet with --reuse-window, and only {len(inputs)} samples are given: "
+            f"give more than {warm_up}"
+        )
+    signals = [entry[slide.position] for entry in inputs]
+    for k, (before, after) in enumerate(pairwise(signals)):
+        common = range(slide.rows, before.shape[slide.axis])
+        kept, again = np.take(before, common, slide.axis), np.take(after, range(len(common)), slide.axis)
+        if kept.tobytes() != again.tobytes():
+            raise InputError(
+                f"sample {k + 1} of input {slide.position} is not sample {k} moved on by {slide.rows} rows, as --reuse-window "
+                "says: give windows that slide over one recording, in their order"
+            )
 
 
 def _run(model: Model, inputs: Inputs, tick: Tick) -> Evidence:

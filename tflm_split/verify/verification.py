@@ -41,13 +41,19 @@ def verify(
     run = evidence.run
     calls = calls_of(optimized) if calls_of(model) == ONE_CALL else ONE_CALL
     if run is None:
-        return compare_without_tflm(model, optimized, evidence.inputs, evidence.not_in_tflm, tick=tick, calls=calls)
+        return compare_without_tflm(
+            model, optimized, evidence.inputs, evidence.not_in_tflm, tick=tick, calls=calls, warm_up=evidence.warm_up
+        )
     if optimized.original == model.original:
         return Comparison(len(evidence.inputs), True, None, evidence.distinct_outputs, run, run)
     try:
-        return compare(model, optimized, evidence.inputs, tick=tick, original_run=run, calls=calls)
+        return compare(
+            model, optimized, evidence.inputs, tick=tick, original_run=run, calls=calls, warm_up=evidence.warm_up
+        )
     except TflmUnavailable as error:
-        return compare_without_tflm(model, optimized, evidence.inputs, str(error), tick=tick, calls=calls)
+        return compare_without_tflm(
+            model, optimized, evidence.inputs, str(error), tick=tick, calls=calls, warm_up=evidence.warm_up
+        )
 
 
 def run_once(model: Model, inputs: Sequence[Array]) -> tuple[tuple[bytes, ...], str | None]:

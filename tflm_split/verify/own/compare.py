@@ -24,12 +24,14 @@ def compare_without_tflm(
     execute: Execute | None = None,
     tick: Tick = no_tick,
     calls: Calls = ONE_CALL,
+    warm_up: int = 0,
 ) -> Comparison:
     """`compare` without TFLM: the original by the whole-operator oracle, the optimised file's programs by the executor.
 
     Operators that the oracle does not know count as arbitrary functions of what they read; where one of them was split,
     there is nothing to hold its values against, and the level is `replay`. `reason` says why TFLM does not run. A streamed
-    model takes its input in `calls`. Raises InputError when the interfaces do not correspond.
+    model takes its input in `calls`. The first `warm_up` outputs are not compared. Raises InputError when the interfaces do
+    not correspond.
     """
     converted = converted_inputs(original.graph, optimized.graph, inputs, calls)
     pictures = [converted[k : k + calls.count] for k in range(0, len(converted), calls.count)]
@@ -43,11 +45,13 @@ def compare_without_tflm(
             same_file = optimized.original == original.original
             found.append(wanted[-1] if same_file else _of_calls([second.invoke(call) for call in taken], calls))
     unknown = first.assumed.keys() - second.assumed.keys() if optimized.original != original.original else set()
-    difference = None if unknown else first_difference(original.graph, optimized.graph, wanted, found, repeats, calls)
+    both = (original.graph, optimized.graph, wanted, found)
+    difference = None if unknown else first_difference(*both, repeats, calls, warm_up)
     level: Level = "replay" if unknown else "own_model_in_part" if first.assumed else "own_model"
     assumed = sorted({first.assumed[op] for op in unknown or first.assumed})
     exact = None if unknown else difference is None
-    return Comparison(len(inputs), exact, difference, len(set(wanted)), None, None, level, tuple(assumed), reason)
+    distinct = len(set(wanted[warm_up:]))
+    return Comparison(len(inputs) - warm_up, exact, difference, distinct, None, None, level, tuple(assumed), reason)
 
 
 def _of_calls(outputs: Sequence[tuple[bytes, ...]], calls: Calls) -> tuple[bytes, ...]:
