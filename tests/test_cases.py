@@ -14,6 +14,7 @@ from tflite_helpers import CORPUS
 CASES = CORPUS.parent / "cases"
 HEADS = {
     "e_collapse_pool": 2_496,
+    "e_raw16000": 16_848,
     "eegnet_22x256": 6_944,
 }
 """Model -> the head in bytes."""

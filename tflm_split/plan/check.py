@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from tflm_split.errors import InternalError
 from tflm_split.plan.problem import Body, Layout, Leeway, Move, Span
+
+PARTS = 256
+"""Memory is looked at in so many parts, each for itself."""
 
 
 def check_layout(bodies: Sequence[Body], layout: Layout, leeways: Sequence[Leeway] = ()) -> None:
@@ -41,12 +44,12 @@ def check_layout(bodies: Sequence[Body], layout: Layout, leeways: Sequence[Leewa
     _check_order_of_moves(bodies, layout)
     # Sweep over time. Intervals are half-open, so ends come before starts of the same step.
     body_spans = [body.spans for body in bodies]
-    alive: dict[tuple[int, int], tuple[int, int]] = {}
+    parts = _Parts(layout.head_bytes)
     for time, begins, low, high, b, number in sorted(events):
         if not begins:
-            del alive[b, number]
+            parts.remove((b, number), low, high)
             continue
-        for (other, other_number), (other_low, other_high) in alive.items():
+        for (other, other_number), (other_low, other_high) in parts.near(low, high):
             if low < other_high and other_low < high:
                 read, written = (other, b) if (other, b) in distances else (b, other)
                 if (read, written) not in distances:
@@ -63,7 +66,31 @@ def check_layout(bodies: Sequence[Body], layout: Layout, leeways: Sequence[Leewa
                     )
                 if bodies[read].stop != time + 1 or bodies[written].start != time:
                     raise InternalError(f"bodies {written} and {read} share bytes in more than step {time}")
-        alive[b, number] = low, high
+        parts.add((b, number), low, high)
+
+
+class _Parts:
+    """The live spans, by the parts of memory that they touch: only those in the same parts can share bytes."""
+
+    def __init__(self, head_bytes: int) -> None:
+        self._part_bytes = max(head_bytes // PARTS, 1)
+        self._alive: list[dict[tuple[int, int], tuple[int, int]]] = [{} for _ in range(PARTS + 1)]
+
+    def _touched(self, low: int, high: int) -> range:
+        return range(min(low // self._part_bytes, PARTS), min((high - 1) // self._part_bytes, PARTS) + 1)
+
+    def add(self, key: tuple[int, int], low: int, high: int) -> None:
+        for part in self._touched(low, high):
+            self._alive[part][key] = low, high
+
+    def remove(self, key: tuple[int, int], low: int, high: int) -> None:
+        for part in self._touched(low, high):
+            del self._alive[part][key]
+
+    def near(self, low: int, high: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+        """All that may share a byte with [low, high), some of them twice."""
+        for part in self._touched(low, high):
+            yield from self._alive[part].items()
 
 
 def _intervals(body: int, address: int, span: Span, moves: Sequence[Move]) -> list[tuple[int, int, int]]:

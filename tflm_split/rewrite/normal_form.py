@@ -10,6 +10,7 @@ from tflm_split.rewrite.batches import batches, joined_slices
 from tflm_split.rewrite.dilation import dilation
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.fold_pad import fold_pad
+from tflm_split.rewrite.fold_signals import folded_signals
 from tflm_split.rewrite.fold_stride import fold_stride
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
 from tflm_split.rewrite.int4_weights import int4_weights
@@ -36,14 +37,18 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def normal_form(graph: Graph, accept: Accept, swap_axes: int = 0) -> Graph:
+def normal_form(graph: Graph, accept: Accept, swap_axes: int = 0, samples: int = 0) -> Graph:
     """`graph` in its normal form. Every operator that is new satisfies `accept`.
 
     `swap_axes`: also exchange height and width where that lets an operator be cut, in so many tiles (`swap_axes.py`).
+    `samples`: so many samples of the longest signal make a row (`fold_signals.py`).
     """
     graph = drop_dead(graph)
     if swap_axes:
         graph = swapped_axes(graph, accept, swap_axes)
     for rule in RULES:
         graph = rewritten(graph, rule, accept)
-    return rewritten(fuse_byte_functions(fold_pad(graph, accept), accept), rows_alike, accept)
+    graph = fuse_byte_functions(fold_pad(graph, accept), accept)
+    if samples:
+        graph = folded_signals(graph, accept, samples)
+    return rewritten(graph, rows_alike, accept)

@@ -31,12 +31,18 @@ def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
     refused: set[tuple[str, tuple[int, ...]]] = set()
     while True:
         accept = partial(_can_be_split, frozenset(refused))
-        split = split_graph(updated_last(normal_form(graph, accept, options.swap_axes)), options)
+        form = normal_form(graph, accept, options.swap_axes, options.samples)
+        split = split_graph(updated_last(form), options)
         operators = [split.graph.operators[k] for k in sorted(split.stock)]
         stuck = {(op.rewrite, op.source) for op in operators if op.rewrite}
         if stuck <= refused:  # also where what an earlier rewrite made cannot be split: the user of the split decides
             return split
         refused |= stuck
+
+
+def in_normal_form(graph: Graph) -> Graph:
+    """`graph` as `rewritten_split` rewrites it first, whether all that can be split can be planned together or not."""
+    return normal_form(fold_constants(graph, known_values), partial(_can_be_split, frozenset()))
 
 
 def known_values(graph: Graph, op: Operator) -> tuple[bytes, ...] | None:

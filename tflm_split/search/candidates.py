@@ -19,15 +19,18 @@ from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
 from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORTS
 from tflm_split.plan.progress import Teller, Tick, no_tick
+from tflm_split.rewrite.fold_signals import LONG, longest_signal, samples_to_try
 from tflm_split.rewrite.swap_axes import tiles_to_try
 from tflm_split.schedule.polish import Polish
-from tflm_split.search.decision import Addresses, Decision
+from tflm_split.search.base import in_normal_form
+from tflm_split.search.decision import Addresses, Decision, Way
 from tflm_split.search.evaluate import Evaluation, Evaluator, check_decision, check_order
 from tflm_split.search.limits import Limits, most_instructions
 from tflm_split.search.refine import NOISE, Search
 from tflm_split.search.staircase import staircase, with_stairs
 from tflm_split.split.channel_rules import Sizes
 from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
+from tflm_split.split.regions import MAX_STEPS
 
 MAX_LIVE_BYTES = 32 * 1024 * 1024
 """Candidates of a higher live peak get no plan. Checking one would take gigabytes, and no device could run it."""
@@ -80,28 +83,30 @@ class Found:
     decision: Decision
 
 
-def ways_to_split(evaluator: Evaluator) -> tuple[tuple[bool, int], ...]:
-    """(Whether concatenations are done in place, in how many tiles axes are swapped): all that are worth trying, (False, 0) first.
+def ways_to_split(evaluator: Evaluator) -> tuple[Way, ...]:
+    """All that are worth trying, the plain one first.
 
-    Concatenations are done both ways if the graph has any, after it is rewritten. Axes are swapped if that lets
-    more operators be cut. Ways that leave an operator stock are no ways to stream the input (`check_streamable`), and with
-    swapped axes the whole input would be needed.
+    Concatenations are done both ways if the graph has any, after it is rewritten. Axes are swapped if that lets more operators
+    be cut, and samples of a signal are joined to rows where operators would take too many steps. Ways that leave an operator
+    stock are no ways to stream the input (`check_streamable`), and with swapped axes the whole input would be needed.
     """
     streamed = _is_streamed(evaluator)
-    swaps = (0, *(() if streamed else tiles_to_try(evaluator.graph)))
+    forms = [Way(), *(Way(swap_axes=n) for n in (() if streamed else tiles_to_try(evaluator.graph)))]
+    if not streamed and evaluator.base().stock and longest_signal(evaluator.graph) >= LONG:
+        normal = in_normal_form(evaluator.graph)
+        forms += [Way(samples=n) for n in samples_to_try(normal, MAX_STEPS)]
     ways = []
-    for swap_axes in swaps:
-        operators = evaluator.base((False, swap_axes)).graph.operators
-        has_concatenation = any(op.kind == "CONCATENATION" for op in operators)
-        ways += [(in_place, swap_axes) for in_place in ((False, True) if has_concatenation else (False,))]
+    for form in forms:
+        has_concatenation = any(op.kind == "CONCATENATION" for op in evaluator.base(form).graph.operators)
+        ways += [form._replace(concatenate_in_place=p) for p in ((False, True) if has_concatenation else (False,))]
     return tuple(way for way in ways if not (streamed and evaluator.base(way).stock))
 
 
 def can_remember(evaluator: Evaluator) -> bool:
     """Whether the steps of a graph with states can run in some order: no two of them wait for each other."""
     try:
-        for in_place, swap_axes in ways_to_split(evaluator):
-            evaluator.orders(Decision((), (), in_place, swap_axes))
+        for way in ways_to_split(evaluator):
+            evaluator.orders(Decision((), (), *way))
     except Refusal:
         return False
     return True
@@ -173,8 +178,7 @@ def _starts(evaluator: Evaluator, axes: frozenset[str], teller: Teller) -> list[
     for way in ways_to_split(evaluator):
         if not evaluator.base(way).row_ops:
             continue
-        in_place, swap_axes = way
-        plain = Decision((), (), in_place, swap_axes, rows="rows" in axes)
+        plain = Decision((), (), *way, rows="rows" in axes)
         orders = evaluator.orders(plain)
         has_scores = evaluator.streams_attention(plain)
         for k, order in enumerate(orders):

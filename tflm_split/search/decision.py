@@ -7,6 +7,7 @@ A decision says nothing of how good it is, and holds nothing that was built from
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tflm_split.plan.problem import Move
 from tflm_split.rewrite.copy_operators import Copy
@@ -15,6 +16,14 @@ from tflm_split.split.channel_rules import Sizes
 
 Rewrite = Copy | Tiles
 """A change of the graph, made before it is split."""
+
+
+class Way(NamedTuple):
+    """What must be decided before a graph is split at all. The fields are those of a `Decision`."""
+
+    concatenate_in_place: bool = False
+    swap_axes: int = 0
+    samples: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,8 @@ class Decision:
     """Whether producers write straight into concatenations."""
     swap_axes: int = 0
     """In how many tiles height and width change places where that lets an operator be cut (`rewrite/swap_axes.py`). 0: not."""
+    samples: int = 0
+    """How many samples of the longest signal are a row (`rewrite/fold_signals.py`). 0: one."""
     rows: bool = True
     """Whether rows stream. Without, operators run whole."""
     streams_attention: bool = False
@@ -61,9 +72,9 @@ class Decision:
     """Where everything lies. None: not placed yet."""
 
     @property
-    def way(self) -> tuple[bool, int]:
-        """What must be decided before the graph is split at all: (concatenate in place, swap axes in so many tiles)."""
-        return self.concatenate_in_place, self.swap_axes
+    def way(self) -> Way:
+        """What must be decided before the graph is split at all."""
+        return Way(self.concatenate_in_place, self.swap_axes, self.samples)
 
     def grouped(self, groups: dict[int, Sizes]) -> Decision:
         """The same with these channel groups instead."""

@@ -126,6 +126,7 @@ def _as_json(decision: Decision) -> dict[str, Any]:
     return {
         "concatenate_in_place": decision.concatenate_in_place,
         "swap_axes": decision.swap_axes,
+        "samples": decision.samples,
         "rows": decision.rows,
         "streams_attention": decision.streams_attention,
         "rewrites": [_rewrite_as_json(rewrite) for rewrite in decision.rewrites],
@@ -228,6 +229,7 @@ def _decision(reader: _Reader) -> Decision:
         cuts=reader.numbers("cuts"),
         concatenate_in_place=reader.flag("concatenate_in_place"),
         swap_axes=reader.number("swap_axes"),
+        samples=reader.number("samples") if "samples" in reader.value else 0,
         rows=reader.flag("rows"),
         streams_attention=reader.flag("streams_attention"),
         rewrites=tuple(_rewrite(_Reader(reader.name, rewrite)) for rewrite in reader.objects("rewrites")),

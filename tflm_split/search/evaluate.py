@@ -29,7 +29,7 @@ from tflm_split.schedule.step_builder_c import KnownOps
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.search.base import rewritten_split
-from tflm_split.search.decision import Decision, Rewrite
+from tflm_split.search.decision import Decision, Rewrite, Way
 from tflm_split.search.rewritten import renumbering, rescheduled
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.channel_rules import Sizes
@@ -38,6 +38,7 @@ from tflm_split.split.regions import Cut, Split, SplitOptions, cut_operators, fi
 
 CROWDED = 0.97
 """Steps with more than this share of the peak count as bottlenecks. Having fewer of them is progress, too."""
+PLAIN = Way()
 KEPT_SPLITS = 8
 """So many split graphs are kept for decisions that differ in their order only."""
 
@@ -184,16 +185,17 @@ class Evaluator:
         self.graph = graph
         self._board = board
         self.step_costs = StepCosts(board)
-        self._bases: dict[tuple[bool, int], Split] = {}
-        self._cut_graphs: dict[tuple[bool, int], CutGraph] = {}
+        self._bases: dict[Way, Split] = {}
+        self._cut_graphs: dict[Way, CutGraph] = {}
         self._built: dict[object, _Built] = {}
         self._known_ops = KnownOps()
 
-    def base(self, way: tuple[bool, int] = (False, 0)) -> Split:
+    def base(self, way: Way = PLAIN) -> Split:
         """The graph in its normal form and split along rows: what decisions of this `way` start from."""
         if way not in self._bases:
-            in_place, swap_axes = way
-            options = SplitOptions(concatenate_in_place=in_place, swap_axes=swap_axes)
+            options = SplitOptions(
+                concatenate_in_place=way.concatenate_in_place, swap_axes=way.swap_axes, samples=way.samples
+            )
             self._bases[way] = rewritten_split(self.graph, options)
         return self._bases[way]
 
@@ -203,7 +205,7 @@ class Evaluator:
         base = self.base()
         return stock_instructions(base.graph, base.split_operators, self._board) or 0.0
 
-    def cut_graph(self, way: tuple[bool, int], rewrites: tuple[Rewrite, ...]) -> CutGraph:
+    def cut_graph(self, way: Way, rewrites: tuple[Rewrite, ...]) -> CutGraph:
         """The base's graph after `rewrites`. Each is made once. Raises ModelError if they do not fit the graph."""
         if way not in self._cut_graphs:
             self._cut_graphs[way] = CutGraph(self.base(way).graph)

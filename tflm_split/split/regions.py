@@ -57,12 +57,14 @@ class SplitOptions:
     `concatenate_in_place`: producers write straight into a concatenation. `feed_dense`: a FULLY_CONNECTED takes in its
     input piece by piece. `channel_groups`: tensors to cut along channels, too -> channels of each group. `swap_axes`: in how
     many tiles height and width change places before a window of the whole height (`rewrite/swap_axes.py`); 0 for not at all.
+    `samples`: how many samples of the longest signal are a row (`rewrite/fold_signals.py`); 0: one, as in all other tensors.
     """
 
     concatenate_in_place: bool = False
     feed_dense: bool = True
     channel_groups: Mapping[int, Sizes] = field(default_factory=dict)
     swap_axes: int = 0
+    samples: int = 0
 
 
 @dataclass(frozen=True, slots=True)
