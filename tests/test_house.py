@@ -37,6 +37,7 @@ ELSEWHERE = {
     "verify/other_inputs": ("test_evidence", "they are tried to find evidence"),
     "tflite/resize": ("test_shrink", "narrower networks and other resolutions are what it is for"),
     "verify/unrunnable": ("test_evidence", "it is asked before the original runs"),
+    "analysis/made_for": ("test_programs", "`inspect` reads it in a file's programs"),
     "rewrite/constant_values": ("test_fold_constants", "it says what a folded constant is"),
     "rewrite/drop_dead": ("test_regions", "it goes before the regions are found"),
     "rewrite/tile_columns": ("test_tiles", "it is one half of the tiles that the search proposes"),

@@ -33,6 +33,20 @@ def test_a_split_file_tells_what_its_program_does(split: tflm_split.Result) -> N
     assert "1 operator, split already" in repr(tflm_split.inspect(split.model))
 
 
+def test_a_file_says_for_which_board_its_plan_was_made(split: tflm_split.Result) -> None:
+    (program,) = inspect_model(split.model)[0]["programs"]
+    assert (program["made_for"], program["board"]) == ("m7", "m7")
+    other = tflm_split.optimize(small_network(), board="m55", effort="low", verify=False)
+    (program,) = inspect_model(other.model)[0]["programs"]
+    assert (program["made_for"], program["board"]) == ("m55", "m55")
+    assert program["predicted_instructions"] == other.report["latency"]["predicted_instructions"]
+    assert "its plan was made for m55" in " ".join(program_lines([program]))
+    renamed = other.model.replace(b"program_0 for m55", b"program_0 for m99")
+    (program,) = inspect_model(renamed)[0]["programs"]
+    assert (program["made_for"], program["board"]) == (None, "m7")
+    assert "made for" not in " ".join(program_lines([program]))
+
+
 def test_what_lasts_from_run_to_run_is_said(split: tflm_split.Result) -> None:
     record, _ = inspect_model(split.model)
     (program,) = record["programs"]

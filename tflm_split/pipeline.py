@@ -303,7 +303,7 @@ class _Lowered:
 
 
 def _lowered(job: _Job, found: Found) -> _Lowered:
-    return _Lowered(lower(job.model, found.plan), _saved(job, found.decision))
+    return _Lowered(lower(job.model, found.plan, job.options.board), _saved(job, found.decision))
 
 
 def _saved(job: _Job, decision: Decision | None) -> SavedDecision:

@@ -56,6 +56,8 @@ def run(
     portable: bool,
 ) -> int:
     """Run MODEL, which must be exactly one TFLM_SPLIT operator, once on a board."""
+    from tflm_split.analysis.latency import board_costs
+    from tflm_split.analysis.made_for import made_for
     from tflm_split.board.one_region import graph_of_whole_rows, one_region
     from tflm_split.board.run import run_on_board
     from tflm_split.report.arrays import load_inputs
@@ -72,6 +74,12 @@ def run(
     graph = graph_of_whole_rows(one_region(split))
     arrays = load_inputs(graph, inputs) if inputs else test_inputs(graph, 1, 0)[0]
     done = run_on_board(split.original, board_name, [arrays], portable=portable)
+    known = made_for(split)
+    if known and board_costs(known).instructions is not board_costs(board_name).instructions:
+        say(
+            f"This plan was made for {known}; tflm-split optimize --board {board_name} makes one for {board_name}.",
+            err=True,
+        )
     record = _json(done.record())
     contents = ((json_file, record.encode()), (elf_path, done.elf))
     files = [NewFile(path, data, force) for path, data in contents if path is not None]

@@ -11,6 +11,7 @@ from tflm_split.lower.compile import Plan
 from tflm_split.program.decode import decode
 from tflm_split.program.encode import encode
 from tflm_split.program.format import CUSTOM_CODE, POSITION_SHAPE
+from tflm_split.program.in_model import program_name
 from tflm_split.tflite.edit import CustomOperator, Edit, Interface, KeptOperator, NewOperator, NewTensor
 from tflm_split.tflite.writer import write_model
 from tflm_split.verify.replay import replay
@@ -35,13 +36,16 @@ class Lowered:
     model: Model
 
 
-def lower(model: Model, plan: Plan) -> Lowered:
-    """The optimised model. InternalError if a program fails its replay, or if the new file cannot be read back."""
+def lower(model: Model, plan: Plan, board: str | None = None) -> Lowered:
+    """The optimised model. InternalError if a program fails its replay, or if the new file cannot be read back.
+
+    The file says for which `board` the plan was made.
+    """
     blobs = region_blobs(plan)
-    return Lowered(plan, blobs, assemble(model, plan, blobs))
+    return Lowered(plan, blobs, assemble(model, plan, blobs, board))
 
 
-def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
+def assemble(model: Model, plan: Plan, blobs: Sequence[bytes], board: str | None = None) -> Model:
     """`model` with each region of `plan` in place of the region's operators.
 
     A region is one operator. Its inputs are the region's input tensors and then the program, a constant. Its outputs are
@@ -74,7 +78,7 @@ def assemble(model: Model, plan: Plan, blobs: Sequence[bytes]) -> Model:
             r = region_at[node]
             region = plan.regions[r]
             program = of_the_file + len(tensors)
-            tensors.append(NewTensor(f"tflm_split/program_{r}", (len(blobs[r]),), "INT8", blobs[r]))
+            tensors.append(NewTensor(program_name(r, board), (len(blobs[r]),), "INT8", blobs[r]))
             workspace = of_the_file + len(tensors)
             tensors.append(NewTensor(f"tflm_split/workspace_{r}", (region.program.workspace_bytes,), "INT8"))
             offsets[workspace] = region.workspace_offset

@@ -9,6 +9,11 @@ from tflm_split.ir.graph import ABSENT, Model, Operator
 from tflm_split.program.format import CUSTOM_CODE
 
 
+def program_name(number: int, board: str | None) -> str:
+    """What a program is called in the file, as viewers show it: it says for which board the plan was made."""
+    return f"tflm_split/program_{number}" + (f" for {board}" if board else "")
+
+
 def split_operators_of(model: Model) -> Iterator[tuple[Operator, bytes]]:
     """The TFLM_SPLIT operators in the file's order, each with its encoded program, which is the operator's last input.
 

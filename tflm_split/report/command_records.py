@@ -171,6 +171,7 @@ class InspectedProgram(TypedDict):
     state_bytes: Annotated[int, Says("What it keeps from one inference to the next, outside of the head.")]
     program_bytes: Annotated[int, Says("Size without its constants.")]
     constant_bytes: Annotated[int, Says("Weights, biases and tables.")]
+    made_for: Annotated[str | None, Says("The board for which its plan was made; null if the file does not say.")]
     board: Annotated[str, Says("The board of the predicted instructions.")]
     predicted_instructions: Annotated[int, Says("Of one inference.", "instructions")]
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from tflm_split.analysis.latency import predict
+from tflm_split.analysis.made_for import made_for
 from tflm_split.ir.graph import Model
 from tflm_split.options import Options
 from tflm_split.program.decode import decode
@@ -17,7 +18,8 @@ from tflm_split.sizes import counted, format_bytes
 
 def program_records(model: Model) -> list[InspectedProgram]:
     """A record for each TFLM_SPLIT operator of `model`, in the file's order. Raises ProgramError for a damaged program."""
-    board = Options().board
+    known = made_for(model)
+    board = known or Options().board
     found: list[InspectedProgram] = []
     for op, blob in split_operators_of(model):
         program = decode(blob)
@@ -33,6 +35,7 @@ def program_records(model: Model) -> list[InspectedProgram]:
                 "state_bytes": program.state_bytes,
                 "program_bytes": size,
                 "constant_bytes": len(blob) - size,
+                "made_for": known,
                 "board": board,
                 "predicted_instructions": predict(program, board).instructions,
             }
@@ -54,5 +57,6 @@ def program_lines(records: Sequence[InspectedProgram]) -> Iterator[str]:
         yield (
             f"  It needs {format_bytes(record['workspace_bytes'])} of the head{kept}, a program of "
             f"{format_bytes(record['program_bytes'])} and {format_bytes(record['constant_bytes'])} of constants in flash; "
-            f"{record['predicted_instructions']:,} instructions per inference on {record['board']}, predicted."
+            f"{record['predicted_instructions']:,} instructions per inference on {record['board']}, predicted"
+            + (f"; its plan was made for {record['made_for']}." if record["made_for"] else ".")
         )

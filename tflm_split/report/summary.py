@@ -209,7 +209,8 @@ def next_steps(record: Record, output: Path | None) -> str:
         f"Written: {output}. In the firmware:\n"
         f"  tflm-split export {shlex.quote(str(output))} -o generated     # the model as an aligned C array in flash\n"
         '  resolver.AddCustom("TFLM_SPLIT", tflm_split::Register_TFLM_SPLIT());\n'
-        f"  a tensor arena of {record['optimized'][BUDGET_KEY]:,} bytes with the reference kernels"
+        f"  a tensor arena of {record['optimized'][BUDGET_KEY]:,} bytes with the reference kernels\n"
+        f"The plan is made for {record['latency']['board']}: for a core of another kind, name it with --board."
     )
 
 
