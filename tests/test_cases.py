@@ -15,6 +15,7 @@ CASES = CORPUS.parent / "cases"
 HEADS = {
     "e_collapse_pool": 2_496,
     "e_raw16000": 16_848,
+    "e_wavenet2000": 2_560,
     "eegnet_22x256": 6_944,
 }
 """Model -> the head in bytes."""

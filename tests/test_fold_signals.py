@@ -190,7 +190,6 @@ def test_rows_have_as_few_samples_as_can_be_planned() -> None:
     def tried(model: bytes) -> tuple[int, ...]:
         return samples_to_try(in_normal_form(read_model(model).graph), MAX_STEPS)
 
-    assert tried(pooled(1024)) == ()  # short
-    assert tried(pooled(4096)) == (8,)
-    assert tried(pooled(40960)) == (64,)
+    assert tried(pooled(4096)) == ()  # 13,313 steps are not too many
+    assert tried(pooled(40960)) == (128,)
     assert tried(pooled(40963)) == ()  # a prime

@@ -48,6 +48,8 @@ VISITS_PER_EFFORT, MANY_VISITS_PER_EFFORT = 5_000, 10_000
 """Pairs of bodies that squeezing may look at per unit of effort; the second number is for problems of `MANY_PAIRS`."""
 MOVE_VISITS_PER_EFFORT = 400_000
 """Pairs of bodies that the search for layouts with moves may look at per unit of effort."""
+MANY_SPANS, MANY_SPANS_SHARE = 6_500, 16
+"""With more spans than that, the search for layouts with moves may look at one pair in so many only: it takes minutes else."""
 FIRST_TRY_VISITS = 2_000_000
 """Pairs of bodies that one try to get below a height may look at, at first."""
 FIRST_TRY_ROUNDS = (8, 1000)
@@ -110,7 +112,8 @@ def plan(
     if effort >= EXACT_EFFORT and layout.head_bytes > bound and len(bodies) <= MOST_BODIES:
         layout = _exactly(bodies, layout, effort, leeways, granule_bytes)
     if effort and move_terms and layout.head_bytes > bound:
-        visits = effort * MOVE_VISITS_PER_EFFORT
+        many = sum(len(body.spans) for body in bodies) > MANY_SPANS
+        visits = effort * MOVE_VISITS_PER_EFFORT // (MANY_SPANS_SHARE if many else 1)
         layout = _moved(bodies, leeways, move_terms, layout, bound, granule_bytes, visits, use_native, tick)
     check_layout(bodies, layout, leeways)
     return layout

@@ -36,9 +36,9 @@ from tflm_split.split.operators.unary import UNARY_KINDS
 from tflm_split.split.operators.window import Axis, window_axes
 
 FOLD_SIGNALS = "fold_signals"
-MANY_STEPS = 8_192
+MANY_STEPS = 5_000
 """Rows have as few samples as can be with about so many steps. Each step takes flash."""
-LONG = 2_048
+LONG = 512
 """Shorter signals are never a problem."""
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", TALL_CONV)
@@ -51,10 +51,10 @@ def samples_to_try(graph: Graph, most_steps: int) -> tuple[int, ...]:
     """For `folded_signals`: samples per row that are worth trying, of a graph in normal form.
 
     The fewest samples with about `MANY_STEPS` at most, else the most samples with `most_steps` at most. Empty where no signal is
-    long, or none can be folded.
+    long, none can be folded, or single samples do not take that many steps.
     """
     longest, coarsest = longest_signal(graph), 0
-    if longest < LONG:
+    if longest < LONG or _steps(graph) <= most_steps:
         return ()
     for samples in range(2, longest // 2 + 1):
         folded = _folded(graph, samples)
