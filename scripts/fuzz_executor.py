@@ -36,7 +36,7 @@ def build(binary: Path, compiler: str = "clang", optimization: str = "-O2") -> N
     from tflm_split.native.build import EXECUTOR_FOLDER, executor_sources
 
     sources = (*FUZZER, *executor_sources())
-    command = [compiler, *_FLAGS, optimization, f"-I{EXECUTOR_FOLDER}", *map(str, sources), "-o", str(binary)]
+    command = [compiler, *_FLAGS, optimization, f"-I{EXECUTOR_FOLDER}", *map(str, sources), "-o", str(binary), "-lm"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     except OSError as error:

@@ -76,7 +76,7 @@ def build_generator(binary: Path, compiler: str = "cc", executor: Sequence[Path]
     It is linked with `executor`, compiled objects, and without any with the executor's sources.
     """
     sources = (FUZZ / "program_generator.c", FUZZ / "mutations.c", *(executor or executor_sources()))
-    command = [compiler, "-std=c99", "-O2", f"-I{EXECUTOR_FOLDER}", *map(str, sources), "-o", str(binary)]
+    command = [compiler, "-std=c99", "-O2", f"-I{EXECUTOR_FOLDER}", *map(str, sources), "-o", str(binary), "-lm"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     except OSError as error:

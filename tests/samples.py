@@ -155,7 +155,19 @@ def _unary_int16(choices: Choices, shape: Shape) -> Sample:
 
 
 def _unary_float(choices: Choices, shape: Shape) -> Sample:
-    return Sample(shape, shape, {"mode": int(choices.one((UnaryMode.CLAMP, UnaryMode.LEAKY))), "slope": 0.25})
+    return Sample(
+        shape,
+        shape,
+        {"mode": int(choices.one((UnaryMode.CLAMP, UnaryMode.LEAKY, UnaryMode.HARD_SWISH))), "slope": 0.25},
+    )
+
+
+def _library_float(choices: Choices, shape: Shape) -> Sample:
+    return Sample(shape, shape, {"mode": int(choices.one((UnaryMode.LOGISTIC, UnaryMode.TANH, UnaryMode.ELU)))})
+
+
+def _softmax_float(choices: Choices, shape: Shape) -> Sample:
+    return Sample(shape, shape, {"beta": choices.one((1.0, 0.25))})
 
 
 def _softmax(choices: Choices, shape: Shape) -> Sample:
@@ -293,6 +305,8 @@ SAMPLES: Mapping[OpKind, Draw] = {
     OpKind.QUANTIZE_FLOAT: _quantize,
     OpKind.UNARY_INT16: _unary_int16,
     OpKind.UNARY_FLOAT: _unary_float,
+    OpKind.LIBRARY_FLOAT: _library_float,
+    OpKind.SOFTMAX_FLOAT: _softmax_float,
     OpKind.SOFTMAX: _softmax,
     OpKind.SOFTMAX_INT16: _softmax_int16,
     OpKind.SUM_FEED: _sum(tuple(MeanMode)),

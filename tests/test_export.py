@@ -90,7 +90,7 @@ def answers(folder: Path, executor: Path, inputs: list[list[np.ndarray]], output
     )
     write = "\n".join(f"        fwrite(model_output{k}(), 1, MODEL_OUTPUT{k}_BYTES, stdout);" for k in range(outputs))
     (folder / "main.c").write_text(MAIN.replace("@READ@", read).replace("@WRITE@", write))
-    run(["gcc", "-std=c11", "-O1", *STRICT, f"-I{SPLIT_NN}", "main.c", "model.c", executor, "-o", "run"], folder)
+    run(["gcc", "-std=c11", "-O1", *STRICT, f"-I{SPLIT_NN}", "main.c", "model.c", executor, "-lm", "-o", "run"], folder)
     data = b"".join(array.tobytes() for entry in inputs for array in entry)
     done = subprocess.run([folder / "run"], input=data, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0
@@ -180,7 +180,7 @@ def test_rows_are_pushed_and_pulled_without_tflm(taken: int, given: int, tmp_pat
     ((picture,),) = inputs_for(read_model(original).graph, 1, 4)
     (tmp_path / "out" / "main.c").write_text(STREAMED_MAIN.replace("@IN@", str(picture.nbytes)))
     command: list[str | Path] = ["gcc", "-std=c11", "-O1", *STRICT, f"-I{SPLIT_NN}", "main.c", "model.c", executor]
-    run([*command, "-o", "run"], tmp_path / "out")
+    run([*command, "-lm", "-o", "run"], tmp_path / "out")
     done = subprocess.run(
         [tmp_path / "out" / "run"], input=picture.tobytes(), capture_output=True, timeout=60, check=False
     )

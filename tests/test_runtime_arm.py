@@ -115,7 +115,7 @@ def image(name: str, folder: Path, cases: int, *more: str) -> Path:
     objects += compile_objects(board, [BOARDS / "arm" / "startup.c", BOARDS / "common" / "semihosting.c"], [])
     link = ["-nostartfiles", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", "-Wl,--defsym=BOARD_STACK_BYTES=4096"]
     where = [f"-L{BOARDS / 'common'}", f"-T{BOARDS / board.folder / 'memory.ld'}"]
-    run([ARM.compiler, *board.target_flags, *ARM.flags, *link, *where, *objects, "-o", "kernels.elf"], folder)
+    run([ARM.compiler, *board.target_flags, *ARM.flags, *link, *where, *objects, "-lm", "-o", "kernels.elf"], folder)
     return folder / "kernels.elf"
 
 

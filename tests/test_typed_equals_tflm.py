@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from split_stages import every_compilation
 from tflm_server import TflmServer
-from tiny_models import window_output
+from tiny_models import T, window_output
 from typed_models import TypedBuilder, random_inputs
 
 from tflm_split.errors import Refusal
@@ -321,12 +321,15 @@ def test_a_float_border_around_an_int16_network(tflm: TflmServer) -> None:
     check(tflm, b.finish(), inputs=inputs)
 
 
-@pytest.mark.parametrize("kind", ["SOFTMAX", "LOGISTIC", "TANH"])
-def test_a_float_function_of_the_c_library_stays_stock(tflm: TflmServer, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["SOFTMAX", "LOGISTIC", "TANH", "ELU", "HARD_SWISH"])
+def test_a_float_function_gives_tflms_bytes(tflm: TflmServer, kind: str) -> None:
+    """Those of this machine's C library, which TFLM calls, too; at the cutoffs of TFLM's LOGISTIC, and with infinities and NaN."""
     b = TypedBuilder("FLOAT32", (1, 8, 6, 3))
-    made = b.conv(b.conv(b.input, 4), 4)
-    b.softmax(made) if kind == "SOFTMAX" else b.unary(kind, made)
-    check(tflm, b.finish(), stock=[kind])
+    made = b.binary("ADD", b.input, b.input)
+    b.softmax(made, 0.7) if kind == "SOFTMAX" else b.unary(kind, made)
+    edge = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, -4.5, 8.309523, 8.309525, 1e-30, 44.4, -44.0, 60], np.float32)
+    inputs = [*random_inputs([b.tensors[b.input]]), [np.resize(edge, (1, 8, 6, 3))]]
+    check(tflm, b.finish(), inputs=inputs)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -341,3 +344,14 @@ def test_special_floats_come_out_as_tflm_has_them(tflm: TflmServer) -> None:
     special = np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, 3e38, -3e38, 1e-45, 1.0, -1.0], np.float32)
     inputs = [[rng.choice(special, (1, 8, 8, 4), p=[0.02, 0.02, 0.02, 0.2, 0.2, 0.04, 0.04, 0.06, 0.2, 0.2])]]
     check(tflm, b.finish(*outputs), inputs=[[e.astype(np.float32) for e in entry] for entry in inputs])
+
+
+def test_a_float_embedding_gives_tflms_bytes(tflm: TflmServer) -> None:
+    """Entries of a table by indices, and their mean."""
+    b = TypedBuilder("FLOAT32", (1, 4), 5)
+    b.tensors[b.input] = T((1, 12), "INT32")
+    table = b.constant_operand((7, 4))
+    entries = b.op("GATHER", (table, b.input), (b.activation((1, 12, 4), 1.0),), axis=0)
+    b.mean(entries)
+    indices = np.resize(np.array([0, 6, 3, 3, 1], np.int32), (1, 12))
+    check(tflm, b.finish(), inputs=[[indices], [indices[:, ::-1].copy()]])

@@ -54,6 +54,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_feed_float.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_feed_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_gather.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_library_float.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_lut.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_matmul.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_max_feed.c

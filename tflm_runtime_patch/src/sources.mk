@@ -54,6 +54,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_feed_float.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_feed_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_gather.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_library_float.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_lut.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_matmul.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_max_feed.c \
@@ -163,6 +164,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/feed_float.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/feed_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/gather.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/library_float.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/lut.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/matmul.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/max_feed.c \

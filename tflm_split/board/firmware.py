@@ -84,6 +84,7 @@ def build_image(
         f"-T{boards / board.folder / 'memory.ld'}",
         *(source.stem + ".o" for source in sources),
         *map(str, objects),
+        "-lm",
         "-o",
         image.name,
     ]

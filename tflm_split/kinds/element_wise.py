@@ -1,4 +1,4 @@
-"""One operand, element by element: LUT, QUANTIZE_FLOAT, UNARY_INT16, UNARY_FLOAT."""
+"""One operand, element by element: LUT, QUANTIZE_FLOAT, UNARY_INT16, UNARY_FLOAT, LIBRARY_FLOAT."""
 
 from __future__ import annotations
 
@@ -61,6 +61,11 @@ UNARY_FLOAT_PARAMS = Record(
         Field("slope", "float"),
     ),
 )
+LIBRARY_FLOAT_PARAMS = Record(
+    "split_library_float_params",
+    "LIBRARY_FLOAT, element by element: a function of the C library that the build links, called as TFLM's reference kernels do.",
+    (Field("mode", "int32_t", "UnaryMode"),),
+)
 
 _CONVERTED_BYTES = {
     UnaryMode.REQUANTIZE: ((1, 2), (1, 2)),
@@ -97,7 +102,14 @@ def _unary_float_fault(case: Case) -> str | None:
     return first_fault(
         output_range_fault(case, -inf, inf, ("low", "high")),
         range_fault("slope", case.params["slope"], -inf, inf),
-        mode_fault(case, (UnaryMode.CLAMP, UnaryMode.LEAKY)),
+        mode_fault(case, (UnaryMode.CLAMP, UnaryMode.LEAKY, UnaryMode.HARD_SWISH)),
+        same_shape_fault(case),
+    )
+
+
+def _library_float_fault(case: Case) -> str | None:
+    return first_fault(
+        mode_fault(case, (UnaryMode.LOGISTIC, UnaryMode.TANH, UnaryMode.ELU)),
         same_shape_fault(case),
     )
 
@@ -146,5 +158,16 @@ UNARY_FLOAT = Kind(
     output_bytes=FLOAT,
     in_place=InPlace.SAME_ROW,
 )
-KINDS = (LUT, QUANTIZE_FLOAT, UNARY_INT16, UNARY_FLOAT)
-RECORDS = (LUT_PARAMS, QUANTIZE_PARAMS, UNARY_INT16_PARAMS, UNARY_FLOAT_PARAMS)
+LIBRARY_FLOAT = Kind(
+    "LIBRARY_FLOAT",
+    LIBRARY_FLOAT_PARAMS,
+    reads=SAME,
+    c_check="library_float",
+    c_run="library_float",
+    check=_library_float_fault,
+    input_bytes=FLOAT,
+    output_bytes=FLOAT,
+    in_place=InPlace.SAME_ROW,
+)
+KINDS = (LUT, QUANTIZE_FLOAT, UNARY_INT16, UNARY_FLOAT, LIBRARY_FLOAT)
+RECORDS = (LUT_PARAMS, QUANTIZE_PARAMS, UNARY_INT16_PARAMS, UNARY_FLOAT_PARAMS, LIBRARY_FLOAT_PARAMS)

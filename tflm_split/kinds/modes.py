@@ -37,10 +37,14 @@ class BinaryMode(IntEnum):
 
 
 class UnaryMode(IntEnum):
-    """What `UNARY_INT16` (the first three) and `UNARY_FLOAT` (the others) make of one number."""
+    """What `UNARY_INT16` (the first three), `UNARY_FLOAT` and `LIBRARY_FLOAT` (the last three) make of one number."""
 
     REQUANTIZE = 0  # to another scale, with a slope of its own below the zero point
     FROM_FLOAT = 1  # float32 to int16
     TO_FLOAT = 2  # int16 to float32
     CLAMP = 3  # x > high ? high : x < low ? low : x
     LEAKY = 4  # x > 0 ? x : x * slope
+    HARD_SWISH = 5  # x * min(6, max(0, x + 3)) / 6
+    LOGISTIC = 6  # 1 / (1 + expf(-x)); expf(x) below -9, 1 above 16.619047
+    TANH = 7  # tanhf(x)
+    ELU = 8  # x < 0 ? expm1f(x) : x

@@ -1,10 +1,21 @@
-"""SOFTMAX and SOFTMAX_INT16: per pixel, over its channels."""
+"""SOFTMAX, SOFTMAX_INT16 and SOFTMAX_FLOAT: per pixel, over its channels."""
 
 from __future__ import annotations
 
 import struct
+from math import inf
 
-from tflm_split.kinds.kind import INT16, Case, Constant, InPlace, Kind, first_fault, same_shape_fault
+from tflm_split.kinds.kind import (
+    FLOAT,
+    INT16,
+    Case,
+    Constant,
+    InPlace,
+    Kind,
+    first_fault,
+    range_fault,
+    same_shape_fault,
+)
 from tflm_split.kinds.limits import (
     INTERPOLATED_ENTRIES,
     MAX_EXPONENTIALS,
@@ -40,6 +51,12 @@ SOFTMAX_INT16_PARAMS = Record(
         Field("multiplier", "int32_t"),
         Field("shift", "int32_t", "", SHIFTS),
     ),
+)
+SOFTMAX_FLOAT_PARAMS = Record(
+    "split_softmax_float_params",
+    "SOFTMAX_FLOAT (reference_ops::Softmax): e = expf((x - max) * beta), by the C library that the build links; out = e / (sum "
+    "of e, in the order of channels).",
+    (Field("beta", "float"),),
 )
 
 
@@ -82,5 +99,16 @@ SOFTMAX_INT16 = Kind(
     output_bytes=INT16,
     in_place=InPlace.SAME_ROW,
 )
-KINDS = (SOFTMAX, SOFTMAX_INT16)
-RECORDS = (SOFTMAX_PARAMS, SOFTMAX_INT16_PARAMS)
+SOFTMAX_FLOAT = Kind(
+    "SOFTMAX_FLOAT",
+    SOFTMAX_FLOAT_PARAMS,
+    reads=SAME,
+    c_check="softmax_float",
+    c_run="softmax_float",
+    check=lambda case: first_fault(range_fault("beta", case.params["beta"], -inf, inf), same_shape_fault(case)),
+    input_bytes=FLOAT,
+    output_bytes=FLOAT,
+    in_place=InPlace.SAME_ROW,
+)
+KINDS = (SOFTMAX, SOFTMAX_INT16, SOFTMAX_FLOAT)
+RECORDS = (SOFTMAX_PARAMS, SOFTMAX_INT16_PARAMS, SOFTMAX_FLOAT_PARAMS)

@@ -90,7 +90,7 @@ def compile_host_library(
     mode = _SANITIZERS if sanitize else ("-O3", "-g0")
     sources = [str(path) for path in host_sources(system)]
     position_independent = () if system in ("win32", "cygwin") else ("-fPIC",)
-    libraries = ("-ldl",) if system == "linux" else ()
+    libraries = ("-ldl", "-lm") if system == "linux" else ()
     # Contraction to fused multiply-add would change float results where the processor has it.
     flags = ("-std=c99", "-ffp-contract=off", *mode, *position_independent, "-shared")
     command = [*compiler, *flags, *sources, "-o", str(output), *libraries]

@@ -87,18 +87,20 @@ enum {
     SPLIT_OP_QUANTIZE_FLOAT = 32,
     SPLIT_OP_UNARY_INT16 = 33,
     SPLIT_OP_UNARY_FLOAT = 34,
-    SPLIT_OP_SOFTMAX = 35,
-    SPLIT_OP_SOFTMAX_INT16 = 36,
-    SPLIT_OP_PAD = 37,
-    SPLIT_OP_RESIZE_NEAREST = 38,
-    SPLIT_OP_RESIZE_BILINEAR = 39,
-    SPLIT_OP_GATHER = 40,
-    SPLIT_OP_DEPTH_TO_SPACE = 41,
-    SPLIT_OP_RECUT = 42,
-    SPLIT_OP_BATCH_MATMUL = 43,
-    SPLIT_OP_TRANSPOSE = 44,
-    SPLIT_OP_FETCH = 45,
-    SPLIT_OP_EMIT = 46,
+    SPLIT_OP_LIBRARY_FLOAT = 35,
+    SPLIT_OP_SOFTMAX = 36,
+    SPLIT_OP_SOFTMAX_INT16 = 37,
+    SPLIT_OP_SOFTMAX_FLOAT = 38,
+    SPLIT_OP_PAD = 39,
+    SPLIT_OP_RESIZE_NEAREST = 40,
+    SPLIT_OP_RESIZE_BILINEAR = 41,
+    SPLIT_OP_GATHER = 42,
+    SPLIT_OP_DEPTH_TO_SPACE = 43,
+    SPLIT_OP_RECUT = 44,
+    SPLIT_OP_BATCH_MATMUL = 45,
+    SPLIT_OP_TRANSPOSE = 46,
+    SPLIT_OP_FETCH = 47,
+    SPLIT_OP_EMIT = 48,
 };
 
 /* How a storage gives the addresses of its rows. */
@@ -146,13 +148,18 @@ enum {
     SPLIT_BINARY_MUL = 2,
 };
 
-/* What `UNARY_INT16` (the first three) and `UNARY_FLOAT` (the others) make of one number. */
+/* What `UNARY_INT16` (the first three), `UNARY_FLOAT` and `LIBRARY_FLOAT` (the last three) make of one
+ * number. */
 enum {
     SPLIT_UNARY_REQUANTIZE = 0,
     SPLIT_UNARY_FROM_FLOAT = 1,
     SPLIT_UNARY_TO_FLOAT = 2,
     SPLIT_UNARY_CLAMP = 3,
     SPLIT_UNARY_LEAKY = 4,
+    SPLIT_UNARY_HARD_SWISH = 5,
+    SPLIT_UNARY_LOGISTIC = 6,
+    SPLIT_UNARY_TANH = 7,
+    SPLIT_UNARY_ELU = 8,
 };
 
 /* First bytes of every program. */
@@ -524,6 +531,13 @@ typedef struct split_unary_float_params {
 } split_unary_float_params;
 typedef char split_unary_float_params_is_16_bytes[sizeof(split_unary_float_params) == 16 ? 1 : -1];
 
+/* LIBRARY_FLOAT, element by element: a function of the C library that the build links, called as TFLM's
+ * reference kernels do. */
+typedef struct split_library_float_params {
+    int32_t mode; /* UnaryMode */
+} split_library_float_params;
+typedef char split_library_float_params_is_4_bytes[sizeof(split_library_float_params) == 4 ? 1 : -1];
+
 /* Per pixel over its channels, int8 to int8 (reference_ops::Softmax): d = x - max; exps[-d] for -d <
  * exp_count, else 0; sum with 12 integer bits; GetReciprocal; out = RoundingDivideByPOT(SRDHM(scale, exp),
  * bits_over_unit + 31 - 8) - 128. */
@@ -542,6 +556,13 @@ typedef struct split_softmax_int16_params {
     int32_t shift;
 } split_softmax_int16_params;
 typedef char split_softmax_int16_params_is_16_bytes[sizeof(split_softmax_int16_params) == 16 ? 1 : -1];
+
+/* SOFTMAX_FLOAT (reference_ops::Softmax): e = expf((x - max) * beta), by the C library that the build
+ * links; out = e / (sum of e, in the order of channels). */
+typedef struct split_softmax_float_params {
+    float beta;
+} split_softmax_float_params;
+typedef char split_softmax_float_params_is_4_bytes[sizeof(split_softmax_float_params) == 4 ? 1 : -1];
 
 /* PAD, and a copy where every pad is 0: the input lies `pad_*` from the output's start on each axis,
  * `value` around it. Elements of more than one byte are padded with 0 only. */

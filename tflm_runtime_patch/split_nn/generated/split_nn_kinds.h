@@ -44,8 +44,10 @@
     X(QUANTIZE_FLOAT, quantize, element_wise, same, split_quantize_params, 1, 0, 4, 1) \
     X(UNARY_INT16, unary_int16, unary_int16, same, split_unary_int16_params, 1, 0, 7, 7) \
     X(UNARY_FLOAT, unary_float, unary_float, same, split_unary_float_params, 1, 0, 4, 4) \
+    X(LIBRARY_FLOAT, library_float, library_float, same, split_library_float_params, 1, 0, 4, 4) \
     X(SOFTMAX, softmax, element_wise, same, split_softmax_params, 1, 0, 1, 1) \
     X(SOFTMAX_INT16, softmax_int16, softmax_int16, same, split_softmax_int16_params, 1, 0, 2, 2) \
+    X(SOFTMAX_FLOAT, softmax_float, softmax_float, same, split_softmax_float_params, 1, 0, 4, 4) \
     X(PAD, pad, pad, padded, split_pad_params, 1, 0, 7, 7) \
     X(RESIZE_NEAREST, resize, resize_nearest, mapped, split_resize_params, 1, 0, 1, 1) \
     X(RESIZE_BILINEAR, bilinear, bilinear, between, split_bilinear_params, 1, 0, 1, 1) \

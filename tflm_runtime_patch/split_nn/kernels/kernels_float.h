@@ -55,7 +55,7 @@ void split_nn_binary_float_row(int32_t mode, const split_limits* limits, const s
                                const split_operand_float* second, float* output, const split_pixels* out);
 
 typedef struct split_unary_float {
-    int32_t mode; /* SPLIT_UNARY_CLAMP or SPLIT_UNARY_LEAKY */
+    int32_t mode; /* SPLIT_UNARY_CLAMP, SPLIT_UNARY_LEAKY or SPLIT_UNARY_HARD_SWISH */
     float low;
     float high;
     float slope;
@@ -63,6 +63,14 @@ typedef struct split_unary_float {
 
 void split_nn_unary_float_row(const split_unary_float* unary, const float* input, const split_pixels* in, float* output,
                               const split_pixels* out);
+
+/* expf, tanhf and expm1f of the C library that the build links, called as TFLM's reference kernels call them. `mode` is
+ * SPLIT_UNARY_LOGISTIC, SPLIT_UNARY_TANH or SPLIT_UNARY_ELU. */
+void split_nn_library_float_row(int32_t mode, const float* input, const split_pixels* in, float* output,
+                                const split_pixels* out);
+/* A sum runs over the channels. */
+void split_nn_softmax_float_row(float beta, const float* input, const split_pixels* in, float* output,
+                                const split_pixels* out);
 
 /* `row` adds the row's pixels to sums[channels], one after the other. `finish` divides by `count`. */
 void split_nn_sum_float_row(const float* input, const split_pixels* in, float* sums);

@@ -4,7 +4,8 @@ A sum of floats depends on the order of its terms. Cutting into rows does not ch
 reference kernel sums for the same output, in the same order, and a feed takes in rows in TFLM's order. (Where rows run
 along W the map has one line, so it does not matter whether lines or columns come first.)
 
-Operators that call the C library's exp or tanh stay stock: its last bit differs from library to library.
+SOFTMAX, LOGISTIC, TANH and ELU call the C library's expf, tanhf and expm1f, in the order in which TFLM's kernels do. The last
+bit of these differs from library to library, for TFLM and for us alike.
 """
 
 from __future__ import annotations
@@ -90,9 +91,14 @@ FLOAT32 = Arithmetic(
 
 
 def split_unary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """One row op of a float32 RELU, RELU6 or LEAKY_RELU."""
+    """One row op of a float32 RELU, RELU6, LEAKY_RELU, HARD_SWISH, LOGISTIC, TANH or ELU."""
     source, target = activation(graph, op, 0, "FLOAT32"), result(graph, op, "FLOAT32")
     need_same_shape(source, target)
+    shape = row_shape(source)
+    reads = (Read(source.index, shape, SAME_ROW, may_be_overwritten=True),)
+    if op.kind in _LIBRARY:
+        called: Params = {"mode": int(UnaryMode[op.kind])}
+        return (RowOp(op.index, OpKind.LIBRARY_FLOAT, reads, target.index, shape, called),)
     params: Params = {
         "mode": int(UnaryMode.CLAMP),
         "low": 0.0,
@@ -101,20 +107,28 @@ def split_unary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     }
     if op.kind == "LEAKY_RELU":
         params |= {"mode": int(UnaryMode.LEAKY), "slope": option_float(op, "alpha")}
-    shape = row_shape(source)
-    reads = (Read(source.index, shape, SAME_ROW, may_be_overwritten=True),)
+    elif op.kind == "HARD_SWISH":
+        params |= {"mode": int(UnaryMode.HARD_SWISH)}
     return (RowOp(op.index, OpKind.UNARY_FLOAT, reads, target.index, shape, params),)
 
 
-def refuse_library_function(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
-    """Refuse an operator that calls a function of the C library: the last bit of its result is the library's own."""
-    raise Refusal("library", f"TFLM's float {op.kind} takes a function of the C library, whose last bit is its own")
+_LIBRARY = ("LOGISTIC", "TANH", "ELU")
+"""Functions of one number that call the C library."""
+
+
+def split_softmax(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """One row op of a float32 SOFTMAX."""
+    source, target = activation(graph, op, 0, "FLOAT32"), result(graph, op, "FLOAT32")
+    need_same_shape(source, target)
+    shape = row_shape(source)
+    reads = (Read(source.index, shape, SAME_ROW, may_be_overwritten=True),)
+    return (RowOp(op.index, OpKind.SOFTMAX_FLOAT, reads, target.index, shape, {"beta": option_float(op, "beta")}),)
 
 
 FLOAT_SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
     {
         **shared_splitters(FLOAT32),
-        **dict.fromkeys(("RELU", "RELU6", "LEAKY_RELU"), split_unary),
-        **dict.fromkeys(("SOFTMAX", "LOGISTIC", "TANH", "ELU"), refuse_library_function),
+        **dict.fromkeys(("RELU", "RELU6", "LEAKY_RELU", "HARD_SWISH", *_LIBRARY), split_unary),
+        "SOFTMAX": split_softmax,
     }
 )

@@ -1,13 +1,14 @@
 """Operators of float32, one rounding at a time in the order of TFLM's reference kernels.
 
 Every operation on arrays of float32 rounds once per element; loops over taps and channels set the order. Operators that
-call the C library's exp or tanh are not here: its last bit differs from library to library.
+call the C library's expf, tanhf or expm1f call this machine's, as TFLM does here; without it they are not known.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from tflm_split.verify import libm
 from tflm_split.verify.graph_oracle.evaluation import Array, Evaluate, Evaluation
 
 _LARGEST = np.finfo(np.float32).max
@@ -134,6 +135,25 @@ def _leaky_relu(e: Evaluation) -> Array:
     return np.asarray(np.where(x > 0, x, x * np.float32(e.option("alpha"))), np.float32)
 
 
+def _hard_swish(e: Evaluation) -> Array:
+    return libm.hard_swish(_floats(e, 0))
+
+
+def _library_function(e: Evaluation) -> Array:
+    if not libm.has_library():
+        raise e.refuse("library", "there is no C library here to ask")
+    x = _floats(e, 0)
+    match e.op.kind:
+        case "SOFTMAX":
+            return libm.softmax(x, float(e.option("beta")))
+        case "LOGISTIC":
+            return libm.logistic(x)
+        case "TANH":
+            return libm.call("tanhf", x)
+        case _:
+            return libm.elu(x)
+
+
 EVALUATE: Evaluate = {
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
@@ -147,4 +167,6 @@ EVALUATE: Evaluate = {
     "RELU": _relu,
     "RELU6": _relu,
     "LEAKY_RELU": _leaky_relu,
+    "HARD_SWISH": _hard_swish,
+    **dict.fromkeys(("SOFTMAX", "LOGISTIC", "TANH", "ELU"), _library_function),
 }

@@ -1,10 +1,11 @@
-"""One operand element by element: LUT, QUANTIZE_FLOAT, UNARY_INT16 and UNARY_FLOAT."""
+"""One operand element by element: LUT, QUANTIZE_FLOAT, UNARY_INT16, UNARY_FLOAT and LIBRARY_FLOAT."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tflm_split.kinds import OpKind, UnaryMode
+from tflm_split.verify import libm
 from tflm_split.verify.fixed_point import MAX32, MIN32, clamp, multiply
 from tflm_split.verify.known import rows
 from tflm_split.verify.known.entry import Known, Numbers
@@ -49,7 +50,20 @@ def _unary_float(step: Operands) -> Floats:
     x = step.read_floats(step.row)
     if step.p["mode"] == UnaryMode.LEAKY:
         return np.where(x > 0, x, x * np.float32(step.params["slope"])).astype(np.float32)
+    if step.p["mode"] == UnaryMode.HARD_SWISH:
+        return libm.hard_swish(x)
     return limited(step, x, "low", "high")
+
+
+def _library_float(step: Operands) -> Floats:
+    x = step.read_floats(step.row)
+    match step.p["mode"]:
+        case UnaryMode.LOGISTIC:
+            return libm.logistic(x)
+        case UnaryMode.TANH:
+            return libm.call("tanhf", x)
+        case _:
+            return libm.elu(x)
 
 
 KNOWN = {
@@ -57,4 +71,5 @@ KNOWN = {
     OpKind.QUANTIZE_FLOAT: Known(_quantize_float, rows.same_row, CLOSER_PIXELS),
     OpKind.UNARY_INT16: Known(_unary_int16, rows.same_row, SAME_ROW),
     OpKind.UNARY_FLOAT: Known(_unary_float, rows.same_row, SAME_ROW),
+    OpKind.LIBRARY_FLOAT: Known(_library_float, rows.same_row, SAME_ROW),
 }

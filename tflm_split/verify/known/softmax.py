@@ -1,15 +1,16 @@
-"""SOFTMAX and SOFTMAX_INT16."""
+"""SOFTMAX, SOFTMAX_INT16 and SOFTMAX_FLOAT."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tflm_split.kinds import OpKind
+from tflm_split.verify import libm
 from tflm_split.verify.fixed_point import multiply, softmax_from_exps
 from tflm_split.verify.known import rows
 from tflm_split.verify.known.entry import Known
 from tflm_split.verify.known.sharing import SAME_ROW
-from tflm_split.verify.operands import Operands, Row
+from tflm_split.verify.operands import Floats, Operands, Row
 
 
 def _softmax(step: Operands) -> Row:
@@ -40,7 +41,12 @@ def _interpolate(table: Row, x: Row) -> Row:
     return between
 
 
+def _softmax_float(step: Operands) -> Floats:
+    return libm.softmax(step.read_floats(step.row), float(step.params["beta"]))
+
+
 KNOWN = {
     OpKind.SOFTMAX: Known(_softmax, rows.same_row, SAME_ROW),
     OpKind.SOFTMAX_INT16: Known(_softmax_int16, rows.same_row, SAME_ROW),
+    OpKind.SOFTMAX_FLOAT: Known(_softmax_float, rows.same_row, SAME_ROW),
 }

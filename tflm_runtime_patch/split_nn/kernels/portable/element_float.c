@@ -28,6 +28,10 @@ void split_nn_unary_float_row(const split_unary_float* unary, const float* input
             const float value = from[c];
             if (unary->mode == SPLIT_UNARY_LEAKY) {
                 pixel[c] = value > 0.0f ? value : value * unary->slope;
+            } else if (unary->mode == SPLIT_UNARY_HARD_SWISH) {
+                const float raised = value + 3.0f;
+                const float part = 0.0f < raised ? raised : 0.0f;
+                pixel[c] = value * (part < 6.0f ? part : 6.0f) / 6.0f;
             } else {
                 pixel[c] = value > unary->high ? unary->high : value < unary->low ? unary->low : value;
             }
