@@ -17,7 +17,7 @@ from tiny_models import Builder, Op, T, build_model
 from tflm_split.lower.assemble import assemble, region_blobs
 from tflm_split.rewrite.fold_signals import FOLD_SIGNALS, samples_to_try
 from tflm_split.search.base import in_normal_form, rewritten_split
-from tflm_split.split.regions import MAX_STEPS, SplitOptions
+from tflm_split.split.regions import SplitOptions
 from tflm_split.tflite.reader import read_model
 
 
@@ -188,7 +188,7 @@ def check_output(tflm: TflmServer, model: bytes) -> None:
 
 def test_rows_have_as_few_samples_as_can_be_planned() -> None:
     def tried(model: bytes) -> tuple[int, ...]:
-        return samples_to_try(in_normal_form(read_model(model).graph), MAX_STEPS)
+        return samples_to_try(in_normal_form(read_model(model).graph))
 
     assert tried(pooled(4096)) == ()  # 13,313 steps are not too many
     assert tried(pooled(40960)) == (128,)

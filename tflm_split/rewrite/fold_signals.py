@@ -38,6 +38,8 @@ from tflm_split.split.operators.window import Axis, window_axes
 FOLD_SIGNALS = "fold_signals"
 MANY_STEPS = 5_000
 """Rows have as few samples as can be with about so many steps. Each step takes flash."""
+TOO_MANY_STEPS = 16_384
+"""Networks of more steps than that, with rows of one sample, get rows of several, if they can."""
 LONG = 512
 """Shorter signals are never a problem."""
 
@@ -47,21 +49,21 @@ _PER_SAMPLE = frozenset((*UNARY_KINDS, *BINARY_KINDS, BYTE_FUNCTION, "SOFTMAX"))
 _REDUCTIONS = ("MEAN", "SUM", "REDUCE_MAX")
 
 
-def samples_to_try(graph: Graph, most_steps: int) -> tuple[int, ...]:
+def samples_to_try(graph: Graph) -> tuple[int, ...]:
     """For `folded_signals`: samples per row that are worth trying, of a graph in normal form.
 
-    The fewest samples with about `MANY_STEPS` at most, else the most samples with `most_steps` at most. Empty where no signal is
-    long, none can be folded, or single samples do not take that many steps.
+    The fewest samples with about `MANY_STEPS` at most, else the most samples with `TOO_MANY_STEPS` at most. Empty where no signal
+    is long, none can be folded, or single samples do not take too many steps.
     """
     longest, coarsest = longest_signal(graph), 0
-    if longest < LONG or _steps(graph) <= most_steps:
+    if longest < LONG or _steps(graph) <= TOO_MANY_STEPS:
         return ()
     for samples in range(2, longest // 2 + 1):
         folded = _folded(graph, samples)
-        steps = most_steps + 1 if folded is None else _steps(folded)
+        steps = TOO_MANY_STEPS + 1 if folded is None else _steps(folded)
         if steps <= MANY_STEPS:
             return (samples,)
-        coarsest = samples if steps <= most_steps else coarsest
+        coarsest = samples if steps <= TOO_MANY_STEPS else coarsest
     return (coarsest,) if coarsest else ()
 
 

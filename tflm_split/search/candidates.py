@@ -19,7 +19,7 @@ from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, Options
 from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORTS
 from tflm_split.plan.progress import Teller, Tick, no_tick
-from tflm_split.rewrite.fold_signals import LONG, longest_signal, samples_to_try
+from tflm_split.rewrite.fold_signals import LONG, TOO_MANY_STEPS, longest_signal, samples_to_try
 from tflm_split.rewrite.swap_axes import tiles_to_try
 from tflm_split.schedule.polish import Polish
 from tflm_split.search.base import in_normal_form
@@ -30,7 +30,6 @@ from tflm_split.search.refine import NOISE, Search
 from tflm_split.search.staircase import staircase, with_stairs
 from tflm_split.split.channel_rules import Sizes
 from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
-from tflm_split.split.regions import MAX_STEPS
 
 MAX_LIVE_BYTES = 32 * 1024 * 1024
 """Candidates of a higher live peak get no plan. Checking one would take gigabytes, and no device could run it."""
@@ -84,17 +83,19 @@ class Found:
 
 
 def ways_to_split(evaluator: Evaluator) -> tuple[Way, ...]:
-    """All that are worth trying, the plain one first.
+    """All that are worth trying, the plain one first, unless samples of a signal are joined.
 
     Concatenations are done both ways if the graph has any, after it is rewritten. Axes are swapped if that lets more operators
-    be cut, and samples of a signal are joined to rows where operators would take too many steps. Ways that leave an operator
+    be cut, and samples of a signal are joined to rows where single ones would take too many steps. Ways that leave an operator
     stock are no ways to stream the input (`check_streamable`), and with swapped axes the whole input would be needed.
     """
     streamed = _is_streamed(evaluator)
     forms = [Way(), *(Way(swap_axes=n) for n in (() if streamed else tiles_to_try(evaluator.graph)))]
-    if not streamed and evaluator.base().stock and longest_signal(evaluator.graph) >= LONG:
-        normal = in_normal_form(evaluator.graph)
-        forms += [Way(samples=n) for n in samples_to_try(normal, MAX_STEPS)]
+    plain = evaluator.base()
+    crowded = plain.stock or sum(op.steps for op in plain.row_ops) > TOO_MANY_STEPS
+    if not streamed and crowded and longest_signal(evaluator.graph) >= LONG:
+        several = [Way(samples=n) for n in samples_to_try(in_normal_form(evaluator.graph))]
+        forms = [*forms[1 if several else 0 :], *several]
     ways = []
     for form in forms:
         has_concatenation = any(op.kind == "CONCATENATION" for op in evaluator.base(form).graph.operators)

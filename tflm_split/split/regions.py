@@ -21,7 +21,7 @@ from tflm_split.split.row_op import Read, RowOp
 from tflm_split.split.rows import RowShape, row_shape
 from tflm_split.split.storage import Alias, StorageMap, map_storages
 
-MAX_STEPS = 16_384
+MAX_STEPS = 28_672
 """The most steps of all operators together. Planning more takes minutes. The largest model we know has less than 6,000."""
 MAX_STEPS_TIMES_OPERATORS = 6_000_000
 """The largest product of steps and operators: the time to search for cuts grows with it. No known model has 2,000,000."""
