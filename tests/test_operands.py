@@ -130,7 +130,7 @@ def test_operators_of_too_many_steps_stay_stock_the_tallest_first() -> None:
     assert split_graph(read_model(relus([MAX_STEPS])).graph).stock == frozenset()
 
 
-@pytest.mark.parametrize("shape", [(1, 65535, 4, 2), (1, 65536, 1, 1), (1, 30_000, 1, 64), (1, 1024, 1024, 1000)])
+@pytest.mark.parametrize("shape", [(1, 65535, 4, 2), (1, 65536, 1, 1), (1, 29_989, 1, 64), (1, 1024, 1024, 1000)])
 def test_absurd_shapes_end_at_once(shape: tuple[int, ...]) -> None:
     tensors = [T(shape, scale=0.1) for _ in range(4)]
     data = build_model(tensors, [Op("RELU", [k], [k + 1]) for k in range(3)], [0], [3])
