@@ -247,6 +247,53 @@ def test_a_channel_shuffle_moves_channels_within_pixels(tflm: TflmServer) -> Non
     check(tflm, line.model(), all_split=True)
 
 
+def interleaved(axis: int, *orders: Shape, packed: bool = False) -> Line:
+    """Two maps joined along a new axis, `axis` of five; what the transpositions make of it has 4 axes, [1, H, W, 2 * C]."""
+    line = Line(1, 4, 3, 6)
+    maps = [line.op("RELU", line.shape), line.op("RELU6", line.shape, source=0)]
+    shape = (*line.shape[:axis], 1, *line.shape[axis:])
+    joined = (*shape[:axis], 2, *shape[axis + 1 :])
+    if packed:
+        line.op("PACK", joined, maps[1], source=maps[0], axis=axis, values_count=2)
+    else:
+        seen = [line.op("RESHAPE", shape, line.numbers(shape), source=m) for m in maps]
+        options = {"axis": axis, "fused_activation_function": "NONE"}
+        line.op("CONCATENATION", joined, seen[1], source=seen[0], **options)
+    if not orders:
+        line.reshape(1, 4, 3, 12)
+    for order in orders:
+        line.transpose(*order)
+        line.reshape(*((1, 12, 4, 3) if order == (0, 4, 1, 2, 3) else (1, 4, 3, 12)))
+    return line
+
+
+@pytest.mark.parametrize(
+    ("axis", "orders", "made"),
+    [
+        (1, [(0, 4, 1, 2, 3), (0, 2, 3, 1)], ["CONCATENATION", "PICK"]),
+        (1, [(0, 2, 3, 4, 1)], ["CONCATENATION", "PICK"]),
+        (1, [(0, 2, 3, 1, 4)], ["CONCATENATION", "RESHAPE"]),
+        (4, [], ["CONCATENATION", "PICK"]),
+        (3, [], ["CONCATENATION", "RESHAPE"]),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_channels_of_joined_maps_are_interleaved(
+    tflm: TflmServer, axis: int, orders: list[Shape], made: list[str], packed: bool
+) -> None:
+    line = interleaved(axis, *orders, packed=packed)
+    line.op("RELU", line.shape)
+    found = kinds(normal(line.model()))
+    assert [kind for kind in found if kind not in ("RELU", "RELU6")] == made
+    check(tflm, line.model(), all_split=True)
+
+
+def test_a_joint_that_others_read_stays() -> None:
+    line = interleaved(1, (0, 2, 3, 4, 1))
+    joint = next(op for op in line.operators if op.kind == "CONCATENATION").outputs[0]
+    assert "TRANSPOSE" in kinds(normal(line.model(line.last, joint)))
+
+
 @pytest.mark.parametrize("shrinks", [False, True])
 def test_a_pixel_shuffle_moves_blocks(tflm: TflmServer, shrinks: bool) -> None:
     wide, deep, middle = (1, 4, 6, 2), (1, 2, 3, 8), (1, 2, 3, 2, 2, 2)

@@ -29,12 +29,12 @@ MAX_CHAIN = 8
 
 def moved_elements(site: Site) -> Patch | None:
     """The patch for the longest chain that ends at `site` and can be one simpler operator."""
-    chain = _chain(site)
+    chain = chain_of_moves(site)
     for first in range(len(chain)):
         part = chain[first:]
-        if not any(op.kind == "TRANSPOSE" for op in part) or _ends_early(site, part):
+        if not any(op.kind == "TRANSPOSE" for op in part) or ends_early(site, part):
             continue
-        index = _index(site.graph, part)
+        index = index_of_moves(site.graph, part)
         if index is None:
             continue
         patch = _one_operator(site.graph, part, index)
@@ -60,7 +60,7 @@ def transposed_index(shape: Sequence[int], order: Sequence[int]) -> Index:
     return index
 
 
-def _chain(site: Site) -> list[Operator]:
+def chain_of_moves(site: Site) -> list[Operator]:
     """The operators that end at `site`, each the only reader of the one before it."""
     if not _moves(site.op):
         return []
@@ -77,13 +77,13 @@ def _moves(op: Operator) -> bool:
     return op.kind == "TRANSPOSE" or (is_reshape(op) and len(op.inputs) > 0)
 
 
-def _ends_early(site: Site, part: Sequence[Operator]) -> bool:
+def ends_early(site: Site, part: Sequence[Operator]) -> bool:
     """Whether the operator behind the chain belongs to it, too: then it is looked at from there."""
     reader = site.only_reader(part[-1].outputs[0])
     return reader is not None and is_reshape(reader)
 
 
-def _index(graph: Graph, chain: Sequence[Operator]) -> Index | None:
+def index_of_moves(graph: Graph, chain: Sequence[Operator]) -> Index | None:
     """By element of the chain's output: which element of its input it is; None when that is not known."""
     source, target = graph.tensors[chain[0].inputs[0]], graph.tensors[chain[-1].outputs[0]]
     if source.is_constant or source.is_variable or source.bytes > MAX_CUT_BYTES:

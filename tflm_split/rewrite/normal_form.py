@@ -15,6 +15,7 @@ from tflm_split.rewrite.fold_stride import fold_stride
 from tflm_split.rewrite.fuse_byte_functions import fuse_byte_functions
 from tflm_split.rewrite.int4_weights import int4_weights
 from tflm_split.rewrite.moved_elements import moved_elements
+from tflm_split.rewrite.moved_joint import moved_joint
 from tflm_split.rewrite.pad_behind_reshape import pad_behind_reshape
 from tflm_split.rewrite.patch import Accept, Rule, rewritten
 from tflm_split.rewrite.reductions import reductions
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     joined_slices,
     sink_transposes,
     moved_elements,
+    moved_joint,
     reductions,
     pad_behind_reshape,
     fold_stride,
