@@ -16,7 +16,7 @@ from tflm_split.analysis.line_time import line_time, work_of_lines
 from tflm_split.errors import InputError, Refusal
 from tflm_split.lower.compile import Plan, compile_schedule
 from tflm_split.lower.place import Allowance
-from tflm_split.options import DEFAULT_SLOWDOWN, Options
+from tflm_split.options import DEFAULT_SLOWDOWN, STREAMED_SLOWDOWN, Options
 from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORTS
 from tflm_split.plan.progress import Teller, Tick, no_tick
 from tflm_split.rewrite.fold_signals import LONG, TOO_MANY_STEPS, longest_signal, samples_to_try
@@ -25,6 +25,7 @@ from tflm_split.schedule.polish import Polish
 from tflm_split.search.base import in_normal_form
 from tflm_split.search.decision import Addresses, Decision, Way
 from tflm_split.search.evaluate import Evaluation, Evaluator, check_decision, check_order
+from tflm_split.search.fewer_groups import fewer_groups
 from tflm_split.search.limits import Limits, most_instructions
 from tflm_split.search.refine import NOISE, Search
 from tflm_split.search.staircase import staircase, with_stairs
@@ -45,6 +46,13 @@ POLISH_PATIENCE = 3
 """Stop polishing after more than this many rounds in a row without progress."""
 EFFORT_PER_BEAM = 3000
 """The beam of the search gets one state wider for each of these units of effort."""
+MERGED_PLACED = 4
+"""So many plans with fewer channel groups get a layout, the fastest first."""
+STREAMED_LIMITS, STREAMED_MOST, STREAMED_ABOUT_EQUAL = (1.03, 1.02), 1.02, 1.01
+"""Where a streamed network takes more than the second number of times the instructions of rows alone, these tighter limits are
+tried, too. A plan that then takes no more is preferred if its head is at most the third number of times as large."""
+MERGED_BELOW = 0.998
+"""They do only if their steps take fewer instructions than this share of what the plan takes that is there."""
 SLOWDOWNS = (DEFAULT_SLOWDOWN, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Where the user allows more slowdown than one of these, that tighter limit is tried, too."""
 SMALLER_EFFORTS = tuple(effort for effort in EFFORTS.values() if effort >= DEFAULT_EFFORT)
@@ -300,13 +308,60 @@ class _Placing:
 
 
 def best_plan(evaluator: Evaluator, options: Options, teller: Teller) -> Found | None:
-    """The plan of the smallest head of all configurations. None when nothing of the model can be split."""
-    best: Found | None = None
+    """The plan of the smallest head of all configurations. None when nothing of the model can be split.
+
+    For a streamed network under the default limit, heads count as equal within `STREAMED_ABOUT_EQUAL`.
+    """
     starts = _Starts(evaluator, options.axes, teller)
+    best = _smallest(evaluator, starts, options, teller)
+    if best is None or not _is_streamed(evaluator) or options.max_slowdown != STREAMED_SLOWDOWN:
+        return best
+    most = STREAMED_MOST * min(state.instructions for state in starts.of(options, None))
+    for limit in STREAMED_LIMITS:
+        if _instructions(best.plan, options.board) <= most:
+            break
+        other = _smallest(evaluator, starts, replace(options, max_slowdown=limit), teller)
+        if (
+            other is not None
+            and _instructions(other.plan, options.board) <= most
+            and other.plan.planned_head_bytes <= STREAMED_ABOUT_EQUAL * best.plan.planned_head_bytes
+        ):
+            best = other
+    return best
+
+
+def _smallest(evaluator: Evaluator, starts: _Starts, options: Options, teller: Teller) -> Found | None:
+    best: Found | None = None
     for configuration in configurations(options):
         smallest = best.plan.planned_head_bytes if best else None
         placing = _Placing(evaluator, starts.of(configuration, smallest), configuration, teller)
         best = placing.best(smallest) or best
+    return _with_fewer_groups(evaluator, best, options, teller) if best else None
+
+
+def _with_fewer_groups(evaluator: Evaluator, best: Found, options: Options, teller: Teller) -> Found:
+    """A plan with fewer channel groups, of fewer instructions and no larger head than `best`; `best` if there is none."""
+    most = _instructions(best.plan, options.board)
+
+    def polished(state: Evaluation) -> Evaluation:
+        teller.tick()
+        if state.decision.recomputed or not options.effort:
+            return state
+        polish = Polish(state.step_graph, state.schedule, state.split.stock)
+        polish.run(options.effort * POLISH_STEPS_PER_EFFORT // POLISH_SHARES, teller.tick)
+        return state.reordered(polish.schedule)
+
+    evaluations = options.effort * REFINE_STEPS_PER_EFFORT // max(len(best.plan.schedule.steps), 1)
+    states = fewer_groups(evaluator, best.decision, best.plan.planned_head_bytes, evaluations, polished)
+    cheaper = [state for state in states if state.instructions < MERGED_BELOW * most]
+    for k, state in enumerate(cheaper[:MERGED_PLACED]):
+        teller.at("place", k, MERGED_PLACED)
+        found = _within(most, state, options, teller.tick)
+        if (
+            found.plan.planned_head_bytes <= best.plan.planned_head_bytes
+            and _instructions(found.plan, options.board) < most
+        ):
+            return found
     return best
 
 
@@ -326,6 +381,9 @@ def pareto_plans(evaluator: Evaluator, options: Options, teller: Teller) -> tupl
         found += placing.front(Evaluation.busiest_call) if streamed else []
         smallest = placing.best(None)
         found += [smallest] if smallest else []
+    if found:
+        smallest = min(found, key=lambda f: f.plan.planned_head_bytes)
+        found.append(_with_fewer_groups(evaluator, smallest, options, teller))
     instructions = [_instructions(f.plan, options.board) for f in found]
     heads = [f.plan.planned_head_bytes for f in found]
     kept = staircase(instructions, heads)
