@@ -5,10 +5,11 @@
 #include <stddef.h>
 
 #include "shared_int8.h"
+#include "target.h"
 #include "kernels_int16.h"
 
-/* This many products of int8 and int16 can be added up in an int32, and even twice as many. */
-#define SPLIT_INT32_PRODUCTS 256
+/* This many products of int8 and int16 can be added up in an int32. */
+#define SPLIT_INT32_PRODUCTS 511
 
 /* Pixel x of a row whose pixels lie `stride` bytes apart. */
 static inline const int16_t* split_pixel_int16(const int16_t* row, int32_t x, int32_t stride) {
@@ -56,7 +57,9 @@ static inline int32_t split_requantize_wide(uint64_t value, int32_t multiplier, 
 /* split_requantize_wide() where the value fits an int32 and -16 <= shift <= 7. One product of 64 bits is enough, and what
  * the shift leaves lies in its two halves. */
 static inline int32_t split_requantize_narrow(int32_t value, int32_t multiplier, int32_t shift) {
-    const int32_t reduced = multiplier < INT32_C(0x7FFF0000) ? (multiplier + (1 << 15)) >> 16 : 0x7FFF;
+    const int32_t nearest = (multiplier >> 16) + ((multiplier >> 15) & 1);
+    int32_t reduced = nearest < 0x7FFF ? nearest : 0x7FFF;
+    SPLIT_IN_REGISTER(reduced); /* one product of two words, whose upper halves are not computed apart */
     const uint32_t down = (uint32_t)(15 - shift); /* 8..31 */
     const uint64_t scaled = (uint64_t)((int64_t)value * reduced) + (UINT32_C(1) << (down - 1u));
     return (int32_t)((uint32_t)scaled >> down | (uint32_t)(scaled >> 32) << (32u - down));

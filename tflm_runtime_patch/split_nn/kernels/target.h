@@ -1,4 +1,5 @@
-/* Which variant of the kernels does this compiler build? At most one of these is defined:
+/* What does this compiler build, and how is it told to inline? Of the variants of the kernels, at most one of these is
+ * defined:
  *
  *   SPLIT_NN_MVE  Helium, integer part (Cortex-M52/M55/M85)       kernels/helium/
  *   SPLIT_NN_DSP  the DSP extension (Cortex-M4/M7/M33, ...)        kernels/dsp/
@@ -20,6 +21,16 @@
 #endif
 #elif defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__ARM_FEATURE_UNALIGNED)
 #define SPLIT_NN_DSP 1
+#endif
+
+#if defined(__GNUC__)
+#define SPLIT_NOINLINE __attribute__((noinline))
+#define SPLIT_ALWAYS_INLINE static inline __attribute__((always_inline)) /* at -Os, too: a call takes stack */
+#define SPLIT_IN_REGISTER(value) __asm__("" : "+r"(value))               /* nothing more is known of it */
+#else
+#define SPLIT_NOINLINE
+#define SPLIT_IN_REGISTER(value) (void)(value)
+#define SPLIT_ALWAYS_INLINE static inline
 #endif
 
 #endif /* SPLIT_NN_TARGET_H_ */

@@ -31,9 +31,8 @@
     "smlad %[" sum "], %[odd], %[word], %[" sum "]\n\t"
 #endif
 
-/* Not inlined, so that its loop has all registers. */
-static __attribute__((noinline)) void dots(const int16_t* values, const int8_t* weights, int32_t filter, int32_t count,
-                                           int32_t sums[4]) {
+SPLIT_ALWAYS_INLINE void dots(const int16_t* values, const int8_t* weights, int32_t filter, int32_t count,
+                              int32_t sums[4]) {
     int32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];
     const int32_t thrice = 3 * filter;
 #if defined(__OPTIMIZE__)
@@ -56,9 +55,14 @@ static __attribute__((noinline)) void dots(const int16_t* values, const int8_t* 
     sums[3] = sum3;
 }
 
+static SPLIT_NOINLINE void add_stretches(const split_stretches* on, const int8_t* weights, int32_t filter,
+                                         int32_t sums[4]) {
+    split_add_stretches(on, weights, filter, sums, dots);
+}
+
 void split_nn_conv_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
                              int16_t* output, const split_pixels* out) {
-    split_conv_int16_row_of(conv, rows, in, output, out, dots);
+    split_conv_int16_row_of(conv, rows, in, output, out, add_stretches);
 }
 
 #endif /* SPLIT_NN_DSP */

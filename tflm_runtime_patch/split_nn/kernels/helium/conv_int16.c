@@ -9,9 +9,8 @@
 
 #define VALUES 8 /* in a vector */
 
-/* Not inlined, so that its loop has all registers. */
-static __attribute__((noinline)) void dots(const int16_t* values, const int8_t* weights0, int32_t filter, int32_t count,
-                                           int32_t sums[4]) {
+SPLIT_ALWAYS_INLINE void dots(const int16_t* values, const int8_t* weights0, int32_t filter, int32_t count,
+                              int32_t sums[4]) {
     const int8_t* weights1 = weights0 + filter;
     const int8_t* weights2 = weights1 + filter;
     const int8_t* weights3 = weights2 + filter;
@@ -42,9 +41,14 @@ static __attribute__((noinline)) void dots(const int16_t* values, const int8_t* 
     sums[3] = sum3;
 }
 
+static SPLIT_NOINLINE void add_stretches(const split_stretches* on, const int8_t* weights, int32_t filter,
+                                         int32_t sums[4]) {
+    split_add_stretches(on, weights, filter, sums, dots);
+}
+
 void split_nn_conv_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
                              int16_t* output, const split_pixels* out) {
-    split_conv_int16_row_of(conv, rows, in, output, out, dots);
+    split_conv_int16_row_of(conv, rows, in, output, out, add_stretches);
 }
 
 #endif /* SPLIT_NN_MVE */

@@ -6,9 +6,9 @@
 #include "../conv_int16_row.h"
 #include "dots.h"
 
-/* Not inlined, so that its loop has all registers. `count` is at least 1. */
-static SPLIT_NOINLINE void dots(const int16_t* values, const int8_t* weights0, int32_t filter, int32_t count,
-                                int32_t sums[4]) {
+/* `count` is at least 1. */
+SPLIT_ALWAYS_INLINE void dots(const int16_t* values, const int8_t* weights0, int32_t filter, int32_t count,
+                              int32_t sums[4]) {
     const int8_t* weights1 = weights0 + filter;
     const int8_t* weights2 = weights1 + filter;
     const int8_t* weights3 = weights2 + filter;
@@ -62,9 +62,14 @@ static SPLIT_NOINLINE void dots(const int16_t* values, const int8_t* weights0, i
     sums[3] = sum3;
 }
 
+static SPLIT_NOINLINE void add_stretches(const split_stretches* on, const int8_t* weights, int32_t filter,
+                                         int32_t sums[4]) {
+    split_add_stretches(on, weights, filter, sums, dots);
+}
+
 void split_nn_conv_int16_row(const split_conv_int16* conv, const int16_t* const* rows, const split_pixels* in,
                              int16_t* output, const split_pixels* out) {
-    split_conv_int16_row_of(conv, rows, in, output, out, dots);
+    split_conv_int16_row_of(conv, rows, in, output, out, add_stretches);
 }
 
 #endif /* !SPLIT_NN_DSP && !SPLIT_NN_MVE */

@@ -6,14 +6,11 @@
 #define SPLIT_NN_PORTABLE_DOTS_H_
 
 #include "../shared_int8.h"
+#include "../target.h"
 
 #if defined(__GNUC__)
-#define SPLIT_NOINLINE __attribute__((noinline))
-#define SPLIT_ALWAYS_INLINE static inline __attribute__((always_inline)) /* at -Os, too: a call takes stack */
 #define SPLIT_IN_ORDER(sum) __asm__("" : "+r"(sum))
 #else
-#define SPLIT_NOINLINE
-#define SPLIT_ALWAYS_INLINE static inline
 #define SPLIT_IN_ORDER(sum) (void)(sum)
 #endif
 
