@@ -1,4 +1,4 @@
-/* CONV_INT16 and, with a 1x1 window, FULLY_CONNECTED: one output row on MVE, eight products at once. Stack: below 250
+/* CONV_INT16 and, with a 1x1 window, FULLY_CONNECTED: one output row on MVE, eight products at once. Stack: below 370
  * bytes. */
 #include "../target.h"
 
