@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from test_split_equals_tflm import check
 from tflm_server import TflmServer
 from tiny_models import Builder
+from typed_models import TypedBuilder, random_inputs
 
 from tflm_split.search.base import rewritten_split
 from tflm_split.split.regions import Split, SplitOptions
@@ -205,3 +206,21 @@ def test_any_chain_behind_a_reshape_gives_tflms_bytes(tflm: TflmServer, data: st
             others = sliced(b, seen, (0, 0, 1), (1, outer[3][1], channels - 1))
             made = b.concat([others, first], 2)
     check(tflm, b.finish(b.unary("TANH", made)))
+
+
+@pytest.mark.parametrize("dtype", ["FLOAT32", "INT16"])
+def test_heads_of_other_types(tflm: TflmServer, dtype: str) -> None:
+    """Boxes of two maps, joined; their corners are scaled by constants."""
+    b = TypedBuilder(dtype, (1, 8, 8, 3))
+    first = b.conv(b.input, 8, (1, 1))
+    second = b.pool(first, (2, 2), (2, 2), kind="MAX_POOL_2D")
+    parts = []
+    for made in (first, second):
+        count = int(np.prod(b.shape(made))) // 4
+        shape = b.constant(np.array((1, count, 4), np.int32), "INT32")
+        parts.append(b.op("RESHAPE", (made, shape), (b.activation((1, count, 4), b.spread[first]),)))
+    boxes = b.concat(parts, 1)
+    begin, extent = (b.constant(np.array(n, np.int32), "INT32") for n in ((0, 0, 2), (1, 160, 2)))
+    corners = b.op("SLICE", (boxes, begin, extent), (b.activation((1, 160, 2), b.spread[first]),))
+    model = b.finish(b.binary("MUL", corners, b.constant_operand((1, 160, 2))))
+    check(tflm, model, all_split=True, inputs=random_inputs([b.tensors[b.input]]))

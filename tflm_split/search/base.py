@@ -12,6 +12,7 @@ from tflm_split.rewrite.fold_constants import fold_constants
 from tflm_split.rewrite.normal_form import normal_form
 from tflm_split.rewrite.states import updated_last, with_states
 from tflm_split.split.operators import is_reshape, split_operator
+from tflm_split.split.operators.slices import SLICES, slice_aliases
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 from tflm_split.verify.graph_oracle import run_graph_outputs
 
@@ -66,8 +67,10 @@ def _can_be_split(refused: frozenset[tuple[str, tuple[int, ...]]], graph: Graph,
         return False
     if is_reshape(op):
         return True
-    try:
-        split_operator(graph, op)
-    except Refusal:
-        return False
-    return True
+    for attempt in (slice_aliases, split_operator) if op.kind in SLICES else (split_operator,):
+        try:
+            attempt(graph, op)
+        except Refusal:
+            continue
+        return True
+    return False
