@@ -9,6 +9,7 @@ docs/benchmarks.md.
 from __future__ import annotations
 
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,23 @@ HEADER = (
     "a row every (instructions)", "with a queue of 2", "4", "8", "after the last row",
 )  # fmt: skip
 
+BOTH, INT8, BOTH_AGAIN = "output streamed too", "`--int8-io`", "output streamed too, `--max-slowdown 1.2`"
+WAYS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("", {}),
+    (INT8, {"int8_io": True}),
+    (BOTH, {"stream_output": True}),
+    (BOTH_AGAIN, {"stream_output": True, "max_slowdown": 1.2}),
+)
+OTHER_WAYS = frozenset(
+    {
+        ("sil_rock_paper_scissors", INT8),
+        ("mcunet_person_det", INT8),
+        ("gen_unet_96", BOTH),
+        ("gen_unet_96", BOTH_AGAIN),
+    }
+)
+"""Models that are measured with other options, too: what they are compared with has the same ones, but an output in one piece."""
+
 
 @click.command()
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
@@ -32,10 +50,15 @@ HEADER = (
 def main(models: tuple[Path, ...], board: str, update: bool) -> None:
     """Heads and line times of streamed models."""
     rows = []
-    for path in models or tuple(path for folder in FOLDERS for path in sorted(folder.glob("*.tflite"))):
+    paths = models or tuple(path for folder in FOLDERS for path in sorted(folder.glob("*.tflite")))
+    for path, (words, options) in product(paths, WAYS):
+        if words and (path.stem, words) not in OTHER_WAYS:
+            continue
         try:
-            streamed = tflm_split.optimize(path, stream_input=True, board=board).report
-            rows.append(row(path.stem, tflm_split.optimize(path, board=board).report, streamed))
+            streamed = tflm_split.optimize(path, stream_input=True, board=board, **options).report
+            whole = {k: v for k, v in options.items() if k != "stream_output"}
+            name = f"{path.stem}, {words}" if words else path.stem
+            rows.append(row(name, tflm_split.optimize(path, board=board, **whole).report, streamed))
             click.echo(" | ".join(rows[-1]), err=True)
         except TflmSplitError as error:
             click.echo(f"{path.stem}: {error}", err=True)
