@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 from optimized import optimized, progress_of
-from user_models import DSCNN, MODELS, float_logistic, small_network
+from user_models import DSCNN, MODELS, float_sine, small_network
 from x64_arena import minimum_x64_arena_bytes
 
 import tflm_split
@@ -92,7 +92,7 @@ def test_saving_writes_the_model_and_never_over_the_input_unless_told(tmp_path):
 
 
 def test_a_result_can_be_kept_with_its_refusals():
-    result = tflm_split.optimize(float_logistic(), verify=False)
+    result = tflm_split.optimize(float_sine(), verify=False)
     kept = pickle.loads(pickle.dumps(result))
     assert (kept.report, kept.model) == (result.report, result.model)
     refusal = pickle.loads(pickle.dumps(Refusal("dtype", "its input is INT16")))

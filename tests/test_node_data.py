@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from test_browser import browser  # noqa: F401  # a fixture
-from user_models import MODELS, float_logistic
+from user_models import MODELS, float_sine
 
 import tflm_split
 from tflm_split.cli import main
@@ -46,7 +46,7 @@ def test_each_operator_has_its_values(written: Path) -> None:
 
 
 def test_a_refusal_is_a_value_with_what_to_do() -> None:
-    data = json.loads(tflm_split.optimize(float_logistic(), verify=False).node_data()["refusal"])
+    data = json.loads(tflm_split.optimize(float_sine(), verify=False).node_data()["refusal"])
     assert all(": " in result["value"] for result in data["results"].values())
 
 

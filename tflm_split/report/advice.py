@@ -35,7 +35,6 @@ BY_KIND: Mapping[str, str] = MappingProxyType(
         "dtype": "convert with int8 quantisation of weights and activations",
         "geometry": "use other sizes, strides or paddings: `same` padding, and axes in the order batch, height, width, channels",
         "interface": "add a layer between the input and the output that share a tensor",
-        "library": "nothing can be done about it: its results depend on the C library; an int8 model has a table instead",
         "neighbours": "nothing can be done about it alone: it hangs on the stock operator beside it",
         "operator": _NOTHING,
         "option": "leave the option at its default when building the layer",

@@ -30,6 +30,7 @@ TALL_CONV = "TALL_CONV_2D"
 
 def split_tall_convolution(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op per part of the window. Raises Refusal for a convolution in groups, or what no convolution can be."""
+    need(len(op.outputs) == 2, "arity", "it has no sums")
     source, sums = activation(graph, op, 0, "INT8"), graph.tensors[op.outputs[1]]
     target, weights = result(graph, replace(op, outputs=op.outputs[:1]), "INT8"), constant(graph, op, 1, "INT8")
     kernel = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
