@@ -47,20 +47,23 @@ def test_every_source_compiles_without_optimisation(core: str) -> None:
     assert compiled((*command(core), "-std=c99", "-O0", *STRICT), own_units(core))
 
 
-@pytest.mark.parametrize("core", ["m4", "m55"])
-@pytest.mark.parametrize("level", ["-Og", "-Os -DSPLIT_NN_KEEP_OPTIMIZATION"])
+@pytest.mark.parametrize("core", ["m0+", "m4", "m55"])
+@pytest.mark.parametrize("level", ["-Og", "-O1", "-Os -DSPLIT_NN_KEEP_OPTIMIZATION"])
 def test_kernels_with_assembly_compile_at_levels_that_are_kept(core: str, level: str) -> None:
-    units = [
-        unit for unit in own_units(core) if unit.stem.startswith(("split_nn_kernels_dsp", "split_nn_kernels_helium"))
-    ]
+    rooms = {"m0+": "split_nn_kernels_portable", "m4": "split_nn_kernels_dsp", "m55": "split_nn_kernels_helium"}
+    units = [unit for unit in own_units(core) if unit.stem.startswith(rooms[core])]
     assert compiled((*command(core), "-std=gnu11", *level.split(), *STRICT), units)
 
 
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_operators_of_convolutions_compile_at_every_level(core: str, level: str) -> None:
-    names = ("split_nn_core_run", "split_nn_kernels_portable_conv", "split_nn_kernels_portable_conv_float")
-    units = [unit for unit in executor_units() if unit.stem in names]
+    names = (
+        "core_run",
+        *(f"kernels_portable_{kernel}" for kernel in ("conv", "conv_float", "conv_int16", "depthwise", "dots")),
+    )
+    units = [unit for unit in executor_units() if unit.stem.removeprefix("split_nn_") in names]
+    assert len(units) == len(names)
     assert compiled((*command(core), "-std=gnu11", level, *STRICT), units)
 
 

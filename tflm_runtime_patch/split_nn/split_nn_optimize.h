@@ -7,6 +7,9 @@
 #ifndef SPLIT_NN_OPTIMIZE_H_
 #define SPLIT_NN_OPTIMIZE_H_
 
+#if defined(__OPTIMIZE_SIZE__)
+#define SPLIT_NN_OPTIMIZED_FOR_SIZE 1 /* asked before the pragma, which makes the compiler forget it */
+#endif
 #if defined(__GNUC__) && !defined(__clang__) && !defined(SPLIT_NN_KEEP_OPTIMIZATION)
 #if !defined(__OPTIMIZE__) || defined(__OPTIMIZE_SIZE__)
 #pragma GCC optimize("O2")

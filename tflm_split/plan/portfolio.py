@@ -46,7 +46,7 @@ MOVES = "moves"
 """Values of `Layout.solver`."""
 VISITS_PER_EFFORT, MANY_VISITS_PER_EFFORT = 5_000, 10_000
 """Pairs of bodies that squeezing may look at per unit of effort; the second number is for problems of `MANY_PAIRS`."""
-MOVE_VISITS_PER_EFFORT = 400_000
+MOVE_VISITS_PER_EFFORT = 200_000
 """Pairs of bodies that the search for layouts with moves may look at per unit of effort."""
 MANY_SPANS, MANY_SPANS_SHARE = 6_500, 16
 """With more spans than that, the search for layouts with moves may look at one pair in so many only: it takes minutes else."""

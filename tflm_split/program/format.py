@@ -54,7 +54,7 @@ from enum import IntEnum
 from tflm_split.kinds.record import Field, Record
 
 MAGIC = int.from_bytes(b"TSPL", "little")
-VERSION = 9
+VERSION = 10
 CUSTOM_CODE = "TFLM_SPLIT"
 """The name of the custom operator that runs a program."""
 NONE = 0xFFFF

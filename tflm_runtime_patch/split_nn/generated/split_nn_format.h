@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 #define SPLIT_MAGIC 0x4C505354u /* the bytes 'T' 'S' 'P' 'L' */
-#define SPLIT_VERSION 9u
+#define SPLIT_VERSION 10u
 #define SPLIT_NONE 0xFFFFu /* names no view */
 #define SPLIT_NO_ADDRESS16 0xFFFFu /* TABLE16: this row has no address */
 #define SPLIT_NO_ADDRESS32 0xFFFFFFFFu /* TABLE32: this row has no address */

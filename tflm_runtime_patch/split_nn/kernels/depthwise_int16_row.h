@@ -18,10 +18,10 @@ static inline split_four split_tap_of_one(const int16_t* values, const int8_t* w
 }
 
 /* Adds the window's products for one channel, or with `tap` for four. */
-static inline void split_depthwise_window_int16(const split_conv_int16* conv, const int16_t* const* rows,
-                                                const split_pixels* in, split_reach at, int32_t read,
-                                                const int8_t* weights, int32_t channels, split_tap_int16* tap,
-                                                uint64_t sums[4]) {
+SPLIT_ALWAYS_INLINE void split_depthwise_window_int16(const split_conv_int16* conv, const int16_t* const* rows,
+                                                      const split_pixels* in, split_reach at, int32_t read,
+                                                      const int8_t* weights, int32_t channels, split_tap_int16* tap,
+                                                      uint64_t sums[4]) {
     const split_window* window = &conv->window;
     const int32_t step = window->dilation * in->stride / (int32_t)sizeof(int16_t);
     split_four some = {0, 0, 0, 0};
@@ -53,9 +53,9 @@ static inline void split_depthwise_window_int16(const split_conv_int16* conv, co
     sums[3] += (uint64_t)(int64_t)some.sum3;
 }
 
-static inline void split_depthwise_int16_row_of(const split_conv_int16* conv, const int16_t* const* rows,
-                                                const split_pixels* in, int16_t* output, const split_pixels* out,
-                                                split_tap_int16* tap) {
+SPLIT_ALWAYS_INLINE void split_depthwise_int16_row_of(const split_conv_int16* conv, const int16_t* const* rows,
+                                                      const split_pixels* in, int16_t* output, const split_pixels* out,
+                                                      split_tap_int16* tap) {
     const int32_t fours = conv->groups == 1 ? out->channels & ~3 : 0;
     for (int32_t x = 0; x < out->columns; ++x) {
         const split_reach at = split_reach_of(&conv->window, x, in->columns);

@@ -23,6 +23,13 @@
 #define SPLIT_NN_DSP 1
 #endif
 
+/* Cores with eight registers for most instructions, where whole loops are in assembler. In a build for size, compilers find no
+ * registers for them, even where they are told to optimise for speed later (split_nn_optimize.h). */
+#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__) && \
+    !defined(SPLIT_NN_OPTIMIZED_FOR_SIZE)
+#define SPLIT_THUMB_1 1
+#endif
+
 #if defined(__GNUC__)
 #define SPLIT_NOINLINE __attribute__((noinline))
 #define SPLIT_ALWAYS_INLINE static inline __attribute__((always_inline)) /* at -Os, too: a call takes stack */

@@ -6,14 +6,19 @@
 #include "../conv_int16_row.h"
 #include "dots.h"
 
+#if defined(SPLIT_THUMB_1)
+#define DOTS static SPLIT_NOINLINE /* its loop needs all registers there are */
+#else
+#define DOTS SPLIT_ALWAYS_INLINE
+#endif
+
 /* `count` is at least 1. */
-SPLIT_ALWAYS_INLINE void dots(const int16_t* values, const int8_t* weights0, int32_t filter, int32_t count,
-                              int32_t sums[4]) {
+DOTS void dots(const int16_t* values, const int8_t* weights0, int32_t filter, int32_t count, int32_t sums[4]) {
     const int8_t* weights1 = weights0 + filter;
     const int8_t* weights2 = weights1 + filter;
     const int8_t* weights3 = weights2 + filter;
     int32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];
-#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__)
+#if defined(SPLIT_THUMB_1)
     /* Thumb-1 computes with eight registers only: the compiler would move the sums to and fro. See dots.c. */
     int32_t value, weight, k = -count;
     weights0 += count;

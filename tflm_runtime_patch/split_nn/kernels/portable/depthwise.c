@@ -174,7 +174,7 @@ static SPLIT_NOINLINE void add_four(uint32_t* sums, const int8_t* value, int32_t
                                     int32_t channels) {
     uint32_t sum0 = sums[0], sum1 = sums[1], sum2 = sums[2], sum3 = sums[3];
     const int8_t* const end = value + taps;
-#if defined(__thumb__) && !defined(__thumb2__) && defined(__OPTIMIZE__)
+#if defined(SPLIT_THUMB_1)
     int32_t tap, weight, k = -taps; /* counts up to 0 */
     __asm__(
         ".syntax unified\n"

@@ -43,7 +43,7 @@
         :                                                                                                         \
         : "memory")
 
-#elif defined(__thumb__) && defined(__OPTIMIZE__)
+#elif defined(SPLIT_THUMB_1)
 
 #define WHOLE_LOOPS 1
 #define ALL_2X2                                                                                                     \
