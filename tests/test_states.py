@@ -454,6 +454,7 @@ def test_exported_c_remembers_and_forgets(name: str, tmp_path: Path) -> None:
         "main.c",
         "net.c",
         *map(str, host_executor()),
+        "-lm",
         "-o",
         "net",
     ]
