@@ -6,7 +6,7 @@ one file per source that includes it, with a name that occurs once:
 
     src/split_nn_kernels_dsp_conv.c      #include "../split_nn/kernels/dsp/conv.c"
 
-Before it, each includes `split_nn_optimize.h`: -O2 where the build asks for less.
+Before it, each includes `split_nn_optimize.h`: -O2 where the build asks for less, -Os for what is not worth its bytes.
 
 Arduino compiles that folder as it is. The other builds read the list of its files:
 
@@ -32,6 +32,12 @@ HAND_WRITTEN = ("tflm_split.h",)
 OPERATOR = ("tflm/tflm_split_call.c", "tflm/tflm_split.cc")
 OPTIMIZE = Path("split_nn/split_nn_optimize.h")
 """What raises the level of optimisation where the build's is too low."""
+COLD = (
+    *(f"split_nn/core/{name}" for name in ("check_", "prepare.", "kind.", "moves.")),
+    "split_nn/ops/",
+    *(f"split_nn/kernels/portable/{name}.c" for name in ("softmax", "stream")),
+)
+"""Sources that run once, or once for each row, or on the last few numbers: small is better there than fast."""
 _NOTE = "# Written by scripts/write_integrations.py from the folders' listing.\n"
 
 
@@ -52,7 +58,8 @@ def generated_files() -> dict[str, str]:
 
 
 def _including(source: Path) -> str:
-    return f'#include "../{OPTIMIZE.as_posix()}"\n#include "../{source.as_posix()}"\n'
+    cold = "#define SPLIT_NN_COLD 1\n" if source.as_posix().startswith(COLD) else ""
+    return f'{cold}#include "../{OPTIMIZE.as_posix()}"\n#include "../{source.as_posix()}"\n'
 
 
 def _cmake(units: Sequence[str]) -> Iterator[str]:

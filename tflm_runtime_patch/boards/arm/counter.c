@@ -3,6 +3,7 @@
 #include "counter.h"
 
 #include "board.h"
+#include "divide.h"
 
 #define TIMER ((volatile uint32_t*)BOARD_TIMER_ADDRESS)
 #define TIMER_MASK ((uint32_t)((UINT64_C(1) << BOARD_TIMER_BITS) - 1u))
@@ -71,7 +72,8 @@ __attribute__((noinline)) void counter_end(counter* at) {
 }
 
 uint64_t counter_instructions(const counter* at) {
-    const uint64_t elapsed = ticks(at) * BOARD_TICK_PICOSECONDS / (PICOSECONDS_PER_INSTRUCTION * BOARD_TICK_DIVISOR);
+    uint64_t elapsed = ticks(at) * BOARD_TICK_PICOSECONDS;
+    board_divide(&elapsed, PICOSECONDS_PER_INSTRUCTION * BOARD_TICK_DIVISOR);
     const uint64_t own = (uint64_t)at->spins_at_end * INSTRUCTIONS_PER_SPIN + at->overhead;
     return elapsed > own ? elapsed - own : 0;
 }

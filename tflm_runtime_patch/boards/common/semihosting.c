@@ -1,5 +1,7 @@
 #include "semihosting.h"
 
+#include "divide.h"
+
 #include "semihosting_call.h"
 
 /* Operations, by Arm's numbers. */
@@ -38,8 +40,7 @@ void semihosting_print_value(const char* name, uint64_t value) {
     *--first = '\0';
     *--first = '\n';
     do {
-        *--first = (char)('0' + (int)(value % 10u));
-        value /= 10u;
+        *--first = (char)('0' + (int)board_divide(&value, 10u));
     } while (value != 0);
     *--first = ' ';
     semihosting_print(name);

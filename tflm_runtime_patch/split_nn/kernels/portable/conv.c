@@ -16,7 +16,7 @@
 #define COPIED_BYTES 56
 
 /* The sums of SPLIT_DOTS outputs, which start as biases. `block` has the windows, or is NULL where the whole window is the
- * run that starts at `values`; this is known where it is inlined. */
+ * run that starts at `values`. */
 SPLIT_ALWAYS_INLINE void add_all(uint32_t sums[SPLIT_DOTS], const split_run* on, const split_block* block,
                                  const int8_t* values, const int8_t* weights) {
     if (block == NULL) {
@@ -76,23 +76,15 @@ SPLIT_ALWAYS_INLINE void write_one(const split_conv* conv, split_run* on, const 
     on->filter = filter;
 }
 
-/* Writes the channels [first, end) of one or two pixels, whose windows are one run from `values` on. */
-static SPLIT_NOINLINE void write_runs(const split_conv* conv, split_run* on, const int8_t* values, int32_t first,
-                                      int32_t end, int8_t* pixel, int32_t stride) {
+/* Writes the channels [first, end) of one or two pixels. `block` has their windows, or is NULL where these are one run each, from
+ * `values` on. */
+static SPLIT_NOINLINE void write_pixels(const split_conv* conv, split_run* on, const split_block* block,
+                                        const int8_t* values, int32_t first, int32_t end, int8_t* pixel,
+                                        int32_t stride) {
     if (on->pixels == 2) {
-        write_two(conv, on, NULL, values, first, end, pixel, stride);
+        write_two(conv, on, block, values, first, end, pixel, stride);
     } else {
-        write_one(conv, on, NULL, values, first, end, pixel);
-    }
-}
-
-/* The same for any windows. */
-static SPLIT_NOINLINE void write_windows(const split_conv* conv, split_block* on, int32_t first, int32_t end,
-                                         int8_t* pixel, int32_t stride) {
-    if (on->each.pixels == 2) {
-        write_two(conv, &on->each, on, NULL, first, end, pixel, stride);
-    } else {
-        write_one(conv, &on->each, on, NULL, first, end, pixel);
+        write_one(conv, on, block, values, first, end, pixel);
     }
 }
 
@@ -110,7 +102,7 @@ static SPLIT_NOINLINE void write_copied_row(const split_conv* conv, const int8_t
             for (int32_t k = 0; k < on.pixels; ++k) {
                 split_gather_window(conv, rows, in, x + k, group * depth, depth, copies + k * filter);
             }
-            write_runs(conv, &on, copies, group * filters, (group + 1) * filters, output, out->stride);
+            write_pixels(conv, &on, NULL, copies, group * filters, (group + 1) * filters, output, out->stride);
         }
     }
 }
@@ -135,9 +127,9 @@ static SPLIT_NOINLINE void write_direct_row(const split_conv* conv, const int8_t
         for (int32_t group = 0; group < conv->groups; ++group, on.offset += depth) {
             const int32_t end = (group + 1) * filters;
             if (on.row_count == 1 && on.runs == 1 && on.before == 0 && on.after == 0 && rows[0] != NULL) {
-                write_runs(conv, &on.each, rows[0] + on.offset, end - filters, end, output, out->stride);
+                write_pixels(conv, &on.each, NULL, rows[0] + on.offset, end - filters, end, output, out->stride);
             } else {
-                write_windows(conv, &on, end - filters, end, output, out->stride);
+                write_pixels(conv, &on.each, &on, NULL, end - filters, end, output, out->stride);
             }
         }
     }
