@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from split_stages import every_compilation
 from tiny_models import Builder
 from toolchains import need_board, needs
 
+import tflm_split
 from tflm_split import cli
 from tflm_split.board.boards import BOARDS
 from tflm_split.board.firmware import STACK_BYTES
@@ -78,3 +80,17 @@ def test_a_damaged_program_is_refused(files: tuple[Path, Path], tmp_path: Path) 
 def test_parts_name_boards_and_are_sorted_by_their_memory() -> None:
     assert all(part.board in BOARDS for part in PARTS)
     assert list(PARTS) == sorted(PARTS, key=lambda part: (part.ram_bytes, PARTS.index(part)))
+
+
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "models"
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real models is not there")
+def test_wake_words_for_the_eye_run_in_16_kb_and_256_kb() -> None:
+    """MLPerf Tiny's visual wake words, whose map alone has 27 KB, on a micro:bit. Its flash is full to the last kilobyte."""
+    result = tflm_split.optimize(CORPUS / "mlperf_vww96_int8.tflite", stream_input=2, verify=False)
+    need_board(BOARDS["microbit"])
+    picture = np.zeros((1, 96, 96, 3), np.int8).tobytes()
+    done = run_on_board(result.model, "microbit", [[picture]])
+    assert done.ram_bytes < 16 * 1024
+    assert done.flash_bytes < 256 * 1024
