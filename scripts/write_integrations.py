@@ -33,11 +33,10 @@ OPERATOR = ("tflm/tflm_split_call.c", "tflm/tflm_split.cc")
 OPTIMIZE = Path("split_nn/split_nn_optimize.h")
 """What raises the level of optimisation where the build's is too low."""
 COLD = (
-    *(f"split_nn/core/{name}" for name in ("check_", "prepare.", "kind.", "moves.")),
-    "split_nn/ops/",
+    *(f"split_nn/core/{name}" for name in ("check_", "prepare.", "kind.")),
     *(f"split_nn/kernels/portable/{name}.c" for name in ("softmax", "stream")),
 )
-"""Sources that run once, or once for each row, or on the last few numbers: small is better there than fast."""
+"""Sources that run once, or on the last few numbers: small is better there than fast."""
 _NOTE = "# Written by scripts/write_integrations.py from the folders' listing.\n"
 
 

@@ -2,7 +2,7 @@
  * say so (Arduino builds with -Os, a debug build with -O0), this does: include it before anything else.
  *
  * At -Os the kernels take 3 to 40 % more instructions, at -O0 several times as many. -Og and -O1 stay as they are.
- * SPLIT_NN_COLD is defined where small code is better: checks, and what runs once for each row. Define
+ * SPLIT_NN_COLD is defined where small code is better: checks, and what runs once. Define
  * SPLIT_NN_KEEP_OPTIMIZATION to keep the build's level whatever it is; the kernels for DSP then need at least -Og, as
  * their inline assembly does not find enough registers at -O0. Clang has no such pragma. */
 #ifndef SPLIT_NN_OPTIMIZE_H_

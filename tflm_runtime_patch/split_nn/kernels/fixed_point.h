@@ -76,13 +76,18 @@ static inline int32_t split_requantize(int32_t value, int32_t multiplier, int32_
     return shift < 0 ? split_requantize_right(value, multiplier, ~shift) : split_high_mul_positive(value, multiplier);
 }
 
-/* sum / count, rounded to nearest, ties away from zero, for count > 0 and any sum: a hostile program can produce any.
- * The magnitude is divided, which fits 32 bits without its sign. A division of 64 bits would take 900 bytes of code on cores that
- * have none. */
+/* sum / count, rounded to nearest, ties away from zero, for count > 0 and any sum: a hostile program can produce any. */
 static inline int32_t split_average(int32_t sum, int32_t count) {
+#if defined(__thumb__) && !defined(__thumb2__)
+    /* The magnitude is divided, which fits 32 bits without its sign. On cores that cannot divide, a division of 64 bits takes
+     * 900 bytes of code. */
     const uint32_t magnitude = sum < 0 ? 0u - (uint32_t)sum : (uint32_t)sum;
     const uint32_t average = (magnitude + (uint32_t)count / 2u) / (uint32_t)count;
     return (int32_t)(sum < 0 ? 0u - average : average);
+#else
+    const int64_t nudge = sum > 0 ? count / 2 : -(count / 2);
+    return (int32_t)((sum + nudge) / count);
+#endif
 }
 
 static inline int32_t split_leading_zeros(uint32_t value) {
