@@ -115,6 +115,8 @@ def test_a_saved_plan_remembers_the_same_tensors(tmp_path: Path) -> None:
     result.decision.save(tmp_path / "plan.json")
     again = tflm_split.optimize(model, decision=tflm_split.SavedDecision.read(tmp_path / "plan.json"), verify=False)
     assert again.model == result.model
+    window = again.report["window"]
+    assert window is not None and window["predicted_instructions_without"] is None  # nothing was searched
     other = replace(result.decision, reused=(result.decision.reused[0] + 1,))
     with pytest.raises(InputError, match="the plan is for another model"):
         tflm_split.optimize(model, decision=other, verify=False)

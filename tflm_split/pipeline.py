@@ -8,13 +8,12 @@ Each stage is a call below, and has a folder of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tflm_split.analysis.kernel_sets import kernel_set
-from tflm_split.analysis.latency import predict
 from tflm_split.errors import InputError, InternalError, ModelError, Refusal, VerificationError
 from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import Lowered, lower
@@ -36,6 +35,7 @@ from tflm_split.search.candidates import (
     pareto_plans,
     placed_anew,
     plan_of,
+    predicted_instructions,
     refitted,
 )
 from tflm_split.search.decision import Decision
@@ -151,6 +151,7 @@ class _Job:
     kept: Kept | None = None
     """What the graph remembers of a window that slides; None where none does."""
     forgetting: Forgetting | None = None
+    """What the network takes that remembers nothing; None where nobody has asked."""
 
 
 def _begin(source: Source, options: Options, progress: Progress) -> _Job:
@@ -212,7 +213,8 @@ def _best(job: _Job) -> _Lowered | None:
         found = best_plan(job.evaluator, options, job.teller)
         return _lowered(job, found) if found else None
     plans = pareto_plans(job.evaluator, options, job.teller)
-    return _fastest_that_fits(job, plans, options.max_arena_bytes)
+    fitting = _first_that_fits(((job, _lowered(job, found)) for found in plans), options, options.max_arena_bytes)
+    return fitting[1] if fitting else None
 
 
 def _fastest_that_remembers(job: _Job, kept: Kept) -> tuple[_Job, _Lowered | None]:
@@ -220,28 +222,20 @@ def _fastest_that_remembers(job: _Job, kept: Kept) -> tuple[_Job, _Lowered | Non
 
     Raises InputError where all of them are slower than to remember nothing.
     """
-    limit = job.options.max_arena_bytes
-    kernels = kernel_set(job.options.kernels, job.options.board)
-    smallest: tuple[int, _Job, _Lowered] | None = None
-    for choice in kept.within(limit):
-        one = _remembering(job, choice)
-        if (found := best_plan(one.evaluator, job.options, job.teller)) is None:
-            continue
-        if job.forgetting and _instructions(found, job.options) >= job.forgetting.predicted_instructions:
-            continue
-        result = _lowered(one, found)
-        arena_bytes = footprint(result.lowered.model, None, kernels).predicted_arm32.minimum_arena_bytes
-        if smallest is None or arena_bytes < smallest[0]:
-            smallest = arena_bytes, one, result
-        if limit is None or arena_bytes <= limit:
-            break
-    if smallest is None:
+    limit_bytes = job.options.max_arena_bytes
+    most = job.forgetting.predicted_instructions if job.forgetting else None
+
+    def faster() -> Iterator[tuple[_Job, _Lowered]]:
+        for choice in kept.within(limit_bytes):
+            one = _remembering(job, choice)
+            found = best_plan(one.evaluator, job.options, job.teller)
+            if found and (most is None or predicted_instructions(found.plan, job.options.board) < most):
+                yield one, _lowered(one, found)
+
+    fitting = _first_that_fits(faster(), job.options, limit_bytes)
+    if fitting is None:
         raise kept.no_gain()
-    return smallest[1:]
-
-
-def _instructions(found: Found, options: Options) -> int:
-    return sum(predict(region.program, options.board).instructions for region in found.plan.regions)
+    return fitting
 
 
 def _forgetting(job: _Job, kept: Kept) -> Forgetting | None:
@@ -250,9 +244,8 @@ def _forgetting(job: _Job, kept: Kept) -> Forgetting | None:
     found = best_plan(plain.evaluator, job.options, job.teller)
     if found is None:
         return None
-    kernels = kernel_set(job.options.kernels, job.options.board)
-    arena_bytes = footprint(_lowered(plain, found).lowered.model, None, kernels).predicted_arm32.minimum_arena_bytes
-    return Forgetting(_instructions(found, job.options), arena_bytes)
+    instructions = predicted_instructions(found.plan, job.options.board)
+    return Forgetting(instructions, _predicted_arena_bytes(_lowered(plain, found), job.options))
 
 
 def _front(job: _Job) -> list[Result]:
@@ -336,18 +329,24 @@ def _carried_out(job: _Job, saved: SavedDecision) -> tuple[_Job, _Lowered | None
         raise InputError(f"the plan does not fit the model: {fault}; make a new one") from fault
 
 
-def _fastest_that_fits(job: _Job, plans: Sequence[Found], max_arena_bytes: int) -> _Lowered | None:
-    """The first of `plans` (fastest first) that fits the device's memory. If none fits, the smallest."""
-    kernels = kernel_set(job.options.kernels, job.options.board)
-    smallest: tuple[int, _Lowered] | None = None
-    for found in plans:
-        result = _lowered(job, found)
-        arena_bytes = footprint(result.lowered.model, None, kernels).predicted_arm32.minimum_arena_bytes
+def _first_that_fits(
+    results: Iterable[tuple[_Job, _Lowered]], options: Options, limit_bytes: int | None
+) -> tuple[_Job, _Lowered] | None:
+    """The first of `results` that fits the device's memory. If none fits, the smallest; None without results."""
+    smallest: tuple[int, tuple[_Job, _Lowered]] | None = None
+    for result in results:
+        arena_bytes = _predicted_arena_bytes(result[1], options)
         if smallest is None or arena_bytes < smallest[0]:
             smallest = arena_bytes, result
-        if arena_bytes <= max_arena_bytes:
+        if limit_bytes is None or arena_bytes <= limit_bytes:
             break
     return smallest[1] if smallest else None
+
+
+def _predicted_arena_bytes(result: _Lowered, options: Options) -> int:
+    """The arena to set aside on a 32-bit Arm."""
+    kernels = kernel_set(options.kernels, options.board)
+    return footprint(result.lowered.model, None, kernels).predicted_arm32.minimum_arena_bytes
 
 
 def _finish(job: _Job, result: _Lowered | None) -> Result:
@@ -364,9 +363,8 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
         from tflm_split.search.inside import compared_inside
 
         inside = compared_inside(job.model, job.evidence, job.options, job.teller)
-    kept_original = reason_to_keep_original(before, after if lowered else None)
-    if lowered and job.kept:  # what it remembers may take more, and that is wanted
-        kept_original = None
+    wanted = lowered and job.kept  # what it remembers may take more than the original
+    kept_original = None if wanted else reason_to_keep_original(before, after if lowered else None)
     if kept_original:
         lowered, after = None, before
     changes, streams = (job.changes, job.streams) if lowered else ((), Streams())
@@ -382,7 +380,7 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
         kept_original,
         job.options,
         inside,
-        window=(job.kept, job.forgetting or _forgetting(job, job.kept)) if lowered and job.kept else None,
+        window=(job.kept, job.forgetting) if lowered and job.kept else None,
     )
     model = lowered.model if lowered else job.model
     plan, decision = (lowered.plan, result.decision) if lowered and result else (None, _saved(job, None))

@@ -233,9 +233,10 @@ class WindowRecord(TypedDict):
     state_bytes: Annotated[int, Says("What they remember, in the tail.")]
     warm_up: Annotated[int, Says("Inferences after a reset whose results are not right yet.", "inferences")]
     predicted_instructions_without: Annotated[
-        int | None, Says("Of the same network that remembers nothing.", "instructions")
+        int | None,
+        Says("Of the same network that remembers nothing; null where a saved plan was carried out.", "instructions"),
     ]
-    predicted_arena_without_bytes: Annotated[int | None, Says("Its arena to set aside.")]
+    predicted_arena_without_bytes: Annotated[int | None, Says("The arena to set aside for that; null likewise.")]
 
 
 class RegionRecord(TypedDict):

@@ -23,11 +23,12 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from tflm_split.ir.graph import ABSENT, Graph, Operator, State, Tensor
+from tflm_split.ir.graph import ABSENT, Graph, Operator, State
 from tflm_split.rewrite.states import placed_last, zero_byte
+from tflm_split.rewrite.svdf import Growing
 from tflm_split.split.axes.loops import Loops, Reach
 from tflm_split.split.axes.table import loops_of
-from tflm_split.split.operators.state import KEEP_STATE, STATES
+from tflm_split.split.operators.state import KEEP_STATE
 from tflm_split.split.rows import BatchRows, Window
 
 
@@ -63,8 +64,7 @@ def following(graph: Graph, source: int, axis: int) -> dict[int, Following]:
     """Every tensor with an axis that follows axis `axis` of tensor `source`, that one included."""
     found = {source: Following(axis, 1, 0, graph.tensors[source].shape[axis])}
     for op in graph.operators:
-        moving = [k for k, t in enumerate(op.inputs) if t in found]
-        if not moving:
+        if not found.keys() & set(op.inputs):
             continue
         for number, t in enumerate(op.outputs):
             follows = _followed(graph, op, loops_of(graph, op, number), found)
@@ -136,76 +136,56 @@ class _Joint:
 
     def __init__(self, graph: Graph, reused: Reused) -> None:
         self._graph, self._reused = graph, reused
-        self._tensors = list(graph.tensors)
         self._like = graph.tensors[reused.tensor]
         self._maker = graph.operators[graph.producers()[reused.tensor]]
-        self._made: list[Operator] = []
+        self._growing = Growing(graph, self._maker)
 
     def joined(self) -> Graph:
         """The graph with it. Later readers of the tensor read the one that is put together."""
-        reused, at = self._reused, self._reused.at
+        reused, at, graph = self._reused, self._reused.at, self._graph
         size, kept, apart = self._like.shape[at.axis], reused.kept, reused.apart
         before = self._tensor(kept * apart, "before")
         oldest = self._slice(before, 0, kept)
-        parts = [
-            self._slice(reused.tensor, 0, at.low),
-            oldest,
-            self._slice(reused.tensor, at.high - reused.shift, size - at.high + reused.shift),
-        ]
-        whole = self._concatenation([t for t in parts if t is not None])
+        last = self._slice(reused.tensor, at.high - reused.shift, size - at.high + reused.shift)
+        whole = self._concatenation([self._slice(reused.tensor, 0, at.low), oldest, last])
         new = self._slice(whole, at.low + reused.shift, kept)
-        later = self._slice(before, kept, kept * (apart - 1))
-        rest = self._concatenation([t for t in (later, new) if t is not None])
-        after = self._tensor(kept * apart, "kept")
-        update = self._operator(KEEP_STATE, (rest,), after)
-        graph = self._graph
+        rest = self._concatenation([self._slice(before, kept, kept * (apart - 1)), new])
+        made = list(self._growing.operators)
+        after = self._growing.add(KEEP_STATE, (rest,), self._tensor(kept * apart, "kept"))
+        update = self._growing.operators[-1]
         position = self._maker.index + 1
-        earlier, readers = graph.operators[:position], graph.operators[position:]
-        renamed = [replace(op, inputs=tuple(whole if t == reused.tensor else t for t in op.inputs)) for op in readers]
-        operators = placed_last([*earlier, *self._made, *renamed], before, update)
+        readers = [
+            replace(op, inputs=tuple(whole if t == reused.tensor else t for t in op.inputs))
+            for op in graph.operators[position:]
+        ]
+        operators = placed_last([*graph.operators[:position], *made, *readers], before, update)
         states = (*graph.states, State(before, after, zero_byte(self._like)))
-        return replace(graph, tensors=tuple(self._tensors), states=states).with_operators(tuple(operators))
+        return replace(graph, tensors=tuple(self._growing.tensors), states=states).with_operators(tuple(operators))
 
     def _tensor(self, size: int, what: str) -> int:
         shape = list(self._like.shape)
         shape[self._reused.at.axis] = size
-        index = len(self._tensors)
-        self._tensors.append(
-            Tensor(index, f"{self._like.name} {what}", tuple(shape), self._like.dtype, self._like.quantization)
-        )
-        return index
+        return self._growing.tensor(self._like, tuple(shape), f"{self._like.name} {what}")
 
-    def _operator(self, kind: str, inputs: tuple[int, ...], output: int, **options: int | str) -> Operator:
-        return Operator(0, kind, inputs, (output,), options, self._maker.source, STATES)
-
-    def _slice(self, tensor: int, first: int, count: int) -> int | None:
-        """`count` indices of `tensor` from `first` on; the tensor itself, if that is all of it, and None for none."""
-        shape, axis = list(self._tensors[tensor].shape), self._reused.at.axis
+    def _slice(self, tensor: int, first: int, count: int) -> int:
+        """`count` indices of `tensor` from `first` on; the tensor itself, if that is all of it, and ABSENT for none."""
+        shape, axis = list(self._growing.tensors[tensor].shape), self._reused.at.axis
         if not count:
-            return None
+            return ABSENT
         if count == shape[axis]:
             return tensor
         begin, shape[axis] = [0] * len(shape), count
         begin[axis] = first
-        output = self._tensor(count, "rows")
-        inputs = (tensor, self._numbers(begin), self._numbers(shape))
-        self._made.append(self._operator("SLICE", inputs, output))
-        return output
+        numbers = self._growing.numbers(*begin), self._growing.numbers(*shape)
+        return self._growing.add("SLICE", (tensor, *numbers), self._tensor(count, "rows"))
 
-    def _concatenation(self, parts: list[int]) -> int:
-        if len(parts) == 1:
-            return parts[0]
+    def _concatenation(self, parts: Sequence[int]) -> int:
+        there = tuple(t for t in parts if t != ABSENT)
+        if len(there) == 1:
+            return there[0]
         axis = self._reused.at.axis
-        output = self._tensor(sum(self._tensors[t].shape[axis] for t in parts), "joined")
-        self._made.append(
-            self._operator("CONCATENATION", tuple(parts), output, axis=axis, fused_activation_function="NONE")
-        )
-        return output
-
-    def _numbers(self, values: Sequence[int]) -> int:
-        data = np.array(values, "<i4").tobytes()
-        self._tensors.append(Tensor(len(self._tensors), "numbers", (len(values),), "INT32", data=data))
-        return len(self._tensors) - 1
+        output = self._tensor(sum(self._growing.tensors[t].shape[axis] for t in there), "joined")
+        return self._growing.add("CONCATENATION", there, output, {"axis": axis, "fused_activation_function": "NONE"})
 
 
 def warm_up(graph: Graph, chosen: Sequence[Reused], found: Mapping[int, Following]) -> int:

@@ -320,12 +320,12 @@ def best_plan(evaluator: Evaluator, options: Options, teller: Teller) -> Found |
         return best
     most = STREAMED_MOST * min(state.instructions for state in starts.of(options, None))
     for limit in STREAMED_LIMITS:
-        if _instructions(best.plan, options.board) <= most:
+        if predicted_instructions(best.plan, options.board) <= most:
             break
         other = _smallest(evaluator, starts, replace(options, max_slowdown=limit), teller)
         if (
             other is not None
-            and _instructions(other.plan, options.board) <= most
+            and predicted_instructions(other.plan, options.board) <= most
             and other.plan.planned_head_bytes <= STREAMED_ABOUT_EQUAL * best.plan.planned_head_bytes
         ):
             best = other
@@ -348,7 +348,7 @@ def _with_fewer_groups(evaluator: Evaluator, best: Found, options: Options, tell
     """
     if not _is_streamed(evaluator):
         return best
-    most = _instructions(best.plan, options.board)
+    most = predicted_instructions(best.plan, options.board)
 
     def polished(state: Evaluation) -> Evaluation:
         teller.tick()
@@ -366,7 +366,7 @@ def _with_fewer_groups(evaluator: Evaluator, best: Found, options: Options, tell
         found = _within(most, state, options, teller.tick)
         if (
             found.plan.planned_head_bytes <= best.plan.planned_head_bytes
-            and _instructions(found.plan, options.board) < most
+            and predicted_instructions(found.plan, options.board) < most
         ):
             return found
     return best
@@ -391,7 +391,7 @@ def pareto_plans(evaluator: Evaluator, options: Options, teller: Teller) -> tupl
     if found:
         smallest = min(found, key=lambda f: f.plan.planned_head_bytes)
         found.append(_with_fewer_groups(evaluator, smallest, options, teller))
-    instructions = [_instructions(f.plan, options.board) for f in found]
+    instructions = [predicted_instructions(f.plan, options.board) for f in found]
     heads = [f.plan.planned_head_bytes for f in found]
     kept = staircase(instructions, heads)
     if streamed:
@@ -477,12 +477,12 @@ def _within(limit: float, state: Evaluation, options: Options, tick: Tick) -> Fo
     allowance = Allowance(options.board, limit - state.instructions)
     effort = options.effort * (STREAMED_PLACING if any(op.fetches for op in state.split.row_ops) else 1)
     plan = compile_schedule(state.split, state.step_graph, state.schedule, effort, allowance, tick)
-    taken = _instructions(plan, options.board)
+    taken = predicted_instructions(plan, options.board)
     if taken <= limit:
         return _found(state, plan, allowance)
     only_free = replace(allowance, only_free=True)
     free = compile_schedule(state.split, state.step_graph, state.schedule, effort, only_free, tick)
-    if _instructions(free, options.board) <= taken:
+    if predicted_instructions(free, options.board) <= taken:
         return _found(state, free, only_free)
     return _found(state, plan, allowance)
 
@@ -495,6 +495,6 @@ def _found(state: Evaluation, plan: Plan, allowance: Allowance) -> Found:
     return Found(plan, replace(state.decision, layout=addresses))
 
 
-def _instructions(plan: Plan, board: str) -> int:
+def predicted_instructions(plan: Plan, board: str) -> int:
     """Predicted instructions of all programs of a plan."""
     return sum(predict(region.program, board).instructions for region in plan.regions)

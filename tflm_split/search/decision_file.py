@@ -88,18 +88,15 @@ class SavedDecision:
             raise InputError(f"{name}: has schema {top.get('schema')!r}, this version reads {SCHEMA}: make a new plan")
         decision = top.get("decision")
         read = None if decision is None else _decision(_Reader(name, decision))
-        (taken,) = top.as_numbers("stream_input", [top.get("stream_input")])
-        (given,) = top.as_numbers("stream_output", [top.get("stream_output")])
-        (frames,) = top.as_numbers("reuse_window", [top.get("reuse_window")])
         return SavedDecision(
-            top.text("model"),
-            top.flag("int8_io"),
-            read,
-            taken,
-            top.flag("uint8_pixels"),
-            given,
-            frames,
-            top.numbers("reused"),
+            fingerprint=top.text("model"),
+            int8_io=top.flag("int8_io"),
+            decision=read,
+            stream_input=top.number("stream_input"),
+            uint8_pixels=top.flag("uint8_pixels"),
+            stream_output=top.number("stream_output"),
+            reuse_window=top.number("reuse_window"),
+            reused=top.numbers("reused"),
         )
 
     @staticmethod
@@ -192,11 +189,10 @@ class _Reader:
         return value
 
     def number(self, key: str) -> int:
-        """A number; plans made by earlier versions may hold true or false instead."""
         value = self.get(key)
-        if not isinstance(value, int) or not 0 <= value < _MOST:
+        if type(value) is not int or not 0 <= value < _MOST:
             raise self.fail(key, "a number")
-        return int(value)
+        return value
 
     def text(self, key: str) -> str:
         value = self.get(key)
@@ -229,7 +225,7 @@ def _decision(reader: _Reader) -> Decision:
         cuts=reader.numbers("cuts"),
         concatenate_in_place=reader.flag("concatenate_in_place"),
         swap_axes=reader.number("swap_axes"),
-        samples=reader.number("samples") if "samples" in reader.value else 0,
+        samples=reader.number("samples"),
         rows=reader.flag("rows"),
         streams_attention=reader.flag("streams_attention"),
         rewrites=tuple(_rewrite(_Reader(reader.name, rewrite)) for rewrite in reader.objects("rewrites")),

@@ -33,7 +33,7 @@
 #if defined(__GNUC__)
 #define SPLIT_NOINLINE __attribute__((noinline))
 #define SPLIT_ALWAYS_INLINE static inline __attribute__((always_inline)) /* at -Os, too: a call takes stack */
-#define SPLIT_IN_REGISTER(value) __asm__("" : "+r"(value))               /* nothing more is known of it */
+#define SPLIT_IN_REGISTER(value) __asm__("" : "+r"(value)) /* the compiler knows nothing of it, and keeps this order */
 #else
 #define SPLIT_NOINLINE
 #define SPLIT_IN_REGISTER(value) (void)(value)

@@ -60,8 +60,8 @@ static NOINLINE void sum_padding(const layer* on, const int8_t* const filters[4]
 }
 
 /* The same, skipped if it would add nothing. The sums stay in registers. */
-SPLIT_DSP_INLINE void add_padding(const layer* on, const int8_t* const filters[4], int32_t offset, int32_t count,
-                                  uint32_t sums[4]) {
+SPLIT_ALWAYS_INLINE void add_padding(const layer* on, const int8_t* const filters[4], int32_t offset, int32_t count,
+                                     uint32_t sums[4]) {
     if (count > 0 && on->conv->input_zero_point != 0) {
         uint32_t added[4] = {0, 0, 0, 0};
         sum_padding(on, filters, offset, count, added);
@@ -73,8 +73,8 @@ SPLIT_DSP_INLINE void add_padding(const layer* on, const int8_t* const filters[4
 }
 
 /* Writes two channels of two pixels. */
-SPLIT_DSP_INLINE void store_2x2(const layer* on, int32_t channel, const uint32_t sums[4], int8_t* pixel0,
-                                int8_t* pixel1) {
+SPLIT_ALWAYS_INLINE void store_2x2(const layer* on, int32_t channel, const uint32_t sums[4], int8_t* pixel0,
+                                   int8_t* pixel1) {
     const split_requantization* const to = &on->conv->requantization;
     const int32_t entry0 = channel * to->step, entry1 = entry0 + to->step;
     const int32_t multiplier0 = to->multipliers[entry0], multiplier1 = to->multipliers[entry1];
@@ -96,7 +96,7 @@ SPLIT_DSP_INLINE void store_2x2(const layer* on, int32_t channel, const uint32_t
 
 /* Two pixels with all filters, or all but an odd last one. Their windows lie inside the input's columns. With `single`
  * each window is one run of bytes. */
-SPLIT_DSP_INLINE void two_pixels(const layer* on, const reach* at, int single, int8_t* pixel0, int8_t* pixel1) {
+SPLIT_ALWAYS_INLINE void two_pixels(const layer* on, const reach* at, int single, int8_t* pixel0, int8_t* pixel1) {
     const int32_t* bias = on->conv->bias + on->first;
     const int8_t* weights = on->conv->weights + on->first * on->filter;
     const int8_t* const stretch = single ? at->rows[0] + at->start : NULL;
@@ -131,7 +131,7 @@ SPLIT_DSP_INLINE void two_pixels(const layer* on, const reach* at, int single, i
 }
 
 /* One pixel with the filters from `first` on. Its window may lie anywhere. With `single` it is one run of bytes. */
-SPLIT_DSP_INLINE void one_pixel(const layer* on, const reach* at, int32_t first, int single, int8_t* pixel) {
+SPLIT_ALWAYS_INLINE void one_pixel(const layer* on, const reach* at, int32_t first, int single, int8_t* pixel) {
     const int32_t* const bias = on->conv->bias;
     const int8_t* weights = on->conv->weights + first * on->filter;
     const int8_t* const stretch = single ? at->rows[0] + at->start : NULL;

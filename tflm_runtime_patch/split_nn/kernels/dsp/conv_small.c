@@ -31,7 +31,7 @@ static NOINLINE void store_slowly(const split_requantization* to, int32_t channe
 }
 
 /* All filters with the widened windows of `lanes` pixels, a constant. `pixel` is the first pixel's output. */
-SPLIT_DSP_INLINE void all_filters(const layer* on, int32_t lanes, const uint32_t* wide, int8_t* pixel) {
+SPLIT_ALWAYS_INLINE void all_filters(const layer* on, int32_t lanes, const uint32_t* wide, int8_t* pixel) {
     const split_requantization* const to = &on->conv->requantization;
     const int32_t* bias = on->conv->bias;
     const int32_t* multipliers = to->multipliers;

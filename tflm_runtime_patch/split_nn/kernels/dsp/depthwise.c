@@ -46,8 +46,8 @@ typedef struct group {
 } group;
 
 /* Adds the products of two taps. Each tap is one word of four channels. */
-SPLIT_DSP_INLINE const wide_weights* add_pair(uint32_t tap0, uint32_t tap1, const wide_weights* wide,
-                                              uint32_t sums[4]) {
+SPLIT_ALWAYS_INLINE const wide_weights* add_pair(uint32_t tap0, uint32_t tap1, const wide_weights* wide,
+                                                 uint32_t sums[4]) {
     uint32_t upper, weight0, weight1;
     __asm__ volatile(
         "pkhtb %[upper], %[tap1], %[tap0], asr #16\n\t"
@@ -71,7 +71,7 @@ SPLIT_DSP_INLINE const wide_weights* add_pair(uint32_t tap0, uint32_t tap1, cons
 }
 
 /* Adds the products of a single tap. */
-SPLIT_DSP_INLINE const wide_weights* add_tap(uint32_t tap, const wide_weights* wide, uint32_t sums[4]) {
+SPLIT_ALWAYS_INLINE const wide_weights* add_tap(uint32_t tap, const wide_weights* wide, uint32_t sums[4]) {
     uint32_t odd, weight0, weight1;
     __asm__ volatile(
         "ldrd %[weight0], %[weight1], [%[wide]], #8\n\t"
@@ -89,7 +89,7 @@ SPLIT_DSP_INLINE const wide_weights* add_tap(uint32_t tap, const wide_weights* w
 }
 
 /* Adds the products of a single tap whose weights are not widened. */
-SPLIT_DSP_INLINE void add_narrow_tap(uint32_t tap, uint32_t weights, uint32_t sums[4]) {
+SPLIT_ALWAYS_INLINE void add_narrow_tap(uint32_t tap, uint32_t weights, uint32_t sums[4]) {
     uint32_t tap_odd, weights_odd;
     __asm__ volatile(
         "sxtb16 %[tap_odd], %[tap], ror #8\n\t"
@@ -112,7 +112,7 @@ static NOINLINE void store_any(const group* at, uint32_t sum0, uint32_t sum1, ui
     }
 }
 
-SPLIT_DSP_INLINE void store_four(const group* at, const uint32_t sums[4], int8_t* to) {
+SPLIT_ALWAYS_INLINE void store_four(const group* at, const uint32_t sums[4], int8_t* to) {
     if (at->plain) {
         to[0] = (int8_t)split_dsp_to_int8_fast(sums[0], at->scales[0]);
         to[1] = (int8_t)split_dsp_to_int8_fast(sums[1], at->scales[1]);
@@ -124,16 +124,16 @@ SPLIT_DSP_INLINE void store_four(const group* at, const uint32_t sums[4], int8_t
 }
 
 /* The offset in an input row at which the window of output pixel x starts. It may lie outside the row. */
-SPLIT_DSP_INLINE int32_t start_of(const group* at, int32_t x) {
+SPLIT_ALWAYS_INLINE int32_t start_of(const group* at, int32_t x) {
     return x * at->advance - at->conv->window.pad * at->in->stride + at->channel;
 }
 
-SPLIT_DSP_INLINE int8_t* pixel_of(const group* at, int32_t x) {
+SPLIT_ALWAYS_INLINE int8_t* pixel_of(const group* at, int32_t x) {
     return at->output + x * at->out->stride + at->channel;
 }
 
 /* A window row. In place of a row in the padding it is any other one: the widened weights there are 0. */
-SPLIT_DSP_INLINE const int8_t* row_at(const group* at, int32_t k) {
+SPLIT_ALWAYS_INLINE const int8_t* row_at(const group* at, int32_t k) {
     return at->rows[k] != NULL ? at->rows[k] : at->some_row;
 }
 
@@ -201,7 +201,7 @@ static NOINLINE void outer_three(const group* at, int32_t x) {
 }
 
 /* One output pixel, from the original weights and bias. */
-SPLIT_DSP_INLINE void narrow_pixel(const group* at, int32_t columns, int32_t x) {
+SPLIT_ALWAYS_INLINE void narrow_pixel(const group* at, int32_t columns, int32_t x) {
     const split_window* window = &at->conv->window;
     const uint32_t padding = (uint8_t)at->conv->input_zero_point * UINT32_C(0x01010101);
     const int32_t start = start_of(at, x), step = at->step, channels = at->out->channels;
@@ -312,7 +312,7 @@ static void four_channels(group* at, int32_t first, int32_t last) {
 
 /* Adds the products of four taps of one input channel with their weights for four output channels. Weights of one tap
  * and of the next are `step` bytes apart. */
-SPLIT_DSP_INLINE const int8_t* add_four_taps(uint32_t taps, const int8_t* weights, int32_t step, uint32_t sums[4]) {
+SPLIT_ALWAYS_INLINE const int8_t* add_four_taps(uint32_t taps, const int8_t* weights, int32_t step, uint32_t sums[4]) {
     const uint32_t even = split_even(taps), odd = split_odd(taps);
     uint32_t first, upper, second;
     __asm__ volatile(
@@ -350,7 +350,7 @@ SPLIT_DSP_INLINE const int8_t* add_four_taps(uint32_t taps, const int8_t* weight
 }
 
 /* Adds the products of a single tap. */
-SPLIT_DSP_INLINE void add_one_tap(int32_t tap, const int8_t* weights, uint32_t sums[4]) {
+SPLIT_ALWAYS_INLINE void add_one_tap(int32_t tap, const int8_t* weights, uint32_t sums[4]) {
     const uint32_t word = split_load4(weights);
     const uint32_t even = split_even(word), odd = split_odd(word);
     sums[0] += split_product((int16_t)even, tap);

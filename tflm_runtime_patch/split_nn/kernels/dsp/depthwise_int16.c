@@ -7,7 +7,7 @@
 #include "../depthwise_int16_row.h"
 
 /* Multiplies halves of words, which needs no unpacking of the values. */
-SPLIT_DSP_INLINE split_four tap(const int16_t* values, const int8_t* weights, split_four sums) {
+SPLIT_ALWAYS_INLINE split_four tap(const int16_t* values, const int8_t* weights, split_four sums) {
     const uint32_t word = split_load4(weights), even = split_even(word), odd = split_odd(word);
     uint32_t first, second;
     memcpy(&first, values, sizeof first);

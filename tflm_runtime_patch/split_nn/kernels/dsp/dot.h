@@ -14,7 +14,7 @@ typedef struct split_quad {
     uint32_t odd;
 } split_quad;
 
-SPLIT_DSP_INLINE split_quad split_next_quad(const int8_t** values) {
+SPLIT_ALWAYS_INLINE split_quad split_next_quad(const int8_t** values) {
     split_quad quad;
     __asm__ volatile(
         "ldr %[even], [%[values]], #4\n\t"
@@ -28,14 +28,14 @@ SPLIT_DSP_INLINE split_quad split_next_quad(const int8_t** values) {
 
 /* The last word of a run whose length is no multiple of 4. It overlaps the word before it: only its last `kept`
  * elements are new. The others are set to 0, so they add nothing whatever the filter holds there. */
-SPLIT_DSP_INLINE split_quad split_last_quad(const int8_t* end, int32_t kept) {
+SPLIT_ALWAYS_INLINE split_quad split_last_quad(const int8_t* end, int32_t kept) {
     const uint32_t word = split_load4(end - 4) & (~UINT32_C(0) << (uint32_t)(32 - 8 * kept));
     const split_quad quad = {split_even(word), split_odd(word)};
     return quad;
 }
 
 /* sum += dot product of a quad and the next four weights of the filter. */
-SPLIT_DSP_INLINE void split_add_quad(split_quad values, const int8_t** filter, uint32_t* sum) {
+SPLIT_ALWAYS_INLINE void split_add_quad(split_quad values, const int8_t** filter, uint32_t* sum) {
     uint32_t even, odd;
     __asm__ volatile(
         "ldr %[even], [%[filter]], #4\n\t"
@@ -49,8 +49,8 @@ SPLIT_DSP_INLINE void split_add_quad(split_quad values, const int8_t** filter, u
 }
 
 /* The same for two quads and two sums. */
-SPLIT_DSP_INLINE void split_add_two_quads(split_quad values0, split_quad values1, const int8_t** filter, uint32_t* sum0,
-                                          uint32_t* sum1) {
+SPLIT_ALWAYS_INLINE void split_add_two_quads(split_quad values0, split_quad values1, const int8_t** filter,
+                                             uint32_t* sum0, uint32_t* sum1) {
     uint32_t even, odd;
     __asm__ volatile(
         "ldr %[even], [%[filter]], #4\n\t"
@@ -66,8 +66,8 @@ SPLIT_DSP_INLINE void split_add_two_quads(split_quad values0, split_quad values1
 }
 
 /* sums[2 * v + f] += dot product of `count` > 0 elements of values v and of filter f. */
-SPLIT_DSP_INLINE void split_dot_2x2(const int8_t* values0, const int8_t* values1, const int8_t* filter0,
-                                    const int8_t* filter1, int32_t count, uint32_t sums[4]) {
+SPLIT_ALWAYS_INLINE void split_dot_2x2(const int8_t* values0, const int8_t* values1, const int8_t* filter0,
+                                       const int8_t* filter1, int32_t count, uint32_t sums[4]) {
     const int32_t kept = count & 3;
     if (count < 4) {
         for (int32_t i = 0; i < count; ++i) {
@@ -102,8 +102,8 @@ SPLIT_DSP_INLINE void split_dot_2x2(const int8_t* values0, const int8_t* values1
 }
 
 /* sums[f] += dot product of `count` > 0 values and of filter f. Two of the four filters may be the same one. */
-SPLIT_DSP_INLINE void split_dot_1x4(const int8_t* values, const int8_t* filter0, const int8_t* filter1,
-                                    const int8_t* filter2, const int8_t* filter3, int32_t count, uint32_t sums[4]) {
+SPLIT_ALWAYS_INLINE void split_dot_1x4(const int8_t* values, const int8_t* filter0, const int8_t* filter1,
+                                       const int8_t* filter2, const int8_t* filter3, int32_t count, uint32_t sums[4]) {
     const int32_t kept = count & 3;
     if (count < 4) {
         for (int32_t i = 0; i < count; ++i) {

@@ -20,8 +20,6 @@
 #include "../shared_int8.h"
 #include "../windows.h"
 
-#define SPLIT_DSP_INLINE static inline __attribute__((always_inline))
-
 static inline uint32_t split_load4(const int8_t* bytes) {
     uint32_t word;
     memcpy(&word, bytes, sizeof word);
@@ -91,8 +89,8 @@ typedef struct split_dsp_taps {
     int32_t count;
 } split_dsp_taps;
 
-SPLIT_DSP_INLINE split_dsp_taps split_dsp_taps_of(const split_window* window, const int8_t* const* rows,
-                                                  const split_pixels* in, int32_t x) {
+SPLIT_ALWAYS_INLINE split_dsp_taps split_dsp_taps_of(const split_window* window, const int8_t* const* rows,
+                                                     const split_pixels* in, int32_t x) {
     const split_reach at = split_reach_of(window, x, in->columns);
     const int32_t first = at.begin < at.end ? at.origin + at.begin * window->dilation : 0;
     split_dsp_taps taps = {rows, window->rows, first * in->stride, window->dilation * in->stride, at.end - at.begin};
@@ -199,8 +197,8 @@ static inline int32_t split_dsp_to_int8_fast(uint32_t sum, split_dsp_fast_scale 
 }
 
 /* Writes four channels of a pixel. */
-SPLIT_DSP_INLINE void split_dsp_store_four(const split_requantization* to, const split_dsp_target* target,
-                                           int32_t channel, const uint32_t sums[4], int8_t* pixel) {
+SPLIT_ALWAYS_INLINE void split_dsp_store_four(const split_requantization* to, const split_dsp_target* target,
+                                              int32_t channel, const uint32_t sums[4], int8_t* pixel) {
     const int32_t step = to->step, nudge = target->nudge;
     const int32_t* const multipliers = to->multipliers + channel * step;
     const int8_t* const shifts = to->shifts + channel * step;

@@ -12,8 +12,8 @@ static inline uint32_t pair_of(int32_t low, int32_t high) {
 }
 
 /* sums[f] += dot product of (left elements - zero point) and right pixel f. Two of the four pixels may be the same. */
-SPLIT_DSP_INLINE void dot_four(const split_matmul* matmul, const int8_t* left, int32_t depth, const int8_t* right0,
-                               const int8_t* right1, const int8_t* right2, const int8_t* right3, uint32_t sums[4]) {
+SPLIT_ALWAYS_INLINE void dot_four(const split_matmul* matmul, const int8_t* left, int32_t depth, const int8_t* right0,
+                                  const int8_t* right1, const int8_t* right2, const int8_t* right3, uint32_t sums[4]) {
     const uint32_t less = pair_of(-matmul->left_zero_point, -matmul->left_zero_point);
     const int8_t* const end = left + depth;
     while (end - left >= 4) {
@@ -51,7 +51,7 @@ void split_nn_matmul_dots(const split_matmul* matmul, const int8_t* left, int32_
 }
 
 /* Adds four channels of two pixels, each pixel multiplied by its factor. */
-SPLIT_DSP_INLINE void add_four(uint32_t factors, uint32_t first, uint32_t second, uint32_t* sums) {
+SPLIT_ALWAYS_INLINE void add_four(uint32_t factors, uint32_t first, uint32_t second, uint32_t* sums) {
     const uint32_t even0 = split_even(first), even1 = split_even(second);
     const uint32_t odd0 = split_odd(first), odd1 = split_odd(second);
     sums[0] = split_add_products(factors, split_lower_halves(even0, even1), sums[0]);

@@ -14,7 +14,7 @@
 #include "dot.h"
 
 /* sums[lane] += products of a quad of three lanes with the next four weights of the filter. */
-SPLIT_DSP_INLINE void split_add_quad_of_3(const uint32_t** wide, const int8_t** filter, uint32_t sums[3]) {
+SPLIT_ALWAYS_INLINE void split_add_quad_of_3(const uint32_t** wide, const int8_t** filter, uint32_t sums[3]) {
     register uint32_t even0 __asm__("r0"); /* LDM loads registers in the order of their numbers */
     register uint32_t even1 __asm__("r1");
     register uint32_t even2 __asm__("r2");
@@ -41,7 +41,7 @@ SPLIT_DSP_INLINE void split_add_quad_of_3(const uint32_t** wide, const int8_t** 
 }
 
 /* The same for two lanes. */
-SPLIT_DSP_INLINE void split_add_quad_of_2(const uint32_t** wide, const int8_t** filter, uint32_t sums[3]) {
+SPLIT_ALWAYS_INLINE void split_add_quad_of_2(const uint32_t** wide, const int8_t** filter, uint32_t sums[3]) {
     register uint32_t even0 __asm__("r0");
     register uint32_t even1 __asm__("r1");
     register uint32_t odd0 __asm__("r2");
@@ -63,8 +63,8 @@ SPLIT_DSP_INLINE void split_add_quad_of_2(const uint32_t** wide, const int8_t** 
 }
 
 /* `lanes` is a constant: 2 or 3. */
-SPLIT_DSP_INLINE void split_add_wide_quad(int32_t lanes, const uint32_t** wide, const int8_t** filter,
-                                          uint32_t sums[3]) {
+SPLIT_ALWAYS_INLINE void split_add_wide_quad(int32_t lanes, const uint32_t** wide, const int8_t** filter,
+                                             uint32_t sums[3]) {
     if (lanes == 3) {
         split_add_quad_of_3(wide, filter, sums);
     } else {
@@ -79,15 +79,15 @@ typedef struct split_wide_ends {
     int32_t back; /* -3..-1, or 0 if there is no such quad */
 } split_wide_ends;
 
-SPLIT_DSP_INLINE split_wide_ends split_wide_ends_of(int32_t lanes, const uint32_t* wide, int32_t elements) {
+SPLIT_ALWAYS_INLINE split_wide_ends split_wide_ends_of(int32_t lanes, const uint32_t* wide, int32_t elements) {
     const int32_t rest = elements & 3;
     return (split_wide_ends){wide + lanes * ((elements & ~15) >> 1), wide + lanes * ((elements & ~3) >> 1),
                              rest != 0 ? rest - 4 : 0};
 }
 
 /* sums[lane] += dot product of the widened elements with the weights of one filter. Returns where the filter ends. */
-SPLIT_DSP_INLINE const int8_t* split_wide_dots(int32_t lanes, const uint32_t* wide, split_wide_ends ends,
-                                               const int8_t* weights, uint32_t sums[3]) {
+SPLIT_ALWAYS_INLINE const int8_t* split_wide_dots(int32_t lanes, const uint32_t* wide, split_wide_ends ends,
+                                                  const int8_t* weights, uint32_t sums[3]) {
     while (wide != ends.sixteens) {
         split_add_wide_quad(lanes, &wide, &weights, sums);
         split_add_wide_quad(lanes, &wide, &weights, sums);
@@ -105,7 +105,7 @@ SPLIT_DSP_INLINE const int8_t* split_wide_dots(int32_t lanes, const uint32_t* wi
 }
 
 /* Widens `count` elements, at least 4, into a lane. `to` is the lane's first word. */
-SPLIT_DSP_INLINE void split_widen(int32_t lanes, const int8_t* from, int32_t count, uint32_t* to) {
+SPLIT_ALWAYS_INLINE void split_widen(int32_t lanes, const int8_t* from, int32_t count, uint32_t* to) {
     for (const int8_t* const end = from + (count & ~3); from != end; from += 4, to += 2 * lanes) {
         const uint32_t word = split_load4(from);
         to[0] = split_even(word);

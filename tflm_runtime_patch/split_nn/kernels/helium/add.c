@@ -13,22 +13,22 @@ typedef struct term {
     int32x4_t shift;
 } term;
 
-SPLIT_MVE_INLINE term term_of(const split_add* add, int32_t zero_point, int32_t multiplier, int32_t shift) {
+SPLIT_ALWAYS_INLINE term term_of(const split_add* add, int32_t zero_point, int32_t multiplier, int32_t shift) {
     const int32_t unit = (int32_t)1 << add->left_shift;
     const term of = {vdupq_n_s32(unit), -zero_point * unit, multiplier, vdupq_n_s32(shift)};
     return of;
 }
 
 /* `only_right`: all shifts are at most 0. */
-SPLIT_MVE_INLINE int32x4_t requantized(int32x4_t value, int32_t multiplier, int32x4_t shift, int only_right) {
+SPLIT_ALWAYS_INLINE int32x4_t requantized(int32x4_t value, int32_t multiplier, int32x4_t shift, int only_right) {
     if (only_right) {
         return split_mve_rounding_shift_right(vqrdmulhq_n_s32(value, multiplier), shift);
     }
     return split_mve_requantize(value, vdupq_n_s32(multiplier), shift);
 }
 
-SPLIT_MVE_INLINE int32x4_t sum_of(const split_add* add, const term* term1, const term* term2, int32x4_t value1,
-                                  int32x4_t value2, int only_right) {
+SPLIT_ALWAYS_INLINE int32x4_t sum_of(const split_add* add, const term* term1, const term* term2, int32x4_t value1,
+                                     int32x4_t value2, int only_right) {
     value1 = vmlasq_n_s32(value1, term1->unit, term1->offset);
     value2 = vmlasq_n_s32(value2, term2->unit, term2->offset);
     value1 = requantized(value1, term1->multiplier, term1->shift, only_right);
@@ -38,8 +38,8 @@ SPLIT_MVE_INLINE int32x4_t sum_of(const split_add* add, const term* term1, const
     return split_mve_to_range(sum, add->zero_point, add->min, add->max);
 }
 
-SPLIT_MVE_INLINE void add_pixel(const split_add* shared, const split_operand* first, const split_operand* second,
-                                int8_t* output, int32_t channels, int only_right) {
+SPLIT_ALWAYS_INLINE void add_pixel(const split_add* shared, const split_operand* first, const split_operand* second,
+                                   int8_t* output, int32_t channels, int only_right) {
     const split_add add = *shared;
     const split_operand operand1 = *first, operand2 = *second;
     const term term1 = term_of(&add, operand1.zero_point, add.multiplier1, add.shift1);

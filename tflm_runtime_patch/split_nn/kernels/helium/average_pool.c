@@ -14,7 +14,7 @@
 /* sum / taps rounded to nearest, ties away from zero, that is (|sum| + taps / 2) / taps with the sum's sign.
  * With n = |sum| + taps / 2, n / taps is n * ceil(2^31 / taps) / 2^31, rounded down: the factor is less than 1
  * too large, which adds less than 1 / taps as long as n * taps < 2^31. */
-SPLIT_MVE_INLINE int32x4_t average(int32x4_t sum, int32_t taps, uint32_t factor) {
+SPLIT_ALWAYS_INLINE int32x4_t average(int32x4_t sum, int32_t taps, uint32_t factor) {
     const uint32x4_t nudged = vaddq_n_u32(vreinterpretq_u32_s32(vabsq_s32(sum)), (uint32_t)(taps / 2));
     const uint32x4_t quotient = vmulhq_u32(vshlq_n_u32(nudged, 1), vdupq_n_u32(factor));
     const int32x4_t positive = vreinterpretq_s32_u32(quotient);
@@ -32,8 +32,8 @@ SPLIT_MVE_CASE int32x4_t average_of_many(int32x4_t sum, int32_t taps) {
 }
 
 /* One output pixel, for the channels in `p`. The window's first tap lies `offset` bytes into the rows. */
-SPLIT_MVE_INLINE int32x4_t sum_of(const int8_t* const* rows, int32_t row_count, int32_t offset, int32_t taps,
-                                  int32_t step, mve_pred16_t p) {
+SPLIT_ALWAYS_INLINE int32x4_t sum_of(const int8_t* const* rows, int32_t row_count, int32_t offset, int32_t taps,
+                                     int32_t step, mve_pred16_t p) {
     int32x4_t sum = vdupq_n_s32(0);
     for (; row_count > 0 && taps > 0; --row_count, ++rows) {
         if (*rows != NULL) {

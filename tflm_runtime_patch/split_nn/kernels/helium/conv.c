@@ -32,7 +32,7 @@ SPLIT_MVE_CASE void large_window(const work* of, int32_t group, const place* at,
 }
 
 /* The same for a window that is one run of bytes, at `run`. */
-SPLIT_MVE_INLINE void run_window(const work* of, int32_t group, const int8_t* run, int8_t* pixel) {
+SPLIT_ALWAYS_INLINE void run_window(const work* of, int32_t group, const int8_t* run, int8_t* pixel) {
     int32_t sums[SPLIT_MVE_BATCH];
     const int32_t bytes = of->filter_bytes, end = (group + 1) * of->group_filters;
     int32_t count = 0;

@@ -56,14 +56,14 @@ typedef enum layout {
     REPEATED, /* each input channel is read by several output channels */
 } layout;
 
-SPLIT_MVE_INLINE int8x16_t load(layout kind, const int8_t* from, mve_pred16_t p) {
+SPLIT_ALWAYS_INLINE int8x16_t load(layout kind, const int8_t* from, mve_pred16_t p) {
     return kind == ALL_16 ? vldrbq_s8(from) : vldrbq_z_s8(from, p);
 }
 
 /* Widening even and odd lanes twice leaves four vectors: lane i of vector `part` is channel 4 * i + part. This puts
  * them in order: sums[channel] = bias + sum, for the first `count` channels. */
-SPLIT_MVE_INLINE void put_in_order(layout kind, int32_t* sums, const int32_t* bias, int32_t count, int32_t part,
-                                   int32x4_t sum) {
+SPLIT_ALWAYS_INLINE void put_in_order(layout kind, int32_t* sums, const int32_t* bias, int32_t count, int32_t part,
+                                      int32x4_t sum) {
     const uint32x4_t channels = vidupq_n_u32(0, 4);
     int32x4_t biases;
     if (kind == ALL_16) {
@@ -83,7 +83,7 @@ typedef struct partial {
     int16x8_t low_even, low_odd, high_even, high_odd;
 } partial;
 
-SPLIT_MVE_INLINE void add_product(partial* to, int8x16_t value, int8x16_t weight) {
+SPLIT_ALWAYS_INLINE void add_product(partial* to, int8x16_t value, int8x16_t weight) {
     const int16x8_t even = vmullbq_int_s8(value, weight);
     const int16x8_t odd = vmulltq_int_s8(value, weight);
     to->low_even = vaddq_s16(to->low_even, even);
@@ -92,12 +92,12 @@ SPLIT_MVE_INLINE void add_product(partial* to, int8x16_t value, int8x16_t weight
     to->high_odd = vaddq_s16(to->high_odd, vshrq_n_s16(odd, 8));
 }
 
-SPLIT_MVE_INLINE int32x4_t joined(uint32x4_t lacking, int32x4_t high) {
+SPLIT_ALWAYS_INLINE int32x4_t joined(uint32x4_t lacking, int32x4_t high) {
     return vaddq_s32(vreinterpretq_s32_u32(lacking), high);
 }
 
-SPLIT_MVE_INLINE void finish_partial(layout kind, const partial* sum, int32_t* sums, const int32_t* bias,
-                                     int32_t count) {
+SPLIT_ALWAYS_INLINE void finish_partial(layout kind, const partial* sum, int32_t* sums, const int32_t* bias,
+                                        int32_t count) {
     const int16x8_t even = sum->high_even, odd = sum->high_odd;
     const uint16x8_t lacking_even = vreinterpretq_u16_s16(vsubq_s16(sum->low_even, vshlq_n_s16(even, 8)));
     const uint16x8_t lacking_odd = vreinterpretq_u16_s16(vsubq_s16(sum->low_odd, vshlq_n_s16(odd, 8)));
@@ -156,8 +156,8 @@ SPLIT_MVE_CASE void list_taps(tap_list* list, const split_conv* conv, const plac
 }
 
 /* sums[16] = bias[16] + the products of the listed taps. */
-SPLIT_MVE_INLINE void block_of_any(layout kind, const split_conv* conv, const tap_list* list, const block* of,
-                                   const int32_t* bias, int32_t* sums) {
+SPLIT_ALWAYS_INLINE void block_of_any(layout kind, const split_conv* conv, const tap_list* list, const block* of,
+                                      const int32_t* bias, int32_t* sums) {
     const mve_pred16_t p = vctp8q((uint32_t)of->count);
     const int32_t first = of->first, from = of->from;
     const uint8x16_t distances = kind == REPEATED ? repeat(first, conv->groups) : vdupq_n_u8(0);
@@ -233,8 +233,8 @@ typedef struct window_sum {
 } window_sum;
 
 /* Adds the products of a tap. Returns their upper bytes. */
-SPLIT_MVE_INLINE int8x16_t add_tap(window_sum* sum, layout kind, const int8_t* from, const int8_t* weights,
-                                   mve_pred16_t p) {
+SPLIT_ALWAYS_INLINE int8x16_t add_tap(window_sum* sum, layout kind, const int8_t* from, const int8_t* weights,
+                                      mve_pred16_t p) {
     const int8x16_t value = load(kind, from, p), weight = load(kind, weights, p);
     sum->low_even = vaddq_s16(sum->low_even, vmullbq_int_s8(value, weight));
     sum->low_odd = vaddq_s16(sum->low_odd, vmulltq_int_s8(value, weight));
@@ -243,8 +243,8 @@ SPLIT_MVE_INLINE int8x16_t add_tap(window_sum* sum, layout kind, const int8_t* f
     return upper;
 }
 
-SPLIT_MVE_INLINE void block_of_3x3(layout kind, const split_conv* conv, const place* at, const block* of, int32_t next,
-                                   int32_t* sums) {
+SPLIT_ALWAYS_INLINE void block_of_3x3(layout kind, const split_conv* conv, const place* at, const block* of,
+                                      int32_t next, int32_t* sums) {
     const mve_pred16_t p = vctp8q((uint32_t)of->count);
     const int32_t step = conv->window.dilation * at->stride, offset = at->origin * at->stride + of->from;
     const int8_t* from0 = at->rows[0] + offset;
@@ -286,7 +286,7 @@ SPLIT_MVE_CASE void inner_3x3_block(const split_conv* conv, const place* at, con
 
 /* --------------------------------------------------------------------------------------------------------- */
 
-SPLIT_MVE_INLINE block block_at(int32_t first, int32_t end, int32_t multiplier) {
+SPLIT_ALWAYS_INLINE block block_at(int32_t first, int32_t end, int32_t multiplier) {
     const int32_t left = end - first;
     const block of = {first, left < SPLIT_MVE_BYTES ? left : SPLIT_MVE_BYTES,
                       multiplier == 1 ? first : first / multiplier};

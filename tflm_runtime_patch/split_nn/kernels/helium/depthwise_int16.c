@@ -16,8 +16,8 @@ static split_four tap(const int16_t* values, const int8_t* weights, split_four s
 
 /* The window's products for four channels, or for those of them that exist. There are no more than
  * SPLIT_INT32_PRODUCTS taps. */
-SPLIT_MVE_INLINE int32x4_t window_of_four(const split_conv_int16* conv, const int16_t* const* rows,
-                                          const split_pixels* in, split_reach at, int32_t first, int32_t channels) {
+SPLIT_ALWAYS_INLINE int32x4_t window_of_four(const split_conv_int16* conv, const int16_t* const* rows,
+                                             const split_pixels* in, split_reach at, int32_t first, int32_t channels) {
     const split_window* window = &conv->window;
     const mve_pred16_t p = vctp32q((uint32_t)(channels - first));
     const int32_t step = window->dilation * in->stride / (int32_t)sizeof(int16_t);

@@ -20,7 +20,7 @@ typedef struct task {
 
 /* A run of 16 .. 64 bytes, or of 96, in `vectors` vectors. The last vector ends where the run ends. If the length is no
  * multiple of 16 it overlaps the vector before it, and its lanes that are in both are set to 0. */
-SPLIT_MVE_INLINE void held_dots(task of, int32_t bytes, int32_t vectors) {
+SPLIT_ALWAYS_INLINE void held_dots(task of, int32_t bytes, int32_t vectors) {
     const int32_t tail = bytes - SPLIT_MVE_BYTES;
     int8x16_t held0 = vdupq_n_s8(0), held1 = held0, held2 = held0, held3 = held0, held4 = held0;
     int8x16_t last = vldrbq_s8(of.values + tail);
@@ -58,7 +58,7 @@ SPLIT_MVE_INLINE void held_dots(task of, int32_t bytes, int32_t vectors) {
 }
 
 /* A run of fewer than 16 bytes. */
-SPLIT_MVE_INLINE void short_dots(task of, int32_t bytes) {
+SPLIT_ALWAYS_INLINE void short_dots(task of, int32_t bytes) {
     const mve_pred16_t p = vctp8q((uint32_t)bytes);
     const int8x16_t held = vldrbq_z_s8(of.values, p);
     for (; of.filters > 0; --of.filters, of.weights += of.filter) {

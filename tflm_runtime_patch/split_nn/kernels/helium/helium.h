@@ -20,35 +20,32 @@
 /* One case of a kernel. It is not inlined, so the kernel's stack is that of one case and not the sum of all. */
 #define SPLIT_MVE_CASE __attribute__((noinline)) static
 
-/* Always inlined: the code depends on constants or vectors in registers of the caller. */
-#define SPLIT_MVE_INLINE __attribute__((always_inline)) static inline
-
 /* Makes the compiler compute two vectors here, before later loads. GCC would move all loads to the front and run out of
  * registers. */
 #define SPLIT_MVE_NOW(vector1, vector2) __asm__ volatile("" : "+w"(vector1), "+w"(vector2) : : "memory")
 
 /* value / 2^-shift, rounded to nearest, ties away from zero. Each lane of `shift` is in -31..0. VRSHL rounds ties up,
  * which is towards zero for negative values. So 1 is subtracted from negative values first, unless the shift is 0. */
-SPLIT_MVE_INLINE int32x4_t split_mve_rounding_shift_right(int32x4_t value, int32x4_t shift) {
+SPLIT_ALWAYS_INLINE int32x4_t split_mve_rounding_shift_right(int32x4_t value, int32x4_t shift) {
     const int32x4_t below_zero = vshrq_n_s32(vandq_s32(value, shift), 31);
     return vrshlq_s32(vaddq_s32(value, below_zero), shift);
 }
 
 /* split_requantize() in every lane. VQRDMULH is split_high_mul(): floor((a*b + 2^30) / 2^31), saturated. */
-SPLIT_MVE_INLINE int32x4_t split_mve_requantize(int32x4_t value, int32x4_t multiplier, int32x4_t shift) {
+SPLIT_ALWAYS_INLINE int32x4_t split_mve_requantize(int32x4_t value, int32x4_t multiplier, int32x4_t shift) {
     const int32x4_t zero = vdupq_n_s32(0);
     value = vqrdmulhq_s32(vshlq_s32(value, vmaxq_s32(shift, zero)), multiplier);
     return split_mve_rounding_shift_right(value, vminq_s32(shift, zero));
 }
 
 /* The same, if every shift is below 0. */
-SPLIT_MVE_INLINE int32x4_t split_mve_requantize_right(int32x4_t value, int32x4_t multiplier, int32x4_t shift) {
+SPLIT_ALWAYS_INLINE int32x4_t split_mve_requantize_right(int32x4_t value, int32x4_t multiplier, int32x4_t shift) {
     value = vqrdmulhq_s32(value, multiplier);
     return vrshlq_s32(vaddq_s32(value, vshrq_n_s32(value, 31)), shift);
 }
 
 /* The same, if all lanes have the same multiplier and shift. */
-SPLIT_MVE_INLINE int32x4_t split_mve_requantize_n(int32x4_t value, int32_t multiplier, int32_t shift) {
+SPLIT_ALWAYS_INLINE int32x4_t split_mve_requantize_n(int32x4_t value, int32_t multiplier, int32_t shift) {
     if (shift > 0) {
         return vqrdmulhq_n_s32(vshlq_r_s32(value, shift), multiplier);
     }
@@ -56,13 +53,13 @@ SPLIT_MVE_INLINE int32x4_t split_mve_requantize_n(int32x4_t value, int32_t multi
 }
 
 /* clamp(value + zero_point, low, high). The sum is modulo 2^32. */
-SPLIT_MVE_INLINE int32x4_t split_mve_to_range(int32x4_t value, int32_t zero_point, int32_t low, int32_t high) {
+SPLIT_ALWAYS_INLINE int32x4_t split_mve_to_range(int32x4_t value, int32_t zero_point, int32_t low, int32_t high) {
     value = vmaxq_s32(vaddq_n_s32(value, zero_point), vdupq_n_s32(low));
     return vminq_s32(value, vdupq_n_s32(high));
 }
 
 /* Loads one element into each lane of `p`: with stride 1 consecutive ones, with stride 0 the same one for all. */
-SPLIT_MVE_INLINE int32x4_t split_mve_operand4(const int8_t* from, int32_t stride, mve_pred16_t p) {
+SPLIT_ALWAYS_INLINE int32x4_t split_mve_operand4(const int8_t* from, int32_t stride, mve_pred16_t p) {
     return stride == 0 ? vdupq_n_s32(*from) : vldrbq_z_s32(from, p);
 }
 
@@ -72,7 +69,7 @@ typedef struct split_taps {
     int32_t count;
 } split_taps;
 
-SPLIT_MVE_INLINE split_taps split_mve_taps(const split_window* window, int32_t origin, int32_t columns) {
+SPLIT_ALWAYS_INLINE split_taps split_mve_taps(const split_window* window, int32_t origin, int32_t columns) {
     split_taps taps = {origin, window->columns};
     if (origin < 0 || origin + (window->columns - 1) * window->dilation >= columns) {
         int32_t begin, end;

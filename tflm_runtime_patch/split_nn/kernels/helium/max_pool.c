@@ -9,8 +9,8 @@
 #include "helium.h"
 
 /* One output pixel, for the channels in `p`. The window's first tap lies `offset` bytes into the rows. */
-SPLIT_MVE_INLINE int8x16_t maxima_of(const int8_t* const* rows, int32_t row_count, int32_t offset, int32_t taps,
-                                     int32_t step, mve_pred16_t p) {
+SPLIT_ALWAYS_INLINE int8x16_t maxima_of(const int8_t* const* rows, int32_t row_count, int32_t offset, int32_t taps,
+                                        int32_t step, mve_pred16_t p) {
     int8x16_t maxima = vdupq_n_s8(INT8_MIN);
     for (; row_count > 0 && taps > 0; --row_count, ++rows) {
         if (*rows != NULL) {

@@ -6,7 +6,7 @@
 #include "helium.h"
 
 /* VCVTA rounds to nearest, ties away from zero. It saturates, and turns NaN into 0. Helium cannot divide vectors. */
-SPLIT_MVE_INLINE int32x4_t quantized(const float values[SPLIT_MVE_WORDS], const split_quantize* to) {
+SPLIT_ALWAYS_INLINE int32x4_t quantized(const float values[SPLIT_MVE_WORDS], const split_quantize* to) {
     const float32x4_t ratio = {values[0] / to->scale, values[1] / to->scale, values[2] / to->scale,
                                values[3] / to->scale};
     const int32x4_t value = vqaddq_n_s32(vcvtaq_s32_f32(ratio), to->zero_point);

@@ -52,13 +52,13 @@ DOTS void dots(const int16_t* values, const int8_t* weights0, int32_t filter, in
     for (const int16_t* const end = values + count; values != end;) {
         const int32_t value = *values++;
         sum0 += *weights0++ * value;
-        SPLIT_IN_ORDER(sum0);
+        SPLIT_IN_REGISTER(sum0);
         sum1 += *weights1++ * value;
-        SPLIT_IN_ORDER(sum1);
+        SPLIT_IN_REGISTER(sum1);
         sum2 += *weights2++ * value;
-        SPLIT_IN_ORDER(sum2);
+        SPLIT_IN_REGISTER(sum2);
         sum3 += *weights3++ * value;
-        SPLIT_IN_ORDER(sum3);
+        SPLIT_IN_REGISTER(sum3);
     }
 #endif
     sums[0] = sum0;

@@ -1,24 +1,18 @@
 /* Four dot products at once, for the portable convolutions. Neither is inlined, so that its loop has all registers.
  *
  * Sums are computed as unsigned: hostile programs wrap them. The compiler would therefore be free to add up several
- * products first. It runs out of registers then, which SPLIT_IN_ORDER prevents. */
+ * products first. It runs out of registers then, which SPLIT_IN_REGISTER prevents. */
 #ifndef SPLIT_NN_PORTABLE_DOTS_H_
 #define SPLIT_NN_PORTABLE_DOTS_H_
 
 #include "../shared_int8.h"
 #include "../target.h"
 
-#if defined(__GNUC__)
-#define SPLIT_IN_ORDER(sum) __asm__("" : "+r"(sum))
-#else
-#define SPLIT_IN_ORDER(sum) (void)(sum)
-#endif
-
 /* sum += weight * value */
 #define SPLIT_ADD_PRODUCT(sum, weight, value)      \
     do {                                           \
         (sum) += split_product((weight), (value)); \
-        SPLIT_IN_ORDER(sum);                       \
+        SPLIT_IN_REGISTER(sum);                    \
     } while (0)
 
 #define SPLIT_DOTS 4
