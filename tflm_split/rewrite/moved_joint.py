@@ -18,7 +18,6 @@ from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Operator, Option, Tensor
 from tflm_split.rewrite.moved_elements import chain_of_moves, ends_early, index_of_moves
 from tflm_split.rewrite.patch import Patch, Site
-from tflm_split.split.operators import is_reshape
 from tflm_split.split.operators.picked import PICK, Index, element_numbers, row_and_column_map
 from tflm_split.split.rows import MAX_CUT_BYTES, row_shape
 
@@ -38,7 +37,7 @@ def moved_joint(site: Site) -> Patch | None:
     if joint.options.get("fused_activation_function", "NONE") != "NONE":
         return None
     index, target = index_of_moves(graph, chain), graph.tensors[chain[-1].outputs[0]]
-    maps = [graph.tensors[_made_as(site, t)] for t in joint.inputs]
+    maps = [graph.tensors[site.made_as(t)] for t in joint.inputs]
     numbers = _numbers(site, joint, maps)
     if index is None or numbers is None or target.bytes > MAX_CUT_BYTES or len(target.shape) != 4:
         return None
@@ -59,13 +58,6 @@ def moved_joint(site: Site) -> Patch | None:
     else:
         patch.add(PICK, (joined, patch.numbers(moved)), target.index)
     return patch
-
-
-def _made_as(site: Site, tensor: int) -> int:
-    """The map whose bytes `tensor` are, through RESHAPEs."""
-    while (maker := site.maker(tensor)) is not None and is_reshape(maker):
-        tensor = maker.inputs[0]
-    return tensor
 
 
 def _numbers(site: Site, joint: Operator, maps: Sequence[Tensor]) -> Index | None:

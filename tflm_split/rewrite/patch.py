@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tflm_split.ir.graph import Graph, Operator, Option, Tensor
 from tflm_split.rewrite.drop_dead import drop_dead
+from tflm_split.split.operators import is_reshape
 
 Accept = Callable[[Graph, Operator], bool]
 """Whether an operator of a graph can be split."""
@@ -31,6 +32,12 @@ class Site:
     def maker(self, tensor: int) -> Operator | None:
         """The operator that makes a tensor; None for an input of the graph, a constant or a variable."""
         return self.graph.operators[self.producers[tensor]] if tensor in self.producers else None
+
+    def made_as(self, tensor: int) -> int:
+        """The tensor whose bytes `tensor` are, through any chain of RESHAPEs."""
+        while (maker := self.maker(tensor)) is not None and is_reshape(maker):
+            tensor = maker.inputs[0]
+        return tensor
 
     def only_reader(self, tensor: int) -> Operator | None:
         """The one operator that reads a tensor; None when there are more or none, or when it leaves the graph."""

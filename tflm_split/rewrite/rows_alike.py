@@ -61,13 +61,6 @@ def rows_alike(site: Site) -> Patch | None:
 # Rows.
 
 
-def _made_as(site: Site, tensor: int) -> int:
-    """The tensor whose bytes `tensor` are, through any chain of RESHAPEs."""
-    while (maker := site.maker(tensor)) is not None and is_reshape(maker):
-        tensor = maker.inputs[0]
-    return tensor
-
-
 def _elements_of_row(tensor: Tensor) -> int | None:
     """None where it has no rows."""
     try:
@@ -79,7 +72,7 @@ def _elements_of_row(tensor: Tensor) -> int | None:
 
 def _cut(site: Site, tensor: int) -> int | None:
     """The elements of each row in which a tensor is made, or read as it was made; None where it may be cut anyhow."""
-    made = _made_as(site, tensor)
+    made = site.made_as(tensor)
     if site.graph.tensors[made].is_constant or site.graph.tensors[made].is_variable:
         return None
     maker = site.maker(made)
@@ -91,7 +84,7 @@ def _cut(site: Site, tensor: int) -> int | None:
 
 def _misfits(site: Site, tensor: int) -> bool:
     """Whether a tensor is a reshaped one whose rows are not those in which it is made."""
-    made = _made_as(site, tensor)
+    made = site.made_as(tensor)
     if made == tensor:
         return False
     given, wanted = (_elements_of_row(site.graph.tensors[t]) for t in (made, tensor))
@@ -121,7 +114,7 @@ def _in_rows(site: Site, patch: Patch, tensor: int, shape: Shape) -> int:
     cut = _cut(site, tensor)
     if cut is None or cut == _elements_of_row(replace(patch.tensors[tensor], shape=shape)):
         return _seen(site, patch, tensor, shape)
-    made = _made_as(site, tensor)
+    made = site.made_as(tensor)
     return patch.add(RECUT, (made,), patch.tensor(patch.tensors[made], shape), {"first": 0})
 
 
@@ -294,7 +287,7 @@ def _one_slice(site: Site, patch: Patch, source: Tensor, target: Tensor, taken: 
         if count < 1 or int(numbers[-1]) - first != count - 1 or (np.diff(numbers) != 1).any():
             return False
         if first % size or count % size:
-            patch.add(RECUT, (_made_as(site, source.index),), target.index, {"first": first})
+            patch.add(RECUT, (site.made_as(source.index),), target.index, {"first": first})
             return True
         seen = _seen(site, patch, source.index, (1, source.elements // size, size))
         begin, extent = (0, first // size, 0), (1, count // size, size)

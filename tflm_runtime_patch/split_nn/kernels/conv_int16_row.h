@@ -123,8 +123,7 @@ static inline void split_conv_int16_row_of(const split_conv_int16* conv, const i
             on.offset = first + channel * (int32_t)sizeof(int16_t);
             if (is_short) {
                 add(&on, weights, apart, sums.some);
-            }
-            if (!is_short) {
+            } else {
                 sums.all[0] = sums.all[1] = sums.all[2] = sums.all[3] = 0;
                 for (int32_t run = 0; run < runs; ++run, weights += depth) {
                     split_add_long(&on, weights, apart, add, &sums);
