@@ -115,6 +115,28 @@ def test_the_replay_and_the_compiler_agree_on_the_rows_a_step_reads(name: str) -
         assert sorted(known.of(op.kind).reads(program, op, row)) == sorted(wanted)
 
 
+@pytest.mark.parametrize("name", OPS)
+def test_each_row_that_a_step_reads_is_looked_at_once_per_op_or_in_that_step(name: str) -> None:
+    program, op = OPS[name]
+    case, reads = case_of(program, op), kinds.of(op.kind).reads
+    of_op = list(reads.checked_once(case))
+    for row in steps_of(program, op):
+        of_step = list(reads.checked_per_step(case, row))
+        assert set(reads.rows(case, row)) <= {*of_op, *of_step}
+    assert len(of_op) == len(set(of_op))
+
+
+@pytest.mark.parametrize("kind", [OpKind.TRANSPOSE, OpKind.BATCH_MATMUL])
+def test_kinds_whose_steps_read_all_rows_are_checked_in_time_that_grows_with_the_rows(kind: OpKind) -> None:
+    programs = [one_op_program(kind, seed) for seed in range(40)]
+    for program in programs:
+        (op,), case = program.ops, case_of(program, program.ops[0])
+        reads, steps = kinds.of(kind).reads, steps_of(program, op)
+        looked_at = sum(1 for _ in reads.checked_once(case))
+        looked_at += sum(1 for row in steps for _ in reads.checked_per_step(case, row))
+        assert looked_at <= sum(view.row_count for view in case.operands) + len(steps)
+
+
 @pytest.mark.parametrize("kind", OpKind)
 def test_the_replay_and_the_compiler_agree_on_accumulators(kind: OpKind) -> None:
     assert known.of(kind).feeds == kinds.of(kind).feeds

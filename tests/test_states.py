@@ -27,7 +27,8 @@ from tiny_models import Op, T
 
 import tflm_split
 from tflm_split import pipeline
-from tflm_split.analysis.arena import predicted_arm32_arena
+from tflm_split.analysis.arena import least_arm32_arena, predicted_arm32_arena
+from tflm_split.analysis.tflm_head import predicted_head_bytes
 from tflm_split.board.run import run_on_board
 from tflm_split.errors import InternalError
 from tflm_split.export.files import exported, write_export
@@ -191,6 +192,33 @@ def test_where_variables_need_less_they_stay(monkeypatch: pytest.MonkeyPatch) ->
     assert wanted == [True, False]
     assert "READ_VARIABLE" in [op.kind for op in read_model(result.model).graph.operators]
     assert tflm_split.optimize(model, verify=False, effort="low", decision=result.decision).model == result.model
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_variables_that_alone_need_more_are_not_searched(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = NETWORKS[name]()
+    found, searched = pipeline._best, list[bool]()
+
+    def counted(job: pipeline._Job) -> Any:
+        searched.append(bool(job.evaluator.graph.states))
+        return found(job)
+
+    monkeypatch.setattr(pipeline, "_best", counted)
+    result = tflm_split.optimize(model, verify=False, effort="low")
+    assert searched[0]
+    monkeypatch.setattr(pipeline, "_least_arena_bytes", lambda *_: 0)
+    assert tflm_split.optimize(model, verify=False, effort="low").model == result.model
+    assert searched.count(False) >= 1, "with no bound, both are searched"
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_bound_of_an_arena_is_one(name: str) -> None:
+    model = read_model(NETWORKS[name]())
+    every = range(len(model.graph.operators))
+    assert 0 < least_arm32_arena(model, every[:1]) <= least_arm32_arena(model, every)
+    assert (
+        least_arm32_arena(model, every) <= predicted_arm32_arena(model, predicted_head_bytes(model)).minimum_arena_bytes
+    )
 
 
 def test_a_saved_decision_makes_the_same_file_again() -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tflm_split.analysis.kernel_sets import kernel_set
+from tflm_split.analysis.arena import least_arm32_arena
+from tflm_split.analysis.kernel_sets import KernelSet, kernel_set
 from tflm_split.errors import InputError, InternalError, ModelError, Refusal, VerificationError
 from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import Lowered, lower
@@ -37,6 +38,7 @@ from tflm_split.search.candidates import (
     plan_of,
     predicted_instructions,
     refitted,
+    ways_to_split,
 )
 from tflm_split.search.decision import Decision
 from tflm_split.search.decision_file import SavedDecision, fingerprint
@@ -196,15 +198,27 @@ def _jobs(job: _Job) -> tuple[_Job, ...]:
 
 
 def _smaller(job: _Job) -> tuple[_Job, _Lowered | None]:
-    """The best plan of each of the jobs; of these the one that needs the smaller arena."""
+    """The best plan of each of the jobs that may have it; of these the one that needs the smaller arena."""
     if job.kept:
         return _fastest_that_remembers(replace(job, forgetting=_forgetting(job, job.kept)), job.kept)
-    found = [(one, _best(one)) for one in _jobs(job)]
-    lowered = [(one, result) for one, result in found if result is not None]
-    if len(lowered) < 2:
-        return lowered[0] if lowered else found[0]
+    found = _best(job)
+    if job.with_variables is None:
+        return job, found
     kernels = kernel_set(job.options.kernels, job.options.board)
-    return min(lowered, key=lambda pair: footprint(pair[1].lowered.model, None, kernels).arena_needs)
+    needs = footprint(found.lowered.model, None, kernels).arena_needs if found else None
+    if needs is not None and needs[0] < _least_arena_bytes(job.with_variables, kernels):
+        return job, found
+    other = _best(job.with_variables)
+    if other and (needs is None or footprint(other.lowered.model, None, kernels).arena_needs < needs):
+        return job.with_variables, other
+    return job, found
+
+
+def _least_arena_bytes(job: _Job, kernels: KernelSet) -> int:
+    """A lower bound of the arena that any plan of the job needs: for the operators that stay stock, however the graph is split."""
+    ways = [job.evaluator.base(way) for way in ways_to_split(job.evaluator)]
+    stock = [{k for n in way.stock for k in way.graph.operators[n].source[:1]} for way in ways]
+    return least_arm32_arena(job.model, set.intersection(*stock) if stock else (), kernels)
 
 
 def _best(job: _Job) -> _Lowered | None:

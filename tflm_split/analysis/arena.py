@@ -9,8 +9,8 @@ micro_interpreter.cc), for a set of kernels. The size of the head is an argument
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from tflm_split.analysis.kernel_sets import REFERENCE, KernelSet
 from tflm_split.analysis.tflm_sizes import OperatorBytes
@@ -118,6 +118,25 @@ def predicted_shared_arena(models: Sequence[tuple[Model, int]], kernels: KernelS
     minimum += -minimum % ARENA_ALIGNMENT_BYTES
     named = tuple(sorted(unknown - {"subgraphs"})) + (("subgraphs",) if "subgraphs" in unknown else ())
     return ArenaPrediction(head, tail.bytes, minimum, not unknown, named)
+
+
+def least_arm32_arena(model: Model, positions: Iterable[int], kernels: KernelSet = REFERENCE) -> int:
+    """A lower bound of the arena on a Cortex-M, whatever replaces the other operators of the file.
+
+    It is what TFLM keeps of the operators at these positions, of their tensors and of the variables that they use.
+    """
+    graph = model.graph
+    kept = [graph.operators[k] for k in sorted(set(positions))]
+    touched = {t for op in kept for t in (*op.inputs, *op.outputs) if t >= 0}
+    tail = _Tail()
+    for size in _ALLOCATOR_BYTES:
+        tail.allocate(size, _POINTER_BYTES)
+    tail.allocate(_EVAL_TENSOR_BYTES * len(touched), _POINTER_BYTES)
+    tail.allocate(_NODE_BYTES * len(kept), _POINTER_BYTES)
+    _allocate_operators(tail, replace(graph, operators=tuple(kept)), kernels)
+    if any(op.kind == "ASSIGN_VARIABLE" for op in kept):
+        tail.bytes += sum(_resource_bytes(model))
+    return tail.bytes + sum(graph.tensors[t].bytes for t in touched if graph.tensors[t].is_variable)
 
 
 def _allocate_model(tail: _Tail, model: Model, kernels: KernelSet) -> int:

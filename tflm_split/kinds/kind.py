@@ -64,11 +64,22 @@ class Reads:
     """Which rows a step reads.
 
     `rows(case, row)` gives those of the step that makes row `row`. The C function `split_reads_<c_name>` checks that they
-    have addresses.
+    have addresses. Where steps read many rows in common, checking them in each step would take steps x rows: `of_op(case)` are
+    then the rows that are checked once, by `split_check_<c_check>`, and `of_step(case, row)` those that each step still checks.
     """
 
     c_name: str
     rows: Callable[[Case, int], Iterable[Row]]
+    of_op: Callable[[Case], Iterable[Row]] | None = None
+    of_step: Callable[[Case, int], Iterable[Row]] | None = None
+
+    def checked_once(self, case: Case) -> Iterable[Row]:
+        """Rows that must have addresses, whichever steps the op has."""
+        return self.of_op(case) if self.of_op else ()
+
+    def checked_per_step(self, case: Case, row: int) -> Iterable[Row]:
+        """Rows that must have addresses if the op has a step that makes row `row`."""
+        return self.of_step(case, row) if self.of_step else self.rows(case, row)
 
 
 @dataclass(frozen=True, slots=True)

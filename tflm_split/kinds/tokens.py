@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tflm_split.kinds.kind import Case, Kind, Reads, Row
 from tflm_split.kinds.quantized import INT8_VALUES, SHIFTS
+from tflm_split.kinds.reads import SAME
 from tflm_split.kinds.record import Field, Record
 
 MATMUL_PARAMS = Record(
@@ -47,6 +48,12 @@ def _matmul_rows(case: Case, row: int) -> Iterator[Row]:
         yield Row(1, first + k)
 
 
+def _right_rows(case: Case) -> Iterator[Row]:
+    assert case.second is not None
+    for k in range(case.second.row_count):
+        yield Row(1, k)
+
+
 def _matmul_fault(case: Case) -> str | None:
     output, left, right = case.output, case.source, case.second
     assert right is not None
@@ -76,6 +83,16 @@ def _transposed_rows(case: Case, row: int) -> Iterator[Row]:
         yield Row(0, k)
 
 
+def _row_that_stays(case: Case, row: int) -> Iterator[Row]:
+    if case.params["row_axis"] == 0:
+        yield Row(0, row)
+
+
+def _rows_turned(case: Case) -> Iterator[Row]:
+    if case.params["row_axis"] != 0:
+        yield from _transposed_rows(case, 0)
+
+
 def _transpose_fault(case: Case) -> str | None:
     axes, read, written = _axes(case), case.source.shape, case.output.shape
     if sorted(axes) != [0, 1, 2]:
@@ -90,7 +107,7 @@ def _transpose_fault(case: Case) -> str | None:
 BATCH_MATMUL = Kind(
     "BATCH_MATMUL",
     MATMUL_PARAMS,
-    reads=Reads("batch", _matmul_rows),
+    reads=Reads(SAME.c_name, _matmul_rows, of_op=_right_rows, of_step=SAME.rows),
     c_check="matmul",
     c_run="matmul",
     check=_matmul_fault,
@@ -99,7 +116,7 @@ BATCH_MATMUL = Kind(
 TRANSPOSE = Kind(
     "TRANSPOSE",
     TRANSPOSE_PARAMS,
-    reads=Reads("lines", _transposed_rows),
+    reads=Reads("lines", _transposed_rows, of_op=_rows_turned, of_step=_row_that_stays),
     c_check="transpose",
     c_run="transpose",
     check=_transpose_fault,

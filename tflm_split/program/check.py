@@ -7,12 +7,13 @@ whether a step finds the data it expects; `verify.replay` does. The C executor's
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
 from tflm_split import kinds
 from tflm_split.errors import ProgramError
-from tflm_split.kinds.kind import Case, Kind
+from tflm_split.kinds.kind import Case, Kind, Row
 from tflm_split.kinds.limits import MAX_BYTES, MAX_MOVES, MAX_STREAMS, MOVE_ALIGN, STATE_ALIGN
 from tflm_split.program.format import NONE, StorageKind
 from tflm_split.program.types import Op, Program, Storage, View
@@ -46,6 +47,9 @@ def check_program(program: Program) -> None:
             raise ProgramError(f"step {i} names op {step.op}, but there are {len(program.ops)} ops")
         if not 0 <= step.row < rows_of[step.op]:
             raise ProgramError(f"step {i} computes row {step.row} of op {step.op}, which has {rows_of[step.op]} rows")
+    for k, case in enumerate(cases):
+        reads = kinds.of(program.ops[k].kind).reads
+        _check_rows_read(program, k, f"op {k} {program.ops[k].kind.name}", reads.checked_once(case))
     for k, row in sorted({(step.op, step.row) for step in program.steps}):
         _check_addresses(program, k, cases[k], row)
     _check_moves(program)
@@ -80,20 +84,26 @@ def _check_addresses(program: Program, index: int, case: Case, row: int) -> None
     """Refuse a step that touches a row without an address."""
     op = program.ops[index]
     kind = kinds.of(op.kind)
-    operands = (op.input, op.input2)
-    touched: list[tuple[int | None, int]] = [(op.output, kind.written_row(row, program.views[op.output].row_count))]
+    who = f"row {row} of op {index} {op.kind.name}"
+    _check_has_address(program, who, op.output, kind.written_row(row, program.views[op.output].row_count))
     if op.accumulator is not None:
-        touched.append((op.accumulator, row if kind.sums else 0))
-    touched += [(operands[operand], tap) for operand, tap in kind.reads.rows(case, row)]
-    for view_index, view_row in touched:
-        assert view_index is not None
-        view = program.views[view_index]
-        storage = program.storages[view.storage]
-        if storage.constant is None and storage.addresses[view.first_row + view_row] is None:
-            raise ProgramError(
-                f"row {row} of op {index} {op.kind.name} touches row {view.first_row + view_row} of storage "
-                f"{view.storage}, which has no address"
-            )
+        _check_has_address(program, who, op.accumulator, row if kind.sums else 0)
+    _check_rows_read(program, index, who, kind.reads.checked_per_step(case, row))
+
+
+def _check_rows_read(program: Program, index: int, who: str, rows: Iterable[Row]) -> None:
+    operands = (program.ops[index].input, program.ops[index].input2)
+    for operand, row in rows:
+        view = operands[operand]
+        assert view is not None
+        _check_has_address(program, who, view, row)
+
+
+def _check_has_address(program: Program, who: str, view_index: int, row: int) -> None:
+    view = program.views[view_index]
+    storage = program.storages[view.storage]
+    if storage.constant is None and storage.addresses[view.first_row + row] is None:
+        raise ProgramError(f"{who} touches row {view.first_row + row} of storage {view.storage}, which has no address")
 
 
 def _check_moves(program: Program) -> None:

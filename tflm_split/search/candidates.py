@@ -44,6 +44,8 @@ POLISH_SHARES = 24
 """The polishing effort is divided into this many rounds. Each candidate gets one round, the best ones get the rest."""
 POLISH_PATIENCE = 3
 """Stop polishing after more than this many rounds in a row without progress."""
+HOPELESS = 3
+"""States of more than so many times the least live peak are not polished: polishing is not known to have taken off half of one."""
 EFFORT_PER_BEAM = 3000
 """The beam of the search gets one state wider for each of these units of effort."""
 STREAMED_PLACING = 2
@@ -228,13 +230,14 @@ def _polished(states: Sequence[Evaluation], effort: int, teller: Teller) -> list
 
     Every state is polished for one round. After that, each round goes to the best one that can still improve, until the
     rounds are used up or several in a row make no progress. States that recompute rows are left alone: several of their
-    pieces stand for one row at different times, so steps must not change places.
+    pieces stand for one row at different times, so steps must not change places. Hopeless ones are left alone, too.
     """
     polished = [Candidate(state) for state in states]
+    most = HOPELESS * min(state.live_peak_bytes for state in states)
     unfinished = {
         k: Polish(state.step_graph, state.schedule, state.split.stock)
         for k, state in enumerate(states)
-        if effort and not state.decision.recomputed
+        if effort and not state.decision.recomputed and state.live_peak_bytes <= most
     }
     shares = max(POLISH_SHARES, 2 * len(unfinished))
     waiting = sorted(unfinished, key=lambda k: polished[k].priority)

@@ -54,7 +54,7 @@
     X(GATHER, gather, gather, same, split_gather_params, 1, 0, 4, 1) \
     X(DEPTH_TO_SPACE, depth_to_space, depth_to_space, block, split_block_params, 1, 0, 1, 1) \
     X(RECUT, recut, recut, recut, split_recut_params, 1, 0, 7, 7) \
-    X(BATCH_MATMUL, matmul, matmul, batch, split_matmul_params, 2, 0, 1, 1) \
+    X(BATCH_MATMUL, matmul, matmul, same, split_matmul_params, 2, 0, 1, 1) \
     X(TRANSPOSE, transpose, transpose, lines, split_transpose_params, 1, 0, 1, 1) \
     X(FETCH, fetch, fetch, cycle, split_stream_params, 1, 0, 7, 7) \
     X(EMIT, emit, emit, same, split_stream_params, 1, 0, 7, 7)

@@ -96,6 +96,16 @@ static inline int split_has_address(const uint8_t* program, uint32_t view_index,
     return split_row_offset(program, split_storage_at(program, view->storage), view->first_row + row) != SPLIT_NOWHERE;
 }
 
+/* Does each row of a view have an address? Asked once per op whose steps read many rows in common. */
+static inline int split_rows_have_addresses(const uint8_t* program, const split_view* view) {
+    const split_storage* storage = split_storage_at(program, view->storage);
+    int found = 1;
+    for (uint32_t row = 0; found && row < view->row_count; ++row) {
+        found = split_row_offset(program, storage, view->first_row + row) != SPLIT_NOWHERE;
+    }
+    return found;
+}
+
 /* The same for a row that may be padding, outside the view: padding needs no address. */
 static inline int split_tap_has_address(const uint8_t* program, uint32_t view, int32_t row) {
     return row < 0 || row >= split_view_at(program, view)->row_count || split_has_address(program, view, (uint32_t)row);

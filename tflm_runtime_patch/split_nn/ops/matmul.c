@@ -24,7 +24,10 @@ split_status split_check_matmul(const uint8_t* program, const split_op* op, cons
     const int sums_fit = params->transposed
                              ? left->channel_count == right->channel_count && out->channel_count == pixels
                              : left->channel_count == pixels && out->channel_count == right->channel_count;
-    return whole_batches && same_pixels && sums_fit ? SPLIT_OK : SPLIT_ERROR_SHAPE;
+    if (!whole_batches || !same_pixels || !sums_fit) {
+        return SPLIT_ERROR_SHAPE;
+    }
+    return split_rows_have_addresses(program, right) ? SPLIT_OK : SPLIT_ERROR_ROW; /* each step reads most of them */
 }
 
 /* A cursor over the right operand: the next pixel. */
@@ -117,16 +120,4 @@ void split_run_matmul(const split_machine* at, const split_op* op, uint32_t row)
             add_pixels(at, &matmul, pixel, in.channels, from, written + x * out.stride, out.channels);
         }
     }
-}
-
-/* A step reads the left pixel's row and all right rows of the same batch. */
-int split_reads_batch(const uint8_t* program, const split_op* op, uint32_t row) {
-    const split_matmul_params* params = (const split_matmul_params*)split_at(program, op->params_offset);
-    const uint32_t rows = split_view_at(program, op->input2)->row_count;
-    const uint32_t first = row / params->left_rows * params->right_rows % rows;
-    int found = split_has_address(program, op->input, row);
-    for (uint32_t k = 0; found && k < params->right_rows; ++k) {
-        found = split_has_address(program, op->input2, first + k);
-    }
-    return found;
 }

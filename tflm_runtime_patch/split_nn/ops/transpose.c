@@ -20,7 +20,11 @@ split_status split_check_transpose(const uint8_t* program, const split_op* op, c
     const int same_sizes = out->row_count == size_along(in, axes->row_axis) &&
                            out->column_count == size_along(in, axes->column_axis) &&
                            out->channel_count == size_along(in, axes->channel_axis);
-    return same_sizes ? SPLIT_OK : SPLIT_ERROR_SHAPE;
+    if (!same_sizes) {
+        return SPLIT_ERROR_SHAPE;
+    }
+    /* If rows do not stay rows, each step reads all of them. */
+    return axes->row_axis == 0 || split_rows_have_addresses(program, in) ? SPLIT_OK : SPLIT_ERROR_ROW;
 }
 
 /* Bytes from one element to the next along an axis within a row. */
@@ -57,14 +61,8 @@ void split_run_transpose(const split_machine* at, const split_op* op, uint32_t r
     }
 }
 
-/* If rows stay rows, a step reads the row of the same number; otherwise it reads all rows. */
+/* If rows stay rows, a step reads the row of the same number. The other rows have been looked at once. */
 int split_reads_lines(const uint8_t* program, const split_op* op, uint32_t row) {
     const split_transpose_params* axes = (const split_transpose_params*)split_at(program, op->params_offset);
-    const uint32_t rows = split_view_at(program, op->input)->row_count;
-    for (uint32_t k = 0; k < rows; ++k) {
-        if ((axes->row_axis != 0 || k == row) && !split_has_address(program, op->input, k)) {
-            return 0;
-        }
-    }
-    return 1;
+    return axes->row_axis != 0 || split_has_address(program, op->input, row);
 }
