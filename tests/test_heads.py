@@ -13,8 +13,11 @@ import pytest
 from optimized import optimized as optimized_once
 from tflite_helpers import CORPUS, ROOT
 
+import tflm_split
+from tflm_split.errors import InputError
 from tflm_split.program.in_model import programs_of
 from tflm_split.program.sizes import state_bytes_of_program
+from tflm_split.search.decision_file import SavedDecision
 from tflm_split.tflite.reader import read_model
 
 FIGURES = {ROOT / "models": ROOT / "tests" / "heads.tsv", CORPUS / "models": CORPUS / "heads_2026-11.tsv"}
@@ -85,6 +88,19 @@ def test_the_head_is_no_larger_than_before(figure: tuple[Path, bool, int]) -> No
         assert optimized["measured_tail_bytes"] <= MAX_TAIL_BYTES + remembered
     if path.stem in MLPERF:
         assert optimized["program_bytes"] < MAX_PROGRAM_BYTES
+
+
+def test_a_saved_plan_makes_the_same_file_without_a_search(
+    figure: tuple[Path, bool, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, int8_io, _ = figure
+    result = optimized_once(path, int8_io=True) if int8_io else optimized_once(path)
+    saved = SavedDecision.parse(result.decision.json())
+    monkeypatch.setattr("tflm_split.pipeline.best_plan", None)
+    assert tflm_split.optimize(path, verify=False, decision=saved).model == result.model
+    other = ROOT / "models" / ("digits_tail.tflite" if path.stem != "digits_tail" else "digits_wide.tflite")
+    with pytest.raises(InputError, match="the plan is for another model"):
+        tflm_split.optimize(other, verify=False, decision=saved)
 
 
 def test_every_model_of_the_repository_has_its_figure() -> None:
