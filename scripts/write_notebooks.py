@@ -1,13 +1,14 @@
 """Runs the notebooks of `docs/notebooks/` and writes them with their outputs.
 
-`python scripts/write_notebooks.py`; needs the extra `test`. Names of files and cells are here; `tests/test_notebooks.py` runs
-the same cells on a smaller model.
+`python scripts/write_notebooks.py [NAME ...]`; needs the extra `test`. Names of files and cells are here;
+`tests/test_notebooks.py` runs the same cells on a smaller model, or for a shorter time.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,78 @@ ROW_COST: Sequence[Cell] = (
     ("text", "## The smallest, in time and bytes"),
     ("code", "before, after = front[-1].plot_memory()"),
 )  # fmt: skip
-CELLS: Mapping[str, Sequence[Cell]] = {"shrink_my_arena": FIVE_MINUTES, "what_does_a_row_cost": ROW_COST}
+NARROWER: Sequence[Cell] = (
+    (
+        "text",
+        "# A network that is too large\n\nSplitting is not enough? Then make it narrower, but only where its memory peaks. Needs "
+        "`pip install 'tflm-split[shrink]'`.",
+    ),
+    ("parameters", 'DIGITS = "../../models/digits_test.npz"\nEPOCHS = 30\nARENA = "1800B"'),
+    (
+        "text",
+        "## A network of yours\n\nHandwritten digits, 16 x 16. Compiling and fitting are Keras as you know it.",
+    ),
+    (
+        "code",
+        "import os\n\n"
+        'os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"\n'
+        "import keras\n"
+        "import numpy as np\n"
+        "from keras import layers\n\n"
+        "from tflm_split import shrink\n\n"
+        "with np.load(DIGITS) as stored:\n"
+        '    x = (stored["images"] / 16).repeat(2, 1).repeat(2, 2)[..., None].astype(np.float32)\n'
+        '    y = stored["labels"].astype(int)\n'
+        "x, y, x_test, y_test = x[:260], y[:260], x[260:], y[260:]\n\n"
+        "keras.utils.set_random_seed(0)\n"
+        'model = keras.Sequential([keras.Input((16, 16, 1))], name="digits")\n'
+        "for filters, stride in ((16, 1), (24, 2), (32, 1), (32, 2)):\n"
+        '    model.add(layers.Conv2D(filters, 3, stride, padding="same", use_bias=False, name=f"conv{len(model.layers)}"))\n'
+        "    model.add(layers.BatchNormalization(momentum=0.8))\n"
+        "    model.add(layers.ReLU())\n"
+        "model.add(layers.GlobalAveragePooling2D())\n"
+        "model.add(layers.Dense(10))\n\n\n"
+        "def fit(model, rate, callbacks):\n"
+        "    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)\n"
+        '    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])\n'
+        "    return model.fit(x, y, epochs=EPOCHS, verbose=0, callbacks=callbacks)\n\n\n"
+        "print(f\"learned {fit(model, 5e-3, []).history['accuracy'][-1]:.0%} of the digits\")",
+    ),
+    (
+        "text",
+        "## Where does its memory peak?\n\nNothing is trained here. The planner says what each channel costs, and whether any "
+        "width fits.",
+    ),
+    ("code", "study = shrink.study(model, max_arena=ARENA, calibration=x)\nstudy"),
+    (
+        "text",
+        "## Prune while training\n\nA callback. Channels are masked, can return, and are gone at the end. What comes out is "
+        "converted to int8, split, and verified in TensorFlow Lite Micro.",
+    ),
+    ("code", "pruner = study.pruner()\nfit(model, 2e-3, [pruner])\nresult = pruner.finish()\nprint(result)"),
+    (
+        "text",
+        "## Is it still good?\n\nTensorFlow Lite Micro itself classifies digits that it never saw, before and after.",
+    ),
+    (
+        "code",
+        "whole = study.costs.mapped.model.original\n"
+        'for name, file in (("whole", whole), ("narrower", result.original)):\n'
+        '    print(f"{name:10} {len(file):>8,} bytes of flash, {shrink.accuracy_in_tflm(file, x_test, y_test):.0%} right")',
+    ),
+    ("text", "## What is alive when?\n\nThe narrower network, as it is and split:"),
+    ("code", "before, after = result.split.plot_memory()"),
+    ("text", "## Into the firmware"),
+    (
+        "code",
+        'result.save("split.tflite", force=True)\nprint(f"static uint8_t tensor_arena[{result.cost.arena}];")',
+    ),
+)
+CELLS: Mapping[str, Sequence[Cell]] = {
+    "shrink_my_arena": FIVE_MINUTES,
+    "what_does_a_row_cost": ROW_COST,
+    "a_network_that_is_too_large": NARROWER,
+}
 """File stem -> its cells."""
 
 
@@ -122,8 +194,8 @@ def _with_palette(png: str) -> str:
 
 def main() -> None:
     NOTEBOOKS.mkdir(exist_ok=True)
-    for name, cells in CELLS.items():
-        nbformat.write(executed(cells, NOTEBOOKS), NOTEBOOKS / f"{name}.ipynb")
+    for name in sys.argv[1:] or CELLS:
+        nbformat.write(executed(CELLS[name], NOTEBOOKS), NOTEBOOKS / f"{name}.ipynb")
         (NOTEBOOKS / "split.tflite").unlink(missing_ok=True)
 
 

@@ -47,11 +47,12 @@ def finished():
     pruner = study.pruner()
     before = study.split
     model.fit(x, y, epochs=6, verbose=0, callbacks=[pruner])
-    return before, pruner, pruner.finish(effort="low"), (x, y)
+    out = pruner.pruning.removed
+    return before, pruner, pruner.finish(effort="low"), (x, y), out
 
 
 def test_pruned_network_fits_is_verified_and_classifies_in_tflm(finished):
-    before, _, done, (x, y) = finished
+    before, _, done, (x, y), _ = finished
     assert done.fits and done.cost.arena <= 900 < before.arena
     assert done.split.report["verified"]["bit_exact"]
     assert done.record["widths"]["wide"][1] < 16
@@ -61,15 +62,36 @@ def test_pruned_network_fits_is_verified_and_classifies_in_tflm(finished):
 
 
 def test_target_sinks_with_the_ramp_and_ends_at_the_limit(finished):
-    _, pruner, _, _ = finished
+    _, pruner, *_ = finished
     targets = [step["target"] for step in pruner.pruning.history]
     assert targets == sorted(targets, reverse=True)
     assert targets[-1] == 900
 
 
 def test_finished_keras_model_has_the_widths_of_the_record(finished):
-    _, _, done, _ = finished
+    _, _, done, *_ = finished
     assert done.keras_model.get_layer("wide").filters == done.record["widths"]["wide"][1]
+
+
+def test_what_was_out_when_training_ended_stays_out(finished):
+    """What stays has learned to do without it, and nothing learns any more."""
+    _, pruner, _, _, out = finished
+    assert out and out <= pruner.pruning.removed
+
+
+def test_scores_of_a_settled_network_never_bring_back_what_is_out():
+    model, (x, _) = network(), problem()
+    pruning = shrink.study(model, max_arena=900, calibration=x, resolution=False).pruner().pruning
+    pruning.to(1.0, 0)
+    out = pruning.removed
+    reader = model.get_layer("narrow").kernel
+    strong = reader.numpy().copy()
+    strong[:, :, sorted(u for u in out if u < 16)] *= 100  # what is out would matter most now
+    reader.assign(strong)
+    pruning.to(1.0, -1, settled=True)
+    assert pruning.removed >= out
+    pruning.to(1.0, 1)
+    assert not pruning.removed >= out
 
 
 def test_ramp_is_cubic():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -75,6 +76,8 @@ def converted(single: Any, calibration: Samples) -> bytes:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """The converter prints all variables, and C++ code behind it writes to the file descriptors themselves."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
@@ -83,8 +86,10 @@ def _quiet() -> Iterator[None]:
         warnings.simplefilter("ignore")
         saved = os.dup(2)
         try:
+            logger.setLevel(logging.ERROR)  # in a notebook TensorFlow says where it writes
             os.dup2(nowhere.fileno(), 2)
             yield
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+            logger.setLevel(level)

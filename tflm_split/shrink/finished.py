@@ -72,7 +72,7 @@ def finish(pruning: Pruning, *, effort: int | str | None = None, verify: bool = 
     chosen = options_from({"effort": DEFAULT_EFFORT if effort is None else effort}).effort
     options = replace(study.costs.options, effort=chosen, verify=verify)
     if pruning.limit < study.split.of(pruning.goal):
-        pruning.to(1.0, -1)
+        pruning.to(1.0, -1, settled=True)
     for _ in range(MOST_ROUNDS):
         small = sliced(study.trace, pruning.removed)
         file = converted(sliced(study.trace, pruning.removed, batch=1), study.calibration)
@@ -86,7 +86,7 @@ def finish(pruning: Pruning, *, effort: int | str | None = None, verify: bool = 
 
 def _narrow(pruning: Pruning, over: int) -> bool:
     """One step further, because the file is `over` bytes too large. False if there is none."""
-    study, scores = pruning.study, pruning.scores()
+    study, scores = pruning.study, pruning.settled_scores()
     target = pruning.cost.of(pruning.goal) - over
     before = dict(pruning.widths)
     pruning.widths, pruning.cost = narrower(

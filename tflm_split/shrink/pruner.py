@@ -29,6 +29,9 @@ RAMP_SHARE = 0.5
 SEARCH_EVERY = 4
 """With every so many steps of the ramp, the split is searched again rather than the last one carried out."""
 
+TINY = 1e-30
+"""Below every score, and next to nothing in their mean."""
+
 
 def ramp(done: float) -> float:
     """The share of the way to the limit at `done` (0 to 1) of the ramp: fast first, then slower."""
@@ -53,14 +56,21 @@ class Pruning:
     def scores(self) -> Scores:
         return CRITERIA[self.criterion](self.study.trace, self.data)
 
+    def settled_scores(self) -> Scores:
+        """The scores, but what is out counts for nothing: those that are left have learned to do without it."""
+        scores: Scores = self.scores().copy()
+        scores[list(self.removed)] = -TINY
+        return scores
+
     def target(self, done: float) -> int:
         """The goal in bytes at `done` of the ramp."""
         start = self.study.split.of(self.goal)
         return round(start + (self.limit - start) * ramp(done)) if start > self.limit else start
 
-    def to(self, done: float, epoch: int) -> None:
-        """Narrow the network to the target at `done` of the ramp, and choose anew which channels are out."""
-        study, scores, target = self.study, self.scores(), self.target(done)
+    def to(self, done: float, epoch: int, *, settled: bool = False) -> None:
+        """Narrow the network to the target at `done` of the ramp, and choose which channels are out: anew unless `settled`."""
+        study, target = self.study, self.target(done)
+        scores = self.settled_scores() if settled else self.scores()
         if len(self.history) % SEARCH_EVERY == SEARCH_EVERY - 1 or done >= 1:
             study.costs.searched(removed_units(study.trace, self.widths, scores))
         self.widths, self.cost = narrower(
