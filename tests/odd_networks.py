@@ -228,7 +228,8 @@ def _typed(random: Random, dtype: str) -> bytes:
         elif kind == "depthwise":
             last = n.conv(last, n.shape(last)[3], (3, 3), depthwise=True)
         elif kind == "pool":
-            last = n.pool(last, (2, 2), kind=random.choice(("MAX_POOL_2D", "AVERAGE_POOL_2D")))
+            window = (min(2, n.shape(last)[1]), min(2, n.shape(last)[2]))
+            last = n.pool(last, window, kind=random.choice(("MAX_POOL_2D", "AVERAGE_POOL_2D")))
         elif kind == "unary":
             last = n.unary("RELU" if dtype == "INT16" else random.choice(("RELU", "LOGISTIC", "TANH")), last)
         elif kind == "binary":
