@@ -281,6 +281,24 @@ def _matmul(choices: Choices, shape: Shape) -> Sample:
     return Sample(shape, (rows, columns, made), {**scaled, **params, "left_rows": rows}, right)
 
 
+def _sigmoid_int16(choices: Choices, shape: Shape) -> Sample:
+    mode = int(choices.one((UnaryMode.LOGISTIC, UnaryMode.TANH)))
+    return Sample(shape, shape, {"mode": mode, "multiplier": choices.number(0, 32767), "shift": choices.number(0, 31)})
+
+
+def _lstm(parts: int) -> Draw:
+    def draw(choices: Choices, shape: Shape) -> Sample:
+        rows, _, channels = shape
+        states = parts * choices.number(1, 5)
+        halved = {f"{name}_{field}": v for name in ("forget", "cell", "hidden") for field, v in _HALF.items()}
+        params = {**halved, "multiplier": 3, "shift": choices.number(0, 2), "cell_clip": choices.one((0, 9000))}
+        params["hidden_zero_point"] = choices.number(-5, 5)
+        return Sample((rows, 1, channels), (rows, 1, states), params, (rows + choices.number(0, 1), 1, states))
+
+    return draw
+
+
+_HALF = {"multiplier": 1 << 30, "shift": -14}
 _CHANNELS, _SUMS_32, _FIRST = WeightFlags.PER_CHANNEL, WeightFlags.SUMS_32, WeightFlags.FIRST
 SAMPLES: Mapping[OpKind, Draw] = {
     OpKind.CONV: _convolution(_CHANNELS),
@@ -327,6 +345,9 @@ SAMPLES: Mapping[OpKind, Draw] = {
     OpKind.RECUT: _recut,
     OpKind.TRANSPOSE: _transpose,
     OpKind.BATCH_MATMUL: _matmul,
+    OpKind.SIGMOID_INT16: _sigmoid_int16,
+    OpKind.LSTM: _lstm(3),
+    OpKind.LSTM_INT16: _lstm(2),
 }
 
 

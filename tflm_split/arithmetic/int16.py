@@ -1,11 +1,13 @@
 """Which integers does TFLM compute for int16 activations before the first inference?
 
 Every int16 tensor of these operators has the zero point 0. Sources: kernels/kernel_util.cc, micro/kernels/add_common.cc,
-mul_common.cc, softmax_common.cc, activations_common.cc, leaky_relu_common.cc, and LUTPopulate in internal/common.h.
+mul_common.cc, softmax_common.cc, activations_common.cc, leaky_relu_common.cc, logistic_common.cc, tanh.cc, and LUTPopulate and
+the logistic function's table in internal/common.h.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -17,8 +19,14 @@ from tflm_split.arithmetic.fixed_point import (
 )
 from tflm_split.arithmetic.requantize import activation_range
 from tflm_split.errors import Refusal
-from tflm_split.kinds import BinaryMode
-from tflm_split.kinds.limits import INTERPOLATED_ENTRIES, MAX_LEFT_SHIFT_INT16, MAX_WIDE_SHIFT
+from tflm_split.kinds import BinaryMode, UnaryMode
+from tflm_split.kinds.limits import (
+    INTERPOLATED_ENTRIES,
+    MAX_LEFT_SHIFT_INT16,
+    MAX_SIGMOID_MULTIPLIER,
+    MAX_WIDE_SHIFT,
+    SIGMOID_ENTRIES,
+)
 
 LEFT_SHIFT = MAX_LEFT_SHIFT_INT16
 """By how many bits ADD and SUB shift int16 operands to the left before scaling them."""
@@ -27,6 +35,8 @@ SOFTMAX_OUTPUT_SCALE = 1 / 32768
 _SOFTMAX_TOLERANCE = 0.001 / 32768
 _EXP_RANGE = 10.0
 _TABLE_STEPS = INTERPOLATED_ENTRIES - 1
+_SIGMOID_STEPS = 24
+"""Entries of the logistic function's table to a unit of its argument."""
 
 Fields = dict[str, int | float | bytes]
 
@@ -119,3 +129,39 @@ def interpolated_table(
         table.append(sample - rounded(error / one(2)))
     table.append(rounded(function(last) * per_unit))
     return bytes(np.clip(table, SMALLEST, LARGEST).astype("<i2").tobytes())
+
+
+def sigmoid_table() -> bytes:
+    """uint16[256] as bytes: 1 / (1 + exp(-i / 24)) in Q0.16, the last entry 1 - 2^-16.
+
+    Each entry is moved by half of the interpolation's error in the middle of the step behind it.
+    """
+    at = np.arange(SIGMOID_ENTRIES) / _SIGMOID_STEPS
+    here, between, after = (1 / (1 + np.exp(-(at + part / _SIGMOID_STEPS))) for part in (0.0, 0.5, 1.0))
+    table = np.round(65536 * (here - ((here + after) / 2 - between) / 2))
+    table[-1] = 65535
+    return bytes(table.astype("<u2").tobytes())
+
+
+def log2_of_scale(scale: float) -> tuple[int, bool]:
+    """(the nearest power of two, whether it is one, up to a thousandth): CheckedLog2 of kernels/internal/common.cc."""
+    log2 = math.log2(scale)
+    return round_half_away(log2), abs(log2 - round_half_away(log2)) < 1e-3
+
+
+def sigmoid_parameters(kind: str, input_scale: float, output_scale: float) -> Fields:
+    """The fields of SIGMOID_INT16_PARAMS for LOGISTIC or TANH. Raises Refusal where TFLM refuses the output's scale."""
+    if log2_of_scale(output_scale) != (-15, True):
+        raise Refusal("quantization", "its output is not quantised with scale 1/32768")
+    power, is_power = log2_of_scale(input_scale)
+    left = power + 12
+    if is_power and left in ((0,) if kind == "LOGISTIC" else (0, 1)):
+        multiplier, shift = 3 << left, 0
+    else:
+        real, shift = float(np.float32(input_scale)) * 4096.0 * 3.0, 0
+        while real <= MAX_SIGMOID_MULTIPLIER / 2 and shift <= 30:
+            real, shift = real * 2, shift + 1
+        multiplier = int(real)
+    if not 0 < multiplier <= MAX_SIGMOID_MULTIPLIER:
+        raise Refusal("quantization", f"its input's scale of {input_scale:g} is too large for TFLM's table")
+    return {"mode": int(UnaryMode[kind]), "sigmoid_offset": sigmoid_table(), "multiplier": multiplier, "shift": shift}

@@ -51,6 +51,10 @@ MIN_FIRST_EXPONENTIAL = 2**30
 """The smallest first entry of an int8 SOFTMAX's table. exp(0) is about 2^31; far less would overflow the reciprocal."""
 INTERPOLATED_ENTRIES = 513
 """Entries of an interpolated int16 table: the start of each of 512 steps, and the end of the last one."""
+SIGMOID_ENTRIES = 256
+"""Entries of the table of the logistic function of int16, 24 to a unit. Values in between are interpolated."""
+MAX_SIGMOID_MULTIPLIER = 2**15 - 1
+"""The largest multiplier that brings an int16 to the table's steps: the product must not leave 32 bits."""
 MAX_RECUT = 2**28
 """The most elements of what RECUT reads: it counts bytes in uint32."""
 MAX_BLOCK = 2**16 - 1

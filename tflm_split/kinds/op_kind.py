@@ -57,3 +57,6 @@ class OpKind(IntEnum):
     TRANSPOSE = 46
     FETCH = 47
     EMIT = 48
+    LSTM = 49
+    LSTM_INT16 = 50
+    SIGMOID_INT16 = 51

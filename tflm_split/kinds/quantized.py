@@ -108,10 +108,14 @@ def wide_shifts_fault(case: Case) -> str | None:
     """Refuse a left shift of an int64 sum that TFLM cannot do. With SUMS_32, sums are int32."""
     if case.number("flags") & WeightFlags.SUMS_32:
         return shifts_fault(case)
+    return first_fault(shifts_fault(case), wide_scaling_fault(case))
+
+
+def wide_scaling_fault(case: Case) -> str | None:
+    """Refuse a left shift that is too large for an int64 sum."""
     constant = case.constants["shifts_offset"]
     largest = max(struct.unpack(f"{len(constant)}b", constant))
-    too_far = f"a shift is {largest}, and {MAX_WIDE_SHIFT} is the most" if largest > MAX_WIDE_SHIFT else None
-    return first_fault(shifts_fault(case), too_far)
+    return f"a shift is {largest}, and {MAX_WIDE_SHIFT} is the most" if largest > MAX_WIDE_SHIFT else None
 
 
 def _shift_beyond(case: Case, most: int) -> str | None:

@@ -15,6 +15,7 @@ from tflm_split.kinds import (
     gather,
     pad,
     pooling,
+    recurrent,
     resize,
     softmax,
     stream,
@@ -25,6 +26,6 @@ from tflm_split.kinds.kind import Kind
 
 FAMILIES = (
     convolution, conv_sum, transpose_conv, pooling, feeds, binary, element_wise, softmax, pad, resize, gather, blocks, tokens,
-    stream,
+    stream, recurrent,
 )  # fmt: skip
 KINDS: tuple[Kind, ...] = tuple(kind for family in FAMILIES for kind in family.KINDS)

@@ -4,7 +4,8 @@
     after    (remembered)  -> old;    CONCATENATION (old, new) -> ring;  STRIDED_SLICE ring -> rest;  KEEP_STATE rest -> kept
 
 No operator has an effect beside its outputs then, so the rows of `old` can be cut, read in place and written over like others.
-An SVDF becomes what it computes: a matrix product, a ring of its results, and a convolution over the ring (`svdf.py`).
+An SVDF becomes what it computes: a matrix product, a ring of its results, and a convolution over the ring (`svdf.py`). A sequence
+LSTM becomes its steps of time (`lstm.py`).
 
 TFLM makes a variable its zero point, in the beginning and at a reset (micro_resource_variable.cc, micro_interpreter_graph.cc). A
 subgraph that CALL_ONCE runs is left out where it does just that; a reset does not run it again. All else that is not
@@ -13,12 +14,13 @@ sure to be the same stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tflm_split.errors import ModelError, Refusal
-from tflm_split.ir.graph import Graph, Operator, State, Tensor
+from tflm_split.ir.graph import ABSENT, Graph, Operator, State, Tensor
+from tflm_split.rewrite.lstm import LSTM, unrolled_lstm
 from tflm_split.rewrite.svdf import Growing, unrolled
 from tflm_split.split.operators import RESHAPES
 from tflm_split.split.operators.common import need
@@ -44,25 +46,33 @@ def with_states(graph: Graph, others: Sequence[Graph]) -> Graph:
     with suppress(Refusal, ModelError):
         changed = _without_resources(graph, others)
     for op in graph.operators:
-        if op.kind != "SVDF":
-            continue
-        with suppress(Refusal, ModelError):
-            changed = _without_svdf(changed, op)
+        if op.kind in _WITH_STATES:
+            with suppress(Refusal, ModelError):
+                changed = _without_variables(changed, op)
     return changed
 
 
-# SVDF.
+# Operators with variables of their own.
 
 
-def _without_svdf(graph: Graph, wanted: Operator) -> Graph:
-    """`graph` with a ring in place of the SVDF that stands for operator `wanted` of the file. Raises Refusal for others."""
-    op = next(o for o in graph.operators if o.kind == "SVDF" and o.outputs == wanted.outputs)
-    readers = [o for o in graph.operators if len(op.inputs) > 4 and op.inputs[4] in o.inputs]
+def _svdf(growing: Growing, op: Operator) -> tuple[State, ...]:
+    return (unrolled(growing, op),)
+
+
+_WITH_STATES: Mapping[str, Callable[[Growing, Operator], tuple[State, ...]]] = {"SVDF": _svdf, LSTM: unrolled_lstm}
+"""Kind -> adds the operators that do the same; the states that they need."""
+
+
+def _without_variables(graph: Graph, wanted: Operator) -> Graph:
+    """`graph` with operators in place of the one that stands for `wanted` of the file. Raises Refusal where it must stay."""
+    op = next(o for o in graph.operators if o.kind == wanted.kind and o.outputs == wanted.outputs)
+    variables = {t for t in op.inputs if t != ABSENT and graph.tensors[t].is_variable}
+    readers = [o for o in graph.operators if variables.intersection(o.inputs)]
     need(len(readers) == 1, "state", "its state is none of its own")
     growing = Growing(graph, op)
-    state = unrolled(growing, op)
+    states = _WITH_STATES[op.kind](growing, op)
     operators = (*graph.operators[: op.index], *growing.operators, *graph.operators[op.index + 1 :])
-    return replace(graph, tensors=tuple(growing.tensors), states=(*graph.states, state)).with_operators(operators)
+    return replace(graph, tensors=tuple(growing.tensors), states=(*graph.states, *states)).with_operators(operators)
 
 
 # Resource variables.

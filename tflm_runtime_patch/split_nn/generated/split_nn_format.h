@@ -47,6 +47,8 @@ extern "C" {
 #define SPLIT_MAX_EXPONENTIALS 256 /* The most entries of an int8 SOFTMAX's table: two int8 values have that many different distances. */
 #define SPLIT_MIN_FIRST_EXPONENTIAL 1073741824 /* The smallest first entry of an int8 SOFTMAX's table. exp(0) is about 2^31; far less would overflow the reciprocal. */
 #define SPLIT_INTERPOLATED_ENTRIES 513 /* Entries of an interpolated int16 table: the start of each of 512 steps, and the end of the last one. */
+#define SPLIT_SIGMOID_ENTRIES 256 /* Entries of the table of the logistic function of int16, 24 to a unit. Values in between are interpolated. */
+#define SPLIT_MAX_SIGMOID_MULTIPLIER 32767 /* The largest multiplier that brings an int16 to the table's steps: the product must not leave 32 bits. */
 #define SPLIT_MAX_RECUT 268435456 /* The most elements of what RECUT reads: it counts bytes in uint32. */
 #define SPLIT_MAX_BLOCK 65535 /* The largest block of DEPTH_TO_SPACE, along rows and along columns. */
 
@@ -101,6 +103,9 @@ enum {
     SPLIT_OP_TRANSPOSE = 46,
     SPLIT_OP_FETCH = 47,
     SPLIT_OP_EMIT = 48,
+    SPLIT_OP_LSTM = 49,
+    SPLIT_OP_LSTM_INT16 = 50,
+    SPLIT_OP_SIGMOID_INT16 = 51,
 };
 
 /* How a storage gives the addresses of its rows. */
@@ -647,6 +652,43 @@ typedef struct split_stream_params {
     uint32_t flip; /* 0, or 128 to make int8 of uint8, or uint8 of int8 */
 } split_stream_params;
 typedef char split_stream_params_is_4_bytes[sizeof(split_stream_params) == 4 ? 1 : -1];
+
+/* LSTM: step r makes row r of the output, a row of states, of input row r and of the states in row r of the
+ * second operand. A row of states: int16 cells of all units, then their hidden states. A unit has four
+ * gates: forget, input, cell, output. Gate g = sat16(MBQM(input weights * x + bias)) + sat16(MBQM(recurrent
+ * weights * h + bias)), saturated, 12 bits behind the point; of it the logistic function, of the cell gate
+ * tanh. c = sat16(sat16(MBQM(forget * c)) + sat16(MBQM(input * cell))), limited to +-cell_clip unless that
+ * is 0. h = clamp(MBQM(tanh(c) * output) + hidden_zero_point), with `multiplier` and `shift` for this tanh.
+ * LSTM: states are bytes, hidden states int8, biases int32. LSTM_INT16: hidden states are int16, biases
+ * int64 as in CONV_INT16, shifts at most SPLIT_MAX_WIDE_SHIFT. */
+typedef struct split_lstm_params {
+    uint32_t sigmoid_offset; /* uint16[SPLIT_SIGMOID_ENTRIES] */
+    int32_t multiplier;
+    int32_t shift; /* to the right */
+    int32_t forget_multiplier;
+    int32_t forget_shift;
+    int32_t cell_multiplier;
+    int32_t cell_shift;
+    int32_t hidden_multiplier;
+    int32_t hidden_shift;
+    int32_t hidden_zero_point;
+    int32_t cell_clip;
+    uint32_t bias_offset; /* per unit: four of input sums, four of recurrent sums; zero points folded in */
+    uint32_t multipliers_offset; /* int32[8], Q0.31, >= 0: four of input sums, four of recurrent sums */
+    uint32_t shifts_offset; /* int8[8], > 0 is left; any alignment */
+    uint32_t weights_offset; /* int8[units][4 * inputs + 4 * units]; 16-aligned */
+} split_lstm_params;
+typedef char split_lstm_params_is_60_bytes[sizeof(split_lstm_params) == 60 ? 1 : -1];
+
+/* SIGMOID_INT16: out = the logistic function or tanh of (x * multiplier) >> shift, rounded, which counts
+ * 512 (tanh: 256) to a step of the table. The result has 15 bits behind the point. */
+typedef struct split_sigmoid_int16_params {
+    int32_t mode; /* UnaryMode */
+    uint32_t sigmoid_offset; /* uint16[SPLIT_SIGMOID_ENTRIES] */
+    int32_t multiplier;
+    int32_t shift; /* to the right */
+} split_sigmoid_int16_params;
+typedef char split_sigmoid_int16_params_is_16_bytes[sizeof(split_sigmoid_int16_params) == 16 ? 1 : -1];
 
 #ifdef __cplusplus
 }

@@ -57,6 +57,9 @@
     X(BATCH_MATMUL, matmul, matmul, same, split_matmul_params, 2, 0, 1, 1) \
     X(TRANSPOSE, transpose, transpose, lines, split_transpose_params, 1, 0, 1, 1) \
     X(FETCH, fetch, fetch, cycle, split_stream_params, 1, 0, 7, 7) \
-    X(EMIT, emit, emit, same, split_stream_params, 1, 0, 7, 7)
+    X(EMIT, emit, emit, same, split_stream_params, 1, 0, 7, 7) \
+    X(LSTM, lstm, lstm, step, split_lstm_params, 2, 0, 1, 1) \
+    X(LSTM_INT16, lstm_int16, lstm_int16, step, split_lstm_params, 2, 0, 2, 2) \
+    X(SIGMOID_INT16, sigmoid_int16, sigmoid_int16, same, split_sigmoid_int16_params, 1, 0, 2, 2)
 
 #endif /* SPLIT_NN_KINDS_H_ */

@@ -115,6 +115,37 @@ void split_nn_dense_int16_row(const split_dense_int16* dense, const int16_t* inp
                               int32_t* sums, int32_t outputs);
 void split_nn_dense_int16_finish(const split_dense_int16* dense, const int32_t* sums, int32_t outputs, int16_t* output);
 
+/* SIGMOID_INT16: the argument counts (value * multiplier) >> shift, rounded, in parts of a step of `table`, which has
+ * SPLIT_SIGMOID_ENTRIES entries. 0 <= multiplier <= SPLIT_MAX_SIGMOID_MULTIPLIER, 0 <= shift <= 31. */
+typedef struct split_sigmoid_int16 {
+    int32_t mode; /* SPLIT_UNARY_LOGISTIC, SPLIT_UNARY_TANH */
+    const uint16_t* table;
+    int32_t multiplier;
+    int32_t shift;
+} split_sigmoid_int16;
+
+void split_nn_sigmoid_int16_row(const split_sigmoid_int16* sigmoid, const int16_t* input, const split_pixels* in,
+                                int16_t* output, const split_pixels* out);
+
+/* LSTM: how a unit's gates become its new states. Multipliers are not negative. */
+typedef struct split_lstm {
+    split_sigmoid_int16 tanh_of_cell;
+    int32_t forget_multiplier;
+    int32_t forget_shift;
+    int32_t cell_multiplier;
+    int32_t cell_shift;
+    int32_t hidden_multiplier;
+    int32_t hidden_shift;
+    int32_t hidden_zero_point;
+    int32_t hidden_min;
+    int32_t hidden_max;
+    int32_t cell_clip; /* 0: none */
+} split_lstm;
+
+/* One unit. gates[4] are what the sums of its forget, input, cell and output gate come to, with 12 bits behind the point.
+ * *cell is its cell state, and becomes the new one. Returns the new hidden state. */
+int32_t split_nn_lstm_unit(const split_lstm* lstm, const int32_t* gates, int32_t* cell);
+
 #ifdef __cplusplus
 }
 #endif

@@ -23,6 +23,7 @@ from tflm_split.split.operators.dense import split_dense
 from tflm_split.split.operators.float32 import FLOAT_SPLITTERS
 from tflm_split.split.operators.gather import split_gather
 from tflm_split.split.operators.int16 import INT16_SPLITTERS
+from tflm_split.split.operators.lstm import LSTM_STATES, split_lstm_states
 from tflm_split.split.operators.mean import split_mean
 from tflm_split.split.operators.pad import split_pad
 from tflm_split.split.operators.picked import PICK, split_mirror_pad, split_pick
@@ -78,6 +79,7 @@ SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
         FETCH_ROWS: split_fetch,
         EMIT_ROWS: split_emit,
         KEEP_STATE: split_keep,
+        LSTM_STATES: split_lstm_states,
         SVDF_FEATURE: split_feature,
         SVDF_TIME: split_time,
         "CONCATENATION": split_concatenation,

@@ -12,7 +12,7 @@ from math import gcd, prod
 
 import numpy as np
 
-from tflm_split.ir.graph import Graph, Operator, Tensor
+from tflm_split.ir.graph import ELEMENT_BYTES, Graph, Operator, Tensor
 from tflm_split.kinds import OpKind
 from tflm_split.split.operators.common import need
 from tflm_split.split.operators.slices import Taken, is_pixel, slice_source, slices_taken
@@ -21,7 +21,7 @@ from tflm_split.split.rows import MAX_COUNT, MappedRow, RowShape, row_shape, row
 
 HOW = dict.fromkeys(
     ("SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V", "UNPACK"),
-    "a window onto its input for steps of 1, else (int8) copied row by row",
+    "a window onto its input for steps of 1, else copied row by row",
 )
 """Operator -> in a few words, how it is cut: for SUPPORTED.md."""
 
@@ -29,7 +29,7 @@ HOW = dict.fromkeys(
 def split_slice(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op per output of STRIDED_SLICE, SLICE, SPLIT, SPLIT_V or UNPACK."""
     source = slice_source(graph, op)
-    need(source.dtype == "INT8", "dtype", f"its input is {source.dtype}, needs INT8")
+    need(source.dtype in ELEMENT_BYTES, "dtype", f"its input is {source.dtype}")
     slices = slices_taken(graph, op)
     return tuple(_copy(op, source, graph.tensors[t], taken) for t, taken in zip(op.outputs, slices, strict=True))
 
@@ -52,12 +52,12 @@ def _copy(op: Operator, source: Tensor, target: Tensor, taken: Taken) -> RowOp:
         picked_rows = np.arange(prod(outer)).reshape(outer)[np.ix_(*taken[:-1])].reshape(-1).tolist()
         columns = range(1)
     channels = taken[-1] if taken else range(1)
-    # Move as many channels at once as follow each other in input and output: these are the pixels of the copy.
+    # Move as many channels at once as follow each other in input and output: these are the pixels of the copy, as bytes.
     group = gcd(channels.start, len(channels), whole.channels) if channels.step == 1 else 1
     per_column = whole.channels // group
     picked = [column * per_column + channel // group for column in columns for channel in channels[::group]]
-    seen = RowShape(whole.rows, whole.columns * per_column, group)
-    written = RowShape(part.rows, len(picked), group)
+    seen = RowShape(whole.rows, whole.columns * per_column, group * whole.element_bytes)
+    written = RowShape(part.rows, len(picked), group * whole.element_bytes)
     need(max(seen.columns, written.columns) <= MAX_COUNT, "geometry", f"its rows have {seen.columns} parts")
     return RowOp(
         op.index,

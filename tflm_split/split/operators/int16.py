@@ -12,7 +12,12 @@ from types import MappingProxyType
 import numpy as np
 
 from tflm_split.arithmetic.fixed_point import quantize_multiplier, round_half_away
-from tflm_split.arithmetic.int16 import binary_parameters, check_wide_shifts, softmax_parameters
+from tflm_split.arithmetic.int16 import (
+    binary_parameters,
+    check_wide_shifts,
+    sigmoid_parameters,
+    softmax_parameters,
+)
 from tflm_split.arithmetic.requantize import (
     activation_range,
     conv_requantization,
@@ -141,6 +146,16 @@ def split_softmax(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     return (RowOp(op.index, OpKind.SOFTMAX_INT16, reads, target.index, shape, params),)
 
 
+def split_sigmoid(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
+    """One row op of an int16 LOGISTIC or TANH."""
+    source, target = activation(graph, op, 0, "INT16"), result(graph, op, "INT16")
+    need_same_shape(source, target)
+    shape = row_shape(source)
+    params = sigmoid_parameters(op.kind, symmetric(source), symmetric(target))
+    reads = (Read(source.index, shape, may_be_overwritten=True),)
+    return (RowOp(op.index, OpKind.SIGMOID_INT16, reads, target.index, shape, params),)
+
+
 def split_unary(graph: Graph, op: Operator) -> tuple[RowOp, ...]:
     """One row op of an int16 RELU, RELU6, LEAKY_RELU or DEQUANTIZE, or of a QUANTIZE from or to int16."""
     source, target = operand(graph, op, 0), result(graph, op, "INT8", "INT16", "FLOAT32")
@@ -220,6 +235,7 @@ INT16_SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
     {
         **shared_splitters(INT16),
         "SOFTMAX": split_softmax,
+        **dict.fromkeys(("LOGISTIC", "TANH"), split_sigmoid),
         **dict.fromkeys(_UNARY, split_unary),
     }
 )

@@ -22,6 +22,7 @@ from tflm_split.verify.known import (
     gather,
     pad,
     pooling,
+    recurrent,
     resize,
     softmax,
     stream,
@@ -34,7 +35,7 @@ FAMILIES: tuple[Mapping[OpKind, Known], ...] = tuple(
     family.KNOWN
     for family in (
         convolution, conv_sum, transpose_conv, pooling, feeds, binary, element_wise, softmax, pad, resize, gather, blocks,
-        tokens, stream,
+        tokens, stream, recurrent,
     )
 )  # fmt: skip
 KNOWN: Mapping[OpKind, Known] = MappingProxyType({kind: entry for family in FAMILIES for kind, entry in family.items()})
