@@ -86,7 +86,8 @@ def _softmax_output(dtype: str) -> Sequence[Tensor]:
 def _fixed_output(scale: float, zero_point: int) -> Callable[[str], Sequence[Tensor]]:
     def outputs(dtype: str) -> Sequence[Tensor]:
         made = tensor(MAP, dtype)
-        return [replace(made, quantization=Quantization((scale,), (zero_point,))) if dtype == "INT8" else made]
+        fixed = {"INT8": (scale, zero_point), "INT16": (1 / 32768, 0)}.get(dtype)
+        return [replace(made, quantization=Quantization((fixed[0],), (fixed[1],))) if fixed else made]
 
     return outputs
 

@@ -23,6 +23,7 @@ from tflm_split.split.axes.loops import Relation
 from tflm_split.split.axes.table import loops_of
 from tflm_split.split.operators import RESHAPES, SPLITTERS, is_reshape, split_operator
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
+from tflm_split.split.operators.lstm import LSTM_STATES
 from tflm_split.split.operators.picked import PICK
 from tflm_split.split.operators.recut import RECUT
 from tflm_split.split.operators.slices import SLICES, slice_aliases
@@ -50,6 +51,7 @@ weights computed at run time and fused activations TFLM does not know stay stock
 
 What a network remembers is part of a region, too: VAR_HANDLE, READ_VARIABLE and ASSIGN_VARIABLE take no step then, but for the copy
 of each row that is kept, and an SVDF (int8, batch 1, with a bias) becomes its two products with a ring in between.
+A UNIDIRECTIONAL_SEQUENCE_LSTM (int8 or int16, batch 1) runs step by step, a row of its input and of its states at a time.
 CALL_ONCE of a subgraph that only sets variables to their zero points is left out.
 
 """
@@ -86,7 +88,18 @@ def render() -> str:
     """The whole file."""
     known = sorted(
         (SPLITTERS.keys() | RESHAPES)
-        - {BYTE_FUNCTION, EMIT_ROWS, FETCH_ROWS, KEEP_STATE, PICK, RECUT, SVDF_FEATURE, SVDF_TIME, TALL_CONV}
+        - {
+            BYTE_FUNCTION,
+            EMIT_ROWS,
+            FETCH_ROWS,
+            KEEP_STATE,
+            LSTM_STATES,
+            PICK,
+            RECUT,
+            SVDF_FEATURE,
+            SVDF_TIME,
+            TALL_CONV,
+        }
     )
     if missing := set(known) - EXAMPLES.keys():
         raise SystemExit(f"supported_examples.py has no example of {', '.join(sorted(missing))}")

@@ -100,6 +100,30 @@ class Streaming:
     def _svdf_bias(self, filters: int) -> T:
         return T((filters,), "INT32", 0.0006, data=self.rng.integers(-900, 900, filters).astype(np.int32))
 
+    def lstm(self, units: int, hidden: tuple[float, int], cell_power: int = -11, clip: float = 0.0) -> int:
+        """A sequence LSTM over the rows of [1, time, depth], of the type of its input. `hidden`: scale and zero point."""
+        like = self.tensors[source := self.last]
+        _, time, depth = like.shape
+        bias = np.int32 if like.dtype == "INT8" else np.int64
+        matrices = [
+            self.add(T((units, size), "INT8", 0.01, data=self.rng.integers(-127, 128, (units, size)).astype(np.int8)))
+            for size in (*[depth] * 4, *[units] * 4)
+        ]
+        biases = [
+            self.add(
+                T((units,), np.dtype(bias).name.upper(), 0.0005, data=self.rng.integers(-900, 900, units).astype(bias))
+            )
+            for _ in range(4)
+        ]
+        states = [
+            self.add(T((1, units), like.dtype, *hidden, is_variable=True)),
+            self.add(T((1, units), "INT16", 2.0**cell_power, 0, is_variable=True)),
+        ]
+        operands = (source, *matrices, *[-1] * 3, *biases, *[-1] * 2, *states, *[-1] * 4)
+        output = self.add(T((1, time, units), like.dtype, *hidden))
+        tanh = {"fused_activation_function": "TANH", "cell_clip": clip, "proj_clip": 0.0, "time_major": False}
+        return self.op("UNIDIRECTIONAL_SEQUENCE_LSTM", operands, output, **tanh)
+
     def model(self, set_once: dict[str, int] | None = None) -> bytes:
         """The file. `set_once`: variable -> the byte that a subgraph, called once, sets it to."""
         if set_once is None:
@@ -187,10 +211,25 @@ def svdfs() -> bytes:
     return net.model()
 
 
+@cache
+def lstms() -> bytes:
+    """A convolution over time, two LSTMs one behind the other, and a dense layer on the whole sequence."""
+    net = Streaming(1, 1, seed=5)
+    net.tensors[net.first] = T((1, 9, 1, 6), "INT8", 0.05, -3)
+    net.convolution(7, 4)
+    net.op("RESHAPE", (net.last, net.numbers(1, 9, 7)), net.act((1, 9, 7), 4))
+    net.lstm(5, (1 / 128, -1), clip=10.0)
+    net.lstm(6, (1 / 120, 7), cell_power=-12, clip=2.5)
+    net.op("RESHAPE", (net.last, net.numbers(1, 54)), net.add(T((1, 54), "INT8", 1 / 120, 7)))
+    net.op("FULLY_CONNECTED", (net.last, net.weights(4, 54), net.bias(4)), net.act((1, 4), 2))
+    return net.model()
+
+
 NETWORKS = {
     "rings": rings,
     "more rows than kept": more_rows_than_kept,
     "one row kept": one_row_kept,
     "feedback": feedback,
     "svdfs": svdfs,
+    "lstms": lstms,
 }

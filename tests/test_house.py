@@ -33,6 +33,7 @@ ELSEWHERE = {
     "report/view": ("test_page", "it is what the page shows"),
     "report/result": ("test_api", "it is what the functions of the package give"),
     "rewrite/copy_operators": ("test_copies", "it is one half of the copies that the search proposes"),
+    "verify/sigmoid": ("test_lstm", "int16 LOGISTIC and TANH, and LSTMs, are computed by it"),
     "search/inside": ("test_evidence", "it is asked where there is too little evidence"),
     "verify/other_inputs": ("test_evidence", "they are tried to find evidence"),
     "tflite/resize": ("test_shrink", "narrower networks and other resolutions are what it is for"),

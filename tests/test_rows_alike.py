@@ -224,3 +224,16 @@ def test_heads_of_other_types(tflm: TflmServer, dtype: str) -> None:
     corners = b.op("SLICE", (boxes, begin, extent), (b.activation((1, 160, 2), b.spread[first]),))
     model = b.finish(b.binary("MUL", corners, b.constant_operand((1, 160, 2))))
     check(tflm, model, all_split=True, inputs=random_inputs([b.tensors[b.input]]))
+
+
+@pytest.mark.parametrize("around", ["a slice", "a joint"])
+def test_what_is_cut_into_other_rows_is_no_part_of_each_row(tflm: TflmServer, around: str) -> None:
+    """A RECUT reads pixels that follow each other: not some channels of a map, nor its part of a joint along channels."""
+    b = Builder((1, 4, 8, 6))
+    made = b.conv(b.input, 6, 1, 1)
+    part = b.unary("RELU", b.input)
+    if around == "a slice":
+        part = b._output(b._values[made][..., 3:], like=made)
+        b._op("SLICE", [made, indices(b, 0, 0, 0, 3), indices(b, 1, 4, 8, 3)], part)
+    others = [b.concat([made, part], 3)] if around == "a joint" else [b.pool(part, 2, 2, 2)]
+    check(tflm, b.finish(b.softmax(b.reshape(part, (1, int(np.prod(b.shape(part)))))), *others))

@@ -55,6 +55,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_feed_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_gather.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_library_float.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_lstm.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_lut.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_matmul.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_max_feed.c
@@ -95,6 +96,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_feed_float.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_feed_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_gather.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_lstm.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_matmul.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pad.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_ops_pixel_sum.c

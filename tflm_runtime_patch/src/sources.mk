@@ -55,6 +55,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_feed_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_gather.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_library_float.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_lstm.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_lut.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_matmul.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_max_feed.c \
@@ -95,6 +96,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_feed_float.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_feed_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_gather.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_ops_lstm.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_matmul.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_pad.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_ops_pixel_sum.c \
@@ -165,6 +167,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/feed_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/gather.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/library_float.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/lstm.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/lut.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/matmul.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/max_feed.c \
@@ -205,6 +208,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/ops/feed_float.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/feed_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/gather.c \
+  $(TFLM_SPLIT_DIR)/split_nn/ops/lstm.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/matmul.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/pad.c \
   $(TFLM_SPLIT_DIR)/split_nn/ops/pixel_sum.c \

@@ -10,6 +10,7 @@ from math import prod
 from types import MappingProxyType
 
 from tflm_split.ir.graph import ABSENT, Graph, Operator
+from tflm_split.split.operators.lstm import LSTM_STATES
 from tflm_split.split.operators.tall_convolution import TALL_CONV
 
 
@@ -72,6 +73,17 @@ def _svdf(graph: Graph, op: Operator) -> int:
     return _shape(graph, op, 0)[0] * (prod(_shape(graph, op, 1)) + prod(_shape(graph, op, 2)))
 
 
+def _lstm(graph: Graph, op: Operator) -> int:
+    """Inputs: data of so many steps, ..., four matrices of weights, four recurrent ones."""
+    data = _shape(graph, op, 0)
+    matrices = [prod(graph.tensors[t].shape) for t in op.inputs if _is_matrix(graph, t)]
+    return prod(data[:-1]) * sum(matrices)
+
+
+def _is_matrix(graph: Graph, tensor: int) -> bool:
+    return tensor != ABSENT and graph.tensors[tensor].is_constant and len(graph.tensors[tensor].shape) == 2
+
+
 _COUNTS: Mapping[str, Callable[[Graph, Operator], int]] = MappingProxyType(
     {
         "CONV_2D": _convolution,
@@ -81,5 +93,7 @@ _COUNTS: Mapping[str, Callable[[Graph, Operator], int]] = MappingProxyType(
         "FULLY_CONNECTED": _dense,
         "BATCH_MATMUL": _batch_matmul,
         "SVDF": _svdf,
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
+        LSTM_STATES: _lstm,
     }
 )

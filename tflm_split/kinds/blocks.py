@@ -76,6 +76,7 @@ RECUT = Kind(
     check=_recut_fault,
     input_bytes=ANY,
     output_bytes=ANY,
+    dense=True,
 )
 KINDS = (DEPTH_TO_SPACE, RECUT)
 RECORDS = (BLOCK_PARAMS, RECUT_PARAMS)

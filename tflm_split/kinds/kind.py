@@ -153,6 +153,8 @@ class Kind:
     channels: Channels = Channels.NONE
     multiplies_depth: bool = False
     """Whether `groups` is a depth multiplier: output channel c reads input channel c / groups."""
+    dense: bool = False
+    """Whether its views must have no gaps between pixels."""
     fetches: bool = False
     """Whether its input holds only the rows of one call, of which each is taken in once (a streamed program)."""
     emits: bool = False

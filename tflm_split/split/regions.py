@@ -5,10 +5,11 @@ The answer is a `Split`: row ops for what is covered, refusals for what stays a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
+from tflm_split import kinds
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import ABSENT, Graph, Operator
 from tflm_split.split.channel_groups import group_channels
@@ -128,7 +129,7 @@ def fit(cut: Cut, options: SplitOptions) -> Split:
     while True:
         while True:  # each of the two may drop what the other relied on
             aliased_before = len(reshapes) + len(slices)
-            _keep_inner_slices(graph, set(pieces), reshapes, slices, refusals)
+            _keep_inner_slices(graph, pieces, reshapes, slices, refusals)
             _keep_inner_reshapes(graph, set(pieces) | set(slices), reshapes, refusals)
             if len(reshapes) + len(slices) == aliased_before:
                 break
@@ -253,7 +254,7 @@ def _keep_inner_reshapes(
 
 def _keep_inner_slices(
     graph: Graph,
-    pieces: AbstractSet[int],
+    pieces: Mapping[int, tuple[RowOp, ...]],
     reshapes: AbstractSet[int],
     slices: dict[int, tuple[Alias, ...]],
     refusals: dict[int, Refusal],
@@ -262,7 +263,7 @@ def _keep_inner_slices(
 
     A slice's bytes are scattered over its input's rows, so TFLM must never see it, reshaped or not. That leaves no output
     of the model, no stock reader, and no reader beyond a stock operator. A slice of a part of each row cannot be
-    reshaped, either.
+    reshaped, either, and nobody may read it who needs pixels without gaps.
     """
     consumers = graph.consumers()
 
@@ -271,13 +272,15 @@ def _keep_inner_slices(
         return [tensor, *(t for k in readers for t in seen_as(graph.operators[k].outputs[0]))]
 
     while True:
-        inside = pieces | reshapes | slices.keys()
+        inside = pieces.keys() | reshapes | slices.keys()
         crossing = may_cross(graph, frozenset(op.index for op in graph.operators) - inside)
 
         def stays_inside(
             alias: Alias, inside: AbstractSet[int] = inside, crossing: AbstractSet[int] = crossing
         ) -> bool:
             names = seen_as(alias.tensor)
+            if alias.pixel_stride_bytes and _without_gaps(pieces, consumers.get(alias.tensor, ()), alias.tensor):
+                return False
             return (len(names) == 1 or not alias.pixel_stride_bytes) and not any(
                 t in graph.outputs or t in crossing or any(c not in inside for c in consumers.get(t, ())) for t in names
             )
@@ -288,6 +291,12 @@ def _keep_inner_slices(
         for k in outer:
             del slices[k]
             refusals[k] = OUTER_SLICE
+
+
+def _without_gaps(pieces: Mapping[int, tuple[RowOp, ...]], operators: Iterable[int], tensor: int) -> bool:
+    """Whether one of these operators needs `tensor`, which it reads or writes, without gaps between pixels."""
+    ops = (op for k in operators for op in pieces.get(k, ()) if kinds.of(op.kind).dense)
+    return any(op.output == tensor or tensor in {read.tensor for read in op.reads} for op in ops)
 
 
 def _reshape_aliases(graph: Graph, reshapes: set[int]) -> dict[int, Alias]:
@@ -332,6 +341,10 @@ def _write_concatenations_in_place(
                 and source not in crossing
                 and source in consumers  # no group of channels
                 and all(c in row_ops for c in consumers[source])
+                and not (
+                    op.output_pixel_stride_bytes
+                    and _without_gaps(row_ops, (made_by[source], *consumers[source]), source)
+                )
             )
             if free:
                 aliases[source] = Alias(

@@ -12,6 +12,7 @@ _VARIABLE = (
     "what its variable holds can be no part of a region (it must be read, set in each inference, and begin as zeros)"
 )
 _SVDF = "it keeps state, and is not an int8 one of batch 1, with a bias and at most 32 inferences of memory"
+_LSTM = "it keeps state, and is not one of int8 or int16 with int8 weights and int16 cells, of batch 1 and with TANH"
 _FLOW = "it runs other subgraphs"
 _EVERY_ROW = "each of its output rows needs every input row"
 _FLOAT_ONLY = "TFLM has it for float32 only, and it has no form for that here"
@@ -23,7 +24,8 @@ STOCK_REASONS: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"), _VARIABLE),
         "SVDF": _SVDF,
-        **dict.fromkeys(("UNIDIRECTIONAL_SEQUENCE_LSTM", "CIRCULAR_BUFFER"), _STATE),
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": _LSTM,
+        "CIRCULAR_BUFFER": _STATE,
         **dict.fromkeys(("CALL_ONCE", "IF", "WHILE"), _FLOW),
         **dict.fromkeys(("CUMSUM", "REVERSE_V2"), _EVERY_ROW),
         **dict.fromkeys(("NEG", "SIN", "COS", "LOG", "SQRT", "SQUARE", "EXP", "CEIL", "FLOOR", "ROUND"), _FLOAT_ONLY),

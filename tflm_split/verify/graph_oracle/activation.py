@@ -1,4 +1,4 @@
-"""Functions in fixed point: LOGISTIC, TANH, HARD_SWISH and ELU of int8, SOFTMAX of int8 and int16."""
+"""Functions in fixed point: LOGISTIC, TANH and SOFTMAX of int8 and int16, HARD_SWISH and ELU of int8."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from tflm_split.verify import fixed_point as fp
 from tflm_split.verify.graph_oracle.evaluation import Array, Evaluate, Evaluation
+from tflm_split.verify.sigmoid import logistic, logistic_table, scaled, tanh
 
 
 def _saturating(e: Evaluation, function: Callable[[Array], Array], fraction_bits: int, offset: int) -> Array:
@@ -25,11 +26,34 @@ def _saturating(e: Evaluation, function: Callable[[Array], Array], fraction_bits
     return np.where(x <= -radius, -128, np.where(x >= radius, 127, np.clip(result, -128, 127)))
 
 
+def _sigmoid_int16(e: Evaluation, function: Callable[[Array, Array], Array], powers: tuple[int, ...]) -> Array:
+    """LOGISTIC and TANH by the table. An input whose scale is 2 ** -12, or one of `powers`, needs no rounding on the way."""
+    scale, output_log2 = float(e.scale(e.tensor(0))), np.log2(float(e.scale(e.output)))
+    if abs(output_log2 + 15) > 1e-3 or e.zero_point(e.tensor(0)) or e.zero_point(e.output):
+        raise e.refuse("quantization", "its output needs the scale 1/32768, and both the zero point 0")
+    log2 = float(np.log2(scale))
+    shift = 0
+    if round(log2) in powers and abs(log2 - round(log2)) < 1e-3:
+        multiplier = 3 << (round(log2) + 12)
+    else:
+        real = scale * 12288
+        while real <= 32767 / 2 and shift <= 30:
+            real, shift = 2 * real, shift + 1
+        multiplier = int(real)
+    if multiplier > 32767:
+        raise e.refuse("quantization", "its input scale is too large")
+    return function(logistic_table(), scaled(e.integers(0), multiplier, shift))
+
+
 def _logistic(e: Evaluation) -> Array:
+    if e.is_int16:
+        return _sigmoid_int16(e, logistic, (-12,))
     return _saturating(e, fp.logistic, 23, -128)
 
 
 def _tanh(e: Evaluation) -> Array:
+    if e.is_int16:
+        return _sigmoid_int16(e, tanh, (-12, -11))
     return _saturating(e, fp.tanh, 24, 0)
 
 

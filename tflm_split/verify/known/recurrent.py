@@ -13,6 +13,7 @@ from tflm_split.verify.known import rows
 from tflm_split.verify.known.entry import Known, Numbers
 from tflm_split.verify.known.sharing import APART, SAME_ROW
 from tflm_split.verify.operands import Operands, Row
+from tflm_split.verify.sigmoid import logistic, scaled, tanh
 
 _GATE_MULTIPLIER = 3
 """A gate's sum has 12 bits behind the point: three of its units are one 512th of a table's step."""
@@ -22,42 +23,18 @@ def _sat16(x: Int64s) -> Int64s:
     return np.clip(x, -(2**15), 2**15 - 1)
 
 
-def _low16(x: Int64s) -> Int64s:
-    return (x + 2**15) % 2**16 - 2**15
-
-
-def _between(table: Int64s, steps: Int64s, bits: int, beyond: int) -> Int64s:
-    """The table at `steps`, which has `bits` behind the point; `beyond` its end."""
-    whole = steps >> bits
-    here, after = table[np.minimum(whole, 254)], table[np.minimum(whole, 254) + 1]
-    return np.where(whole >= 255, beyond, (here << bits) + (steps & ((1 << bits) - 1)) * (after - here))
-
-
-def _logistic(table: Int64s, x: Int64s) -> Int64s:
-    found = _between(table, np.abs(x), 9, 0x7FFF << 10)
-    found = np.where(x >= 0, found + (1 << 9), (1 << 25) - found + (1 << 9) - 1) % 2**32
-    return _low16(found >> 10)
-
-
-def _tanh(table: Int64s, x: Int64s) -> Int64s:
-    found = _between(table, np.abs(x), 8, 0xFFFF << 8)
-    found = np.where(x >= 0, found - (1 << 23) + (1 << 7), (1 << 23) - found + (1 << 7) - 1)
-    return _low16(found >> 8)
-
-
 def _scaled(step: Operands, x: Int64s) -> Int64s:
     """The argument of the step's function, in parts of a table's step."""
-    half = (1 << step.p["shift"]) >> 1
-    return (x * step.p["multiplier"] + half) >> step.p["shift"]
+    return scaled(x, step.p["multiplier"], step.p["shift"])
 
 
 def _sigmoid_int16(step: Operands) -> Row:
-    function = _logistic if step.p["mode"] == UnaryMode.LOGISTIC else _tanh
+    function = logistic if step.p["mode"] == UnaryMode.LOGISTIC else tanh
     return function(step.constant("sigmoid_offset", np.uint16), _scaled(step, step.read(step.row)))
 
 
 def _step_reads(program: Program, op: Op, row: int) -> Iterator[tuple[int, int]]:
-    """An input, and the states before it."""
+    """An input row, and the states before it."""
     assert op.input2 is not None
     yield op.input, row
     yield op.input2, row
@@ -80,13 +57,13 @@ def _stepped(step: Operands, cells: Int64s, hidden: Int64s, wide: bool) -> tuple
     """Cells and hidden states after the step."""
     p, table = step.p, step.constant("sigmoid_offset", np.uint16)
     sums = _GATE_MULTIPLIER * _gates(step, step.read(step.row).reshape(-1), hidden, wide)
-    forget, add, output = (_logistic(table, sums[:, k]) for k in (0, 1, 3))
+    forget, add, output = (logistic(table, sums[:, k]) for k in (0, 1, 3))
     kept = _sat16(multiply(forget * cells, p["forget_multiplier"], p["forget_shift"]))
-    added = _sat16(multiply(add * _tanh(table, sums[:, 2]), p["cell_multiplier"], p["cell_shift"]))
+    added = _sat16(multiply(add * tanh(table, sums[:, 2]), p["cell_multiplier"], p["cell_shift"]))
     after = _sat16(kept + added)
     if p["cell_clip"]:
         after = np.clip(after, -p["cell_clip"], p["cell_clip"])
-    product = _tanh(table, _scaled(step, after)) * output
+    product = tanh(table, _scaled(step, after)) * output
     made = multiply(product, p["hidden_multiplier"], p["hidden_shift"]) + p["hidden_zero_point"]
     return after, np.clip(made, -(2**15), 2**15 - 1) if wide else np.clip(made, -128, 127)
 

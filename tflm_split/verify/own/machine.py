@@ -19,6 +19,7 @@ from tflm_split.verify.graph_oracle import evaluated
 from tflm_split.verify.graph_oracle.evaluation import Array, constant_of, dtype_of
 from tflm_split.verify.oracle import UNWRITTEN
 from tflm_split.verify.own.executor import Bytes, Execute, aligned, executor
+from tflm_split.verify.own.lstm import STATES, sequence_lstm
 from tflm_split.verify.own.stand_in import fingerprint, keeps_state, made_up
 from tflm_split.verify.own.state import first_byte, svdf
 
@@ -130,6 +131,9 @@ class OwnMachine:
             if op.kind == "SVDF":
                 self._run_svdf(graph, op, tensors)
                 return
+            if op.kind == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+                self._run_lstm(graph, op, tensors)
+                return
             if any(t != ABSENT and graph.tensors[t].is_variable for t in op.inputs):
                 raise Refusal("state", "it keeps state")
             made = evaluated(graph, op, tensors)
@@ -144,6 +148,14 @@ class OwnMachine:
         output, after = svdf(graph, op, tensors[op.inputs[0]], tensors[op.inputs[4]])
         tensors.write(op.outputs[0], output)
         tensors.write(op.inputs[4], after)
+
+    def _run_lstm(self, graph: Graph, op: Operator, tensors: _Tensors) -> None:
+        if len(op.inputs) != 24 or ABSENT in (op.inputs[k] for k in STATES):
+            raise Refusal("arity", "it has no states")
+        states = [op.inputs[k] for k in STATES]
+        made = sequence_lstm(graph, op, tensors[op.inputs[0]], *(tensors[t] for t in states))
+        for t, value in zip((op.outputs[0], *states), made, strict=True):
+            tensors.write(t, value)
 
     def _stand_in(self, graph: Graph, op: Operator, tensors: _Tensors) -> dict[int, Array]:
         """Made-up values for the outputs, and for the variables that the operator may change."""
