@@ -23,6 +23,7 @@ from tflm_split.split.axes.loops import Relation
 from tflm_split.split.axes.table import loops_of
 from tflm_split.split.operators import RESHAPES, SPLITTERS, is_reshape, split_operator
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
+from tflm_split.split.operators.filled import FILLED
 from tflm_split.split.operators.lstm import LSTM_STATES
 from tflm_split.split.operators.picked import PICK
 from tflm_split.split.operators.recut import RECUT
@@ -90,6 +91,7 @@ def render() -> str:
         (SPLITTERS.keys() | RESHAPES)
         - {
             BYTE_FUNCTION,
+            FILLED,
             EMIT_ROWS,
             FETCH_ROWS,
             KEEP_STATE,

@@ -15,11 +15,12 @@ from tflm_split import optimize
 from tflm_split.errors import UnrunnableError
 from tflm_split.split.operators import RESHAPES, SPLITTERS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
+from tflm_split.split.operators.filled import FILLED
+from tflm_split.split.operators.lstm import LSTM_STATES
 from tflm_split.split.operators.picked import PICK
 from tflm_split.split.operators.recut import RECUT
 from tflm_split.split.operators.state import KEEP_STATE
 from tflm_split.split.operators.stream import EMIT_ROWS, FETCH_ROWS
-from tflm_split.split.operators.lstm import LSTM_STATES
 from tflm_split.split.operators.svdf import SVDF_FEATURE, SVDF_TIME
 from tflm_split.split.operators.tall_convolution import TALL_CONV
 from tflm_split.tflite.reader import read_model
@@ -47,7 +48,7 @@ def test_every_operator_with_a_splitter_is_split_in_some_type(
 ) -> None:
     answered = {kind for kind, _ in rendered[1]}
     in_no_file = {
-        BYTE_FUNCTION, EMIT_ROWS, FETCH_ROWS, KEEP_STATE, LSTM_STATES, PICK, RECUT, SVDF_FEATURE, SVDF_TIME, TALL_CONV,
+        BYTE_FUNCTION, FILLED, EMIT_ROWS, FETCH_ROWS, KEEP_STATE, LSTM_STATES, PICK, RECUT, SVDF_FEATURE, SVDF_TIME, TALL_CONV,
     }  # fmt: skip
     assert (SPLITTERS.keys() | RESHAPES) - in_no_file <= answered
 

@@ -9,9 +9,9 @@ outside of the signal is padding:
     rows of x     | a b c d |  | e f g h |  | i j k l |
     with 1 + 1    | . a b c d e |  | d e f g h i |  | h i j k l . |     SLICE, PAD and CONCATENATION
 
-Behind an operator with a stride of 2, a row has n / 2 samples. Where one sample is left, rows are single samples again. Numbers of
-samples must be whole, and where a window needs padding after the last sample, rows must end there. What is left over behind
-windows that use no padding is computed of padding, and never read.
+Behind an operator with a stride of 2, a row has n / 2 samples. Where one sample is left, rows are single samples again. The last
+row of a signal may be longer than what is left of it. What is computed there is never read by windows that use no padding;
+for others, padding is put there first (FILLED).
 
 The samples of the longest signal that make a row are a decision; all others follow from it.
 """
@@ -31,6 +31,8 @@ from tflm_split.rewrite.patch import Accept
 from tflm_split.split.operators import is_reshape, split_operator
 from tflm_split.split.operators.binary import BINARY_KINDS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
+from tflm_split.split.operators.filled import FILLED
+from tflm_split.split.operators.recut import RECUT
 from tflm_split.split.operators.tall_convolution import TALL_CONV
 from tflm_split.split.operators.unary import UNARY_KINDS
 from tflm_split.split.operators.window import Axis, window_axes
@@ -40,6 +42,12 @@ MANY_STEPS = 5_000
 """Rows have as few samples as can be with about so many steps. Each step takes flash."""
 TOO_MANY_STEPS = 16_384
 """Networks of more steps than that, with rows of one sample, get rows of several, if they can."""
+MOST_CUT_SHORT = 512
+"""The most samples of rows that are tried where the last row would be cut short."""
+SHORTER = 4
+"""By how much the rows in which a signal is read may be shorter than those into which it is cut."""
+MOST_FILLED = 2
+"""The most rows at the end of a signal that are padding alone."""
 LONG = 512
 """Shorter signals are never a problem."""
 
@@ -58,7 +66,9 @@ def samples_to_try(graph: Graph) -> tuple[int, ...]:
     longest, coarsest = longest_signal(graph), 0
     if longest < LONG or _steps(graph) <= TOO_MANY_STEPS:
         return ()
-    for samples in range(2, longest // 2 + 1):
+    whole = [samples for samples in range(2, longest // 2 + 1) if longest % samples == 0]
+    # Rows of which the last is cut short take copies. So they come last.
+    for samples in (*whole, *(s for s in range(2, min(longest // 2, MOST_CUT_SHORT) + 1) if longest % s)):
         folded = _folded(graph, samples)
         steps = TOO_MANY_STEPS + 1 if folded is None else _steps(folded)
         if steps <= MANY_STEPS:
@@ -103,10 +113,10 @@ def longest_signal(graph: Graph) -> int:
 def _folded(graph: Graph, samples: int) -> Graph | None:
     """`graph` with rows of so many samples of its longest signal; None where an operator would have to read parts of rows."""
     longest = longest_signal(graph)
-    if not samples or longest % samples:
+    if not samples or longest <= samples:
         return None
     try:
-        return _Folding(graph, longest // samples).graph_with(samples, longest)
+        return _Folding(graph, -(-longest // samples)).graph_with(samples, longest)
     except (Refusal, ModelError):
         return None
 
@@ -127,11 +137,15 @@ def _steps(graph: Graph) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """A folded signal: the tensor [1, rows, samples, channels], and how many samples are the signal's own."""
+    """A folded signal: the tensor [1, rows, samples, channels], and how many samples are the signal's own.
+
+    `filler`: the value of all others; None where that is not known.
+    """
 
     tensor: int
     samples: int
     length: int
+    filler: int | None = None
 
 
 class _Folding:
@@ -161,7 +175,8 @@ class _Folding:
             elif self._operator(op) is None:
                 needed.update(t for t in op.inputs if t in self.folded)
         for t in needed & self.folded.keys():
-            if t not in entering and self.folded[t].samples > 1 and not self._may_end(t):
+            whole = self.folded[t].samples * self.rows == self.folded[t].length
+            if t not in entering and self.folded[t].samples > 1 and whole and not self._may_end(t):
                 raise Refusal("rows", "an operator reads parts of rows")
         if self.folded.keys() <= _signals(graph).keys():
             return None
@@ -171,13 +186,12 @@ class _Folding:
     def _may_end(self, tensor: int) -> bool:
         """Whether all that read a signal as it was can take rows of any size: a FULLY_CONNECTED, the caller."""
         consumers = self.graph.consumers()
-        whole = self.folded[tensor].samples * self.rows == self.folded[tensor].length
 
         def takes(t: int) -> bool:
             readers = [self.graph.operators[k] for k in consumers.get(t, ()) if not self._is_folded(k)]
             return all(op.kind == "FULLY_CONNECTED" or (is_reshape(op) and takes(op.outputs[0])) for op in readers)
 
-        return whole and takes(tensor)
+        return takes(tensor)
 
     def _is_folded(self, k: int) -> bool:
         return all(t in self.folded or self._reduces(t) for t in self.graph.operators[k].outputs)
@@ -199,10 +213,13 @@ class _Folding:
         rows, whole = folded[tensor], self.graph.tensors[tensor]
         first = len(self.operators)
         made = rows.tensor
-        if rows.samples * self.rows != rows.length:  # of one sample each
+        if rows.samples > 1 and rows.samples * self.rows != rows.length:
+            self._to(RECUT, (made,), tensor, {"first": 0})
+        elif rows.samples * self.rows != rows.length:
             shape = (1, rows.length, 1, whole.shape[-1])
             made = self._add("SLICE", (made, self._numbers((0, 0, 0, 0)), self._numbers(shape)), whole, shape)
-        self._to("RESHAPE", (made, self._numbers(whole.shape)), tensor)
+        if self.operators[-1].outputs != (tensor,):
+            self._to("RESHAPE", (made, self._numbers(whole.shape)), tensor)
         new, self.operators[first:] = self.operators[first:], []
         yield from new
 
@@ -211,8 +228,31 @@ class _Folding:
         shape = (1, self.rows, samples, whole.shape[-1])
         readers = self.graph.consumers().get(tensor, ())
         self._source = self.graph.operators[readers[0]].source if readers else ()
-        made = self._add("RESHAPE", (entered, self._numbers(shape)), whole, shape)
-        self.folded[tensor] = _Rows(made, samples, _length(whole))
+        if _length(whole) == samples * self.rows:
+            made = self._add("RESHAPE", (entered, self._numbers(shape)), whole, shape)
+            self.folded[tensor] = _Rows(made, samples, _length(whole))
+            return
+        cut = _row_of(_length(whole), samples)
+        flat = (_length(whole) // cut, cut * whole.shape[-1])
+        made = self._add("RESHAPE", (entered, self._numbers(flat)), whole, flat)
+        self.folded[tensor] = self._filled(_Rows(made, samples, _length(whole)), _zero_point(whole), whole)
+
+    def _filled(self, rows: _Rows, filler: int, like: Tensor) -> _Rows:
+        """The same signal, with padding behind its last sample."""
+        if rows.filler == filler or rows.length == rows.samples * self.rows:
+            return rows
+        whole, rest = divmod(rows.length, rows.samples)
+        missing = (rows.samples - rest if rest else 0, rows.samples * (self.rows - whole - (rest > 0)))
+        if missing[1] > MOST_FILLED * rows.samples or like.dtype not in ("INT8", "INT16"):
+            raise Refusal("geometry", "too many rows would be padding")
+        constants = (self._filler(count * like.shape[-1], filler, like) if count else ABSENT for count in missing)
+        shape = (1, self.rows, rows.samples, like.shape[-1])
+        made = self._add(FILLED, (rows.tensor, *constants), like, shape, {"pixels": rows.length})
+        return _Rows(made, rows.samples, rows.length, filler)
+
+    def _filler(self, elements: int, filler: int, like: Tensor) -> int:
+        data = bytes([filler & 0xFF]) * elements if like.dtype == "INT8" else bytes(2 * elements)
+        return self._append(replace(like, name="filler", shape=(1, elements), data=data))
 
     def _operator(self, op: Operator) -> _Rows | None:
         """Add `op` on rows of samples, or as it is where that is not needed or cannot be."""
@@ -270,7 +310,7 @@ class _Folding:
         inputs = tuple(self.folded[t].tensor if t in self.folded else self._same_for_all(t, target) for t in op.inputs)
         shape = (1, self.rows, rows[0].samples, target.shape[-1])
         options = {**op.options, "axis": 3} if op.kind == "CONCATENATION" else op.options
-        return replace(rows[0], tensor=self._add(op.kind, inputs, target, shape, options))
+        return replace(rows[0], tensor=self._add(op.kind, inputs, target, shape, options), filler=None)
 
     def _same_for_all(self, tensor: int, target: Tensor) -> int:
         """A constant that is the same for all samples. Raises Refusal for any other operand."""
@@ -289,12 +329,15 @@ class _Folding:
         source, axes = self.graph.tensors[op.inputs[0]], self.graph.tensors[op.inputs[1]]
         given = np.frombuffer(axes.data or b"", "<i4").tolist()
         reduced = {a % len(source.shape) for a in given if source.shape[a % len(source.shape)] > 1}
-        if rows.length != rows.samples * self.rows or {source.shape[a] for a in reduced} != {rows.length}:
+        if {source.shape[a] for a in reduced} != {rows.length}:
             raise Refusal("axes", "it reduces more or less than the samples")
         if len(reduced) != 1 or target.elements != source.shape[-1]:
             raise Refusal("axes", "it reduces the channels")
-        shape = (1, 1, 1, source.shape[-1])
-        inputs = (rows.tensor, self._numbers((1, 2)))
+        shape, read = (1, 1, 1, source.shape[-1]), rows.tensor
+        if rows.length != rows.samples * self.rows:
+            cut = _row_of(rows.length, rows.samples)
+            read = self._add(RECUT, (read,), source, (1, rows.length // cut, cut, source.shape[-1]), {"first": 0})
+        inputs = (read, self._numbers((1, 2)))
         made = self._add(op.kind, inputs, target, shape, {**op.options, "keep_dims": True})
         self._to("RESHAPE", (made, self._numbers(target.shape)), target.index)
         return _Rows(ABSENT, 1, 1)
@@ -309,8 +352,6 @@ class _Folding:
         past_the_end = (length - 1) * axis.stride - axis.pad + reach - (rows.length - 1)
         if rest or not samples or length > samples * self.rows:
             raise Refusal("geometry", "its rows would be no whole samples")
-        if past_the_end > 0 and rows.length != rows.samples * self.rows:
-            raise Refusal("geometry", "it reads padding within a row")
         if op.kind == "AVERAGE_POOL_2D" and (axis.pad or past_the_end > 0):
             raise Refusal("geometry", "it counts samples of its windows")
         after = max((samples - 1) * axis.stride - axis.pad + reach - (rows.samples - 1), 0)
@@ -322,6 +363,8 @@ class _Folding:
         ):  # a slice of one row would be no rows
             raise Refusal("geometry", "its window is as long as the signal")
         filler = -128 if op.kind in _POOLS else _zero_point(source)
+        if past_the_end > 0:
+            rows = self._filled(rows, filler, source)
         read = self._with_neighbours(rows, axis.pad, after, filler, source)
         options: dict[str, Option] = {**op.options, "padding": "VALID", "stride_h": 1, "stride_w": axis.stride}
         options = {name: value for name, value in options.items() if not name.startswith("pad_")}
@@ -419,6 +462,12 @@ def _tail(samples: int, before: int, rows_back: int) -> tuple[int, int]:
     """(first column, columns) of the row so many rows back that belong to the `before` samples before a row."""
     count = min(before - (rows_back - 1) * samples, samples)
     return samples - count, count
+
+
+def _row_of(length: int, samples: int) -> int:
+    """The shortest rows that a signal consists of, and that are not much shorter than so many samples."""
+    divisors = (d for k in range(1, int(length**0.5) + 1) if length % k == 0 for d in (k, length // k))
+    return min(d for d in divisors if SHORTER * d >= samples or d == length)
 
 
 def _zero_point(tensor: Tensor) -> int:

@@ -279,7 +279,8 @@ def _keep_inner_slices(
             alias: Alias, inside: AbstractSet[int] = inside, crossing: AbstractSet[int] = crossing
         ) -> bool:
             names = seen_as(alias.tensor)
-            if alias.pixel_stride_bytes and _without_gaps(pieces, consumers.get(alias.tensor, ()), alias.tensor):
+            stride, readers = alias.pixel_stride_bytes, consumers.get(alias.tensor, ())
+            if stride and _without_gaps(pieces, readers, alias.tensor, stride):
                 return False
             return (len(names) == 1 or not alias.pixel_stride_bytes) and not any(
                 t in graph.outputs or t in crossing or any(c not in inside for c in consumers.get(t, ())) for t in names
@@ -293,10 +294,14 @@ def _keep_inner_slices(
             refusals[k] = OUTER_SLICE
 
 
-def _without_gaps(pieces: Mapping[int, tuple[RowOp, ...]], operators: Iterable[int], tensor: int) -> bool:
-    """Whether one of these operators needs `tensor`, which it reads or writes, without gaps between pixels."""
-    ops = (op for k in operators for op in pieces.get(k, ()) if kinds.of(op.kind).dense)
-    return any(op.output == tensor or tensor in {read.tensor for read in op.reads} for op in ops)
+def _without_gaps(
+    pieces: Mapping[int, tuple[RowOp, ...]], operators: Iterable[int], tensor: int, pixel_stride_bytes: int
+) -> bool:
+    """Whether one of these operators needs `tensor` without gaps between pixels, which would lie so many bytes apart."""
+    ops = [op for k in operators for op in pieces.get(k, ()) if kinds.of(op.kind).dense]
+    shapes = [op.output_shape for op in ops if op.output == tensor]
+    shapes += [read.shape for op in ops for read in op.reads if read.tensor == tensor]
+    return any(shape.columns > 1 and shape.pixel_bytes != pixel_stride_bytes for shape in shapes)
 
 
 def _reshape_aliases(graph: Graph, reshapes: set[int]) -> dict[int, Alias]:
@@ -343,7 +348,9 @@ def _write_concatenations_in_place(
                 and all(c in row_ops for c in consumers[source])
                 and not (
                     op.output_pixel_stride_bytes
-                    and _without_gaps(row_ops, (made_by[source], *consumers[source]), source)
+                    and _without_gaps(
+                        row_ops, (made_by[source], *consumers[source]), source, op.output_pixel_stride_bytes
+                    )
                 )
             )
             if free:

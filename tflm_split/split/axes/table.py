@@ -16,6 +16,7 @@ from tflm_split.split.axes.elementwise import along_channels, elementwise
 from tflm_split.split.axes.loops import Loops, unknown
 from tflm_split.split.operators.binary import BINARY_KINDS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
+from tflm_split.split.operators.filled import FILLED
 from tflm_split.split.operators.lstm import LSTM_STATES
 from tflm_split.split.operators.picked import PICK
 from tflm_split.split.operators.recut import RECUT
@@ -51,7 +52,9 @@ AXES: Mapping[str, Rule] = MappingProxyType(
         "GATHER": moved.gather,
         FETCH_ROWS: moved.fetched,
         EMIT_ROWS: moved.fetched,
-        **dict.fromkeys((PICK, RECUT, "MIRROR_PAD", KEEP_STATE, LSTM_STATES, SVDF_FEATURE, SVDF_TIME), moved.picked),
+        **dict.fromkeys(
+            (FILLED, PICK, RECUT, "MIRROR_PAD", KEEP_STATE, LSTM_STATES, SVDF_FEATURE, SVDF_TIME), moved.picked
+        ),
     }
 )
 

@@ -20,6 +20,7 @@ from tflm_split.split.operators.concatenation import split_concatenation, split_
 from tflm_split.split.operators.convolution import split_convolution, split_depthwise
 from tflm_split.split.operators.copied_slices import split_slice
 from tflm_split.split.operators.dense import split_dense
+from tflm_split.split.operators.filled import FILLED, split_filled
 from tflm_split.split.operators.float32 import FLOAT_SPLITTERS
 from tflm_split.split.operators.gather import split_gather
 from tflm_split.split.operators.int16 import INT16_SPLITTERS
@@ -75,6 +76,7 @@ SPLITTERS: Mapping[str, Splitter] = MappingProxyType(
         "MIRROR_PAD": split_mirror_pad,
         PICK: split_pick,
         RECUT: split_recut,
+        FILLED: split_filled,
         BYTE_FUNCTION: split_byte_function,
         FETCH_ROWS: split_fetch,
         EMIT_ROWS: split_emit,
