@@ -23,6 +23,8 @@ from tflm_split.split.axes.loops import Loops
 from tflm_split.split.axes.table import AXES, loops_of
 from tflm_split.split.operators import RESHAPES, SPLITTERS
 from tflm_split.split.operators.byte_function import BYTE_FUNCTION
+from tflm_split.split.operators.filled import FILLED
+from tflm_split.split.operators.lstm import LSTM_STATES
 from tflm_split.split.operators.picked import PICK
 from tflm_split.split.operators.recut import RECUT
 from tflm_split.split.operators.state import KEEP_STATE
@@ -136,7 +138,7 @@ def is_exact(example: Example, loops: Loops, position: int) -> bool:
 
 def test_every_kind_that_is_cut_has_an_entry_and_an_example() -> None:
     assert AXES.keys() >= SPLITTERS.keys() | RESHAPES
-    unanswered = {PICK, RECUT, "MIRROR_PAD", KEEP_STATE, SVDF_FEATURE, SVDF_TIME}
+    unanswered = {FILLED, PICK, RECUT, "MIRROR_PAD", KEEP_STATE, LSTM_STATES, SVDF_FEATURE, SVDF_TIME}
     without = {BYTE_FUNCTION, EMIT_ROWS, FETCH_ROWS, TALL_CONV, *unanswered}
     assert EXAMPLES.keys() == AXES.keys() - without
 

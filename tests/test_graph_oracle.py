@@ -378,7 +378,12 @@ def test_every_activation_is_given_by_its_index() -> None:
     ("tensors", "op", "kind", "reason"),
     [
         ([T((1, 4), scale=0.1), T((1, 4), scale=0.1)], Op("NEG", (0,), (1,)), "operator", "op 0 NEG .* does not know"),
-        ([T((1, 4), "INT16", 0.1), T((1, 4), "INT16", 0.1)], Op("TANH", (0,), (1,)), "dtype", "takes INT16 to INT16"),
+        (
+            [T((1, 4), "INT16", 0.1), T((1, 4), "INT16", 0.1)],
+            Op("HARD_SWISH", (0,), (1,)),
+            "dtype",
+            "takes INT16 to INT16",
+        ),
         ([T((1, 4)), T((1, 4), scale=0.1)], Op("RELU", (0,), (1,)), "quantization", "tensor 0 needs one scale"),
     ],
 )

@@ -247,7 +247,7 @@ def test_the_switch_is_named_where_tflm_is_asked_for(without_tflm: None) -> None
 def test_the_oracle_knows_all_that_is_split() -> None:
     from tflm_split.split.operators import RESHAPES, SPLITTERS
 
-    made_by_a_rewrite = {"EMIT_ROWS", "FETCH_ROWS", "KEEP_STATE", "PICK", "RECUT"}
+    made_by_a_rewrite = {"EMIT_ROWS", "FETCH_ROWS", "FILLED", "KEEP_STATE", "LSTM_STATES", "PICK", "RECUT"}
     made_by_a_rewrite |= {"SVDF_FEATURE", "SVDF_TIME", "TALL_CONV_2D"}
     assert (set(SPLITTERS) - made_by_a_rewrite) | RESHAPES <= set(KINDS)
 

@@ -70,7 +70,7 @@ split_status split_check_sigmoid_int16(const uint8_t* program, const split_op* o
         return SPLIT_ERROR_PARAMS;
     }
     return split_in_constants(program, sigmoid->sigmoid_offset, 2u * SPLIT_SIGMOID_ENTRIES, 2u) ? SPLIT_OK
-                                                                                               : SPLIT_ERROR_CONSTANT;
+                                                                                                : SPLIT_ERROR_CONSTANT;
 }
 
 /* The row of the second operand and the input row, both of the same number. */
@@ -90,7 +90,8 @@ void split_run_sigmoid_int16(const split_machine* at, const split_op* op, uint32
                                &out);
 }
 
-static split_lstm lstm_of(const uint8_t* program, const split_lstm_params* from, int32_t hidden_min, int32_t hidden_max) {
+static split_lstm lstm_of(const uint8_t* program, const split_lstm_params* from, int32_t hidden_min,
+                          int32_t hidden_max) {
     const split_lstm lstm = {
         {SPLIT_UNARY_TANH, (const uint16_t*)split_at(program, from->sigmoid_offset), from->multiplier, from->shift},
         from->forget_multiplier,
@@ -129,7 +130,8 @@ void split_run_lstm(const split_machine* at, const split_op* op, uint32_t row) {
     const uint8_t* before = split_read_row(at, split_view_of(at, op->input2), row);
     uint8_t* after = split_write_row(at, split_view_of(at, op->output), row);
     split_dense sums_of = {{multipliers, shifts, 0, 0, INT8_MIN, INT8_MAX},
-                           (const int8_t*)split_at(at->program, params->weights_offset), 0};
+                           (const int8_t*)split_at(at->program, params->weights_offset),
+                           0};
     for (int32_t u = 0; u < units; ++u) {
         int32_t sums[SUMS], gates[GATES], cell;
         int16_t narrow;

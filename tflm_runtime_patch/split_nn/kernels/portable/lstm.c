@@ -66,7 +66,7 @@ int32_t split_nn_lstm_unit(const split_lstm* lstm, const int32_t* gates, int32_t
         after = split_clamp(after, -lstm->cell_clip, lstm->cell_clip);
     }
     *cell = after;
-    const int32_t hidden = split_requantize(scaled(&lstm->tanh_of_cell, after) * output, lstm->hidden_multiplier,
-                                            lstm->hidden_shift);
+    const int32_t hidden =
+        split_requantize(scaled(&lstm->tanh_of_cell, after) * output, lstm->hidden_multiplier, lstm->hidden_shift);
     return split_clamp(split_wrapping_add(hidden, lstm->hidden_zero_point), lstm->hidden_min, lstm->hidden_max);
 }
