@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tflm_split.analysis.kernel_sets import REFERENCE, KernelSet
-from tflm_split.analysis.tflm_sizes import OperatorBytes
 from tflm_split.errors import ProgramError
 from tflm_split.ir.graph import Graph, Model, Operator, Tensor
 from tflm_split.program.format import CUSTOM_CODE
@@ -158,7 +157,7 @@ def _allocate_model(tail: _Tail, model: Model, kernels: KernelSet) -> int:
             tail.persistent(tensor.bytes)
     needed = tail.bytes + _temporary_bytes(model, offsets, scratch_count, _ARM32)
     for interface in (graph.inputs, graph.outputs):
-        _allocate_interface(tail, [graph.tensors[t] for t in interface])
+        _allocate_interface(tail, [graph.tensors[t] for t in interface], kernels.tensor_bytes)
     return needed
 
 
@@ -170,7 +169,7 @@ def scratch_requests(model: Model, kernels: KernelSet = REFERENCE) -> int:
 
 def _allocate_operators(tail: _Tail, graph: Graph, kernels: KernelSet) -> None:
     """Allocates the builtin parameters of all operators, then what their `init` needs, then what their `prepare` needs."""
-    sizes = [kernels.operators.get(op.kind, OperatorBytes()) for op in graph.operators]
+    sizes = [kernels.bytes_of(graph, op) for op in graph.operators]
     for size in sizes:
         if size.params_bytes:
             tail.allocate(size.params_bytes, size.params_alignment_bytes)
@@ -232,11 +231,11 @@ def _per_channel_entries(graph: Graph, op: Operator, kernels: KernelSet) -> int:
     return 0
 
 
-def _allocate_interface(tail: _Tail, tensors: list[Tensor]) -> None:
+def _allocate_interface(tail: _Tail, tensors: list[Tensor], tensor_bytes: int) -> None:
     """Allocates an array of pointers, then per tensor a TfLiteTensor and its quantisation. Scales stay in the file."""
     tail.persistent(_POINTER_BYTES * len(tensors))
     for tensor in tensors:
-        tail.allocate(_TENSOR_BYTES, _POINTER_BYTES)
+        tail.allocate(tensor_bytes, _POINTER_BYTES)
         tail.allocate(_quantization_bytes(tensor, _ARM32), _POINTER_BYTES)
 
 

@@ -1,13 +1,13 @@
 """Which kernels does a firmware link, and what do they ask TFLM for?
 
-The reference kernels are those of the pinned wheel, compiled for a 32-bit Arm. CMSIS-NN's ask for more scratch, which
-depends on the core. All sizes are those of 32 bits.
+The reference kernels are those of the pinned wheel, compiled for a 32-bit core, Arm or RISC-V. CMSIS-NN's ask for more scratch,
+which depends on the core. All sizes are those of 32 bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tflm_split.analysis.cmsis_nn import (
@@ -21,7 +21,7 @@ from tflm_split.analysis.latency import board_costs
 from tflm_split.analysis.scratch import scratch_bytes
 from tflm_split.analysis.tflm_head import scratch_of
 from tflm_split.analysis.tflm_planner import Scratch
-from tflm_split.analysis.tflm_sizes import ARM32_OPERATOR_BYTES, OperatorBytes
+from tflm_split.analysis.tflm_sizes import ARM32_OPERATOR_BYTES, RISCV32_OPERATOR_BYTES, OperatorBytes
 from tflm_split.errors import InputError
 from tflm_split.ir.graph import Graph, Model, Operator
 
@@ -44,6 +44,13 @@ class KernelSet:
     refuses: Callable[[Graph, Operator], str | None]
     float_multipliers: bool = True
     """Whether convolutions of float32 keep multipliers per channel, too, which nobody reads."""
+    tensor_bytes: int = 32
+    """sizeof TfLiteTensor."""
+
+    def bytes_of(self, graph: Graph, op: Operator) -> OperatorBytes:
+        """What the kernel of an operator keeps in the tail: the reference kernel, where these do not take it."""
+        operators = ARM32_OPERATOR_BYTES if self.refuses(graph, op) else self.operators
+        return operators.get(op.kind, OperatorBytes())
 
     def scratch(self, model: Model) -> Scratch:
         """The scratch of each operator of `model`, in bytes, in the order of its kernel's requests."""
@@ -73,11 +80,12 @@ def _takes_all(graph: Graph, op: Operator) -> str | None:
 
 
 REFERENCE = KernelSet("reference", ARM32_OPERATOR_BYTES, _reference_scratch, _nothing, _takes_all)
+_REFERENCE_RISCV32 = replace(REFERENCE, operators=RISCV32_OPERATOR_BYTES, tensor_bytes=40)
 
 
 def _cmsis_nn(core: Core) -> KernelSet:
     def scratch(graph: Graph, op: Operator) -> tuple[int, ...] | None:
-        own = cmsis_nn_scratch(graph, op, core)
+        own = None if cmsis_nn_refuses(graph, op) else cmsis_nn_scratch(graph, op, core)
         return _reference_scratch(graph, op) if own is None else own
 
     kept = partial(_kept, core)
@@ -86,7 +94,7 @@ def _cmsis_nn(core: Core) -> KernelSet:
 
 def _kept(core: Core, graph: Graph, op: Operator) -> tuple[int, ...]:
     try:
-        return cmsis_nn_kept(graph, op, core)
+        return () if cmsis_nn_refuses(graph, op) else cmsis_nn_kept(graph, op, core)
     except IndexError:
         return ()
 
@@ -101,10 +109,19 @@ _ARM_COMPILER = "arm-none-eabi-"
 def kernel_set(name: str, board: str) -> KernelSet:
     """The kernels called `name` on the core of `board`. Raises InputError for other names and boards."""
     if name == "reference":
-        return REFERENCE
+        return REFERENCE if is_arm(board) else _REFERENCE_RISCV32
     if name != "cmsis-nn":
         raise InputError(f"there are no kernels {name!r}; there are: {', '.join(KERNELS)}")
-    costs = board_costs(board)
-    if not costs.compiler.startswith(_ARM_COMPILER):
+    if not is_arm(board):
         raise InputError(f"CMSIS-NN is for Arm cores, and the board {board!r} has none; choose the kernels 'reference'")
-    return _cmsis_nn(_CORES[costs.kernels])
+    return _cmsis_nn(_CORES[board_costs(board).kernels])
+
+
+def is_arm(board: str) -> bool:
+    """Whether the board's core is an Arm; otherwise it is RISC-V. Raises InputError for boards that do not exist."""
+    return board_costs(board).compiler.startswith(_ARM_COMPILER)
+
+
+def core_of(board: str) -> str:
+    """What the board's core is called where an arena is named for it."""
+    return "Cortex-M" if is_arm(board) else "RISC-V core"

@@ -2,11 +2,13 @@
 
     instructions = sum over a kernel's loops of (iterations, computed) x (instructions per iteration, measured)
 
-The iterations follow from a row's geometry (`latency_portable.py`, `latency_dsp.py`, `latency_mve.py`). Instructions per
-iteration were measured on the emulated boards. `scripts/measure_kernels.py` has written them to `instructions.json`, with
-the compiler and its flags. These are instructions, not cycles: wait states and dual issue are not modelled.
+The iterations follow from a row's geometry (`latency_portable.py`, `latency_dsp.py`, `latency_mve.py`, `latency_typed.py`).
+Instructions per iteration were measured on the emulated boards. `scripts/measure_kernels.py` has written them to
+`instructions.json`, with the compiler and its flags. These are instructions, not cycles: wait states and dual issue are not
+modelled.
 
-What depends on the data is left out: a little in SOFTMAX, and clamping on cores without saturating instructions. A kind
+What depends on the data is left out: a little in SOFTMAX, clamping on cores without saturating instructions, and what cores
+without an FPU take for a float operation, which was measured on numbers like those behind a RELU, of which half are 0. A kind
 of step that was not measured gets a generic estimate: so much per step, element and multiply-accumulate, fitted to the
 portable kernels of all kinds. Nine times out of ten it is within a factor of five (four on boards other than m3). Every
 answer names such kinds.
@@ -21,7 +23,7 @@ from functools import cache
 from math import fsum
 
 from tflm_split import kinds
-from tflm_split.analysis import latency_dsp, latency_mve, latency_portable
+from tflm_split.analysis import latency_dsp, latency_mve, latency_portable, latency_typed
 from tflm_split.analysis.boards import TABLE_PATH
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry, Row
 from tflm_split.errors import InputError
@@ -68,6 +70,20 @@ _PORTABLE: Mapping[OpKind, Counter] = {
     OpKind.RESIZE_NEAREST: latency_portable.resize_nearest,
     OpKind.GATHER: latency_portable.gather,
     OpKind.FETCH: latency_portable.fetch,
+    OpKind.CONV_INT16: latency_typed.conv_int16,
+    OpKind.DEPTHWISE_INT16: latency_typed.depthwise_int16,
+    OpKind.BINARY_INT16: latency_typed.binary_int16,
+    OpKind.POOL_INT16: latency_typed.pool,
+    OpKind.SUM_FEED_INT16: latency_typed.sum_feed,
+    OpKind.DENSE_FEED_INT16: latency_typed.dense_feed_int16,
+    OpKind.SOFTMAX_INT16: latency_typed.softmax,
+    OpKind.CONV_FLOAT: latency_typed.conv_float,
+    OpKind.DEPTHWISE_FLOAT: latency_typed.depthwise_float,
+    OpKind.BINARY_FLOAT: latency_typed.binary_float,
+    OpKind.POOL_FLOAT: latency_typed.pool,
+    OpKind.SUM_FEED_FLOAT: latency_typed.sum_feed,
+    OpKind.DENSE_FEED_FLOAT: latency_typed.dense_feed_float,
+    OpKind.SOFTMAX_FLOAT: latency_typed.softmax,
 }
 COUNTERS: Mapping[str, Mapping[OpKind, Counter]] = {
     "portable": _PORTABLE,
@@ -81,6 +97,7 @@ COUNTERS: Mapping[str, Mapping[OpKind, Counter]] = {
         OpKind.ADD: latency_dsp.add,
         OpKind.SUM_FEED: latency_dsp.sum_feed,
         OpKind.DENSE_FEED: latency_dsp.dense_feed,
+        OpKind.CONV_INT16: latency_typed.conv_int16_dsp,
     },
     "mve": {
         **_PORTABLE,
@@ -96,6 +113,8 @@ COUNTERS: Mapping[str, Mapping[OpKind, Counter]] = {
         OpKind.PAD: latency_mve.pad,
         OpKind.SUM_FEED: latency_mve.sum_feed,
         OpKind.DENSE_FEED: latency_mve.dense_feed,
+        OpKind.CONV_INT16: latency_typed.conv_int16_mve,
+        OpKind.DEPTHWISE_INT16: latency_typed.depthwise_int16_mve,
     },
 }
 """By set of kernels (`kernels/target.h`) and kind: the function that counts the kernel's loops."""
@@ -107,6 +126,12 @@ _ELEMENT_BYTES: Mapping[OpKind, frozenset[tuple[int, int]]] = {
     OpKind.GATHER: frozenset({(4, 1)}),
     OpKind.FETCH: frozenset({(1, 1), (2, 2), (4, 4)}),
     OpKind.CONV_SUM: frozenset({(1, 4), (1, 1)}),
+    **{kind: frozenset({(2, 2)}) for kind in OpKind if kind.name.endswith("_INT16")},
+    **{
+        kind: frozenset({(4, 4)})
+        for kind in OpKind
+        if kind.name.endswith("_FLOAT") and kind is not OpKind.QUANTIZE_FLOAT
+    },
 }
 _BYTES = frozenset({(1, 1)})
 """(bytes of an input element, of an output element) for which a kernel was measured, unless `_ELEMENT_BYTES` says more."""

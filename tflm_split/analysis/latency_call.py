@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tflm_split import kinds
 from tflm_split.kinds import OpKind
+
+_FEEDS = frozenset(kind for kind in OpKind if kinds.of(kind).feeds)
 
 
 class Counts(dict[str, float]):
@@ -101,7 +104,7 @@ class Geometry:
 
     def edge(self, row: int, apart: bool = True, together: int = 1) -> Edge:
         """The edge of the step for output row `row`, or for input row `row` of a feeding op."""
-        if self.kind in (OpKind.SUM_FEED, OpKind.DENSE_FEED):
+        if self.kind in _FEEDS:
             return Edge(first=row == 0, last=row == self.input.rows - 1)
         if self.kind is OpKind.ROW_SUM:  # a sum of its own for every row
             return Edge(first=True, last=True)

@@ -7,7 +7,7 @@ August 2026, arm-none-eabi-gcc 12.2. In that ABI an enum is as small as its valu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 
@@ -91,3 +91,18 @@ ARM32_OPERATOR_BYTES: Mapping[str, OperatorBytes] = MappingProxyType(
     }
 )
 """By operator kind. Kinds that are not here are unknown."""
+
+_PARAMS_WITH_WIDE_ENUMS: Mapping[str, int] = MappingProxyType(
+    {
+        "ADD": 8, "ARG_MAX": 4, "ARG_MIN": 4, "CAST": 8, "DIV": 4, "FULLY_CONNECTED": 16, "L2_NORMALIZATION": 4, "MIRROR_PAD": 4,
+        "MUL": 4, "SHAPE": 4, "SUB": 8, "SVDF": 12, "TRANSPOSE_CONV": 20,
+    }
+)  # fmt: skip
+RISCV32_OPERATOR_BYTES: Mapping[str, OperatorBytes] = MappingProxyType(
+    dict(ARM32_OPERATOR_BYTES)
+    | {
+        kind: replace(ARM32_OPERATOR_BYTES[kind], params_bytes=size, params_alignment_bytes=4)
+        for kind, size in _PARAMS_WITH_WIDE_ENUMS.items()
+    }
+)
+"""The same for the ABI ilp32 of RISC-V, where an enum takes four bytes (riscv64-unknown-elf-gcc 12.2)."""

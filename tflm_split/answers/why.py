@@ -106,7 +106,7 @@ def _way(option: str, found: int | None, known: int, limit: int | None, refused:
 def why_text(record: WhyRecord) -> str:
     """The record for people. Ends in a newline."""
     limit, name = record["max_arena_bytes"], record["model"]["name"]
-    lines = [f"{name}, split: {format_bytes(record['set_aside_bytes'])} of arena on a Cortex-M."]
+    lines = [f"{name}, split: {format_bytes(record['set_aside_bytes'])} of arena."]
     if limit is not None:
         lines[0] = f"{lines[0][:-1]}: {'fits' if record['fits'] else 'does NOT fit'} into {format_bytes(limit)}."
     tightest = record["bottleneck"]

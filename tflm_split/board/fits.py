@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tflm_split.analysis.kernel_sets import REFERENCE
+from tflm_split.analysis.kernel_sets import kernel_set
 from tflm_split.answers.fit import need as arena_need
 from tflm_split.board.boards import Board, board_named
 from tflm_split.board.elf_sizes import elf_sizes
@@ -87,13 +87,14 @@ def fits(source: os.PathLike[str] | str, *, int8_io: bool = False) -> Fits:
     model = read_model(source)
     already = any(op.kind == f"CUSTOM:{CUSTOM_CODE}" for op in model.graph.operators)
     split = model if already else read_model(optimize(source, Options(int8_io=int8_io, verify=False)).model)
-    stock = None if already else _at_least(model)
     needs = _needs(split)
-    return Fits(model.name, tuple(Fit(part, stock, needs[part.board]) for part in PARTS))
+    on = (Fit(part, None if already else _at_least(model, part.board), needs[part.board]) for part in PARTS)
+    return Fits(model.name, tuple(on))
 
 
-def _at_least(model: Model) -> Need:
-    return Need(arena_need(model, REFERENCE)["set_aside_bytes"], len(model.original), linked=False)
+def _at_least(model: Model, board: str) -> Need:
+    arena_bytes = arena_need(model, kernel_set("reference", board))["set_aside_bytes"]
+    return Need(arena_bytes, len(model.original), linked=False)
 
 
 def _needs(split: Model) -> dict[str, Need]:
@@ -104,7 +105,7 @@ def _needs(split: Model) -> dict[str, Need]:
     except ProgramError:
         raise
     except InputError:  # some operators stay with TFLM
-        return dict.fromkeys(boards, _at_least(split))
+        return {name: _at_least(split, name) for name in boards}
     return {name: _linked(region, board_named(name)) for name in boards}
 
 

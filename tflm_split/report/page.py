@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from importlib import resources
 
+from tflm_split.analysis.kernel_sets import core_of
 from tflm_split.report.command_records import FrontRecord
 from tflm_split.report.front import LINE_TITLES, line_rows, stairs
 from tflm_split.report.markup import Child, Markup, breakable, element, escaped, joined, table
@@ -116,7 +117,11 @@ def _tiles(view: View) -> Markup:
     verified, instructions = record["verified"], latency["predicted_instructions"]
     whole = latency["predicted_layer_wise_instructions"]
     tiles = [
-        _tile("arena to set aside on a Cortex-M", format_bytes(after[BUDGET_KEY]), f"was {format_bytes(before[BUDGET_KEY])}"),
+        _tile(
+            f"arena to set aside on a {core_of(latency['board'])}",
+            format_bytes(after[BUDGET_KEY]),
+            f"was {format_bytes(before[BUDGET_KEY])}",
+        ),
         _tile("head", format_bytes(after["planned_head_bytes"]), f"was {format_bytes(before['planned_head_bytes'])}"),
         _tile("multiply-accumulates", f"{after['macs']:,}", f"was {record['model']['macs']:,}"),
         _tile(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tflm_split.analysis.kernel_sets import core_of
 from tflm_split.report.command_records import FrontRecord, InspectionRecord
 from tflm_split.report.front import LINE_TITLES, line_rows, stairs
 from tflm_split.report.markup import Child, Markup, element, joined, table
@@ -31,7 +32,7 @@ def small_result(view: View) -> str:
     record = view.record
     before, after = record["original"], record["optimized"]
     rows: list[list[Child]] = [
-        ["arena to set aside on a Cortex-M", before[BUDGET_KEY], after[BUDGET_KEY]],
+        [f"arena to set aside on a {core_of(record['latency']['board'])}", before[BUDGET_KEY], after[BUDGET_KEY]],
         ["head", before["planned_head_bytes"], after["planned_head_bytes"]],
         ["multiply-accumulates", record["model"]["macs"], after["macs"]],
     ]

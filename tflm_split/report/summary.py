@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tflm_split.analysis.kernel_sets import core_of
 from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.report.stream import output_sentence, stream_sentences
 from tflm_split.report.table import text_table
@@ -25,8 +26,8 @@ _MEASURED = (
 )
 _PLANNED = (("head, planned", "planned_head_bytes"),)
 _ALWAYS = (
-    ("arena used, predicted for Cortex-M", "predicted_arm32_arena_bytes"),
-    ("arena to set aside, predicted for Cortex-M", BUDGET_KEY),
+    ("arena used, predicted for {core}", "predicted_arm32_arena_bytes"),
+    ("arena to set aside, predicted for {core}", BUDGET_KEY),
     ("file", "file_bytes"),
     ("multiply-accumulates", "macs"),
 )
@@ -49,8 +50,9 @@ def _lines(record: Record) -> Iterator[str]:
     if record["kept_original"]:
         yield f"The result is the original, unchanged: {record['kept_original']}."
     yield ""
+    core = core_of(record["latency"]["board"])
     rows = [
-        [title, f"{original[key]:,}", f"{optimized[key]:,}", _ratio(original[key], optimized[key])]
+        [title.format(core=core), f"{original[key]:,}", f"{optimized[key]:,}", _ratio(original[key], optimized[key])]
         for title, key in (*(_MEASURED if record["tflm_version"] else _PLANNED), *_ALWAYS)
     ]
     yield text_table(["bytes", "original", "optimised", "ratio"], rows).rstrip("\n")
@@ -95,7 +97,7 @@ def headline(record: Record) -> str:
     """The arena to set aside, and whether it fits the limit."""
     original, optimized, goal = record["original"][BUDGET_KEY], record["optimized"][BUDGET_KEY], record["goal"]
     name = record["model"]["name"]
-    takes = f"{name}: {format_bytes(optimized)} of arena on a Cortex-M"
+    takes = f"{name}: {format_bytes(optimized)} of arena on a {core_of(record['latency']['board'])}"
     if not record["kept_original"]:
         takes += f" instead of {format_bytes(original)}"
     if goal["max_arena_bytes"] is None:

@@ -1,6 +1,6 @@
 /* Counts the instructions of every program in the host's `programs.bin`: a word with its length in bytes, a word that
- * says which noise it runs on (0: bytes, 1: floats), then the program, and so on. Programs are read into RAM and run there, on a workspace of noise: how many instructions a
- * kernel takes does not depend on where anything lies. */
+ * says which noise it runs on, then the program, and so on. Programs are read into RAM and run there, on a workspace of noise:
+ * how many instructions a kernel takes does not depend on where anything lies. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -14,17 +14,21 @@ __attribute__((aligned(16))) static uint8_t workspace[MEASURE_WORKSPACE_BYTES];
 
 static const char programs_name[] = "programs.bin";
 
-/* The upper bytes of a linear congruential generator, or floats from -8 to 8 made of its values. */
-static void fill_with_noise(uint32_t bytes, uint32_t floats) {
+/* bytes; floats from -8 to 8; int16 from -4096 to 4095; floats from -8 to 8, of which those below 0 are 0 (behind a RELU) */
+enum { BYTES, FLOATS, HALVES, RECTIFIED };
+
+/* Numbers made of the upper bits of a linear congruential generator. */
+static void fill_with_noise(uint32_t bytes, uint32_t noise) {
+    const uint32_t size = noise == BYTES ? 1u : noise == HALVES ? sizeof(int16_t) : sizeof(float);
     uint32_t state = 1;
-    for (uint32_t i = 0; i < bytes; ++i) {
+    for (uint32_t i = 0; i < bytes / size; ++i) {
         state = state * UINT32_C(1664525) + UINT32_C(1013904223);
-        if (!floats) {
-            workspace[i] = (uint8_t)(state >> 24);
-        } else if (i % sizeof(float) == 0 && i + sizeof(float) <= bytes) {
-            const float value = (float)(int32_t)state * (8.0f / 2147483648.0f);
-            memcpy(workspace + i, &value, sizeof value);
-        }
+        const uint8_t byte = (uint8_t)(state >> 24);
+        const int16_t half = (int16_t)((int32_t)(state >> 19) - 4096);
+        float value = (float)(int32_t)state * (8.0f / 2147483648.0f);
+        value = noise == RECTIFIED && value < 0.0f ? 0.0f : value;
+        const void* const from = noise == BYTES ? (const void*)&byte : noise == HALVES ? (const void*)&half : &value;
+        memcpy(workspace + (size_t)i * size, from, size);
     }
 }
 

@@ -1,0 +1,237 @@
+"""How many iterations do the loops of the int16 and float kernels make? One function per kind.
+
+Most are the portable kernels' on every core. Those for int16 convolutions have variants: `kernels/dsp/` multiplies four values at
+a time, `kernels/helium/` eight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tflm_split.analysis.latency_call import Counts, Edge, Geometry
+from tflm_split.kinds import BinaryMode, MeanMode, PoolMode, WeightFlags
+
+_FILTERS = 4
+"""Computed at a time."""
+_PRODUCTS = 511
+"""So many products are added up in an int32 (`SPLIT_INT32_PRODUCTS`)."""
+_LEAST_NARROW_SHIFT = -16
+"""With smaller shifts, sums are scaled in 64 bits."""
+_MODES: Mapping[int, str] = {BinaryMode.ADD: "sum", BinaryMode.SUB: "difference", BinaryMode.MUL: "product"}
+
+
+def conv_int16(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/portable/conv_int16.c`."""
+    return _conv_int16(at, edge, 1)
+
+
+def conv_int16_dsp(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/dsp/conv_int16.c`."""
+    return _conv_int16(at, edge, 4)
+
+
+def conv_int16_mve(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/helium/conv_int16.c`."""
+    return _conv_int16(at, edge, 8)
+
+
+def _conv_int16(at: Geometry, edge: Edge, lanes: int) -> Counts:
+    """`kernels/conv_int16_row.h`: four filters at a time, or one; short windows in one call, long ones in parts."""
+    to = Counts()
+    rows = at.kernel[0]
+    depth, filters = at.input.channels // at.groups, at.output.channels // at.groups
+    blocks = at.groups * (filters // _FILTERS + filters % _FILTERS)
+    joined = at.number("dilation_columns", 1) == 1 and at.input.stride_bytes == 2 * depth
+    to.add("step", 1)
+    to.add("window row", rows)
+    for (begin, end), pixels in at.spans().items():
+        taps = end - begin
+        runs, count = (int(taps > 0), taps * depth) if joined else (taps, depth)
+        inside = edge.rows_inside if taps > 0 else 0
+        short = runs == 1 and rows * taps * depth <= _PRODUCTS and not at.number("flags") & WeightFlags.SUMS_32
+        to.add("pixel", pixels)
+        to.add("short block" if short else "long block", pixels * blocks)
+        if short:
+            to.add("call", pixels * blocks)
+            to.add("call row", pixels * blocks * rows)
+            _dots_int16(to, count, pixels * blocks * inside, lanes)
+        else:
+            _parts(to, rows, inside, count, pixels * blocks * runs, lanes)
+        kind = "output" if short else "long output"
+        wide = _wide_channels(at)
+        to.add(kind, pixels * (at.output.channels - wide))
+        to.add(f"wide {kind}", pixels * wide)
+    return to
+
+
+def _parts(to: Counts, rows: int, inside: int, count: int, runs: int, lanes: int) -> None:
+    """`split_add_long`, `runs` times: parts of as many rows as an int32 has room for, and of rows if it has not."""
+    fit = max(1, _PRODUCTS // max(count, 1))
+    whole, rest = divmod(count, _PRODUCTS)
+    pieces = whole + (rest > 0)
+    to.add("run", runs)
+    to.add("part", runs * -(-rows // fit))
+    to.add("call", runs * -(-rows // fit) * pieces)
+    to.add("call row", runs * rows * pieces)
+    _dots_int16(to, _PRODUCTS, runs * inside * whole, lanes)
+    _dots_int16(to, rest, runs * inside * (rest > 0), lanes)
+
+
+def _dots_int16(to: Counts, count: int, times: int, lanes: int) -> None:
+    """Products of `count` values with four filters, `lanes` at once. Helium has one step for what is left, the others many."""
+    to.add("dots", times)
+    to.add("values", times * (count // lanes))
+    to.add("rest", times * (count % lanes if lanes <= 4 else count % lanes > 0))
+
+
+def _wide_channels(at: Geometry) -> int:
+    """Channels whose sums are scaled in 64 bits."""
+    shifts = at.constant("shifts_offset")
+    if not at.number("flags") & WeightFlags.PER_CHANNEL or len(shifts) < at.output.channels:
+        shifts = shifts[:1] * at.output.channels
+    return sum(128 <= shift < 256 + _LEAST_NARROW_SHIFT for shift in shifts)
+
+
+def depthwise_int16(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/depthwise_int16_row.h`: four channels at a time, or one."""
+    to = Counts()
+    fours = at.output.channels // 4 if at.groups == 1 else 0
+    _depthwise_blocks(to, at, edge, (("four", fours), ("one", at.output.channels - 4 * fours)))
+    return to
+
+
+def depthwise_int16_mve(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/helium/depthwise_int16.c`: up to four channels at a time."""
+    if at.groups != 1 or at.kernel[0] * at.kernel[1] > _PRODUCTS:
+        return depthwise_int16(at, edge)
+    to = Counts()
+    _depthwise_blocks(to, at, edge, (("vector", -(-at.output.channels // 4)),))
+    return to
+
+
+def _depthwise_blocks(to: Counts, at: Geometry, edge: Edge, blocks_of: tuple[tuple[str, int], ...]) -> None:
+    wide = at.output.columns * _wide_channels(at)
+    to.add("step", 1)
+    to.add("window row", at.kernel[0])
+    to.add("pixel", at.output.columns)
+    to.add("output", at.output.elements - wide)
+    to.add("wide output", wide)
+    for (begin, end), pixels in at.spans().items():
+        inside = edge.rows_inside if begin < end else 0
+        for kind, blocks in blocks_of:
+            to.add(kind, pixels * blocks)
+            to.add(f"{kind} row", pixels * blocks * at.kernel[0])
+            to.add(f"{kind} row inside", pixels * blocks * inside)
+            to.add(f"{kind} tap", pixels * blocks * inside * (end - begin))
+
+
+def binary_int16(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/portable/binary_int16.c`. Shifts of its scales to the left and to the right have ways of their own."""
+    to = Counts()
+    product = at.number("mode") == BinaryMode.MUL
+    names = ("output_shift",) if product else ("shift1", "shift2", "output_shift")
+    shifts = [at.number(name) for name in names]
+    to.add("step", 1)
+    to.add("pixel", at.output.columns)
+    to.add(_MODES[at.number("mode")], at.output.elements)
+    to.add("left element", at.output.elements * sum(shift > 0 for shift in shifts))
+    to.add("right element", at.output.elements * sum(shift < 0 for shift in shifts))
+    return to
+
+
+def dense_feed_int16(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/portable/feed_int16.c`: one output at a time."""
+    to = Counts()
+    outputs = at.output.channels
+    to.add("step", 1)
+    to.add("first", edge.first)
+    to.add("first output", outputs * edge.first)
+    to.add("output", outputs)
+    to.add("run", outputs * at.input.columns)
+    to.add("part", outputs * at.input.columns * -(-at.input.channels // _PRODUCTS))
+    to.add("element", outputs * at.input.elements)
+    to.add("last", edge.last)
+    to.add("last output", outputs * edge.last)
+    return to
+
+
+def sum_feed(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/portable/feed_int16.c`, `kernels/portable/feed_float.c`."""
+    to = Counts()
+    to.add("step", 1)
+    to.add("clear", edge.first)
+    to.add("clear element", at.input.channels * edge.first)
+    to.add("pixel", at.input.columns)
+    to.add("element", at.input.elements)
+    kind = "average" if at.number("mode") == MeanMode.AVERAGE_POOL else "mean"
+    to.add(kind, edge.last)
+    to.add(f"{kind} channel", at.input.channels * edge.last)
+    return to
+
+
+def softmax(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/portable/softmax_int16.c`, `kernels/portable/library_float.c`."""
+    to = Counts()
+    to.add("step", 1)
+    to.add("pixel", at.output.columns)
+    to.add("element", at.output.elements)
+    return to
+
+
+def pool(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/portable/pool_int16.c`, `kernels/portable/pool_float.c`."""
+    to = _windows(at, edge)
+    to.add("average" if at.number("mode") == PoolMode.AVERAGE else "maximum", at.output.elements)
+    return to
+
+
+def conv_float(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/portable/conv_float.c`: one filter at a time."""
+    to = _windows(at, edge)
+    taps = sum(pixels * (end - begin) for (begin, end), pixels in at.spans().items())
+    to.add("product", at.output.channels * edge.rows_inside * taps * (at.input.channels // at.groups))
+    return to
+
+
+def depthwise_float(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/portable/conv_float.c`: one channel at a time."""
+    return _windows(at, edge)
+
+
+def _windows(at: Geometry, edge: Edge) -> Counts:
+    """Loops over pixels, channels and the window's rows and taps."""
+    to = Counts()
+    channels = at.output.channels
+    to.add("step", 1)
+    to.add("window row", at.kernel[0])
+    to.add("pixel", at.output.columns)
+    to.add("output", at.output.elements)
+    for (begin, end), pixels in at.spans().items():
+        inside = edge.rows_inside if begin < end else 0
+        to.add("row", pixels * channels * (at.kernel[0] - inside))
+        to.add("row inside", pixels * channels * inside)
+        to.add("tap", pixels * channels * inside * (end - begin))
+    return to
+
+
+def binary_float(at: Geometry, edge: Edge) -> Counts:
+    """BINARY_FLOAT of `kernels/portable/element_float.c`."""
+    to = Counts()
+    to.add("step", 1)
+    to.add("pixel", at.output.columns)
+    to.add(_MODES[at.number("mode")], at.output.elements)
+    return to
+
+
+def dense_feed_float(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/portable/feed_float.c`: one output at a time."""
+    to = Counts()
+    outputs = at.output.channels
+    to.add("step", 1)
+    to.add("first", edge.first)
+    to.add("first output", outputs * edge.first)
+    to.add("output", outputs)
+    to.add("run", outputs * at.input.columns)
+    to.add("element", outputs * at.input.elements)
+    to.add("last output", outputs * edge.last)
+    return to
