@@ -30,6 +30,7 @@ class Case:
     below_bytes: int = 0
     input_bytes: int = 1
     output_bytes: int = 1
+    rectified: bool = True
 
 
 def pick(rng: Rng, *values: int) -> int:

@@ -81,8 +81,9 @@ def float_cases(cases_of: Callable[[Rng, int], Iterator[Case]], kind: OpKind) ->
             }  # fmt: skip
             gap = case.gap // 4 * 4
             yield replace(
-                case, kind=kind, params=params, gap=gap, apart=True, below_bytes=0, input_bytes=4, output_bytes=4
-            )
+                case, kind=kind, params=params, gap=gap, apart=True, below_bytes=0, input_bytes=4, output_bytes=4,
+                rectified=bool(rng.random() < 0.5),
+            )  # fmt: skip
 
     return cases
 
@@ -165,7 +166,7 @@ def dense_cases(kind: OpKind, element_bytes: int) -> Callable[[Rng, int], Iterat
             params |= {"weights_offset": weights}
             yield Case(
                 kind, params, (rows, columns, channels), (1, 1, outputs), gap=pick(rng, 0, 0, 4),
-                input_bytes=element_bytes, output_bytes=element_bytes,
+                input_bytes=element_bytes, output_bytes=element_bytes, rectified=bool(rng.random() < 0.5),
             )  # fmt: skip
 
     return cases

@@ -127,7 +127,7 @@ def program_of(case: Case) -> Program:
 def steps_of(case: Case) -> Iterator[tuple[Program, Geometry, Edge]]:
     """A program for each step of the case's op that is unlike the others: the step, several times."""
     bare = program_of(case)
-    at = op_geometry(bare, bare.ops[0])
+    at = replace(op_geometry(bare, bare.ops[0]), rectified=case.rectified)
     rows = case.input[0] if kinds.of(case.kind).feeds else case.output[0]
     if case.kind is OpKind.FETCH:  # each row can be fetched once
         yield replace(bare, steps=tuple(Step(0, row) for row in range(REPEATS))), at, at.edge(0)
@@ -168,7 +168,7 @@ def measure(board: Board, share: float, *, portable: bool = False) -> list[Sampl
     empty = replace(steps[0][1], steps=())
     blobs = [encode(program) for program in (empty, *(s[1] for s in steps))]
     fitting = [k for k, b in enumerate(blobs) if len(b) <= PROGRAM_BYTES and (k == 0 or _fits(steps[k - 1][1]))]
-    noises = [0, *(noise_for(s[0]) for s in steps)]
+    noises = [0, *(noise_for(kind, at) for kind, _, at, _ in steps)]
     found = run_programs(board, [(blobs[k], noises[k]) for k in fitting], portable)
     counts = dict(zip(fitting, found, strict=True))
     return [
@@ -178,9 +178,9 @@ def measure(board: Board, share: float, *, portable: bool = False) -> list[Sampl
     ]
 
 
-def noise_for(kind: OpKind) -> int:
+def noise_for(kind: OpKind, at: Geometry) -> int:
     """The noise that is like what a kind's inputs hold: bytes, floats, int16, floats behind a RELU (`measure.c`)."""
-    if kind in (OpKind.QUANTIZE_FLOAT, OpKind.SOFTMAX_FLOAT):
+    if kind in (OpKind.QUANTIZE_FLOAT, OpKind.SOFTMAX_FLOAT) or (kind.name.endswith("_FLOAT") and not at.rectified):
         return 1
     return 2 if kind.name.endswith("_INT16") else 3 if kind.name.endswith("_FLOAT") else 0
 
@@ -257,7 +257,7 @@ def fit_board(board: Board, samples: list[Sample], portable: list[Sample]) -> di
             f"mean {np.abs(errors).mean():6.1%} p95 {np.quantile(np.abs(errors), 0.95):6.1%} max {np.abs(errors).max():6.1%}"
         )
     # Most kinds without counts of their own are of int8.
-    found[GENERIC], ratios = fit_generic([s for s in portable if noise_for(s.kind) < 2 and "FLOAT" not in s.kind.name])
+    found[GENERIC], ratios = fit_generic([s for s in portable if noise_for(s.kind, s.at) == 0])
     low, high = np.quantile(ratios, (0.05, 0.95))
     click.echo(
         f"{board.name:4} {GENERIC:16} {len(portable):4} steps, predicted / measured {low:.2f} to {high:.2f} (p5, p95)"

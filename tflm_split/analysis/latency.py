@@ -236,7 +236,11 @@ def op_geometry(program: Program, op: Op) -> Geometry:
     constants = kinds.of(op.kind).constant_fields
     params = {n: program.constants[int(value)] if n in constants else value for n, value in op.params.items()}
     second = None if op.input2 is None else _row_of_view(views[op.input2])
-    return Geometry(op.kind, params, _row_of_view(views[op.input]), _row_of_view(views[op.output]), second)
+    rectified = any(
+        views[maker.output].storage == views[op.input].storage and maker.params.get("output_min", -1) >= 0
+        for maker in program.ops
+    )
+    return Geometry(op.kind, params, _row_of_view(views[op.input]), _row_of_view(views[op.output]), second, rectified)
 
 
 def _row_of_view(view: View) -> Row:

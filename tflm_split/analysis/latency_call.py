@@ -72,6 +72,8 @@ class Geometry:
     input: Row
     output: Row
     input2: Row | None = None
+    rectified: bool = True
+    """Of floats: whether the input is behind a RELU, so that about half of it is 0. Cores without an FPU are faster then."""
 
     def number(self, name: str, default: int = 0) -> int:
         """A parameter that is a number; `default` where the kind has no such parameter."""

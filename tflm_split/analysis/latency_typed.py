@@ -189,13 +189,20 @@ def conv_float(at: Geometry, edge: Edge) -> Counts:
     """`kernels/portable/conv_float.c`: one filter at a time."""
     to = _windows(at, edge)
     taps = sum(pixels * (end - begin) for (begin, end), pixels in at.spans().items())
-    to.add("product", at.output.channels * edge.rows_inside * taps * (at.input.channels // at.groups))
+    to.add(_of_floats("product", at), at.output.channels * edge.rows_inside * taps * (at.input.channels // at.groups))
     return to
 
 
 def depthwise_float(at: Geometry, edge: Edge) -> Counts:
     """`kernels/portable/conv_float.c`: one channel at a time."""
-    return _windows(at, edge)
+    to = _windows(at, edge)
+    to[_of_floats("tap", at)] = to.pop("tap", 0)
+    return to
+
+
+def _of_floats(name: str, at: Geometry) -> str:
+    """The name of a feature that computes with the input's floats."""
+    return name if at.rectified else f"dense {name}"
 
 
 def _windows(at: Geometry, edge: Edge) -> Counts:
@@ -232,6 +239,6 @@ def dense_feed_float(at: Geometry, edge: Edge) -> Counts:
     to.add("first output", outputs * edge.first)
     to.add("output", outputs)
     to.add("run", outputs * at.input.columns)
-    to.add("element", outputs * at.input.elements)
+    to.add(_of_floats("element", at), outputs * at.input.elements)
     to.add("last output", outputs * edge.last)
     return to
