@@ -219,7 +219,7 @@ def _check_library(wheel: str, library: bytes, target: Target) -> None:
     machine = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}[target.zig.split("-")[0]]
     needed = {tag.needed for tag in elf.get_section_by_name(".dynamic").iter_tags() if tag.entry.d_tag == "DT_NEEDED"}
     versions = {tuple(map(int, v.split(b"."))) for v in re.findall(rb"GLIBC_([\d.]+)", library)}
-    if elf["e_machine"] != machine or not needed <= {"libc.so.6", "libdl.so.2"} or max(versions) > (2, 17):
+    if elf["e_machine"] != machine or not needed <= {"libc.so.6", "libdl.so.2", "libm.so.6"} or max(versions) > (2, 17):
         raise BuildError(f"{wheel}: is for {elf['e_machine']}, needs {sorted(needed)} and glibc {max(versions)}")
 
 
