@@ -22,14 +22,16 @@ from tflm_split.shrink.heartbeat import GRACE_S, Watch, beating
 from tflm_split.shrink.picture import front_svg
 from tflm_split.shrink.search import _beats, count_trials, load_script, open_study, search_record, search_text
 
-SCRIPT = Path(__file__).parent / "shrink_search_script.py"
+SCRIPT = Path(os.environ.get("SHRINK_SCRIPT", Path(__file__).parent / "shrink_search_script.py"))
 TRIALS = int(os.environ.get("SHRINK_TRIALS", "0"))
 """Trials of the long run, in which processes are killed: 20 take minutes, so only on demand."""
+
+ARENA = os.environ.get("SHRINK_ARENA", "1000")
 
 
 def command(storage, trials, *words):
     return [
-        sys.executable, "-m", "tflm_split", "shrink", "search", str(SCRIPT), "--max-arena", "1000", "--effort", "low",
+        sys.executable, "-m", "tflm_split", "shrink", "search", str(SCRIPT), "--max-arena", ARENA, "--effort", "low",
         "--trials", str(trials), "--storage", storage, *words,
     ]  # fmt: skip
 
@@ -101,6 +103,33 @@ def test_a_trial_whose_process_counts_on_is_not_given_up(storage, monkeypatch):
             watch.give_up_dead()
             time.sleep(0.3)
     assert count_trials(study) == (0, 1)
+
+
+def test_of_processes_that_ask_at_once_none_runs_a_trial_too_many(storage, monkeypatch):
+    monkeypatch.setattr(searching, "WAIT_S", 0.01)
+    study, run = open_study(storage, "x", 0), []
+    first, second = ask(study), ask(study)
+    assert not searching.is_surplus(study, first, 1)
+    assert searching.is_surplus(study, second, 1)
+    study.enqueue_trial({"width": 7})
+    searching.run_one(study, run.append, 2)
+    assert not run
+    assert [trial.state.name for trial in study.trials] == ["RUNNING", "RUNNING", "FAIL", "WAITING"]
+    searching.run_one(study, lambda trial: (trial.suggest_int("width", 4, 16), 1.0, 1.0), 3)
+    assert study.trials[3].values == [7, 1, 1]
+
+
+def test_a_trial_that_fails_is_told_to_the_study_and_raises(storage):
+    import optuna
+
+    def fail(fault):
+        raise fault
+
+    study = open_study(storage, "x", 0)
+    searching.run_one(study, lambda trial: fail(optuna.TrialPruned()), 3)
+    with pytest.raises(KeyboardInterrupt):
+        searching.run_one(study, lambda trial: fail(KeyboardInterrupt()), 3)
+    assert [trial.state.name for trial in study.trials] == ["PRUNED", "FAIL"]
 
 
 def test_the_front_is_what_no_other_trial_beats():

@@ -6,6 +6,7 @@ in TFLM. The study's storage is all that processes and machines share. So a sear
 
 from __future__ import annotations
 
+import random
 import runpy
 import time
 import warnings
@@ -115,7 +116,46 @@ def search(
         if ended + running >= trials:
             time.sleep(WAIT_S)
             continue
-        study.optimize(objective, n_trials=1)
+        run_one(study, objective, trials)
+
+
+def run_one(study: Any, objective: Callable[[Any], tuple[float, ...]], trials: int) -> None:
+    """Ask for a trial, and run it unless it is one too many of `trials`: who asks at the same time is not seen before."""
+    o, trial = optuna(), study.ask()
+    if is_surplus(study, trial, trials):
+        asked = _enqueued(study, trial)
+        study.tell(trial, state=o.trial.TrialState.FAIL)
+        if asked:
+            study.enqueue_trial(asked)
+        time.sleep(random.uniform(0, WAIT_S))
+        return
+    try:
+        values = objective(trial)
+    except o.TrialPruned:
+        study.tell(trial, state=o.trial.TrialState.PRUNED, skip_if_finished=True)
+    except BaseException:
+        study.tell(trial, state=o.trial.TrialState.FAIL, skip_if_finished=True)
+        raise
+    else:
+        study.tell(trial, values, skip_if_finished=True)
+
+
+def is_surplus(study: Any, trial: Any, trials: int) -> bool:
+    """Whether `trials` others ended or run that were asked for before this one. Of one that was enqueued, nobody knows when."""
+    states = optuna().trial.TrialState
+    enqueued = _enqueued(study, trial) is not None
+    others = [
+        t.number
+        for t in study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED, states.RUNNING))
+        if t.number < trial.number or (enqueued and t.number != trial.number)
+    ]
+    return len(others) >= trials
+
+
+def _enqueued(study: Any, trial: Any) -> Mapping[str, Any] | None:
+    """The knobs with which the trial was enqueued."""
+    knobs: Mapping[str, Any] | None = study._storage.get_trial(trial._trial_id).system_attrs.get("fixed_params")
+    return knobs
 
 
 def count_trials(study: Any) -> tuple[int, int]:
