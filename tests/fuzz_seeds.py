@@ -9,7 +9,7 @@ from random import Random
 
 from made_once import made_once
 from random_networks import Network
-from sample_programs import one_op, remembering, small_network, unchecked, with_moves
+from sample_programs import in_two_memories, one_op, remembering, small_network, unchecked, with_moves
 from samples import one_op_program, rows_of_calls
 from streaming_networks import NETWORKS as STREAMING_NETWORKS
 from test_runtime_refusals import every_op
@@ -98,6 +98,7 @@ def _program_seeds() -> tuple[bytes, ...]:
     models += [path.read_bytes() for path in sorted((ROOT / "models").glob("*.tflite"))]
     models += [make() for make in STREAMING_NETWORKS.values()]
     by_hand = [every_op(), small_network(), remembering(), tall_program()]
+    by_hand += [in_two_memories(small_network(), range(first, 6, 2)) for first in (0, 1)]
     by_hand += [typed_program(dtype) for dtype in ("INT16", "FLOAT32")]
     for kind in OpKind:
         by_hand += [one_op_program(kind), moving(one_op_program(kind, 1), random)]

@@ -25,16 +25,20 @@ int main(int count, char** arguments) {
             const uint32_t bytes = split_nn_workspace_bytes(blob);
             uint8_t* workspace = malloc(bytes > 0 ? bytes : 1);
             memset(workspace, 0x9C, bytes);
-            const uint32_t state_bytes = split_nn_state_bytes(blob);
-            uint8_t* state = state_bytes > 0 && state_bytes <= LARGEST_WORKSPACE_BYTES ? malloc(state_bytes) : NULL;
-            if (state != NULL) {
-                split_nn_start(blob, state);
-                status = split_nn_run_with_state(blob, workspace, state);
+            const uint32_t slow_bytes = split_nn_slow_bytes(blob);
+            const uint32_t second_bytes = split_nn_state_bytes(blob) + slow_bytes;
+            uint8_t* second = second_bytes > 0 && second_bytes <= LARGEST_WORKSPACE_BYTES ? malloc(second_bytes) : NULL;
+            if (second != NULL && slow_bytes > 0) {
+                memset(second, 0x9C, slow_bytes);
+                status = split_nn_run_with_slow_memory(blob, workspace, second);
+            } else if (second != NULL) {
+                split_nn_start(blob, second);
+                status = split_nn_run_with_state(blob, workspace, second);
             }
-            free(state);
+            free(second);
             split_stream stream;
             split_nn_begin(blob, &stream);
-            while (state_bytes == 0 && status == SPLIT_OK && stream.call < split_nn_calls(blob)) {
+            while (second_bytes == 0 && status == SPLIT_OK && stream.call < split_nn_calls(blob)) {
                 status = split_nn_continue(blob, workspace, &stream);
             }
             free(workspace);

@@ -12,12 +12,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from tflm_split.kinds import MeanMode, OpKind, WeightFlags
+from tflm_split.kinds.limits import STATE_ALIGN
 from tflm_split.program.checksum import without_checksum
 from tflm_split.program.encode import encode
 from tflm_split.program.types import Fill, Io, Move, Op, Program, Step, Storage, View
@@ -192,3 +193,34 @@ def remembering() -> Program:
     steps = (Step(0, 0), *(Step(1, row) for row in range(4)), *(Step(2, row) for row in range(3)))
     fills = (Fill(8, 7), Fill(4, 200))
     return Program(at, (Io(0, 4),), (Io(8, 16),), storages, views, ops, steps, fills=fills)
+
+
+def in_two_memories(program: Program, slow: Collection[int]) -> Program:
+    """The program with the storages `slow`, and the inputs and outputs that lie in them, at the same addresses of a slow memory.
+
+    What shared bytes before and lies in one memory now still does, so the program computes what it did. Storages that move, and
+    constants, stay where they are.
+    """
+    border = program.workspace_bytes + -program.workspace_bytes % STATE_ALIGN
+    written = {program.views[v].storage for op in program.ops for v in (op.output, op.accumulator) if v is not None}
+    storages, ends = list(program.storages), [STATE_ALIGN]
+    ios: dict[bool, list[Io]] = {False: list(program.inputs), True: list(program.outputs)}
+    for s in sorted(set(slow) - program.moved_storages):
+        storage = storages[s]
+        if storage.constant is not None:
+            continue
+        storages[s] = replace(storage, addresses=tuple(None if a is None else a + border for a in storage.addresses))
+        ends += [a + storage.row_bytes for a in storage.addresses if a is not None]
+        whole = next(iter(storage.addresses)), storage.row_bytes * storage.row_count
+        of_kind = ios[s in written]
+        of_kind[:] = [
+            replace(io, address=io.address + border) if (io.address, io.bytes) == whole else io for io in of_kind
+        ]
+    return replace(
+        program,
+        workspace_bytes=border,
+        inputs=tuple(ios[False]),
+        outputs=tuple(ios[True]),
+        storages=tuple(storages),
+        slow_bytes=max(ends),
+    )

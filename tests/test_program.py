@@ -259,9 +259,9 @@ def header_with(**fields: int) -> bytes:
     [
         ({"magic": 1}, "not a TFLM_SPLIT program"),
         ({"version": VERSION + 1}, f"has version {VERSION + 1}, and this package reads {VERSION}"),
-        ({"flags": 2}, "unknown flags 0x2"),
+        ({"flags": 4}, "unknown flags 0x4"),
         ({"fill_count": 1}, "storage records cover bytes"),
-        ({"state_bytes": 4}, "says it keeps 4 bytes, and fills 0"),
+        ({"second_bytes": 4}, "says it keeps 4 bytes, and fills 0"),
         ({"total_bytes": 1 << 20}, "says it has 1048576 bytes, and it has"),
         ({"io_offset": 58}, "io records lie at byte 58, which is not a multiple of 4"),
         ({"io_offset": 64}, r"io records cover bytes 64 to 80, outside 84 to"),

@@ -108,6 +108,9 @@ static split_status run_all_calls(const uint8_t* program, uint8_t* workspace) {
         }
         return status;
     }
+    if (split_nn_slow_bytes(program) > 0) {
+        return split_nn_run_with_slow_memory(program, workspace, remembered);
+    }
     split_nn_begin(program, &stream);
     while (status == SPLIT_OK && stream.call < split_nn_calls(program)) {
         status = split_nn_continue(program, workspace, &stream);
@@ -115,14 +118,19 @@ static split_status run_all_calls(const uint8_t* program, uint8_t* workspace) {
     return status;
 }
 
+/* A program has a state or a slow memory, or neither. */
+static uint32_t second_bytes_of(const uint8_t* program) {
+    return split_nn_state_bytes(program) + split_nn_slow_bytes(program);
+}
+
 static result run(const place* program, uint32_t program_bytes, uint32_t number) {
     result found = {NOT_ACCEPTED, 0};
     if (split_nn_prepare(program->begin, program_bytes) != SPLIT_OK ||
         split_nn_workspace_bytes(program->begin) > LARGEST_WORKSPACE_BYTES ||
-        split_nn_state_bytes(program->begin) > LARGEST_WORKSPACE_BYTES) {
+        second_bytes_of(program->begin) > LARGEST_WORKSPACE_BYTES) {
         return found;
     }
-    const uint32_t state_bytes = (split_nn_state_bytes(program->begin) + 3u) & ~3u;
+    const uint32_t state_bytes = (second_bytes_of(program->begin) + 3u) & ~3u;
     const place kept = {remembered, state_bytes, 1};
     const place workspace = place_of(split_nn_workspace_bytes(program->begin), number % 2u == 0, number);
     const uint32_t before = digest(program->begin, program->bytes);

@@ -83,25 +83,38 @@ static void print_counts(void) {
     fprintf(
         stderr,
         "stat::programs: %llu prepared, %llu accepted, %llu run, %llu of them with moves, %llu streamed, %llu with a "
-        "state\n"
+        "second memory\n"
         "stat::calls: %llu, %llu pictures broken off\n",
         prepared, accepted, run, moving, streamed, remembering, pushes, resets);
 }
 
-/* Two inferences, a reset in between. The state lies in an area of its own. */
-static void run_with_state(const uint8_t* program, uint8_t* workspace) {
+/* A program has a state or a slow memory, or neither. */
+static size_t second_bytes_of(const uint8_t* program) {
+    return (size_t)split_nn_state_bytes(program) + split_nn_slow_bytes(program);
+}
+
+static int runs_in_two(const uint8_t* program, uint8_t* workspace, uint8_t* second) {
+    if (split_nn_slow_bytes(program) > 0) {
+        return split_nn_run_with_slow_memory(program, workspace, second) == SPLIT_OK &&
+               split_nn_run(program, workspace) == SPLIT_ERROR_SLOW_MEMORY;
+    }
+    split_nn_start(program, second);
+    return split_nn_run_with_state(program, workspace, second) == SPLIT_OK &&
+           split_nn_run(program, workspace) == SPLIT_ERROR_STATE;
+}
+
+/* Two inferences, a reset in between. The second memory is an area of its own. */
+static void run_with_second_memory(const uint8_t* program, uint8_t* workspace) {
     static uint8_t* states = NULL;
     if (states == NULL) {
         states = new_area(LARGEST_WORKSPACE_BYTES);
     }
-    const size_t bytes = split_nn_state_bytes(program);
+    const size_t bytes = second_bytes_of(program);
     __asan_unpoison_memory_region(states, bytes);
     ++remembering;
     for (int k = 0; k < 2; ++k) {
-        split_nn_start(program, states);
-        if (split_nn_run_with_state(program, workspace, states) != SPLIT_OK ||
-            split_nn_run(program, workspace) != SPLIT_ERROR_STATE) {
-            fputs("a prepared program with a state did not run\n", stderr);
+        if (!runs_in_two(program, workspace, states)) {
+            fputs("a prepared program with a second memory did not run\n", stderr);
             abort();
         }
     }
@@ -162,7 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
         }
         const size_t workspace_bytes = split_nn_workspace_bytes(program);
         const int small =
-            workspace_bytes <= LARGEST_WORKSPACE_BYTES && split_nn_state_bytes(program) <= LARGEST_WORKSPACE_BYTES;
+            workspace_bytes <= LARGEST_WORKSPACE_BYTES && second_bytes_of(program) <= LARGEST_WORKSPACE_BYTES;
         if (small && work_of(program, MOST_WORK) <= MOST_WORK) {
             ++run;
             moving += split_header_of(program)->move_count > 0; /* each has a step, so all are carried out */
@@ -170,8 +183,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
             for (size_t i = 0; i < workspace_bytes; ++i) {
                 workspaces[i] = (uint8_t)(i * 151u + bytes);
             }
-            if (split_nn_state_bytes(program) > 0) {
-                run_with_state(program, workspaces);
+            if (second_bytes_of(program) > 0) {
+                run_with_second_memory(program, workspaces);
             } else {
                 random_numbers random = {prepared * UINT64_C(0x9E3779B97F4A7C15) + bytes};
                 run_calls(program, workspaces, &random);

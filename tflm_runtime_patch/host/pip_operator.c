@@ -57,6 +57,25 @@ static tflm_split_tensor tensor(const void* opaque, int is_output, int index) {
     return found;
 }
 
+static void* slow_memory;
+static size_t slow_memory_bytes;
+
+/* What tflm_split::SetSlowMemory() is for a TFLM tree. */
+void tflm_split_host_set_slow_memory(void* memory, size_t bytes);
+void tflm_split_host_set_slow_memory(void* memory, size_t bytes) {
+    slow_memory = memory;
+    slow_memory_bytes = bytes;
+}
+
+static void put(const void* opaque, int is_output, int index, void* data) {
+    const node_view* at = (const node_view*)opaque;
+    const pip_int_array* indices = is_output ? at->node->outputs : at->node->inputs;
+    pip_eval_tensor* eval = indices->data[index] < 0 ? NULL : get_eval_tensor(at->context, indices->data[index]);
+    if (eval != NULL) {
+        eval->data = data;
+    }
+}
+
 static int32_t answer(const char* fault) {
     if (fault == NULL) {
         return PIP_OK;
@@ -69,7 +88,8 @@ static int32_t answer(const char* fault) {
 
 static int32_t prepare(pip_context* context, pip_node* node) {
     const node_view at = {context, node};
-    const tflm_split_call call = {node->inputs->size, node->outputs->size, tensor, &at, NULL};
+    const tflm_split_call call = {node->inputs->size, node->outputs->size, tensor, &at, NULL, put,
+                                  slow_memory,        slow_memory_bytes};
     const char* fault = tflm_split_call_prepare(&call);
     const size_t state_bytes = fault == NULL ? tflm_split_call_state_bytes(&call) : 0;
     if (state_bytes > 0) {
@@ -77,7 +97,7 @@ static int32_t prepare(pip_context* context, pip_node* node) {
         if (node->user_data == NULL) {
             fault = "the arena has no room for the operator's state";
         } else {
-            tflm_split_call_start(&call, node->user_data);
+            fault = tflm_split_call_start(&call, node->user_data);
         }
     }
     return answer(fault);
@@ -85,7 +105,7 @@ static int32_t prepare(pip_context* context, pip_node* node) {
 
 static int32_t invoke(pip_context* context, pip_node* node) {
     const node_view at = {context, node};
-    const tflm_split_call call = {node->inputs->size, node->outputs->size, tensor, &at, node->user_data};
+    const tflm_split_call call = {node->inputs->size, node->outputs->size, tensor, &at, node->user_data, NULL, NULL, 0};
     return answer(tflm_split_call_invoke(&call));
 }
 

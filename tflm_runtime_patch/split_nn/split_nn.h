@@ -78,6 +78,7 @@ typedef enum split_status {
     SPLIT_ERROR_CHECKSUM,
     SPLIT_ERROR_KIND,
     SPLIT_ERROR_STATE,
+    SPLIT_ERROR_SLOW_MEMORY,
     SPLIT_STATUS_COUNT
 } split_status;
 
@@ -85,7 +86,7 @@ typedef enum split_status {
  *
  * After SPLIT_OK, split_nn_run() with a workspace of workspace_bytes is safe whatever the workspace holds: it reads
  * nothing outside the blob and the workspace, writes nothing outside the workspace, and has no undefined behaviour.
- * The same goes for split_nn_run_with_state(), and for workspace and state.
+ * The same goes for split_nn_run_with_state() and for split_nn_run_with_slow_memory(), and for the second memory.
  *
  * Last, it compares the program's checksum, which notices every flipped bit. It takes about two instructions per byte.
  * -DSPLIT_NN_NO_CHECKSUM leaves that out, and nothing of the safety above. */
@@ -103,6 +104,13 @@ split_status split_nn_run(const void* program, uint8_t* workspace);
 uint32_t split_nn_state_bytes(const void* program);
 void split_nn_start(const void* program, uint8_t* state);
 split_status split_nn_run_with_state(const void* program, uint8_t* workspace, uint8_t* state);
+
+/* TWO MEMORIES. A program may be made for a small fast memory and a large slow one. The workspace lies in the fast one. Of the slow
+ * one it needs split_nn_slow_bytes() bytes from a multiple of 4 on, which hold nothing between runs. Inputs and outputs may
+ * lie in either: split_nn_place() says where a split_io's address is. A program without a slow memory takes NULL. */
+uint32_t split_nn_slow_bytes(const void* program);
+uint8_t* split_nn_place(const void* program, uint8_t* workspace, uint8_t* slow, uint32_t address);
+split_status split_nn_run_with_slow_memory(const void* program, uint8_t* workspace, uint8_t* slow);
 
 /* STREAMED PROGRAMS take their input or hand over their output a few rows at a time, and need no room for all of it. One
  * picture takes split_nn_calls() calls. Some bring the next rows, and some hand over rows that are done: the tensors that

@@ -55,6 +55,20 @@ tflm_split_tensor Tensor(const void* opaque, int is_output, int index) {
     return tensor;
 }
 
+// The setter's memory, for the models that are prepared next.
+void* slow_memory = nullptr;
+size_t slow_memory_bytes = 0;
+
+void Put(const void* opaque, int is_output, int index, void* data) {
+    const Node* at = static_cast<const Node*>(opaque);
+    const TfLiteIntArray* indices = is_output ? at->node->outputs : at->node->inputs;
+    TfLiteEvalTensor* eval =
+        indices->data[index] < 0 ? nullptr : at->context->GetEvalTensor(at->context, indices->data[index]);
+    if (eval != nullptr) {
+        eval->data.data = data;
+    }
+}
+
 TfLiteStatus Answer(TfLiteContext* context, const char* fault) {
     if (fault == nullptr) {
         return kTfLiteOk;
@@ -66,15 +80,16 @@ TfLiteStatus Answer(TfLiteContext* context, const char* fault) {
 
 TfLiteStatus Prepare(TfLiteContext* context, TfLiteNode* node) {
     const Node at = {context, node};
-    const tflm_split_call call = {node->inputs->size, node->outputs->size, Tensor, &at, nullptr};
+    const tflm_split_call call = {node->inputs->size, node->outputs->size, Tensor, &at, nullptr, Put,
+                                  slow_memory,        slow_memory_bytes};
     const char* fault = tflm_split_call_prepare(&call);
     const size_t state_bytes = fault == nullptr ? tflm_split_call_state_bytes(&call) : 0;
-    if (state_bytes > 0) {  // only models that are streamed or remember keep anything between calls
+    if (state_bytes > 0) {  // only models that are streamed, remember or have two memories keep anything between calls
         node->user_data = context->AllocatePersistentBuffer(context, state_bytes);
         if (node->user_data == nullptr) {
             fault = "the arena has no room for the operator's state";
         } else {
-            tflm_split_call_start(&call, node->user_data);
+            fault = tflm_split_call_start(&call, node->user_data);
         }
     }
     return Answer(context, fault);
@@ -82,7 +97,8 @@ TfLiteStatus Prepare(TfLiteContext* context, TfLiteNode* node) {
 
 TfLiteStatus Invoke(TfLiteContext* context, TfLiteNode* node) {
     const Node at = {context, node};
-    const tflm_split_call call = {node->inputs->size, node->outputs->size, Tensor, &at, node->user_data};
+    const tflm_split_call call = {
+        node->inputs->size, node->outputs->size, Tensor, &at, node->user_data, nullptr, nullptr, 0};
     return Answer(context, tflm_split_call_invoke(&call));
 }
 
@@ -101,6 +117,11 @@ template <typename Registration>
 void SetReset(Registration*, long) {}
 
 }  // namespace
+
+void SetSlowMemory(void* memory, size_t bytes) {
+    slow_memory = memory;
+    slow_memory_bytes = bytes;
+}
 
 TFLM_SPLIT_REGISTRATION* Register_TFLM_SPLIT() {
     // Filled by name: the order and number of the other fields differ between generations, and are zero.

@@ -14,6 +14,8 @@
 #ifndef TFLM_SPLIT_H_
 #define TFLM_SPLIT_H_
 
+#include <stddef.h>
+
 #if __has_include("tensorflow/lite/micro/micro_common.h")
 #include "tensorflow/lite/micro/micro_common.h"
 #define TFLM_SPLIT_REGISTRATION TFLMRegistration
@@ -32,6 +34,13 @@ namespace tflm_split {
 using namespace tflite::micro; /* a name found both ways through an alias is one and the same type */
 
 TFLM_SPLIT_REGISTRATION* Register_TFLM_SPLIT();
+
+/* For models made with `--memory`: `bytes` bytes of slow memory, from a multiple of 16 on. The arena is the fast one. Call it before
+ * AllocateTensors(), which fails with a message if the model needs a slow memory and has none, or one that is too small.
+ *
+ * Each interpreter keeps what was set when its tensors were allocated. Nothing in that memory lasts from one Invoke() to the next,
+ * but inputs and outputs of the model may lie there: interpreters that run one after the other may share it. Others need no call. */
+void SetSlowMemory(void* memory, size_t bytes);
 
 }  // namespace tflm_split
 

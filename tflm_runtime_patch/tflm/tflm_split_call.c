@@ -17,7 +17,13 @@ typedef struct kept_state {
     const void* program;
 } kept_state;
 
-enum { KEEPS_STATE = 2, STATE_ALIGNMENT = 16 };
+/* Of a program for two memories, which is not streamed either: `call.begun` is HAS_SLOW_MEMORY. */
+typedef struct kept_slow {
+    call_state call;
+    uint8_t* memory;
+} kept_slow;
+
+enum { KEEPS_STATE = 2, HAS_SLOW_MEMORY = 3, STATE_ALIGNMENT = 16 };
 
 /* Where the state begins. */
 static const size_t state_offset = (sizeof(kept_state) + STATE_ALIGNMENT - 1u) / STATE_ALIGNMENT * STATE_ALIGNMENT;
@@ -88,10 +94,36 @@ const char* tflm_split_call_prepare(const tflm_split_call* call) {
 size_t tflm_split_call_state_bytes(const tflm_split_call* call) {
     const tflm_split_tensor program = input_at(call, call->input_count - 1);
     const size_t kept = split_nn_state_bytes(program.data);
+    if (split_nn_slow_bytes(program.data) > 0) {
+        return sizeof(kept_slow);
+    }
     return kept > 0 ? state_offset + kept : split_nn_calls(program.data) > 1u ? sizeof(call_state) : 0u;
 }
 
-void tflm_split_call_start(const tflm_split_call* call, void* state) {
+/* Notes where the slow memory is, and tells TFLM which tensors of the region's border lie in it. */
+static const char* take_slow_memory(const tflm_split_call* call, const void* program, kept_slow* kept) {
+    kept->call.begun = HAS_SLOW_MEMORY;
+    kept->memory = (uint8_t*)call->slow;
+    if (call->slow == NULL) {
+        return "the model is made for two memories: call tflm_split::SetSlowMemory() before AllocateTensors()";
+    }
+    if (call->slow_bytes < split_nn_slow_bytes(program) || (uintptr_t)call->slow % SPLIT_NN_ALIGNMENT != 0) {
+        return "the slow memory given to tflm_split::SetSlowMemory() is smaller than the model needs, or does not "
+               "start "
+               "at a multiple of 4 bytes";
+    }
+    const int inputs = call->input_count - 1;
+    for (int i = 0; i < inputs + (int)split_nn_output_count(program); ++i) {
+        const uint32_t address = split_nn_io(program, (uint32_t)i)->address;
+        if (address >= split_nn_workspace_bytes(program)) {
+            uint8_t* data = split_nn_place(program, NULL, kept->memory, address);
+            call->put(call->node, i >= inputs, i < inputs ? i : i - inputs, data);
+        }
+    }
+    return NULL;
+}
+
+const char* tflm_split_call_start(const tflm_split_call* call, void* state) {
     const void* program = input_at(call, call->input_count - 1).data;
     memset(state, 0, sizeof(call_state));
     if (split_nn_state_bytes(program) > 0) {
@@ -100,13 +132,14 @@ void tflm_split_call_start(const tflm_split_call* call, void* state) {
         kept->program = program;
         split_nn_start(program, kept_bytes(state));
     }
+    return split_nn_slow_bytes(program) > 0 ? take_slow_memory(call, program, (kept_slow*)state) : NULL;
 }
 
 void tflm_split_call_reset(void* state) {
     call_state* call = (call_state*)state;
     if (call->begun == KEEPS_STATE) {
         split_nn_start(((const kept_state*)state)->program, kept_bytes(state));
-    } else {
+    } else if (call->begun != HAS_SLOW_MEMORY) {
         call->begun = 0;
     }
 }
@@ -155,17 +188,21 @@ const char* tflm_split_call_invoke(const tflm_split_call* call) {
     if (extra > 1 && position == NULL) {
         return "the position has no memory";
     }
+    uint8_t* writable = (uint8_t*)(uintptr_t)workspace;
+    const int two_memories = split_nn_slow_bytes(program) > 0 && call->state != NULL;
+    uint8_t* slow = two_memories ? ((const kept_slow*)call->state)->memory : NULL;
     for (int i = 0; i < call->input_count - 1 + call->output_count - extra; ++i) {
-        if (io_at(call, i).data != workspace + split_nn_io(program, (uint32_t)i)->address) {
+        if (io_at(call, i).data !=
+            split_nn_place(program, writable, slow, split_nn_io(program, (uint32_t)i)->address)) {
             return "an input or output does not lie in the workspace where the program expects it: the "
                    "model's "
                    "OfflineMemoryAllocation plan is missing or was not honoured";
         }
     }
-    uint8_t* writable = (uint8_t*)(uintptr_t)workspace;
     if (split_nn_calls(program) == 1u) {
-        uint8_t* kept = call->state != NULL ? kept_bytes(call->state) : NULL;
-        const split_status run = split_nn_run_with_state(program, writable, kept);
+        uint8_t* kept = call->state != NULL && !two_memories ? kept_bytes(call->state) : NULL;
+        const split_status run = two_memories ? split_nn_run_with_slow_memory(program, writable, slow)
+                                              : split_nn_run_with_state(program, writable, kept);
         return run == SPLIT_OK ? NULL : split_nn_status_text(run);
     }
     const split_status status = next_call(call, program, writable);

@@ -16,6 +16,9 @@
  * earlier values until the last call, and are zero before the first result. In larger ones, rows of the new result come up
  * as they are made, and other data may lie there before.
  *
+ * A program for two memories has its workspace in the arena, and the rest in memory that the caller gives (`slow`). The tensors of the
+ * region's border that lie there get their address from the operator in prepare, and TFLM then plans no place for them.
+ *
  * An output that is handed over row by row holds those of one call. After each call the position says which: position[0] is
  * the first of them, or -1 if this call has made none. position[1] is the first row of the input that the next call takes, or
  * -1 if it takes none; 0 after the last call, because the next one begins a new inference. */
@@ -40,18 +43,22 @@ typedef struct tflm_split_call {
     int output_count;
     tflm_split_tensor (*tensor)(const void* node, int is_output, int index);
     const void* node;
-    void* state; /* in invoke, for a program that is streamed or keeps a state; else NULL */
+    void* state; /* in invoke, for a program that is streamed, keeps a state or has two memories; else NULL */
+    void (*put)(const void* node, int is_output, int index, void* data); /* in prepare: gives a tensor its address */
+    void* slow;                                                          /* in prepare: the slow memory, or NULL */
+    size_t slow_bytes;
 } tflm_split_call;
 
 /* NULL when the operator may run; otherwise why it must not, one sentence. */
 const char* tflm_split_call_prepare(const tflm_split_call* call);
 
-/* How many bytes the operator needs from prepare on, 16-aligned; 0 if its program is not streamed and keeps no state.
+/* How many bytes the operator needs from prepare on, 16-aligned; 0 if its program is not streamed, keeps no state and has one
+ * memory.
  * tflm_split_call_prepare() must have returned NULL. */
 size_t tflm_split_call_state_bytes(const tflm_split_call* call);
 
-/* Makes `state` what it is before the first call of all. */
-void tflm_split_call_start(const tflm_split_call* call, void* state);
+/* Makes `state` what it is before the first call of all. NULL, or why it cannot: one sentence about the slow memory. */
+const char* tflm_split_call_start(const tflm_split_call* call, void* state);
 
 /* The next call is the first one of a new inference, and nothing is remembered of earlier ones. */
 void tflm_split_call_reset(void* state);

@@ -16,7 +16,8 @@ from tflm_split.analysis.kernel_sets import REFERENCE, KernelSet
 from tflm_split.errors import ProgramError
 from tflm_split.ir.graph import Graph, Model, Operator, Tensor
 from tflm_split.program.format import CUSTOM_CODE
-from tflm_split.program.sizes import calls_of_program, state_bytes_of_program
+from tflm_split.program.in_model import slow_tensors
+from tflm_split.program.sizes import calls_of_program, slow_bytes_of_program, state_bytes_of_program
 from tflm_split.tflite.offline_plan import ONLINE
 from tflm_split.tflite.reader import offline_offsets
 
@@ -38,6 +39,8 @@ _STREAM_STATE_BYTES = 12
 """What TFLM_SPLIT keeps between the calls of a streamed program (`tflm_split_call.c`)."""
 _BEFORE_STATE_BYTES = 16
 """What it keeps before the state of a program that remembers."""
+_SLOW_MEMORY_BYTES = 16
+"""What it keeps of a program for two memories."""
 _SPARE_SCRATCH_REQUESTS = 12
 _PLANNER_BYTES_PER_BUFFER = 40
 
@@ -210,6 +213,8 @@ def _kept_between_calls(graph: Graph, op: Operator) -> int:
         state_bytes = state_bytes_of_program(program)
         if state_bytes:
             return _BEFORE_STATE_BYTES + state_bytes
+        if slow_bytes_of_program(program):
+            return _SLOW_MEMORY_BYTES
         return _STREAM_STATE_BYTES if calls_of_program(program) > 1 else 0
     except (ProgramError, IndexError):
         return 0
@@ -249,7 +254,7 @@ def _quantization_bytes(tensor: Tensor, abi: _TemporaryBytes) -> int:
 def _temporary_bytes(model: Model, offsets: tuple[int, ...] | None, scratch_count: int, abi: _TemporaryBytes) -> int:
     """Bytes that planning needs for a moment: scratch requests, allocation records and the planner's own arrays."""
     tensors = model.graph.tensors
-    planned = scratch_count
+    planned = scratch_count - len(slow_tensors(model.graph))
     for tensor in tensors:
         placed_here = not tensor.is_variable or (offsets is not None and offsets[tensor.index] != ONLINE)
         planned += 1 if tensor.bytes and not tensor.is_constant and placed_here else 0

@@ -15,6 +15,7 @@ from tflm_split.analysis.liveness import ODD_ELEMENT_BYTES
 from tflm_split.analysis.scratch import scratch_bytes
 from tflm_split.errors import ModelError
 from tflm_split.ir.graph import ABSENT, Graph, Operator, Tensor
+from tflm_split.program.in_model import slow_tensors
 from tflm_split.tflite.offline_plan import ONLINE
 
 BUFFER_ALIGNMENT_BYTES = 16
@@ -116,11 +117,12 @@ def head_buffers(graphs: Sequence[Graph], offsets: Mapping[int, int], scratch: S
     lifetimes.run(0)
     buffers = []
     for g, graph in enumerate(graphs):
-        handles = {op.outputs[0] for op in graph.operators if op.kind == "VAR_HANDLE" and op.outputs}
+        elsewhere = {op.outputs[0] for op in graph.operators if op.kind == "VAR_HANDLE" and op.outputs}
+        elsewhere.update(slow_tensors(graph))
         for tensor in graph.tensors:
             key = lifetimes.base[g] + tensor.index
             offset = offsets.get(key, ONLINE)
-            if _is_planned(tensor, offset) and tensor.index not in handles:
+            if _is_planned(tensor, offset) and tensor.index not in elsewhere:
                 nbytes = rounded(_tensor_bytes(tensor))
                 buffers.append(
                     HeadBuffer(nbytes, lifetimes.first.get(key, _NEVER), lifetimes.last.get(key, _NEVER), offset, key)

@@ -28,12 +28,11 @@ def check_program(program: Program) -> None:
         raise ProgramError(f"the workspace has {program.workspace_bytes} bytes, and {MAX_BYTES} is the most")
     for name, ios in (("input", program.inputs), ("output", program.outputs)):
         for i, io in enumerate(ios):
-            if io.bytes < 1 or io.address < 0 or io.address + io.bytes > program.workspace_bytes:
+            if io.bytes < 1 or not program.holds_interface(io.address, io.address + io.bytes):
                 raise ProgramError(
-                    f"{name} {i} covers bytes {io.address} to {io.address + io.bytes} of a workspace "
-                    f"of {program.workspace_bytes}"
+                    f"{name} {i} covers bytes {io.address} to {io.address + io.bytes} of {_memories(program)}"
                 )
-    _check_state(program)
+    _check_second_memory(program)
     for s, storage in enumerate(program.storages):
         _check_storage(program, f"storage {s}", storage)
     for v, view in enumerate(program.views):
@@ -56,17 +55,30 @@ def check_program(program: Program) -> None:
     _check_pauses(program)
 
 
-def _check_state(program: Program) -> None:
-    """Refuse parts of a state that are empty or of no byte's value, a state that is too large, and one at an odd address."""
+def _memories(program: Program) -> str:
+    """The memories that rows may lie in, for an error."""
+    second = f" and a state of {program.state_bytes}" if program.fills else ""
+    second += f" and a slow memory of {program.slow_bytes}" if program.slow_bytes else ""
+    return f"a workspace of {program.workspace_bytes}{second}"
+
+
+def _check_second_memory(program: Program) -> None:
+    """Refuse parts of a state that are empty or of no byte's value, a second memory that is too large or at an odd address, and
+    a state beside a slow memory.
+    """
+    if program.slow_bytes < 0 or (program.slow_bytes and program.fills):
+        raise ProgramError(f"the program has a slow memory of {program.slow_bytes} bytes and a state")
     for i, fill in enumerate(program.fills):
         if fill.bytes < 1 or not 0 <= fill.value <= 0xFF:
             raise ProgramError(f"part {i} of the state has {fill.bytes} bytes of value {fill.value}")
-    if len(program.fills) > 0xFFFF or program.workspace_bytes + program.state_bytes > MAX_BYTES:
+    if len(program.fills) > 0xFFFF or program.workspace_bytes + program.second_bytes > MAX_BYTES:
         raise ProgramError(
-            f"the state has {program.state_bytes} bytes in {len(program.fills)} parts, which is too much"
+            f"the second memory has {program.second_bytes} bytes, of a state in {len(program.fills)} parts, which is too much"
         )
-    if program.fills and program.workspace_bytes % STATE_ALIGN:
-        raise ProgramError(f"a state follows a workspace of {program.workspace_bytes} bytes, not a multiple of 4")
+    if program.second_bytes and program.workspace_bytes % STATE_ALIGN:
+        raise ProgramError(
+            f"a second memory follows a workspace of {program.workspace_bytes} bytes, not a multiple of {STATE_ALIGN}"
+        )
 
 
 def step_rows(program: Program, op: Op) -> int:
@@ -152,8 +164,8 @@ def _check_pauses(program: Program) -> None:
         in_order = all(a is not None and a == (lie[0] or 0) + r * storage.row_bytes for r, a in enumerate(lie))
         if storage.constant is not None or not in_order or view.storage in program.moved_storages:
             raise ProgramError(f"op {k} streams rows that do not follow each other in the workspace")
-    if streams and program.fills:
-        raise ProgramError("the program streams rows, and keeps a state")
+    if streams and program.second_bytes:
+        raise ProgramError("the program streams rows, and has a second memory")
     if not streams:
         if program.pauses:
             raise ProgramError("the program pauses, and streams no rows")
@@ -201,10 +213,8 @@ def _check_storage(program: Program, name: str, storage: Storage) -> None:
         raise ProgramError(f"{name} has {storage.row_count} rows and {len(storage.addresses)} addresses")
     for row, address in enumerate(storage.addresses):
         if address is not None and not program.holds(address, address + storage.row_bytes):
-            state = f" and a state of {program.state_bytes}" if program.fills else ""
             raise ProgramError(
-                f"row {row} of {name} covers bytes {address} to {address + storage.row_bytes} of a workspace "
-                f"of {program.workspace_bytes}{state}"
+                f"row {row} of {name} covers bytes {address} to {address + storage.row_bytes} of {_memories(program)}"
             )
 
 

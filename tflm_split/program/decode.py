@@ -80,6 +80,8 @@ class _Decoder:
         self.header = {name: int(value) for name, value in HEADER.unpack(blob, 0).items()}
         self._check_header()
         self.constants = _Constants(self.blob, self.header["constants_offset"])
+        self.affine: list[int] = []
+        """Indices of the storages whose rows follow each other."""
         self.first_moves: dict[int, tuple[int, ...]] = {}
         """Index of a storage whose flags say that its rows move -> its table of first moves."""
 
@@ -89,7 +91,7 @@ class _Decoder:
             raise ProgramError("these bytes are not a TFLM_SPLIT program")
         if header["version"] != VERSION:
             raise ProgramError(f"the program has version {header['version']}, and this package reads {VERSION}")
-        if header["flags"] & ~int(Flags.WIDE_STEPS):
+        if header["flags"] & ~int(Flags.WIDE_STEPS | Flags.SLOW_MEMORY):
             raise ProgramError(f"the program has unknown flags {header['flags']:#x}")
         if header["total_bytes"] > min(len(self.blob), MAX_BYTES):
             raise ProgramError(f"the program says it has {header['total_bytes']} bytes, and it has {len(self.blob)}")
@@ -136,6 +138,7 @@ class _Decoder:
         views = self._records(VIEW, header["views_offset"], header["view_count"], self._view)
         ops = self._records(OP, header["ops_offset"], header["op_count"], lambda k, r: self._op(k, r, views))
         pauses = struct.unpack_from(f"<{header['pause_count']}I", self.blob, header["pauses_offset"])
+        slow_bytes = self._slow_bytes()
         program = Program(
             workspace_bytes=header["workspace_bytes"],
             inputs=ios[:inputs],
@@ -148,17 +151,31 @@ class _Decoder:
             moves=self._moves(storages),
             pauses=tuple(pause & ~(PAUSE_TAKES | PAUSE_GIVES) for pause in pauses),
             fills=fills,
+            slow_bytes=slow_bytes,
         )
         check_program(program)
-        if program.state_bytes != header["state_bytes"]:
+        for s in self.affine:
+            storage = program.storages[s]
+            first = storage.addresses[0] or 0
+            if not program.holds(first, first + storage.row_bytes * storage.row_count):
+                raise ProgramError(f"the rows of storage {s} follow each other from one memory into the other")
+        if program.second_bytes != header["second_bytes"]:
             raise ProgramError(
-                f"the program says it keeps {header['state_bytes']} bytes, and fills {program.state_bytes}"
+                f"the program says it keeps {header['second_bytes']} bytes, and fills {program.state_bytes}"
             )
         check_checksum(self.blob)
         for stored, pause in zip(pauses, program.pauses_with_flags, strict=True):
             if stored != pause:
                 raise ProgramError(f"the pause before step {pause & ~(PAUSE_TAKES | PAUSE_GIVES)} has wrong flags")
         return program
+
+    def _slow_bytes(self) -> int:
+        """Bytes of the slow memory; 0 without one."""
+        if not self.header["flags"] & Flags.SLOW_MEMORY:
+            return 0
+        if not self.header["second_bytes"]:
+            raise ProgramError("the program has a slow memory of 0 bytes")
+        return self.header["second_bytes"]
 
     def _records(
         self, record: Record, offset: int, count: int, make: Callable[[int, dict[str, int]], T]
@@ -189,6 +206,7 @@ class _Decoder:
                 return Storage(row_bytes, row_count, (), constant)
             case StorageKind.AFFINE:
                 addresses = tuple(where + row * row_bytes for row in range(row_count))
+                self.affine.append(index)
             case StorageKind.TABLE16:
                 units = self._table(f"the address table of {name}", where, row_count, "H")
                 addresses = tuple(None if u == NO_ADDRESS16 else TABLE16_UNIT * u for u in units)

@@ -123,10 +123,10 @@ def _encode(program: Program) -> bytes:
         HEADER.pack(
             magic=MAGIC,
             version=VERSION,
-            flags=Flags.WIDE_STEPS if wide_steps(program) else 0,
+            flags=_flags(program),
             total_bytes=constants_offset + len(constants_content),
             workspace_bytes=program.workspace_bytes,
-            state_bytes=program.state_bytes,
+            second_bytes=program.second_bytes,
             io_offset=io_offset,
             fills_offset=fills_offset,
             storages_offset=storages_offset,
@@ -159,6 +159,10 @@ class _Middle:
     pool: _Pool
     params: tuple[int, ...]
     tables: tuple[int | None, ...]
+
+
+def _flags(program: Program) -> int:
+    return (Flags.WIDE_STEPS if wide_steps(program) else 0) | (Flags.SLOW_MEMORY if program.slow_bytes else 0)
 
 
 def _counts(program: Program) -> dict[str, int]:

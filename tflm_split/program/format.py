@@ -32,10 +32,16 @@ steps have put the next rows at the output's address, and the caller takes them;
 The moves that come before the first step of a call are made at the end of the call before it. Everything else in the
 workspace must be left alone between calls.
 
-A program may keep a *state* from one run to the next, in memory that nobody else uses (`state_bytes`). Its addresses follow those
-of the workspace, which then has a multiple of 4 bytes: address `workspace_bytes + b` is byte b of the state. A row lies in one of
-the two. Rows of the state never move. Before the first run, and after a reset, each of its bytes is what the fill records say;
-afterwards it is what the run before has left there. A program with a state is not streamed.
+A program may have a *second memory* of `second_bytes`. Its addresses follow those of the workspace, which then has a multiple of
+4 bytes: address `workspace_bytes + b` is byte b of the second memory. A row lies in one of the two, and none that lies in the
+second one ever moves. Such a program is not streamed. The second memory is one of two things:
+
+* a *state*, memory that nobody else uses and that is kept from one run to the next. Before the first run, and after a reset, each
+  of its bytes is what the fill records say; afterwards it is what the run before has left there.
+* with the flag `SLOW_MEMORY`, more workspace, in a memory that is larger and slower. Inputs and outputs may lie there, too. There
+  are no fill records.
+
+The rest of the format:
 
 * A *storage* is cut into pieces: `row_count` rows of `row_bytes` bytes. Each row has an address of its own, a byte offset
   into the workspace. `AFFINE` rows follow each other (inputs and outputs of the model). `TABLE16` looks a row up in a table
@@ -62,7 +68,7 @@ NONE = 0xFFFF
 MOVES_BIT = 63
 """The bit of `SPLIT_NN_KINDS` that says that the build can move rows."""
 STATE_BIT = 62
-"""The bit of `SPLIT_NN_KINDS` that says that the build can keep a state."""
+"""The bit of `SPLIT_NN_KINDS` that says that the build knows a second memory: a state, or a slow one."""
 CHECKSUM_FACTOR = 0x9E3779B1
 """An odd number whose bits look random: 2 ** 32 over the golden ratio, to a prime (`checksum.py`)."""
 NO_ADDRESS16 = 0xFFFF
@@ -89,6 +95,7 @@ class Flags(IntEnum):
     """Bits of `HEADER.flags`."""
 
     WIDE_STEPS = 1  # a step is two u16 instead of two u8
+    SLOW_MEMORY = 2  # the second memory is more workspace, and no state
 
 
 HEADER = Record(
@@ -100,7 +107,7 @@ HEADER = Record(
         Field("flags", "uint16_t", "Flags"),
         Field("total_bytes", "uint32_t", "of the blob, constants included"),
         Field("workspace_bytes", "uint32_t", "RAM of one run: inputs, outputs and all in between"),
-        Field("state_bytes", "uint32_t", "RAM that lasts from run to run; its addresses follow the workspace's"),
+        Field("second_bytes", "uint32_t", "RAM whose addresses follow the workspace's: the state, or a slow memory"),
         Field("io_offset", "uint32_t", "io records: inputs, then outputs"),
         Field("fills_offset", "uint32_t", "fill records: the parts of the state, one after the other"),
         Field("storages_offset", "uint32_t"),
@@ -137,8 +144,8 @@ FILL = Record(
 
 IO = Record(
     "split_io",
-    "Where one input or output tensor of the region lies in the workspace.",
-    (Field("address", "uint32_t", "byte offset into the workspace"), Field("bytes", "uint32_t")),
+    "Where one input or output tensor of the region lies in the workspace, or in a slow memory behind it.",
+    (Field("address", "uint32_t", "byte offset into the workspace and the slow memory"), Field("bytes", "uint32_t")),
 )
 
 STORAGE = Record(

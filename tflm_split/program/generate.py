@@ -131,7 +131,7 @@ def _constants() -> str:
         ("SPLIT_CHECKSUM_FACTOR", f"0x{fmt.CHECKSUM_FACTOR:08X}u", "what a checksum is multiplied by for each word"),
         ("SPLIT_PAUSE_TAKES", f"0x{fmt.PAUSE_TAKES:08X}u", "of a pause: the call that starts here takes rows"),
         ("SPLIT_PAUSE_GIVES", f"0x{fmt.PAUSE_GIVES:08X}u", "of a pause: the call that ends here hands over rows"),
-        ("SPLIT_STATE_BIT", f"{fmt.STATE_BIT}", "of SPLIT_NN_KINDS: this build can keep a state"),
+        ("SPLIT_STATE_BIT", f"{fmt.STATE_BIT}", "of SPLIT_NN_KINDS: this build knows a second memory"),
         ("SPLIT_MOVES_BIT", f"{fmt.MOVES_BIT}", "of SPLIT_NN_KINDS: this build can move rows"),
         *(
             (f"SPLIT_{name}", f"({value})" if value < 0 else f"{value}", note)

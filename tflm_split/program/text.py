@@ -32,6 +32,7 @@ def format_program(program: Program) -> str:
         ("steps", list(_steps(program))),
     )
     state = f"{program.state_bytes} B state, " if program.fills else ""
+    state += f"{program.slow_bytes} B of a slow memory, " if program.slow_bytes else ""
     constant_bytes = sum(len(constant) for constant in program.constants)
     lines = [
         f"TFLM_SPLIT program: {program.workspace_bytes} B workspace, {state}{len(program.ops)} ops, "

@@ -20,7 +20,7 @@ from tflm_split.program.format import MOVES_BIT, NO_ADDRESS16, PAUSE_GIVES, PAUS
 
 @dataclass(frozen=True, slots=True)
 class Io:
-    """One input or output tensor of the region: a byte range of the workspace."""
+    """One input or output tensor of the region: a byte range of the workspace, or of the slow memory behind it."""
 
     address: int
     bytes: int
@@ -36,7 +36,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """`addresses[r]` is the byte offset of row r into workspace and state, or None if no step uses that row.
+    """`addresses[r]` is the byte offset of row r into workspace and second memory, or None if no step uses that row.
 
     A constant storage has `constant`, the index of its bytes, and no addresses.
     """
@@ -115,7 +115,7 @@ class Program:
 
     `pauses` are the steps at which each call after the first one starts; none where the whole input is there at once, and the
     whole output in the end. `fills` make up the state, which lasts from one run to the next. Its addresses begin at
-    `workspace_bytes`.
+    `workspace_bytes`. So do those of `slow_bytes` of a slow memory; a program has one or the other.
     """
 
     workspace_bytes: int
@@ -129,6 +129,7 @@ class Program:
     moves: tuple[Move, ...] = ()
     pauses: tuple[int, ...] = ()
     fills: tuple[Fill, ...] = ()
+    slow_bytes: int = 0
 
     @property
     def state_bytes(self) -> int:
@@ -140,10 +141,19 @@ class Program:
         """The state before the first run."""
         return b"".join(bytes([fill.value]) * fill.bytes for fill in self.fills)
 
+    @property
+    def second_bytes(self) -> int:
+        """Bytes of the memory behind the workspace: the state, or a slow memory."""
+        return self.state_bytes + self.slow_bytes
+
     def holds(self, start: int, stop: int) -> bool:
-        """Whether addresses [start, stop) lie in the workspace, or in the state behind it."""
+        """Whether addresses [start, stop) lie in the workspace, or in the second memory behind it."""
         border = self.workspace_bytes
-        return start >= 0 and (stop <= border or (start >= border and stop <= border + self.state_bytes))
+        return start >= 0 and (stop <= border or (start >= border and stop <= border + self.second_bytes))
+
+    def holds_interface(self, start: int, stop: int) -> bool:
+        """Whether an input or output may lie at addresses [start, stop): in the workspace, or in a slow memory."""
+        return self.holds(start, stop) and (stop <= self.workspace_bytes or self.slow_bytes > 0)
 
     @property
     def calls(self) -> tuple[range, ...]:
@@ -248,7 +258,7 @@ class Program:
     def kinds_mask(self) -> int:
         """`SPLIT_NN_KINDS` of a build that runs this program only: bit k stands for op kind k."""
         return sum({1 << op.kind for op in self.ops}) + (
-            (1 << MOVES_BIT if self.moves else 0) + (1 << STATE_BIT if self.fills else 0)
+            (1 << MOVES_BIT if self.moves else 0) + (1 << STATE_BIT if self.second_bytes else 0)
         )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tflm_split.errors import InputError
-from tflm_split.program.types import Program, View
+from tflm_split.program.types import Io, Program, View
 from tflm_split.verify import known
 from tflm_split.verify.known.entry import Added
 from tflm_split.verify.operands import Floats, Operands, Row
@@ -40,6 +40,7 @@ def run_program(
     if len(inputs) != len(program.inputs):
         raise InputError(f"the program takes {len(program.inputs)} inputs, and {len(inputs)} were given")
     workspace = np.full(program.workspace_bytes, UNWRITTEN, np.uint8)
+    slow = np.full(program.slow_bytes, UNWRITTEN, np.uint8)
     whole = []
     for i, (io, given) in enumerate(zip(program.inputs, inputs, strict=True)):
         data = given if isinstance(given, bytes) else np.ascontiguousarray(given).tobytes()
@@ -47,6 +48,8 @@ def run_program(
         if len(data) != wanted:
             raise InputError(f"input {i} of the program has {wanted} bytes, and {len(data)} were given")
         whole.append(np.frombuffer(data, np.uint8))
+    if program.slow_bytes:
+        state = slow
     machine = Machine(program, workspace, first_state(program) if state is None else state)
     emitted: dict[int, bytes] = {}
     for call, (steps, brought, handed_over) in enumerate(
@@ -58,7 +61,7 @@ def run_program(
                 rows = values[brought.start * row_bytes : brought.stop * row_bytes]
                 workspace[io.address : io.address + len(rows)] = rows
             elif call == 0:
-                workspace[io.address : io.address + len(values)] = values
+                machine.interface(io)[:] = values
         for number in steps:
             machine.move_before(number)
             machine.step(program.steps[number].op, program.steps[number].row)
@@ -68,10 +71,7 @@ def run_program(
                 row_bytes = program.storages[streamed[0].storage].row_bytes
                 rows = workspace[io.address : io.address + len(handed_over) * row_bytes]
                 emitted[k] = emitted.get(k, b"") + rows.tobytes()
-    return [
-        emitted[k] if k in emitted else workspace[io.address : io.address + io.bytes].tobytes()
-        for k, io in enumerate(program.outputs)
-    ]
+    return [emitted[k] if k in emitted else machine.interface(io).tobytes() for k, io in enumerate(program.outputs)]
 
 
 def first_state(program: Program) -> Bytes:
@@ -84,15 +84,25 @@ _INTEGERS: Mapping[int, type[np.signedinteger]] = {1: np.int8, 2: np.int16, 4: n
 
 
 class Machine:
-    """The workspace, where each row lies in it now, the state and the constants."""
+    """The workspace and the second memory, where each row lies in them now, and the constants. `second` is state or slow memory."""
 
-    def __init__(self, program: Program, workspace: Bytes, state: Bytes | None = None) -> None:
+    def __init__(self, program: Program, workspace: Bytes, second: Bytes | None = None) -> None:
         self.program = program
         self.workspace = workspace
-        self.state = np.empty(0, np.uint8) if state is None else state
+        self.second = np.empty(0, np.uint8) if second is None else second
         self.addresses = [list(storage.addresses) for storage in program.storages]
         self.moves = list(reversed(program.moves))
         self.constants: dict[tuple[int, str], npt.NDArray[np.int64]] = {}
+
+    def interface(self, io: Io) -> Bytes:
+        """The bytes of an input or output."""
+        held, start = self._memory_at(io.address)
+        return held[start : start + io.bytes]
+
+    def _memory_at(self, address: int) -> tuple[Bytes, int]:
+        """The memory that an address lies in, and where in it."""
+        beyond = address - self.program.workspace_bytes
+        return (self.second, beyond) if beyond >= 0 and self.program.second_bytes else (self.workspace, address)
 
     def move_before(self, step: int) -> None:
         """Carry out the moves that come before step number `step`."""
@@ -146,19 +156,17 @@ class Machine:
         return self.constants[key]
 
     def _bytes(self, view: View, row: int) -> Bytes:
-        """Row `row` of a view: a window [columns, bytes of a pixel] onto the workspace, the state or a constant."""
+        """Row `row` of a view: a window [columns, bytes of a pixel] onto the workspace, the second memory or a constant."""
         storage = self.program.storages[view.storage]
         storage_row = view.first_row + row
         if storage.constant is not None:
             held = np.frombuffer(self.program.constants[storage.constant], np.uint8)
             start = storage_row * storage.row_bytes
         else:
-            held, address = self.workspace, self.addresses[view.storage][storage_row]
+            address = self.addresses[view.storage][storage_row]
             if address is None:
                 raise IndexError(f"row {storage_row} of storage {view.storage} has no address")
-            start = address
-            if address >= self.program.workspace_bytes and self.program.fills:
-                held, start = self.state, address - self.program.workspace_bytes
+            held, start = self._memory_at(address)
         first = start + view.offset_bytes
         pixel_bytes = view.channel_count * view.element_bytes
         return np.lib.stride_tricks.as_strided(

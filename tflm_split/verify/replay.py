@@ -16,7 +16,7 @@ package and is never written out.
 
 A state lies behind the workspace. At the start it holds the rows that lie there and that no step writes. In the end every row
 that a step has written there must still be there, and they must cover all bytes of which the start held something else: what is
-left there is what the next run starts with.
+left there is what the next run starts with. A slow memory is more workspace: nothing is in it at the start but inputs.
 
 An accumulator overlaps no other row of its step, and a feed's output does not overlap the row it takes in. Ops that share
 sums take them up one from the other, in the order in which the program lists them, row for row. The output row of the op
@@ -50,6 +50,10 @@ class ReplayReport:
     """Most bytes one step reads and writes."""
     peak_workspace_bytes: int
     """One more than the highest workspace byte that is an input or is written."""
+    slow_read_bytes: int = 0
+    """Bytes of rows in the slow memory that steps read, each row once per step."""
+    slow_written_bytes: int = 0
+    """The same for rows that steps write."""
 
 
 def replay(program: Program, output_storages: Sequence[int | None] = ()) -> ReplayReport:
@@ -65,7 +69,7 @@ class _Replay:
     def __init__(self, program: Program, output_storages: Sequence[int | None]) -> None:
         self.program = program
         self.output_storages = output_storages
-        self.memory: Int64s = np.full(program.workspace_bytes + program.state_bytes, NOTHING, np.int64)
+        self.memory: Int64s = np.full(program.workspace_bytes + program.second_bytes, NOTHING, np.int64)
         self.tags = Tags(program)
         self.known = [known.of(op.kind) for op in program.ops]
         self.sums_before = _sums_before(program, self.known)
@@ -77,6 +81,7 @@ class _Replay:
         self.emitted: dict[int, int] = {}  # by op that emits: how many of these were handed over
         self.where = "before the first step"
         self.row_reads = self.bytes_checked = self.max_step_bytes = self.peak = 0
+        self.slow_read = self.slow_written = 0
 
     def run(self) -> ReplayReport:
         for i, io in enumerate(self.program.inputs):
@@ -104,13 +109,21 @@ class _Replay:
         self._check_state()
         if self.emitted != {k: self._rows(op.input) for k, op in self._emits()}:
             self._fail(f"by op, {self.emitted} rows were handed over")
-        return ReplayReport(len(self.program.steps), self.row_reads, self.bytes_checked, self.max_step_bytes, self.peak)
+        return ReplayReport(
+            len(self.program.steps),
+            self.row_reads,
+            self.bytes_checked,
+            self.max_step_bytes,
+            self.peak,
+            self.slow_read,
+            self.slow_written,
+        )
 
     # The interface.
 
     def _tag_input(self, index: int, io: Io) -> None:
         """An input's storage is the one no op writes whose rows lie one after the other from the input's address."""
-        if io.address < 0 or io.address + io.bytes > self.program.workspace_bytes:
+        if not self.program.holds_interface(io.address, io.address + io.bytes):
             self._fail(f"input {index} lies outside the workspace of {self.program.workspace_bytes} bytes")
         written = {self.program.views[op.output].storage for op in self.program.ops} | {
             self.program.views[op.accumulator].storage for op in self.program.ops if op.accumulator is not None
@@ -130,7 +143,8 @@ class _Replay:
             self._fail(f"input {index} lies on another input")
         for s in matches:
             region[:] = np.arange(io.bytes) + self.tags.of_row(s, 0)
-        self.peak = max(self.peak, io.address + io.bytes)
+        if io.address < self.program.workspace_bytes:
+            self.peak = max(self.peak, io.address + io.bytes)
 
     # The state.
 
@@ -162,8 +176,10 @@ class _Replay:
 
     def _check_state(self) -> None:
         """Every row that a step has written into the state is there, and they replace all that has changed."""
+        if not self.program.fills:
+            return
         changed = self.memory[self.program.workspace_bytes :] != self.state_before
-        for s, row, address, is_written in self._state_rows() if self.program.fills else ():
+        for s, row, address, is_written in self._state_rows():
             if not is_written:
                 continue
             row_bytes = self.program.storages[s].row_bytes
@@ -222,7 +238,7 @@ class _Replay:
 
     def _check_output(self, index: int, io: Io) -> None:
         """An output's bytes are those of one whole storage, in order."""
-        if io.address < 0 or io.address + io.bytes > self.program.workspace_bytes:
+        if not self.program.holds_interface(io.address, io.address + io.bytes):
             self._fail(f"output {index} lies outside the workspace of {self.program.workspace_bytes} bytes")
         found = self.memory[io.address : io.address + io.bytes]
         starts_with = self.tags.describe(int(found[0]))
@@ -385,6 +401,8 @@ class _Replay:
         expected = read.layout.offsets + read.tag
         self.row_reads += 1
         self.bytes_checked += len(expected)
+        if self._is_slow(read):
+            self.slow_read += len(expected)
         self._compare("it", found, expected, read.layout.offsets, read.address)
 
     def _compare(self, who: str, found: Int64s, expected: Int64s, addresses: Int64s, base: int = 0) -> None:
@@ -399,6 +417,11 @@ class _Replay:
         self.memory[written.index()] = written.layout.offsets + written.tag
         if written.span[1] <= self.program.workspace_bytes:
             self.peak = max(self.peak, written.span[1])
+        elif self._is_slow(written):
+            self.slow_written += len(written.layout.offsets)
+
+    def _is_slow(self, access: Access) -> bool:
+        return self.program.slow_bytes > 0 and access.address >= self.program.workspace_bytes
 
     def _check_overlap(self, index: int, op: Op, output: Access, read: Access) -> None:
         """The write must not reach a byte of the read before its last use in the kernel's order (`known/sharing.py`)."""

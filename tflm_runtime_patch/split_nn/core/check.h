@@ -9,9 +9,9 @@ static inline int split_lies_in(uint64_t offset, uint64_t bytes, uint64_t low, u
     return low <= offset && offset <= high && bytes <= high - offset;
 }
 
-/* Does [address, address + bytes) lie in the workspace, or in the state behind it? */
+/* Does [address, address + bytes) lie in the workspace, or in the second memory behind it? */
 static inline int split_lies_in_memory(const split_header* header, uint64_t address, uint64_t bytes) {
-    const uint64_t end = (uint64_t)header->workspace_bytes + header->state_bytes;
+    const uint64_t end = (uint64_t)header->workspace_bytes + header->second_bytes;
     return split_lies_in(address, bytes, 0, header->workspace_bytes) ||
            split_lies_in(address, bytes, header->workspace_bytes, end);
 }

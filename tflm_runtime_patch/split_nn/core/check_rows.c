@@ -1,4 +1,4 @@
-/* Do storages, views, steps and moves stay inside the workspace, the state and the program? */
+/* Do storages, views, steps and moves stay inside the workspace, the second memory and the program? */
 #include "kind.h"
 
 /* May rows of the storage move, and does the table of their moves lie in the program? */

@@ -9,15 +9,15 @@
 typedef struct split_machine {
     const uint8_t* program;
     uint8_t* workspace;
-    uint8_t* state; /* what lasts from one run to the next; NULL if nothing does */
-    uint32_t step;  /* the current one */
+    uint8_t* second; /* the state, or the slow memory; NULL if the program has neither */
+    uint32_t step;   /* the current one */
 } split_machine;
 
-/* The byte at an address: those behind the workspace are in the state. */
+/* The byte at an address: those behind the workspace are in the second memory. */
 static inline uint8_t* split_memory_at(const split_machine* at, uint32_t address) {
     const uint32_t workspace_bytes = split_header_of(at->program)->workspace_bytes;
-    if (SPLIT_NN_HAS(SPLIT_STATE_BIT) && at->state != NULL && address >= workspace_bytes) {
-        return at->state + (address - workspace_bytes);
+    if (SPLIT_NN_HAS(SPLIT_STATE_BIT) && at->second != NULL && address >= workspace_bytes) {
+        return at->second + (address - workspace_bytes);
     }
     return at->workspace + address;
 }
@@ -31,7 +31,7 @@ static inline split_pixels split_pixels_of(const split_view* view) {
     return pixels;
 }
 
-/* The start of row `row` of a view: in the program for a constant, otherwise in the workspace or the state. */
+/* The start of row `row` of a view: in the program for a constant, otherwise in the workspace or the second memory. */
 static inline const uint8_t* split_read_row(const split_machine* at, const split_view* view, uint32_t row) {
     const split_storage* storage = split_storage_at(at->program, view->storage);
     const uint32_t address = split_row_address(at->program, view->storage, view->first_row + row, at->step);

@@ -46,8 +46,9 @@ static split_status check_header(const uint8_t* program, size_t program_bytes) {
     if (header->total_bytes > program_bytes || header->total_bytes > INT32_MAX) {
         return SPLIT_ERROR_TRUNCATED;
     }
-    if ((header->flags & ~(uint32_t)SPLIT_FLAG_WIDE_STEPS) != 0 || header->workspace_bytes > INT32_MAX ||
-        header->state_bytes > INT32_MAX - header->workspace_bytes || !parts_follow_each_other(header)) {
+    if ((header->flags & ~(uint32_t)(SPLIT_FLAG_WIDE_STEPS | SPLIT_FLAG_SLOW_MEMORY)) != 0 ||
+        header->workspace_bytes > INT32_MAX || header->second_bytes > INT32_MAX - header->workspace_bytes ||
+        !parts_follow_each_other(header)) {
         return SPLIT_ERROR_HEADER;
     }
     return SPLIT_OK;
@@ -58,15 +59,17 @@ static split_status check_ios(const uint8_t* program) {
     const uint32_t count = (uint32_t)header->input_count + header->output_count;
     for (uint32_t i = 0; i < count; ++i) {
         const split_io* io = split_nn_io(program, i);
-        if (io->bytes == 0 || !split_lies_in(io->address, io->bytes, 0, header->workspace_bytes)) {
+        const int inside = split_is_slow(program) ? split_lies_in_memory(header, io->address, io->bytes)
+                                                  : split_lies_in(io->address, io->bytes, 0, header->workspace_bytes);
+        if (io->bytes == 0 || !inside) {
             return SPLIT_ERROR_IO;
         }
     }
     return SPLIT_OK;
 }
 
-/* Do the fills cover the state, and does it start at a multiple of 4 bytes behind the workspace? */
-static split_status check_fills(const uint8_t* program) {
+/* Do the fills cover the state, or nothing of a slow memory? Does either start at a multiple of 4 bytes behind the workspace? */
+static split_status check_second_memory(const uint8_t* program) {
     const split_header* header = split_header_of(program);
     const split_fill* fills = (const split_fill*)split_at(program, header->fills_offset);
     uint64_t covered = 0;
@@ -76,9 +79,12 @@ static split_status check_fills(const uint8_t* program) {
         }
         covered += fills[i].bytes;
     }
-    const int aligned = header->state_bytes == 0 || header->workspace_bytes % SPLIT_NN_ALIGNMENT == 0;
-    const int known = header->state_bytes == 0 || SPLIT_NN_HAS(SPLIT_STATE_BIT);
-    return covered == header->state_bytes && aligned && known ? SPLIT_OK : SPLIT_ERROR_STATE;
+    const int aligned = header->second_bytes == 0 || header->workspace_bytes % SPLIT_NN_ALIGNMENT == 0;
+    const int known = header->second_bytes == 0 || SPLIT_NN_HAS(SPLIT_STATE_BIT);
+    if (split_is_slow(program)) {
+        return covered == 0 && header->second_bytes > 0 && aligned && known ? SPLIT_OK : SPLIT_ERROR_SLOW_MEMORY;
+    }
+    return covered == header->second_bytes && aligned && known ? SPLIT_OK : SPLIT_ERROR_STATE;
 }
 
 #ifndef SPLIT_NN_NO_CHECKSUM
@@ -144,7 +150,7 @@ split_status split_nn_prepare(const void* program, size_t program_bytes) {
         status = check_ios(blob);
     }
     if (status == SPLIT_OK) {
-        status = check_fills(blob);
+        status = check_second_memory(blob);
     }
     if (status == SPLIT_OK) {
         status = check_each(blob, header->storage_count, split_check_storage);
@@ -185,7 +191,7 @@ const char* split_nn_status_text(split_status status) {
         "this is not a TFLM_SPLIT program, or the machine is not little-endian",
         "the program has another version than this executor",
         "the program's header names tables outside the program, or has an unknown flag",
-        "an input or output lies outside the workspace",
+        "an input or output lies outside the workspace and the slow memory",
         ("a storage leaves workspace or program, is of an unknown kind, or has rows that move in a build without moves "
          "(SPLIT_NN_KINDS)"),
         "a view reaches outside its storage, or its elements are not aligned",
@@ -205,6 +211,8 @@ const char* split_nn_status_text(split_status status) {
         ("the program keeps a state: call split_nn_run_with_state() in a build with state (SPLIT_NN_KINDS); or its "
          "state is "
          "not what its fills say"),
+        ("the program needs a slow memory: call split_nn_run_with_slow_memory() in a build with a second memory "
+         "(SPLIT_NN_KINDS)"),
     };
     uint32_t index = (uint32_t)status;
     return index < SPLIT_STATUS_COUNT ? texts[index] : "unknown status";
@@ -215,7 +223,13 @@ uint32_t split_nn_workspace_bytes(const void* program) {
 }
 
 uint32_t split_nn_state_bytes(const void* program) {
-    return split_header_of((const uint8_t*)program)->state_bytes;
+    const uint8_t* blob = (const uint8_t*)program;
+    return split_is_slow(blob) ? 0u : split_header_of(blob)->second_bytes;
+}
+
+uint32_t split_nn_slow_bytes(const void* program) {
+    const uint8_t* blob = (const uint8_t*)program;
+    return split_is_slow(blob) ? split_header_of(blob)->second_bytes : 0u;
 }
 
 uint32_t split_nn_input_count(const void* program) {

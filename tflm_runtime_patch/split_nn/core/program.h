@@ -59,12 +59,17 @@ static inline split_step split_step_at(const uint8_t* program, uint32_t index) {
     return step;
 }
 
+/* Is the second memory a slow one, and no state? */
+static inline int split_is_slow(const uint8_t* program) {
+    return (split_header_of(program)->flags & SPLIT_FLAG_SLOW_MEMORY) != 0;
+}
+
 /* The step before which the program pauses. The upper bits are flags. */
 static inline uint32_t split_pause_step(uint32_t pause) {
     return pause & ~(SPLIT_PAUSE_TAKES | SPLIT_PAUSE_GIVES);
 }
 
-/* The byte offset of a storage's row: in the blob for CONSTANT, otherwise in the workspace and the state behind it.
+/* The byte offset of a storage's row: in the blob for CONSTANT, otherwise in the workspace and the second memory behind it.
  * SPLIT_NOWHERE if the row has no address. */
 static inline uint32_t split_row_offset(const uint8_t* program, const split_storage* storage, uint32_t row) {
     if (storage->kind == SPLIT_STORAGE_TABLE16) {

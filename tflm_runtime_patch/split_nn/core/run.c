@@ -33,16 +33,21 @@ static split_status places(const void* program, const uint8_t* workspace) {
     return aligned ? SPLIT_OK : SPLIT_ERROR_ALIGNMENT;
 }
 
-static uint32_t state_bytes_of(const void* program) {
-    return split_header_of((const uint8_t*)program)->state_bytes;
+/* What to say to a caller who gives no second memory; SPLIT_OK if the program has none. */
+static split_status without_second(const void* program) {
+    const uint8_t* blob = (const uint8_t*)program;
+    if (split_header_of(blob)->second_bytes == 0) {
+        return SPLIT_OK;
+    }
+    return split_is_slow(blob) ? SPLIT_ERROR_SLOW_MEMORY : SPLIT_ERROR_STATE;
 }
 
 /* Makes the next call of `stream`, or the only one without a stream: its steps, and the moves before each. With a stream, the
  * moves go on from where it stands, and the moves before the next call are made, too: the caller may then write rows to where
  * they were. (All callers end with a call of this function, whose arguments fit into registers, so that they take no stack
  * while kernels run.) */
-static split_status run_call(const void* program, uint8_t* workspace, uint8_t* state, split_stream* stream) {
-    split_machine at = {(const uint8_t*)program, workspace, state, 0};
+static split_status run_call(const void* program, uint8_t* workspace, uint8_t* second, split_stream* stream) {
+    split_machine at = {(const uint8_t*)program, workspace, second, 0};
     const uint32_t call = stream != NULL ? stream->call : 0u;
     const split_header* header = split_header_of(at.program);
     const uint32_t* pauses = (const uint32_t*)split_at(at.program, header->pauses_offset);
@@ -69,10 +74,8 @@ split_status split_nn_run(const void* program, uint8_t* workspace) {
     if (split_nn_calls(program) > 1u) {
         return SPLIT_ERROR_STREAM;
     }
-    if (state_bytes_of(program) > 0) {
-        return SPLIT_ERROR_STATE;
-    }
-    return run_call(program, workspace, NULL, NULL);
+    const split_status missing = without_second(program);
+    return missing == SPLIT_OK ? run_call(program, workspace, NULL, NULL) : missing;
 }
 
 void split_nn_start(const void* program, uint8_t* state) {
@@ -85,18 +88,29 @@ void split_nn_start(const void* program, uint8_t* state) {
     }
 }
 
-split_status split_nn_run_with_state(const void* program, uint8_t* workspace, uint8_t* state) {
+/* Runs a program on the workspace and its second memory, if that is the `kind` of second memory which it has. */
+static split_status run_in_two(const void* program, uint8_t* workspace, uint8_t* second, split_status kind) {
     const split_status status = places(program, workspace);
-    if (status != SPLIT_OK || state_bytes_of(program) == 0) {
+    if (status != SPLIT_OK || second == NULL || without_second(program) != kind) {
         return status == SPLIT_OK ? split_nn_run(program, workspace) : status;
     }
-    if (state == NULL) {
-        return SPLIT_ERROR_STATE;
-    }
-    if ((uintptr_t)state % SPLIT_NN_ALIGNMENT != 0) {
+    if ((uintptr_t)second % SPLIT_NN_ALIGNMENT != 0) {
         return SPLIT_ERROR_ALIGNMENT;
     }
-    return run_call(program, workspace, state, NULL);
+    return run_call(program, workspace, second, NULL);
+}
+
+split_status split_nn_run_with_state(const void* program, uint8_t* workspace, uint8_t* state) {
+    return run_in_two(program, workspace, state, SPLIT_ERROR_STATE);
+}
+
+split_status split_nn_run_with_slow_memory(const void* program, uint8_t* workspace, uint8_t* slow) {
+    return run_in_two(program, workspace, slow, SPLIT_ERROR_SLOW_MEMORY);
+}
+
+uint8_t* split_nn_place(const void* program, uint8_t* workspace, uint8_t* slow, uint32_t address) {
+    const split_machine at = {(const uint8_t*)program, workspace, slow, 0};
+    return split_memory_at(&at, address);
 }
 
 uint32_t split_nn_calls(const void* program) {
@@ -116,10 +130,8 @@ split_status split_nn_continue(const void* program, uint8_t* workspace, split_st
     if (stream == NULL || stream->call >= split_nn_calls(program)) {
         return SPLIT_ERROR_STREAM;
     }
-    if (state_bytes_of(program) > 0) {
-        return SPLIT_ERROR_STATE;
-    }
-    return run_call(program, workspace, NULL, stream);
+    const split_status missing = without_second(program);
+    return missing == SPLIT_OK ? run_call(program, workspace, NULL, stream) : missing;
 }
 
 /* The op that fetches or emits, or NULL. */

@@ -22,7 +22,7 @@ extern "C" {
 #define SPLIT_CHECKSUM_FACTOR 0x9E3779B1u /* what a checksum is multiplied by for each word */
 #define SPLIT_PAUSE_TAKES 0x80000000u /* of a pause: the call that starts here takes rows */
 #define SPLIT_PAUSE_GIVES 0x40000000u /* of a pause: the call that ends here hands over rows */
-#define SPLIT_STATE_BIT 62 /* of SPLIT_NN_KINDS: this build can keep a state */
+#define SPLIT_STATE_BIT 62 /* of SPLIT_NN_KINDS: this build knows a second memory */
 #define SPLIT_MOVES_BIT 63 /* of SPLIT_NN_KINDS: this build can move rows */
 #define SPLIT_MAX_BYTES 2147483647 /* The most bytes of a program, and of a workspace: the executor computes addresses in int32. */
 #define SPLIT_CONSTANTS_ALIGNMENT 16 /* Constants and weights start at a multiple of this many bytes: kernels load vectors from there. */
@@ -124,6 +124,7 @@ enum {
 /* Bits of `HEADER.flags`. */
 enum {
     SPLIT_FLAG_WIDE_STEPS = 1,
+    SPLIT_FLAG_SLOW_MEMORY = 2,
 };
 
 /* Bits of `flags` of the records with weights. */
@@ -174,7 +175,7 @@ typedef struct split_header {
     uint16_t flags; /* Flags */
     uint32_t total_bytes; /* of the blob, constants included */
     uint32_t workspace_bytes; /* RAM of one run: inputs, outputs and all in between */
-    uint32_t state_bytes; /* RAM that lasts from run to run; its addresses follow the workspace's */
+    uint32_t second_bytes; /* RAM whose addresses follow the workspace's: the state, or a slow memory */
     uint32_t io_offset; /* io records: inputs, then outputs */
     uint32_t fills_offset; /* fill records: the parts of the state, one after the other */
     uint32_t storages_offset;
@@ -198,9 +199,9 @@ typedef struct split_header {
 } split_header;
 typedef char split_header_is_84_bytes[sizeof(split_header) == 84 ? 1 : -1];
 
-/* Where one input or output tensor of the region lies in the workspace. */
+/* Where one input or output tensor of the region lies in the workspace, or in a slow memory behind it. */
 typedef struct split_io {
-    uint32_t address; /* byte offset into the workspace */
+    uint32_t address; /* byte offset into the workspace and the slow memory */
     uint32_t bytes;
 } split_io;
 typedef char split_io_is_8_bytes[sizeof(split_io) == 8 ? 1 : -1];

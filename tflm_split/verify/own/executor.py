@@ -17,8 +17,8 @@ from tflm_split.verify.oracle import Machine
 
 Bytes = npt.NDArray[np.uint8]
 Execute = Callable[[bytes, Bytes, Bytes], None]
-"""(encoded program, workspace, state): runs the program where its inputs lie in the workspace, and leaves its outputs there. The
-state is what the run before has left; it has no bytes where the program keeps none.
+"""(encoded program, workspace, second memory): runs the program where its inputs lie, and leaves its outputs where they belong.
+The second memory is the state that the run before has left, or a slow memory; it has no bytes where the program has neither.
 
 Of a streamed program it makes the next call. One `Execute` is one run of pictures: it remembers how far each program is.
 """
@@ -33,6 +33,8 @@ def executor() -> Execute:
         return numpy_executor()
     library.split_nn_prepare.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
     library.split_nn_run_with_state.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+    library.split_nn_run_with_slow_memory.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+    library.split_nn_slow_bytes.argtypes = (ctypes.c_void_p,)
     library.split_nn_status_text.restype = ctypes.c_char_p
     library.split_nn_begin.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     library.split_nn_begin.restype = None
@@ -41,7 +43,7 @@ def executor() -> Execute:
     programs: dict[bytes, Bytes] = {}
     streams: dict[bytes, Bytes] = {}
 
-    def run(blob: bytes, workspace: Bytes, state: Bytes) -> None:
+    def run(blob: bytes, workspace: Bytes, second: Bytes) -> None:
         if blob not in programs:
             program = aligned(len(blob))
             program[:] = np.frombuffer(blob, np.uint8)
@@ -49,8 +51,9 @@ def executor() -> Execute:
             programs[blob] = program
         address, calls = programs[blob].ctypes.data, library.split_nn_calls(programs[blob].ctypes.data)
         if calls == 1:
-            kept = state.ctypes.data if state.size else None
-            _check(library, library.split_nn_run_with_state(address, workspace.ctypes.data, kept))
+            slow = library.split_nn_slow_bytes(address) > 0
+            execute = library.split_nn_run_with_slow_memory if slow else library.split_nn_run_with_state
+            _check(library, execute(address, workspace.ctypes.data, second.ctypes.data if second.size else None))
             return
         stream = streams.get(blob)  # split_stream: the call and the move, both uint32
         if stream is None or stream.view(np.uint32)[0] == calls:
@@ -75,10 +78,10 @@ def numpy_executor() -> Execute:
     """The numpy oracle, on the workspace that it is given."""
     running: dict[bytes, tuple[Machine, list[range]]] = {}
 
-    def run(blob: bytes, workspace: Bytes, state: Bytes) -> None:
+    def run(blob: bytes, workspace: Bytes, second: Bytes) -> None:
         program = _decoded(blob)
         if blob not in running:
-            running[blob] = Machine(program, workspace, state), list(program.calls)
+            running[blob] = Machine(program, workspace, second), list(program.calls)
         machine, calls = running[blob]
         steps = calls.pop(0)
         for number in steps:

@@ -1,7 +1,7 @@
 """What does a file compute, without TFLM? An interpreter for original and optimised files alike.
 
 Tensors lie where the file's offline plan puts them, in one arena that is never cleared, so that a plan that overwrites
-something gives wrong bytes here as it would in TFLM. Tensors without a place in the plan have memory of their own. What
+something gives wrong bytes here as it would in TFLM. So it is with the slow memory of a file that is made for two. Tensors without a place in the plan have memory of their own. What
 `graph_oracle/` does not know is done by a stand-in (`stand_in.py`), and named in `assumed`.
 """
 
@@ -14,6 +14,8 @@ import numpy as np
 from tflm_split.errors import InputError, ModelError, Refusal
 from tflm_split.ir.graph import ABSENT, Graph, Model, Operator, Tensor
 from tflm_split.program.decode import decode
+from tflm_split.program.in_model import slow_memory_bytes, slow_tensors
+from tflm_split.program.types import Program
 from tflm_split.tflite.reader import offline_offsets
 from tflm_split.verify.graph_oracle import evaluated
 from tflm_split.verify.graph_oracle.evaluation import Array, constant_of, dtype_of
@@ -27,10 +29,11 @@ SPLIT_KIND = "CUSTOM:TFLM_SPLIT"
 
 
 class _Tensors(Mapping[int, Array]):
-    """The values of one graph's tensors, in memory. `offsets` places some of them in `arena`."""
+    """The values of one graph's tensors, in memory. `offsets` places some of them in `arena`, programs some in `slow`."""
 
-    def __init__(self, graph: Graph, offsets: Sequence[int] = ()) -> None:
+    def __init__(self, graph: Graph, offsets: Sequence[int] = (), slow_bytes: int = 0) -> None:
         self.graph = graph
+        self.slow, self.in_slow = aligned(slow_bytes, UNWRITTEN), slow_tensors(graph)
         placed = {t.index: o for t, o in zip(graph.tensors, offsets, strict=False) if o >= 0 and t.data is None}
         self.arena = aligned(max((o + graph.tensors[t].bytes for t, o in placed.items()), default=0), UNWRITTEN)
         self.offsets = placed
@@ -40,6 +43,8 @@ class _Tensors(Mapping[int, Array]):
                 at = placed.get(tensor.index)
                 fill = first_byte(tensor) if tensor.is_variable else UNWRITTEN
                 own = aligned(tensor.bytes, fill) if at is None else self.arena[at : at + tensor.bytes]
+                if (start := self.in_slow.get(tensor.index)) is not None:
+                    own = self.slow[start : start + tensor.bytes]
                 self.places[tensor.index] = own
 
     def __getitem__(self, index: int) -> Array:
@@ -53,6 +58,12 @@ class _Tensors(Mapping[int, Array]):
 
     def __len__(self) -> int:
         return len(self.graph.tensors)
+
+    def address(self, index: int, start: int, program: Program) -> int | None:
+        """Where a tensor lies for a program whose workspace starts at `start` of the arena; None where it cannot see it."""
+        if index in self.in_slow:
+            return program.workspace_bytes + self.in_slow[index]
+        return self.offsets[index] - start if index in self.offsets else None
 
     def raw(self, index: int) -> bytes:
         data = self.graph.tensors[index].data
@@ -68,7 +79,7 @@ class OwnMachine:
 
     def __init__(self, model: Model, execute: Execute | None = None) -> None:
         self.model = model
-        self.tensors = _Tensors(model.graph, offline_offsets(model) or ())
+        self.tensors = _Tensors(model.graph, offline_offsets(model) or (), slow_memory_bytes(model))
         self.assumed: dict[tuple[str, ...], str] = {}
         """The operators that a stand-in did: names of their outputs, and their kind."""
         self._execute = execute or executor()
@@ -112,12 +123,14 @@ class OwnMachine:
         position = op.outputs[-2] if known.streams_output else None
         around = (*op.inputs[:-1], *op.outputs[: -1 if position is None else -2])
         ios = (*known.inputs, *known.outputs)
-        found = [(tensors.offsets.get(t), tensors.graph.tensors[t].bytes) for t in around]
-        if found != [(start + io.address, io.bytes) for io in ios]:
+        found = [(tensors.address(t, start, known), tensors.graph.tensors[t].bytes) for t in around]
+        if found != [(io.address, io.bytes) for io in ios]:
             raise ModelError(f"{label}: an input or output does not lie in the workspace where the program expects it")
         if tensors.graph.tensors[workspace].bytes != known.workspace_bytes:
             raise ModelError(f"{label}: its workspace has another size than its program says")
-        if op.index not in self._states:
+        if known.slow_bytes:
+            self._states[op.index] = tensors.slow
+        elif op.index not in self._states:
             self._states[op.index] = aligned(known.state_bytes)
             self._states[op.index][:] = np.frombuffer(known.first_state, np.uint8)
         self._execute(program.data, tensors.places[workspace], self._states[op.index])
