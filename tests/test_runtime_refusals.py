@@ -33,7 +33,7 @@ from tflm_split.program.types import Io, Move, Op, Program, Step, Storage, View
 from tflm_split.verify import known
 
 HEADER_FAULT = "the program's header names tables outside the program, or has an unknown flag"
-IO_FAULT = "an input or output lies outside the workspace"
+IO_FAULT = "an input or output lies outside the workspace and the slow memory"
 STORAGE_FAULT = (
     "a storage leaves workspace or program, is of an unknown kind, or has rows that move in a build without moves "
     "(SPLIT_NN_KINDS)"
@@ -221,7 +221,7 @@ def test_bytes_behind_the_program_do_not_matter() -> None:
     [
         ({"magic": 0}, "this is not a TFLM_SPLIT program, or the machine is not little-endian"),
         ({"version": 1}, "the program has another version than this executor"),
-        ({"flags": 2}, HEADER_FAULT),
+        ({"flags": 4}, HEADER_FAULT),
         ({"fill_count": 1}, HEADER_FAULT),
         ({"workspace_bytes": 1 << 31}, HEADER_FAULT),
         ({"workspace_bytes": 50}, IO_FAULT),

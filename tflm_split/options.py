@@ -20,6 +20,7 @@ from typing import Any, TypedDict
 
 from tflm_split.analysis.boards import DEFAULT_BOARD, measured_boards
 from tflm_split.errors import InputError
+from tflm_split.memories import MEMORY_HELP, Memories, parse_memories
 from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORT_HELP, parse_effort
 from tflm_split.sizes import SIZE_HELP, parse_bytes
 from tflm_split.split.axes.allowed import ALL_AXES, AXES, AXES_HELP, parse_axes
@@ -121,6 +122,11 @@ def _size_or_none(name: str, value: Any) -> int | None:
     return None if value is None else parse_bytes(value)
 
 
+def _memories(name: str, value: Any) -> str | None:
+    """Two memories, in one spelling."""
+    return None if value is None else str(parse_memories(value))
+
+
 INPUTS = Kind("1 or more, or FILE.npz", _inputs, int, "NUMBER|FILE")
 FLAG = Kind("", _yes_or_no)
 ROWS_OF_SLIDE = Kind(
@@ -128,6 +134,7 @@ ROWS_OF_SLIDE = Kind(
 )
 ROWS_OF_CALL = Kind("rows of a call, 1 if none are named", _rows_of_call, int, "[=ROWS]", bare="1")
 SIZE = Kind(SIZE_HELP, _size_or_none, metavar="SIZE")
+MEMORY = Kind(MEMORY_HELP, _memories, metavar="SIZES")
 EFFORT = Kind(EFFORT_HELP, _effort, metavar="EFFORT")
 BOARD = Kind(", ".join(measured_boards()), _board, metavar="BOARD")
 FACTOR = Kind("1 or more", _factor_or_none, float, "FACTOR")
@@ -210,6 +217,15 @@ class Options:
             unit="bytes", word="max_arena", default_text="no limit", in_front=False,
         ),
     )  # fmt: skip
+    memory: str | None = _option(
+        None,
+        About(
+            MEMORY,
+            "Two memories of the device. What steps touch least, per byte, lies in the slow one; the arena, and all of it that "
+            "must, in the fast one. Both take at most a tenth more than one would, or `total`.",
+            unit="bytes", default_text="one memory", in_front=False,
+        ),
+    )  # fmt: skip
     verify: bool = _option(
         True,
         About(
@@ -269,19 +285,35 @@ class Options:
         for option in declared():
             value = option.about.kind.parse(option.word, getattr(self, option.field))
             object.__setattr__(self, option.field, value)
-        needing = ("int8_io", "stream_input", "stream_output", "reuse_window")
+        needing = ("int8_io", "stream_input", "stream_output", "reuse_window", "memory")
         unwanted = next((word for word in needing if getattr(self, word)), None)
         if self.target == STOCK and unwanted:
             raise InputError(f"{unwanted} needs the operator TFLM_SPLIT, and the target stock has none; leave one out")
         streamed = next((word for word in ("stream_input", "stream_output") if getattr(self, word)), None)
         if self.reuse_window and streamed:
             raise InputError(f"{streamed} never holds the window that reuse_window slides; leave one out")
+        alone = next(
+            (w for w in ("stream_input", "stream_output", "reuse_window", "max_arena_bytes") if getattr(self, w)), None
+        )
+        if self.memory and alone:
+            word = alone.removesuffix("_bytes")
+            why = (
+                "the fast memory is the limit"
+                if word == "max_arena"
+                else "two memories are for networks of one call that remember nothing"
+            )
+            raise InputError(f"{word} does not go with memory: {why}; leave one out")
         if self.kernels is None:
             object.__setattr__(self, "kernels", CMSIS_NN if self.target == STOCK else REFERENCE)
         if self.max_slowdown is None:
             object.__setattr__(
                 self, "max_slowdown", STREAMED_SLOWDOWN if self.stream_input or self.stream_output else DEFAULT_SLOWDOWN
             )
+
+    @property
+    def memories(self) -> Memories | None:
+        """The two memories; None where there is one."""
+        return None if self.memory is None else parse_memories(self.memory)
 
     def record(self) -> dict[str, Any]:
         """The options as JSON values, by field."""
@@ -353,6 +385,7 @@ class Words(FrontWords, total=False):
 
     reuse_window: int | None
     max_arena: int | str | None
+    memory: str | Mapping[str, int | str] | None
     target: str | None
     kernels: str | None
 

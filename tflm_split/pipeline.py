@@ -18,8 +18,10 @@ from tflm_split.analysis.kernel_sets import KernelSet, kernel_set
 from tflm_split.errors import InputError, InternalError, ModelError, Refusal, VerificationError
 from tflm_split.ir.graph import Graph, Model
 from tflm_split.lower.assemble import Lowered, lower
+from tflm_split.lower.compile import Plan
 from tflm_split.options import DEFAULTS, STOCK, Options
 from tflm_split.plan.progress import Progress, Teller, quiet
+from tflm_split.plan.two_memories import Sizes
 from tflm_split.report.footprint import check_planned_head, footprint, reason_to_keep_original
 from tflm_split.report.record import Outcome, make_record
 from tflm_split.report.result import Front, Result, front
@@ -45,6 +47,8 @@ from tflm_split.search.decision_file import SavedDecision, fingerprint
 from tflm_split.search.evaluate import Evaluation, Evaluator
 from tflm_split.search.garbage import rare_collections
 from tflm_split.search.reuse import Forgetting, Kept, fastest_kept
+from tflm_split.search.two_memories import Placer, traffic_of
+from tflm_split.sizes import format_bytes
 from tflm_split.stock.plan import stock_plan
 from tflm_split.tflite.reader import read_model
 
@@ -52,6 +56,8 @@ if TYPE_CHECKING:
     from tflm_split.verify.compare import Comparison
     from tflm_split.verify.evidence import Evidence, Inputs, Made
 
+FITTING_ROUNDS = 3
+"""So often the fast memory is filled anew, because what TFLM keeps has turned out to take more than was thought."""
 Source = os.PathLike[str] | str | bytes
 """A path, or a model's bytes."""
 
@@ -81,8 +87,8 @@ def optimize(
     if options.target == STOCK:
         return _with_a_plan_alone(job)
     if decision is not None:
-        return _finish(*_carried_out(job, decision))
-    return _finish(*_smaller(job))
+        return _finish(*_in_two_memories(*_carried_out(job, decision)))
+    return _finish(*_in_two_memories(*_smaller(job)))
 
 
 @rare_collections()
@@ -177,7 +183,7 @@ def _begin(source: Source, options: Options, progress: Progress) -> _Job:
     job = _Job(model, path, changes, streams, evaluator, options, teller, evidence)
     if kept:
         return _remembering(job, kept)
-    if streams != Streams():  # a program is streamed, or it remembers
+    if streams != Streams() or options.memory:  # a program is streamed, or has two memories, or it remembers
         return job
     remembering = with_states(graph, model.other_graphs)
     inside = Evaluator(remembering, options.board)
@@ -307,10 +313,48 @@ class _Lowered:
 
     lowered: Lowered
     decision: SavedDecision
+    one_memory: Plan | None = None
+    """Where two memories were asked for: the plan in one."""
 
 
 def _lowered(job: _Job, found: Found) -> _Lowered:
     return _Lowered(lower(job.model, found.plan, job.options.board), _saved(job, found.decision))
+
+
+def _in_two_memories(job: _Job, result: _Lowered | None) -> tuple[_Job, _Lowered | None]:
+    """The result with its rows in the fast and in the slow memory, if two are asked for and one is not enough.
+
+    Raises InputError where the fast memory is too small for what must lie there.
+    """
+    memories = job.options.memories
+    if memories is None:
+        return job, result
+    kernels = kernel_set(job.options.kernels, job.options.board)
+    whole_bytes = footprint(job.model, None, kernels).predicted_arm32.minimum_arena_bytes
+    arena_bytes = _predicted_arena_bytes(result, job.options) if result else whole_bytes
+    if min(arena_bytes, whole_bytes) <= memories.fast_bytes or result is None:
+        if min(arena_bytes, whole_bytes) <= memories.fast_bytes:
+            return job, replace(result, one_memory=result.lowered.plan) if result else None
+        raise InputError("nothing of this model can be split, and only what is split can lie in a second memory")
+    plan, decision = result.lowered.plan, result.decision.decision
+    assert decision is not None
+    placer = Placer(job.evaluator, Found(plan, decision), job.options, job.teller)
+    head = plan.planned_head_bytes
+    fast_bytes = memories.fast_bytes - (arena_bytes - head)
+    for _ in range(FITTING_ROUNDS):
+        sizes = Sizes(max(fast_bytes, 0), memories.slow_bytes, memories.most_bytes(head))
+        placed = placer.within(sizes)
+        if placed is None:
+            break
+        lowered = replace(result, lowered=lower(job.model, placed, job.options.board), one_memory=plan)
+        excess = _predicted_arena_bytes(lowered, job.options) - memories.fast_bytes
+        if excess <= 0:
+            return job, lowered
+        fast_bytes -= excess
+    raise InputError(
+        f"the model does not fit into {memories}: one memory would take {format_bytes(arena_bytes)} of arena, of which "
+        f"{format_bytes(arena_bytes - head)} TFLM keeps and must lie in the fast one; give more, or another total"
+    )
 
 
 def _saved(job: _Job, decision: Decision | None) -> SavedDecision:
@@ -377,7 +421,9 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
         from tflm_split.search.inside import compared_inside
 
         inside = compared_inside(job.model, job.evidence, job.options, job.teller)
-    wanted = lowered and job.kept  # what it remembers may take more than the original
+    # What it remembers, or two memories, may take more than the original.
+    one_memory = result.one_memory if result else None
+    wanted = lowered and (job.kept or (one_memory and lowered.plan is not one_memory))
     kept_original = None if wanted else reason_to_keep_original(before, after if lowered else None)
     if kept_original:
         lowered, after = None, before
@@ -395,6 +441,8 @@ def _finish(job: _Job, result: _Lowered | None) -> Result:
         job.options,
         inside,
         window=(job.kept, job.forgetting) if lowered and job.kept else None,
+        one_memory_bytes=one_memory.planned_head_bytes if one_memory and lowered else after.planned_head_bytes,
+        slow_traffic=traffic_of(lowered.plan) if lowered and lowered.plan.slow_bytes else None,
     )
     model = lowered.model if lowered else job.model
     plan, decision = (lowered.plan, result.decision) if lowered and result else (None, _saved(job, None))

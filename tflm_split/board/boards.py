@@ -28,6 +28,8 @@ class Board:
     toolchain: Toolchain = ARM
     machine_flags: tuple[str, ...] = ()
     """More options of the emulator."""
+    slow_origin: int | None = None
+    """The address of its slow memory, where that is not the one in `memory.ld`."""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -40,7 +42,14 @@ _ALL = (
     Board("m0", "Cortex-M0", "mps2-an385", "mps2", ("-mcpu=cortex-m0", "-mfloat-abi=soft")),
     Board("m3", "Cortex-M3", "mps2-an385", "mps2", ("-mcpu=cortex-m3", "-mfloat-abi=soft")),
     Board("m4", "Cortex-M4F", "mps2-an386", "mps2", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")),
-    Board("m7", "Cortex-M7F", "mps2-an500", "mps2", ("-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard")),
+    Board(
+        "m7",
+        "Cortex-M7F",
+        "mps2-an500",
+        "mps2",
+        ("-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"),
+        slow_origin=0x60000000,
+    ),
     Board("m55", "Cortex-M55 with Helium", "mps3-an547", "mps3_an547", ("-mcpu=cortex-m55", "-mfloat-abi=hard")),
     Board(
         "netduinoplus2",

@@ -44,6 +44,7 @@ def board() -> None:
 )
 @click.option("--json", "json_path", type=_PATH, help="Where to write the JSON record; - prints it instead of text.")
 @click.option("--elf", "elf_path", type=_PATH, help="Where to keep the firmware image.")
+@click.option("--accesses", is_flag=True, help="Count loads and stores in each memory, too. Needs a C compiler.")
 @click.option("--force", is_flag=True, help="Overwrite existing output files.")
 @_PORTABLE
 def run(
@@ -52,6 +53,7 @@ def run(
     inputs: tuple[Path, ...],
     json_path: Path | None,
     elf_path: Path | None,
+    accesses: bool,
     force: bool,
     portable: bool,
 ) -> int:
@@ -73,7 +75,7 @@ def run(
     split = read_model(model)
     graph = graph_of_whole_rows(one_region(split))
     arrays = load_inputs(graph, inputs) if inputs else test_inputs(graph, 1, 0)[0]
-    done = run_on_board(split.original, board_name, [arrays], portable=portable)
+    done = run_on_board(split.original, board_name, [arrays], portable=portable, count_accesses=accesses)
     known = made_for(split)
     if known and board_costs(known).instructions is not board_costs(board_name).instructions:
         say(
@@ -157,10 +159,20 @@ def _run_text(done: BoardRun, graph: Any) -> str:
         f"instructions  {done.instructions:,} (checking the program once: {done.prepare_instructions:,})",
         *_calls_text(done),
         f"RAM           {done.ram_bytes:,} bytes: .data {done.data_bytes:,}, .bss {done.bss_bytes:,}, stack {done.stack_bytes:,}",
+        *_memories_text(done),
         f"flash         {done.flash_bytes:,} bytes: program {done.program_bytes:,}, executor {done.executor_bytes:,}",
         f"outputs       sha256 {done.outputs_sha256}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _memories_text(done: BoardRun) -> list[str]:
+    lines = [f"slow memory   {done.slow_bytes:,} bytes"] if done.slow_bytes else []
+    for name, of in (done.accesses or {}).items():
+        lines.append(
+            f"{name + ' accesses':<13} {of.reads:,} loads of {of.read_bytes:,} bytes, {of.writes:,} stores of {of.written_bytes:,}"
+        )
+    return lines
 
 
 def _calls_text(done: BoardRun) -> list[str]:

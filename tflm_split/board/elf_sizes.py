@@ -11,6 +11,7 @@ from tflm_split.errors import InputError, ToolError
 PROGRAM_SYMBOL = "board_program"
 WORKSPACE_SYMBOL = "board_workspace"
 EXECUTOR_SECTION = ".split_nn"
+SLOW_SECTION = ".slow"
 _STACK_SECTION = ".stack"
 
 
@@ -55,8 +56,14 @@ class ElfSizes:
 
     @property
     def bss_bytes(self) -> int:
-        """RAM of zero-initialised variables, the workspace included, the stack left out."""
-        return sum(s.bytes for s in self.sections if s.in_ram and not s.in_flash and s.name != _STACK_SECTION)
+        """RAM of zero-initialised variables, the workspace included, the stack and the slow memory left out."""
+        others = (_STACK_SECTION, SLOW_SECTION)
+        return sum(s.bytes for s in self.sections if s.in_ram and not s.in_flash and s.name not in others)
+
+    @property
+    def slow_bytes(self) -> int:
+        """The slow memory, which is no part of the RAM above."""
+        return sum(s.bytes for s in self.sections if s.name == SLOW_SECTION)
 
     @property
     def stack_reserve_bytes(self) -> int:

@@ -46,6 +46,7 @@ def build_firmware(board: Board, blob: bytes, program: Program, folder: Path, *,
     defines = (
         f"-DBOARD_WORKSPACE_BYTES={max(program.workspace_bytes, 1)}",
         f"-DBOARD_STATE_BYTES={program.state_bytes}",
+        f"-DBOARD_SLOW_BYTES={program.slow_bytes}",
         '-DBOARD_PROGRAM_FILE="program.bin"',
     )
     sources = (common / "main.c", common / "program.S")
@@ -81,6 +82,7 @@ def build_image(
         *_COMMON_FLAGS,
         *_LINK_FLAGS,
         f"-Wl,--defsym=BOARD_STACK_BYTES={STACK_BYTES}",
+        *(() if board.slow_origin is None else (f"-Wl,--defsym=BOARD_SLOW_ORIGIN={board.slow_origin:#x}",)),
         f"-L{boards / 'common'}",
         f"-T{boards / board.folder / 'memory.ld'}",
         *(source.stem + ".o" for source in sources),

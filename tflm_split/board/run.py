@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tflm_split.board.accesses import Accesses, in_memories, plugin_flags
 from tflm_split.board.boards import Board, board_named
 from tflm_split.board.elf_sizes import ElfSizes, elf_sizes
 from tflm_split.board.firmware import build_firmware, describe_compiler
@@ -55,6 +56,10 @@ class BoardRun:
     """The firmware image."""
     program: Program = field(repr=False)
     """The program that ran."""
+    slow_bytes: int = 0
+    """Of a slow memory, beside the RAM above."""
+    accesses: Mapping[str, Accesses] | None = None
+    """Loads and stores of one inference in the workspace (`fast`) and in the slow memory; None where they were not counted."""
 
     @property
     def ram_bytes(self) -> int:
@@ -82,6 +87,8 @@ class BoardRun:
             "flash_bytes": self.flash_bytes,
             "executor_bytes": self.executor_bytes,
             "program_bytes": self.program_bytes,
+            "slow_bytes": self.slow_bytes,
+            "accesses": None if self.accesses is None else {name: asdict(of) for name, of in self.accesses.items()},
             "outputs_sha256": self.outputs_sha256,
         }
 
@@ -94,10 +101,12 @@ def run_on_board(
     portable: bool = False,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     name: str = "model",
+    count_accesses: bool = False,
 ) -> BoardRun:
     """Run `model` on `board` (a name in `boards.BOARDS`) on each entry of `inputs`, one after the other.
 
-    `portable` leaves out the kernels written for the processor. `name` is what errors call the model. Raises InputError
+    `portable` leaves out the kernels written for the processor. `name` is what errors call the model. With
+    `count_accesses` the emulator counts what instructions read and write in each memory, which takes it longer. Raises InputError
     when the model is not one region, when it does not fit the board, or when an input does not fit the model. Raises
     ToolError when a tool is missing or fails, or when the emulator takes longer than `timeout_s` seconds.
     """
@@ -113,7 +122,9 @@ def run_on_board(
         sizes = elf_sizes(image)
         elf = image.read_bytes()
         (folder / "inputs.bin").write_bytes(packed)
-        console = emulate(target, image, folder, timeout_s)
+        plugin = plugin_flags(target, image, folder) if count_accesses else ()
+        console = emulate(target, image, folder, timeout_s, plugin)
+        accesses = in_memories(folder, len(inputs)) if count_accesses else None
         raw = (folder / "outputs.bin").read_bytes()
     counted = _counters(target, console, len(inputs))
     outputs = _unpacked(target, region, raw, len(inputs))
@@ -135,6 +146,8 @@ def run_on_board(
         sizes=sizes,
         elf=elf,
         program=region.program,
+        slow_bytes=sizes.slow_bytes,
+        accesses=accesses,
     )
 
 
@@ -175,13 +188,13 @@ def _unpacked(board: Board, region: OneRegion, raw: bytes, count: int) -> tuple[
     return tuple(inferences)
 
 
-def emulate(board: Board, image: Path, folder: Path, timeout_s: float) -> str:
+def emulate(board: Board, image: Path, folder: Path, timeout_s: float, more_flags: Sequence[str] = ()) -> str:
     """What the firmware prints when it runs. Raises ToolError when it fails or takes longer than `timeout_s` seconds.
 
     One instruction takes one nanosecond of the board's time (`-icount shift=0`).
     """
     command = [
-        find_tool(board.toolchain.emulator), "-M", board.machine, *board.machine_flags,
+        find_tool(board.toolchain.emulator), "-M", board.machine, *board.machine_flags, *more_flags,
         "-nodefaults", "-display", "none", "-monitor", "none", "-serial", "none",
         "-icount", "shift=0", "-chardev", "file,id=console,path=console.txt",
         "-semihosting-config", "enable=on,target=native,chardev=console", "-kernel", image.name,

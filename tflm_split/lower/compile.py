@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from tflm_split.errors import InternalError, Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.lower.emit import Region, border, emit_region, piece_index, region_runs, tensor_offset
-from tflm_split.lower.place import Allowance, Given, StorageRules, place
+from tflm_split.lower.place import SLOW_BASE, Allowance, Given, StorageRules, place
 from tflm_split.plan.problem import Layout
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.schedule.cuts import Schedule
@@ -39,6 +39,8 @@ class Plan:
     """The steps and pieces that `schedule` refers to."""
     bodies: Bodies = field(repr=False)
     """The bodies that `layout` places, with the lifetime of every piece."""
+    slow_bytes: int = 0
+    """What it needs of a slow memory, beside the head."""
     position_offset: int | None = None
     """Where in the head the operator says which rows of a streamed output are there (`POSITION`); None without one."""
 
@@ -150,14 +152,17 @@ def compile_schedule(
         other = place(split, step_graph, schedule, rules, effort, allowance, tick)
         bodies, layout = min((bodies, layout), other, key=lambda placed: placed[1].head_bytes)
     _check_states(split, step_graph, steps_of, contiguous)
+    in_slow = [a + b.bytes - SLOW_BASE for a, b in zip(layout.addresses, bodies.bodies, strict=True) if a >= SLOW_BASE]
+    slow_bytes = -(-max(in_slow, default=0) // TENSOR_ALIGN) * TENSOR_ALIGN
     regions = tuple(
-        emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous, of_region[0])
+        emit_region(split, step_graph, nodes, steps, bodies, layout, contiguous, of_region[0], slow_bytes)
         for nodes, steps, of_region in zip(runs, steps_of, positions, strict=True)
         if steps
     )
     first = piece_index(step_graph)
     visible = sorted(t for t in split.storages.storage_of if _is_visible(split, regions, t))
     offsets = {t: tensor_offset(split, bodies, layout, first, t) for t in visible}
+    offsets = {t: offset for t, offset in offsets.items() if offset < SLOW_BASE}
     ends = [offset + split.graph.tensors[t].bytes for t, offset in offsets.items()]
     ends += [r.workspace_offset + r.program.workspace_bytes for r in regions]
     ends += [_scratch_end(step_graph, bodies, layout, first[s]) for s in sorted(step_graph.scratch)]
@@ -166,7 +171,7 @@ def compile_schedule(
     says_position: int | None = None
     if any(op.emits for op in split.row_ops):
         says_position, head = head, head + TENSOR_ALIGN
-    return Plan(split, schedule, regions, offsets, layout, head, bound, step_graph, bodies, says_position)
+    return Plan(split, schedule, regions, offsets, layout, head, bound, step_graph, bodies, slow_bytes, says_position)
 
 
 def _check_order(graph: Graph, nodes: Sequence[int]) -> None:

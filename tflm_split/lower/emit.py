@@ -9,6 +9,7 @@ from tflm_split.errors import InternalError, Refusal
 from tflm_split.ir.graph import Graph
 from tflm_split.kinds import OpKind
 from tflm_split.kinds.limits import STATE_ALIGN
+from tflm_split.lower.place import SLOW_BASE
 from tflm_split.plan.problem import Layout
 from tflm_split.plan.problem import Move as SpanMove
 from tflm_split.program.types import Fill, Io, Move, Op, Program, Step, Storage, View
@@ -70,7 +71,7 @@ def border(graph: Graph, nodes: Sequence[int]) -> tuple[tuple[int, ...], tuple[i
 
 
 def tensor_offset(split: Split, bodies: Bodies, layout: Layout, first_piece: Mapping[int, int], tensor: int) -> int:
-    """Head offset of a tensor that TFLM sees. Its storage is contiguous.
+    """Head offset of a tensor that TFLM sees, or its address in the slow memory. Its storage is contiguous.
 
     Raises Refusal if the tensor's rows are interleaved with others', as in a concatenation that is written in place. Such
     a candidate is then dropped.
@@ -93,10 +94,11 @@ def emit_region(
     layout: Layout,
     contiguous: frozenset[int],
     first_position: int = 0,
+    slow_bytes: int = 0,
 ) -> Region:
     """The program of one region. `steps` are its steps in order, as indices into the step graph.
 
-    The first of them has position `first_position` among the steps of all regions.
+    The first of them has position `first_position` among the steps of all regions, which share a slow memory of `slow_bytes`.
     """
     graph = split.graph
     first_piece = piece_index(step_graph)
@@ -114,28 +116,37 @@ def emit_region(
     ends += [(to, to + step_graph.pieces[p].bytes) for _, p, to in piece_moves]
     offsets = {t: tensor_offset(split, bodies, layout, first_piece, t) for t in (*inputs, *outputs)}
     ends += [(offsets[t], offsets[t] + graph.tensors[t].bytes) for t in (*inputs, *outputs)]
+    in_slow = [end for end in ends if end[0] >= SLOW_BASE]
+    ends = [end for end in ends if end[0] < SLOW_BASE] or [(0, STATE_ALIGN)]
     origin = min(low for low, _ in ends) // TENSOR_ALIGN * TENSOR_ALIGN
     workspace_bytes = max(high for _, high in ends) - origin
-    if states:
+    if states or in_slow:
         workspace_bytes += -workspace_bytes % STATE_ALIGN
         address |= {p: origin + workspace_bytes + at for p, at in states.items()}
-    builder = _Builder(split, step_graph, first_piece, address, touched, origin, contiguous)
+
+    def seen(address: int) -> int:
+        """An address of the layout as the program sees it."""
+        return address - origin if address < SLOW_BASE else address - SLOW_BASE + workspace_bytes
+
+    address = {p: seen(at) for p, at in address.items()}
+    builder = _Builder(split, step_graph, first_piece, address, touched, contiguous)
     program_steps = tuple(builder.add_steps(steps))
     program = Program(
         workspace_bytes,
-        tuple(Io(offsets[t] - origin, graph.tensors[t].bytes) for t in inputs),
-        tuple(Io(offsets[t] - origin, graph.tensors[t].bytes) for t in outputs),
+        tuple(Io(seen(offsets[t]), graph.tensors[t].bytes) for t in inputs),
+        tuple(Io(seen(offsets[t]), graph.tensors[t].bytes) for t in outputs),
         tuple(builder.storages),
         tuple(builder.views),
         tuple(builder.ops),
         program_steps,
         tuple(builder.constants),
         tuple(
-            Move(position - first_position, builder.storage(piece.storage), piece.row, to - origin)
+            Move(position - first_position, builder.storage(piece.storage), piece.row, seen(to))
             for position, piece, to in ((at, step_graph.pieces[p], to) for at, p, to in piece_moves)
         ),
         tuple(_pauses(split, step_graph, steps)),
         fills,
+        slow_bytes if in_slow else 0,
     )
     output_storages = tuple(builder.known_storage(split.storages.storage_of[t]) for t in outputs)
     return Region(tuple(nodes), inputs, outputs, origin, program, output_storages)
@@ -212,7 +223,6 @@ class _Builder:
         first_piece: Mapping[int, int],
         address: Mapping[int, int],
         touched: set[int],
-        origin: int,
         contiguous: frozenset[int],
     ) -> None:
         self.split = split
@@ -220,7 +230,6 @@ class _Builder:
         self.first_piece = first_piece
         self.address = address
         self.touched = touched
-        self.origin = origin
         self.contiguous = contiguous
         self.storages: list[Storage] = []
         self.views: list[View] = []
@@ -248,7 +257,7 @@ class _Builder:
             else:
                 rows, row_bytes = 1, self.step_graph.pieces[first].bytes
             addresses = tuple(
-                self.address[p] - self.origin if p in self.touched or storage in self.contiguous else None
+                self.address[p] if p in self.touched or storage in self.contiguous else None
                 for p in range(first, first + rows)
             )
             self._storage_index[key] = len(self.storages)

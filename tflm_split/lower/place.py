@@ -18,7 +18,7 @@ the rows of a chain are one body.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tflm_split.analysis.latency import (
@@ -34,7 +34,7 @@ from tflm_split.kinds.limits import MOVE_ALIGN
 from tflm_split.plan.check import check_layout
 from tflm_split.plan.moves import MoveTerms
 from tflm_split.plan.portfolio import Start, plan
-from tflm_split.plan.problem import Layout, Leeway, Move, head_bytes, packing_lower_bound
+from tflm_split.plan.problem import Layout, Leeway, Move, packing_lower_bound
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.program.format import MOVE_BYTES
 from tflm_split.schedule.cuts import Schedule
@@ -48,6 +48,10 @@ RIGID_SHARES = (1.0, 0.6, 0.3, 0.0)
 
 The threshold lies between the schedule's live peak (0.0: nearly everywhere) and the peak without overlap (1.0: nowhere).
 """
+
+
+SLOW_BASE = 1 << 30
+"""In a layout for two memories, this address is the first of the slow one. No workspace reaches up to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,10 @@ class Allowance:
 
 
 class Given(Protocol):
-    """A layout that was found before. With `only_free`, its rows overlap only where that costs no instructions."""
+    """A layout that was found before. With `only_free`, its rows overlap only where that costs no instructions.
+
+    Addresses from `SLOW_BASE` on are those of a slow memory.
+    """
 
     @property
     def addresses(self) -> tuple[int, ...]: ...
@@ -113,11 +120,8 @@ def place(
     )
     low = schedule.live_peak_bytes
     bodies = make_bodies(step_graph, schedule.steps, contiguous, whole_at, peak_without_overlap)
-    price_of = _price_of_sharing(split, step_graph, allowance.board) if allowance else lambda _: FREE
-    may_share = leeways(step_graph, schedule.steps, bodies, price_of)
+    may_share = allowed_leeways(split, step_graph, schedule, bodies, allowance)
     only_free = allowance is not None and allowance.only_free
-    if only_free:
-        may_share = tuple(freed for x in may_share if (freed := x.freed(bodies.bodies)))
     if given is not None:
         return bodies, _checked(bodies, may_share, given)
     piece_of = {place.body: p for p, place in bodies.placements.items()}
@@ -151,15 +155,27 @@ def place(
     return bodies, layout
 
 
+def allowed_leeways(
+    split: Split, step_graph: StepGraph, schedule: Schedule, bodies: Bodies, allowance: Allowance | None
+) -> tuple[Leeway, ...]:
+    """Which rows may overlap in the step that reads one and writes the other."""
+    price_of = _price_of_sharing(split, step_graph, allowance.board) if allowance else lambda _: FREE
+    may_share = leeways(step_graph, schedule.steps, bodies, price_of)
+    if allowance is not None and allowance.only_free:
+        may_share = tuple(freed for x in may_share if (freed := x.freed(bodies.bodies)))
+    return may_share
+
+
 def _checked(bodies: Bodies, may_share: Sequence[Leeway], given: Given) -> Layout:
     """The given layout. Raises InternalError if it is none of these bodies, or not valid."""
     if len(given.addresses) != len(bodies.bodies):
         raise InternalError(f"a layout of {len(given.addresses)} addresses for {len(bodies.bodies)} bodies")
-    head = max([head_bytes(bodies.bodies, given.addresses), *_ends_of_moves(bodies, given.moves)])
+    ends = [a + b.bytes for b, a in zip(bodies.bodies, given.addresses, strict=True)]
+    ends += _ends_of_moves(bodies, given.moves)
     bound = packing_lower_bound(bodies.bodies, may_share, TENSOR_ALIGN)
-    layout = Layout(given.addresses, head, given.technique, bound, given.solver, given.moves)
+    layout = Layout(given.addresses, max(ends, default=0), given.technique, bound, given.solver, given.moves)
     check_layout(bodies.bodies, layout, may_share)
-    return layout
+    return replace(layout, head_bytes=max((end for end in ends if end <= SLOW_BASE), default=0))
 
 
 def _ends_of_moves(bodies: Bodies, moves: Sequence[Move]) -> list[int]:

@@ -164,8 +164,8 @@ def _check_pauses(program: Program) -> None:
         in_order = all(a is not None and a == (lie[0] or 0) + r * storage.row_bytes for r, a in enumerate(lie))
         if storage.constant is not None or not in_order or view.storage in program.moved_storages:
             raise ProgramError(f"op {k} streams rows that do not follow each other in the workspace")
-    if streams and program.second_bytes:
-        raise ProgramError("the program streams rows, and has a second memory")
+    if (streams and program.fills) or (program.pauses and program.slow_bytes):
+        raise ProgramError("the program streams rows in several calls, and has a second memory")
     if not streams:
         if program.pauses:
             raise ProgramError("the program pauses, and streams no rows")

@@ -34,7 +34,7 @@ workspace must be left alone between calls.
 
 A program may have a *second memory* of `second_bytes`. Its addresses follow those of the workspace, which then has a multiple of
 4 bytes: address `workspace_bytes + b` is byte b of the second memory. A row lies in one of the two, and none that lies in the
-second one ever moves. Such a program is not streamed. The second memory is one of two things:
+second one ever moves. Such a program has one call. The second memory is one of two things:
 
 * a *state*, memory that nobody else uses and that is kept from one run to the next. Before the first run, and after a reset, each
   of its bytes is what the fill records say; afterwards it is what the run before has left there.

@@ -40,6 +40,7 @@ from tflm_split.report.record_types import (
     Verified,
 )
 from tflm_split.report.stream import output_record, stream_record
+from tflm_split.report.two_memories import memories_record
 from tflm_split.report.window import window_record
 from tflm_split.rewrite.integer_interface import InterfaceChange
 from tflm_split.rewrite.streams import Streams
@@ -49,6 +50,7 @@ from tflm_split.stock.plan import StockPlan
 if TYPE_CHECKING:
     from tflm_split.search.inside import Inside
     from tflm_split.search.reuse import Forgetting, Kept
+    from tflm_split.search.two_memories import Traffic
     from tflm_split.verify.compare import Comparison
 
 SCHEMA = 1
@@ -84,6 +86,10 @@ class Outcome:
     """The result of the target stock, which has no `lowered`."""
     window: tuple[Kept, Forgetting | None] | None = None
     """What is remembered of a window that slides, and what the network takes that remembers nothing."""
+    one_memory_bytes: int = 0
+    """The planned head in one memory, where two are asked for."""
+    slow_traffic: Traffic | None = None
+    """What goes to the slow memory and back; None where nothing lies there."""
 
     @property
     def plan(self) -> Plan | None:
@@ -126,6 +132,13 @@ def make_record(outcome: Outcome) -> Record:
         "stream": stream_record(outcome.streams.input, outcome.plan, outcome.options.board),
         "stream_output": output_record(outcome.streams.output, outcome.plan),
         "window": window_record(outcome.window),
+        "memories": memories_record(
+            outcome.options.memories,
+            outcome.one_memory_bytes,
+            outcome.plan,
+            outcome.slow_traffic,
+            after["planned_head_bytes"],
+        ),
         "region_details": _region_details(outcome),
         "what_is_counted": WHAT_IS_COUNTED,
     }
@@ -187,7 +200,7 @@ def _optimized(outcome: Outcome, memory: Memory) -> Optimized:
         "split_ops": len(_original_operators(split) - _original_operators(split, stock=True)),
         "stock_ops": len(split.stock),
         "layout": plan.layout.technique,
-        "packing": _packing(plan),
+        "packing": None if plan.slow_bytes else _packing(plan),
     }
 
 

@@ -239,6 +239,19 @@ class WindowRecord(TypedDict):
     predicted_arena_without_bytes: Annotated[int | None, Says("The arena to set aside for that; null likewise.")]
 
 
+class MemoriesRecord(TypedDict):
+    """A fast and a slow memory, and what is predicted to go between the slow one and the steps."""
+
+    fast_bytes: Annotated[int, Says("What the device has of the fast memory, in which the arena lies.")]
+    slow_bytes: Annotated[int, Says("What it has of the slow one.")]
+    head_bytes: Annotated[int, Says("The head of the arena, in the fast one.")]
+    slow_used_bytes: Annotated[int, Says("What the model takes of the slow one.")]
+    one_memory_head_bytes: Annotated[int, Says("The head that the model takes with one memory.")]
+    most_bytes: Annotated[int, Says("What both were allowed to take together.")]
+    predicted_slow_read_bytes: Annotated[int, Says("Rows in the slow memory that the steps of one inference read.")]
+    predicted_slow_written_bytes: Annotated[int, Says("Rows in the slow memory that they write.")]
+
+
 class RegionRecord(TypedDict):
     """One TFLM_SPLIT operator."""
 
@@ -279,5 +292,6 @@ class Record(TypedDict):
         StreamedOutputRecord | None, Says("The streamed output; null where the whole output is there in the end.")
     ]
     window: Annotated[WindowRecord | None, Says("The window that slides; null where each input is another one.")]
+    memories: Annotated[MemoriesRecord | None, Says("The fast and the slow memory; null where there is one memory.")]
     region_details: Annotated[list[RegionRecord], Says("The regions, in the order in which they run.")]
     what_is_counted: Annotated[str, Says("What the numbers of bytes include.")]

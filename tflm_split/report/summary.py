@@ -13,6 +13,7 @@ from tflm_split.analysis.kernel_sets import core_of
 from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.report.stream import output_sentence, stream_sentences
 from tflm_split.report.table import text_table
+from tflm_split.report.two_memories import memories_sentence
 from tflm_split.report.window import window_sentence
 from tflm_split.sizes import format_bytes
 from tflm_split.verify.level import level_words
@@ -86,6 +87,8 @@ def _lines(record: Record) -> Iterator[str]:
         yield from _wrapped(output_sentence(record["stream_output"]))
     if record["window"]:
         yield from _wrapped(window_sentence(record["window"]))
+    if record["memories"]:
+        yield from _wrapped(memories_sentence(record["memories"]))
     if record["bottleneck"]:
         yield from _wrapped(bottleneck_sentence(record["bottleneck"]))
     if optimized["packing"]:

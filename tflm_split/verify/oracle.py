@@ -59,7 +59,7 @@ def run_program(
             if streamed := program.streams_at(io):
                 row_bytes = len(values) // streamed[1]
                 rows = values[brought.start * row_bytes : brought.stop * row_bytes]
-                workspace[io.address : io.address + len(rows)] = rows
+                machine.interface(io)[: len(rows)] = rows
             elif call == 0:
                 machine.interface(io)[:] = values
         for number in steps:
@@ -69,7 +69,7 @@ def run_program(
         for k, io in enumerate(program.outputs):
             if streamed := program.streams_at(io, output=True):
                 row_bytes = program.storages[streamed[0].storage].row_bytes
-                rows = workspace[io.address : io.address + len(handed_over) * row_bytes]
+                rows = machine.interface(io)[: len(handed_over) * row_bytes]
                 emitted[k] = emitted.get(k, b"") + rows.tobytes()
     return [emitted[k] if k in emitted else machine.interface(io).tobytes() for k, io in enumerate(program.outputs)]
 

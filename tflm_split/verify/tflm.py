@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,11 +26,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tflm_split.errors import InputError, ModelError, TflmError, TflmUnavailable, ToolError, UnrunnableError
+from tflm_split.errors import (
+    InputError,
+    ModelError,
+    TflmError,
+    TflmSplitError,
+    TflmUnavailable,
+    ToolError,
+    UnrunnableError,
+)
 from tflm_split.ir.printable import printable
 from tflm_split.native import LIBRARY_PATH
 from tflm_split.plan.progress import Tick, no_tick
+from tflm_split.program.in_model import slow_memory_bytes
 from tflm_split.tflite import schema
+from tflm_split.tflite.reader import read_model
 from tflm_split.verify.calls import ONE_CALL, Calls, joined, wrong_position
 
 if TYPE_CHECKING:
@@ -133,14 +144,33 @@ def untested_interpreter(model: bytes, arena_size: int | None = None) -> Any:
         sizes = [s for s in (first, first * _GROWTH, first * _GROWTH**2) if s <= _LARGEST_ARENA_BYTES] or [first]
     library = _load_host_library() if REGISTERER.encode() in model else None
     registerers = [REGISTERER] if library else []
+    slow = _slow_memory(bytes(model)) if library else None
+    if library and slow is not None:
+        library.tflm_split_host_set_slow_memory(slow.ctypes.data, slow.nbytes)
     for size in sizes:
         try:
-            return runtime.Interpreter.from_bytes(bytes(model), custom_op_registerers=registerers, arena_size=size)
+            made = runtime.Interpreter.from_bytes(bytes(model), custom_op_registerers=registerers, arena_size=size)
+            if slow is not None:
+                weakref.finalize(made, slow.fill, 0)  # it lives as long as the interpreter that was given it
+            return made
         except RuntimeError as error:
             if library and (registration := library.tflm_split_host_error().decode()):
                 raise ToolError(f"TFLM_SPLIT cannot be registered: {registration}") from None
             reason = str(error)
     raise TflmError(f"{reason} (arena of {sizes[-1]} bytes)")
+
+
+def _slow_memory(model: bytes) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+    """The slow memory that a file for two memories needs; None for others."""
+    try:
+        nbytes = slow_memory_bytes(read_model(model))
+    except TflmSplitError:  # TFLM will say what is wrong with it
+        return None
+    if not nbytes:
+        return None
+    room = np.zeros(nbytes + _ARENA_ALIGNMENT_BYTES, np.uint8)
+    start = -room.ctypes.data % _ARENA_ALIGNMENT_BYTES
+    return room[start : start + nbytes]
 
 
 def generous_arena_bytes(model: bytes) -> int:
@@ -180,6 +210,8 @@ def _load_host_library() -> ctypes.CDLL:
     except OSError as error:
         raise ToolError(f"the TFLM_SPLIT host library cannot be loaded: {error}") from None
     library.tflm_split_host_error.restype = ctypes.c_char_p
+    library.tflm_split_host_set_slow_memory.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    library.tflm_split_host_set_slow_memory.restype = None
     return library
 
 

@@ -1,6 +1,6 @@
 /* Runs the linked program on every inference of the host's `inputs.bin` and writes `outputs.bin`; prints counters.
  *
- * The RAM of this firmware is the program's workspace, its state and the stack, nothing else: inputs are read straight into
+ * The RAM of this firmware is the program's workspace, its second memory and the stack, nothing else: inputs are read straight into
  * their place in the workspace, outputs are written from theirs. A streamed program gets its rows call by call, as from a
  * camera; in the file they come behind the other inputs. So it hands over its rows; these come before the other outputs. */
 #include <stddef.h>
@@ -24,6 +24,20 @@ __attribute__((aligned(16))) uint8_t board_state[BOARD_STATE_BYTES];
 #define board_state NULL
 #endif
 
+#ifndef BOARD_SLOW_BYTES
+#define BOARD_SLOW_BYTES 0
+#endif
+#if BOARD_SLOW_BYTES > 0 /* the larger, slower memory */
+__attribute__((aligned(16), section(".slow"))) uint8_t board_slow[BOARD_SLOW_BYTES];
+#else
+#define board_slow NULL
+#endif
+
+/* Where an address of the program is. */
+static uint8_t* place(uint32_t address) {
+    return split_nn_place(board_program, board_workspace, board_slow, address);
+}
+
 static const char inputs_name[] = "inputs.bin";
 static const char outputs_name[] = "outputs.bin";
 
@@ -31,7 +45,7 @@ static const char outputs_name[] = "outputs.bin";
 static int read_rows(int32_t file, uint32_t call) {
     const split_rows next = split_nn_rows_of_call(board_program, call);
     const uint32_t bytes = next.rows * next.row_bytes;
-    return bytes == 0 || semihosting_read(file, board_workspace + next.address, bytes) == 0;
+    return bytes == 0 || semihosting_read(file, place(next.address), bytes) == 0;
 }
 
 /* 1 when the next inference's inputs are in the workspace, those of the first call; 0 at the end of the file. */
@@ -42,7 +56,7 @@ static int read_inputs(int32_t file) {
         if (streamed.rows > 0 && io->address == streamed.address) {
             continue;
         }
-        if (semihosting_read(file, board_workspace + io->address, io->bytes) != 0) {
+        if (semihosting_read(file, place(io->address), io->bytes) != 0) {
             return 0;
         }
     }
@@ -53,7 +67,7 @@ static int read_inputs(int32_t file) {
 static int write_rows(int32_t file, uint32_t call) {
     const split_rows made = split_nn_rows_made(board_program, call);
     const uint32_t bytes = made.rows * made.row_bytes;
-    return bytes == 0 || semihosting_write(file, board_workspace + made.address, bytes) == 0;
+    return bytes == 0 || semihosting_write(file, place(made.address), bytes) == 0;
 }
 
 /* Where a streamed output lies; UINT32_MAX without one. */
@@ -73,6 +87,9 @@ static split_status make_call(split_stream* stream) {
         return split_nn_continue(board_program, board_workspace, stream);
     }
     ++stream->call;
+    if (BOARD_SLOW_BYTES > 0) {
+        return split_nn_run_with_slow_memory(board_program, board_workspace, board_slow);
+    }
     return split_nn_run_with_state(board_program, board_workspace, board_state);
 }
 
@@ -108,7 +125,7 @@ static int write_outputs(int32_t file) {
         if (io->address == streamed) {
             continue;
         }
-        if (semihosting_write(file, board_workspace + io->address, io->bytes) != 0) {
+        if (semihosting_write(file, place(io->address), io->bytes) != 0) {
             return 0;
         }
     }
@@ -132,6 +149,9 @@ int main(void) {
     }
     if (split_nn_state_bytes(board_program) > BOARD_STATE_BYTES) {
         return semihosting_fail("the state is smaller than the program needs");
+    }
+    if (split_nn_slow_bytes(board_program) > BOARD_SLOW_BYTES) {
+        return semihosting_fail("the slow memory is smaller than the program needs");
     }
     if (BOARD_STATE_BYTES > 0) {
         split_nn_start(board_program, board_state);

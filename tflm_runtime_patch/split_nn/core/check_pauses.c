@@ -101,7 +101,8 @@ split_status split_check_pauses(const uint8_t* program) {
     const uint32_t* pauses = (const uint32_t*)split_at(program, header->pauses_offset);
     const uint32_t count = header->pause_count;
     streams found;
-    if (header->second_bytes > 0 && (!find_streams(program, &found) || found.count > 0)) {
+    const int kept = header->second_bytes > 0 && !split_is_slow(program);
+    if ((kept && (!find_streams(program, &found) || found.count > 0)) || (header->second_bytes > 0 && count > 0)) {
         return SPLIT_ERROR_PAUSE;
     }
     if (count >= SPLIT_NONE || (count > 0 && split_pause_step(pauses[0]) == 0) || !find_streams(program, &found) ||

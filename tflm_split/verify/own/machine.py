@@ -1,8 +1,9 @@
 """What does a file compute, without TFLM? An interpreter for original and optimised files alike.
 
 Tensors lie where the file's offline plan puts them, in one arena that is never cleared, so that a plan that overwrites
-something gives wrong bytes here as it would in TFLM. So it is with the slow memory of a file that is made for two. Tensors without a place in the plan have memory of their own. What
-`graph_oracle/` does not know is done by a stand-in (`stand_in.py`), and named in `assumed`.
+something gives wrong bytes here as it would in TFLM. So it is with the slow memory of a file that is made for two. Tensors
+without a place in the plan have memory of their own. What `graph_oracle/` does not know is done by a stand-in (`stand_in.py`),
+and named in `assumed`.
 """
 
 from __future__ import annotations
