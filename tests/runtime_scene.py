@@ -36,6 +36,7 @@ def library() -> ctypes.CDLL:
     loaded.split_nn_run.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     loaded.split_nn_run_with_state.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
     loaded.split_nn_run_with_slow_memory.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+    loaded.tflm_split_host_set_slow_memory.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
     loaded.split_nn_slow_bytes.argtypes = (ctypes.c_void_p,)
     loaded.split_nn_start.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
     loaded.split_nn_start.restype = None

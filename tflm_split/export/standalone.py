@@ -62,6 +62,7 @@ extern "C" {{
 
 #define {name.upper()}_WORKSPACE_BYTES {region.program.workspace_bytes}
 #define {name.upper()}_STATE_BYTES {region.program.state_bytes}
+#define {name.upper()}_SLOW_BYTES {region.program.slow_bytes}
 #define {name.upper()}_PROGRAM_BYTES {len(region.blob)}
 #define {name.upper()}_INPUT_COUNT {inputs}
 #define {name.upper()}_OUTPUT_COUNT {len(ports) - inputs}
@@ -82,7 +83,7 @@ int {name}_init(void);
 def standalone_source(region: OneRegion, name: str) -> str:
     """The text of `name.c`, valid C11 and C++11: the program in flash, the workspace in RAM."""
     accessors = "".join(
-        f"\n{_signature(name, port)} {{\n    return ({port.c_type}*)(void*)(workspace + {port.address});\n}}\n"
+        f"\n{_signature(name, port)} {{\n    return ({port.c_type}*)(void*)({_place(region, name, port)});\n}}\n"
         for port in _ports(region)
     )
     return f"""\
@@ -98,12 +99,38 @@ def standalone_source(region: OneRegion, name: str) -> str:
 #endif
 
 alignas({WORKSPACE_ALIGNMENT_BYTES}) static uint8_t workspace[{name.upper()}_WORKSPACE_BYTES] {name.upper()}_WORKSPACE_ATTRIBUTE;
-
+{_slow_memory(region, name)}
 alignas({WORKSPACE_ALIGNMENT_BYTES}) static const unsigned char program[{name.upper()}_PROGRAM_BYTES] = {{
 {byte_lines(region.blob)}}};
 
 {_init(region, name)}
 {_streamed_functions(region, name) if len(region.program.calls) > 1 else _functions(region, name)}{accessors}"""
+
+
+def _slow_memory(region: OneRegion, name: str) -> str:
+    """The slow memory, if there is one: an array in a section of the user's, or wherever the user says."""
+    if not region.program.slow_bytes:
+        return ""
+    upper = name.upper()
+    return f"""
+/* Where the slow memory goes: an array with an attribute, e.g. __attribute__((section(".psram"))), or with
+ * -D{upper}_SLOW_MEMORY=... a pointer to {upper}_SLOW_BYTES bytes from a multiple of {WORKSPACE_ALIGNMENT_BYTES} on. */
+#ifndef {upper}_SLOW_MEMORY
+#ifndef {upper}_SLOW_ATTRIBUTE
+#define {upper}_SLOW_ATTRIBUTE
+#endif
+alignas({WORKSPACE_ALIGNMENT_BYTES}) static uint8_t slow_memory[{upper}_SLOW_BYTES] {upper}_SLOW_ATTRIBUTE;
+#define {upper}_SLOW_MEMORY slow_memory
+#endif
+"""
+
+
+def _place(region: OneRegion, name: str, port: _Port) -> str:
+    """Where an input or output is, as a C expression."""
+    beyond = port.address - region.program.workspace_bytes
+    if region.program.slow_bytes and beyond >= 0:
+        return f"{name.upper()}_SLOW_MEMORY + {beyond}"
+    return f"workspace + {port.address}"
 
 
 def _init(region: OneRegion, name: str) -> str:
@@ -150,11 +177,11 @@ def _use(region: OneRegion, name: str) -> str:
 
 
 def _functions(region: OneRegion, name: str) -> str:
-    run = (
-        "split_nn_run_with_state(program, workspace, state)"
-        if region.program.fills
-        else "split_nn_run(program, workspace)"
-    )
+    run = "split_nn_run(program, workspace)"
+    if region.program.fills:
+        run = "split_nn_run_with_state(program, workspace, state)"
+    elif region.program.slow_bytes:
+        run = f"split_nn_run_with_slow_memory(program, workspace, {name.upper()}_SLOW_MEMORY)"
     return f"""\
 int {name}_invoke(void) {{
     return (int){run};

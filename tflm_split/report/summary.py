@@ -214,8 +214,18 @@ def next_steps(record: Record, output: Path | None) -> str:
         f"Written: {output}. In the firmware:\n"
         f"  tflm-split export {shlex.quote(str(output))} -o generated     # the model as an aligned C array in flash\n"
         '  resolver.AddCustom("TFLM_SPLIT", tflm_split::Register_TFLM_SPLIT());\n'
-        f"  a tensor arena of {record['optimized'][BUDGET_KEY]:,} bytes with the reference kernels\n"
+        f"  a tensor arena of {record['optimized'][BUDGET_KEY]:,} bytes with the reference kernels\n{_slow_step(record)}"
         f"The plan is made for {record['latency']['board']}: for a core of another kind, name it with --board."
+    )
+
+
+def _slow_step(record: Record) -> str:
+    """What a model for two memories needs besides."""
+    slow = record["memories"]["slow_used_bytes"] if record["memories"] else 0
+    return (
+        f"  tflm_split::SetSlowMemory(memory, {slow});     # before AllocateTensors(); a multiple of 16\n"
+        if slow
+        else ""
     )
 
 
