@@ -15,6 +15,7 @@ ELSEWHERE = {
     "analysis/cmsis_nn": ("test_fit", "arenas measured with CMSIS-NN are named to the byte"),
     "analysis/kernel_sets": ("test_fit", "arenas are measured with each set of kernels"),
     "analysis/boards": ("test_latency", "boards differ in what their instructions cost"),
+    "memories": ("test_two_memories", "they are an option, and what it does is tested there"),
     "errors": ("test_cli", "every error is one sentence of the command line"),
     "pipeline": ("test_api", "it is what the functions of the package call"),
     "lower": ("test_emit", "a program is emitted, placed and assembled in one go"),

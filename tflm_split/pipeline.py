@@ -330,30 +330,29 @@ def _in_two_memories(job: _Job, result: _Lowered | None) -> tuple[_Job, _Lowered
     if memories is None:
         return job, result
     kernels = kernel_set(job.options.kernels, job.options.board)
-    whole_bytes = footprint(job.model, None, kernels).predicted_arm32.minimum_arena_bytes
-    arena_bytes = _predicted_arena_bytes(result, job.options) if result else whole_bytes
-    if min(arena_bytes, whole_bytes) <= memories.fast_bytes or result is None:
-        if min(arena_bytes, whole_bytes) <= memories.fast_bytes:
-            return job, replace(result, one_memory=result.lowered.plan) if result else None
+    arena_bytes = footprint(job.model, None, kernels).predicted_arm32.minimum_arena_bytes
+    if result is not None:
+        arena_bytes = min(arena_bytes, _predicted_arena_bytes(result, job.options))
+    if arena_bytes <= memories.fast_bytes:
+        return job, result and replace(result, one_memory=result.lowered.plan)
+    if result is None or result.decision.decision is None:
         raise InputError("nothing of this model can be split, and only what is split can lie in a second memory")
-    plan, decision = result.lowered.plan, result.decision.decision
-    assert decision is not None
-    placer = Placer(job.evaluator, Found(plan, decision), job.options, job.teller)
-    head = plan.planned_head_bytes
-    fast_bytes = memories.fast_bytes - (arena_bytes - head)
+    plan, rest_bytes = result.lowered.plan, arena_bytes - result.lowered.plan.planned_head_bytes
+    placer = Placer(job.evaluator, Found(plan, result.decision.decision), job.options, job.teller)
+    fast_bytes = memories.fast_bytes - rest_bytes
     for _ in range(FITTING_ROUNDS):
-        sizes = Sizes(max(fast_bytes, 0), memories.slow_bytes, memories.most_bytes(head))
+        sizes = Sizes(max(fast_bytes, 0), memories.slow_bytes, memories.most_bytes(plan.planned_head_bytes))
         placed = placer.within(sizes)
         if placed is None:
             break
         lowered = replace(result, lowered=lower(job.model, placed, job.options.board), one_memory=plan)
-        excess = _predicted_arena_bytes(lowered, job.options) - memories.fast_bytes
-        if excess <= 0:
+        excess_bytes = _predicted_arena_bytes(lowered, job.options) - memories.fast_bytes
+        if excess_bytes <= 0:
             return job, lowered
-        fast_bytes -= excess
+        fast_bytes -= excess_bytes
     raise InputError(
         f"the model does not fit into {memories}: one memory would take {format_bytes(arena_bytes)} of arena, of which "
-        f"{format_bytes(arena_bytes - head)} TFLM keeps and must lie in the fast one; give more, or another total"
+        f"{format_bytes(rest_bytes)} TFLM keeps and must lie in the fast one; give more, or another total"
     )
 
 

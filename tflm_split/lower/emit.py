@@ -116,23 +116,13 @@ def emit_region(
     ends += [(to, to + step_graph.pieces[p].bytes) for _, p, to in piece_moves]
     offsets = {t: tensor_offset(split, bodies, layout, first_piece, t) for t in (*inputs, *outputs)}
     ends += [(offsets[t], offsets[t] + graph.tensors[t].bytes) for t in (*inputs, *outputs)]
-    in_slow = [end for end in ends if end[0] >= SLOW_BASE]
-    ends = [end for end in ends if end[0] < SLOW_BASE] or [(0, STATE_ALIGN)]
-    origin = min(low for low, _ in ends) // TENSOR_ALIGN * TENSOR_ALIGN
-    workspace_bytes = max(high for _, high in ends) - origin
-    if states or in_slow:
-        workspace_bytes += -workspace_bytes % STATE_ALIGN
-        address |= {p: origin + workspace_bytes + at for p, at in states.items()}
-
-    def seen(address: int) -> int:
-        """An address of the layout as the program sees it."""
-        return address - origin if address < SLOW_BASE else address - SLOW_BASE + workspace_bytes
-
-    address = {p: seen(at) for p, at in address.items()}
+    memory = _memory_of(ends, bool(states))
+    seen = memory.seen
+    address = {p: seen(at) for p, at in address.items()} | {p: memory.bytes + at for p, at in states.items()}
     builder = _Builder(split, step_graph, first_piece, address, touched, contiguous)
     program_steps = tuple(builder.add_steps(steps))
     program = Program(
-        workspace_bytes,
+        memory.bytes,
         tuple(Io(seen(offsets[t]), graph.tensors[t].bytes) for t in inputs),
         tuple(Io(seen(offsets[t]), graph.tensors[t].bytes) for t in outputs),
         tuple(builder.storages),
@@ -146,10 +136,32 @@ def emit_region(
         ),
         tuple(_pauses(split, step_graph, steps)),
         fills,
-        slow_bytes if in_slow else 0,
+        slow_bytes if memory.is_two else 0,
     )
     output_storages = tuple(builder.known_storage(split.storages.storage_of[t]) for t in outputs)
-    return Region(tuple(nodes), inputs, outputs, origin, program, output_storages)
+    return Region(tuple(nodes), inputs, outputs, memory.origin, program, output_storages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """The workspace of a region: `bytes` bytes from `origin` of the head on. `is_two`: some of it lies in the slow memory."""
+
+    origin: int
+    bytes: int
+    is_two: bool
+
+    def seen(self, address: int) -> int:
+        """An address of the layout as the program sees it: the slow memory follows the workspace."""
+        return address - self.origin if address < SLOW_BASE else address - SLOW_BASE + self.bytes
+
+
+def _memory_of(ends: Sequence[tuple[int, int]], keeps_state: bool) -> _Memory:
+    """The memory that holds all of these (first address, end)."""
+    fast = [end for end in ends if end[0] < SLOW_BASE] or [(0, STATE_ALIGN)]
+    is_two = any(low >= SLOW_BASE for low, _ in ends)
+    origin = min(low for low, _ in fast) // TENSOR_ALIGN * TENSOR_ALIGN
+    nbytes = max(high for _, high in fast) - origin
+    return _Memory(origin, nbytes + (-nbytes % STATE_ALIGN if keeps_state or is_two else 0), is_two)
 
 
 def _states(graph: Graph, step_graph: StepGraph, touched: set[int]) -> tuple[dict[int, int], tuple[Fill, ...]]:

@@ -27,6 +27,7 @@ from tflm_split.report.summary import (
 )
 from tflm_split.report.svg import both_svg, drawn, front_limits, front_svg, memory_svg
 from tflm_split.report.timeline import Timeline
+from tflm_split.report.two_memories import memories_sentence
 from tflm_split.report.view import View
 from tflm_split.report.window import window_sentence
 from tflm_split.sizes import format_bytes
@@ -326,6 +327,7 @@ def _verification(record: Record) -> Markup:
     streams = filter(None, (record["stream"], record["stream_output"]))
     changes += [f"The interface changed: {stream['sentence']}." for stream in streams]
     changes += [window_sentence(record["window"])] if record["window"] else []
+    changes += [memories_sentence(record["memories"])] if record["memories"] else []
     latency = record["latency"]
     time = latency_sentence(latency) if latency["predicted_instructions"] is not None else None
     said = [verdict_sentence(record), " ".join(doubts(record)), time, *changes]
@@ -342,4 +344,10 @@ def _firmware(record: Record) -> Child:
         f"alignas(16) static uint8_t tensor_arena[{record['optimized'][BUDGET_KEY]}];\n"
         'resolver.AddCustom("TFLM_SPLIT", tflm_split::Register_TFLM_SPLIT());\n'
     )
+    slow = record["memories"]["slow_used_bytes"] if record["memories"] else 0
+    if slow:
+        code += (
+            f"alignas(16) static uint8_t slow_memory[{slow}];  // in the section of the slow memory\n"
+            "tflm_split::SetSlowMemory(slow_memory, sizeof slow_memory);  // before AllocateTensors()\n"
+        )
     return joined([element("h2", "In the firmware"), element("pre", code)])
