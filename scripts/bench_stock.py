@@ -3,7 +3,7 @@
 `python scripts/bench_stock.py [file.tflite ...] [--cells] [--effort E] [--json FILE] [--from FILE ...] [--update]`; without files,
 the corpus of real models at `../shared/corpus/models`, where it is there. Each model is planned for the reference kernels and for
 CMSIS-NN's on a Cortex-M7, verified in TFLM both times, and split for comparison. `--cells` adds the cells of `cells.py`.
-`--update` puts the table into docs/targets.md.
+`--update` puts the table into docs/targets.md. `--bounds` says of how many models no plan of this kind has a smaller head.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ from cells import CELLS, tflite
 
 import tflm_split
 from tflm_split.analysis.kernel_sets import kernel_set
-from tflm_split.errors import TflmSplitError
+from tflm_split.errors import InputError, TflmSplitError
 from tflm_split.options import KERNELS
+from tflm_split.plan.effort import DEFAULT_EFFORT
 from tflm_split.report.footprint import head_with
 from tflm_split.report.table import markdown_table
+from tflm_split.rewrite.drop_dead import drop_dead
+from tflm_split.schedule.orders import may_reorder
+from tflm_split.stock.order import least_head_bytes
+from tflm_split.stock.plan import stock_plan
 from tflm_split.tflite.reader import read_model
 
 TARGETS_PAGE = ROOT / "docs" / "targets.md"
@@ -45,11 +50,15 @@ def main() -> None:
     parser.add_argument("--effort", default="low", help="for splitting, as for tflm-split optimize")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the records there")
     parser.add_argument("--from", type=Path, nargs="+", dest="sources", metavar="FILE", help="read records")
+    parser.add_argument("--bounds", action="store_true", help="compare planned heads with lower bounds of all orders")
     parser.add_argument("--update", action="store_true", help="put the tables into docs/targets.md")
     arguments = parser.parse_args()
     records: list[dict[str, Any]] = []
     for source in arguments.sources or ():
         records += json.loads(source.read_text())
+    if arguments.bounds:
+        print(bounds(arguments.files or sorted(CORPUS.glob("*.tflite"))))
+        return
     if not arguments.sources:
         sources: list[tuple[str, str, bytes]] = [
             ("corpus", p.stem, p.read_bytes()) for p in arguments.files or sorted(CORPUS.glob("*.tflite"))
@@ -85,6 +94,26 @@ def measure(content: bytes, effort: str) -> dict[str, Any]:
         }
     split = tflm_split.optimize(content, effort=effort, verify=False).report["optimized"]
     return {**record, "split": [split["planned_head_bytes"], split[ARENA]]}
+
+
+def bounds(paths: list[Path]) -> str:
+    """How many plans for CMSIS-NN's kernels on a Cortex-M7 reach the lower bound of every order of operators."""
+    kernels, reached, above = kernel_set("cmsis-nn", "m7"), 0, list[str]()
+    for path in paths:
+        model = read_model(path)
+        try:
+            found = stock_plan(model, kernels, DEFAULT_EFFORT)
+        except InputError as error:
+            print(f"{path.stem}: {error}", file=sys.stderr, flush=True)
+            continue
+        graph = drop_dead(model.graph) if may_reorder(model.graph) else model.graph
+        least = least_head_bytes(graph, kernels.name, kernels.scratch(model)) or found.layout.lower_bound_bytes
+        if found.head_bytes == least:
+            reached += 1
+        else:
+            above.append(path.stem)
+    more = f"; not {', '.join(above)}" if above else ""
+    return f"{reached} of {reached + len(above)} planned heads are the least of all orders{more}"
 
 
 def row(record: dict[str, Any]) -> list[str]:

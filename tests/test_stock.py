@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from tiny_models import Builder, Op, T, build_model
 
 import tflm_split
-from tflm_split.analysis.kernel_sets import kernel_set
+from tflm_split.analysis.kernel_sets import KernelSet, kernel_set
+from tflm_split.analysis.liveness import activation_bytes
+from tflm_split.analysis.tflm_planner import rounded, scratch_room_bytes
 from tflm_split.cli import main
 from tflm_split.errors import InputError, InternalError
 from tflm_split.ir.graph import Model
 from tflm_split.options import Options
+from tflm_split.stock.order import least_head_bytes
 from tflm_split.stock.plan import stock_plan
 from tflm_split.stock.proof import check_plan
 from tflm_split.stock.sharing import distance_bytes
@@ -169,3 +172,23 @@ def test_a_saved_decision_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_without_a_word_a_plan_is_right_with_both_sets_of_kernels() -> None:
     assert (Options().target, Options().kernels) == ("split", "reference")
     assert Options(target="stock").kernels == "cmsis-nn"
+
+
+@pytest.mark.parametrize("kernels", [REFERENCE, CMSIS_NN])
+def test_no_plan_is_below_the_bound_of_all_orders(kernels: KernelSet) -> None:
+    """Of a chain under CMSIS-NN, whose convolutions share nothing, the plan is the bound: the largest operator."""
+    for cell in (darts_normal(6, 8), swiftnet(4, 6, 4, seed=1)):
+        model = read_model(tflite(cell))
+        least = least_head_bytes(model.graph, kernels.name, kernels.scratch(model))
+        assert 0 < least <= stock_plan(model, kernels, EFFORT).head_bytes
+    net = Builder((1, 8, 8, 4), seed=1)
+    chain = read_model(net.finish(net.conv(net.conv(net.input, 8, 3), 2, 3)))
+    if kernels is CMSIS_NN:
+        scratch = kernels.scratch(chain)
+        taken = [
+            sum(rounded(activation_bytes(chain.graph.tensors[t])) for t in (op.inputs[0], op.outputs[0]))
+            + scratch_room_bytes(chain.graph, op, scratch)
+            for op in chain.graph.operators
+        ]
+        assert stock_plan(chain, kernels, EFFORT).head_bytes == max(taken)
+        assert least_head_bytes(chain.graph, kernels.name, scratch) == max(taken)

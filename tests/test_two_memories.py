@@ -273,6 +273,20 @@ def test_what_a_stock_operator_touches_stays_in_the_arena() -> None:
     assert result.report["memories"]["slow_used_bytes"] > 0
 
 
+@pytest.mark.parametrize("library_there", [True, False])
+def test_the_same_is_verified_without_tflm(monkeypatch: pytest.MonkeyPatch, library_there: bool) -> None:
+    """By the package's own interpreter, with the C executor and with the numpy oracle."""
+    monkeypatch.setenv("TFLM_SPLIT_TFLM", "no")
+    if not library_there:
+        monkeypatch.setattr("tflm_split.verify.own.executor.native", lambda: None)
+    data = around_a_stock_operator()
+    fast = tflm_split.optimize(data, verify=False).report["optimized"]["predicted_arm32_minimum_arena_bytes"] - 1024
+    result = tflm_split.optimize(data, memory={"fast": fast, "slow": "1MB", "total": "64KB"}, inputs=1)
+    assert result.report["memories"]["slow_used_bytes"] > 0
+    assert result.report["verified"]["bit_exact"]
+    assert result.report["verified"]["level"] != "tflm"
+
+
 @needs_gcc
 def test_the_export_without_tflm_has_two_memories(
     with_slow_input: tflm_split.Result, tmp_path: Path, executor: Path

@@ -35,6 +35,16 @@ def orders(graph: Graph, kernels: str, scratch: Scratch, states: int = ORDER_STA
     return tuple(found)
 
 
+def least_head_bytes(graph: Graph, kernels: str, scratch: Scratch, states: int = ORDER_STATES) -> int:
+    """No plan without an operator of ours can have a smaller head: a bound on the live bytes of every order, with shared bytes.
+
+    0 where operators affect each other by more than tensors: their order is the file's.
+    """
+    if not may_reorder(graph) or not graph.operators:
+        return 0
+    return least_live_order(_problem(graph, kernels, scratch, True), states).lower_bound_bytes
+
+
 def _problem(graph: Graph, kernels: str, scratch: Scratch, shared: bool) -> OrderProblem:
     """Operators over tensors; scratch is a buffer that lives within its operator."""
     producers = graph.producers()
