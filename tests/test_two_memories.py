@@ -295,6 +295,7 @@ def test_the_export_without_tflm_has_two_memories(
     inputs = [[np.random.default_rng(k).integers(-128, 128, (1, 96, 96, 3)).astype(np.int8)] for k in (0, 1)]
     wanted = run_in_tflm(MOBILENET.read_bytes(), inputs).outputs
     assert answers(tmp_path / "out", executor, inputs, 1) == b"".join(b"".join(entry) for entry in wanted)
+    assert "slow_memory[27648];" in (tmp_path / "out" / "model_data.h").read_text()
     assert "#define MODEL_SLOW_BYTES 27648" in (tmp_path / "out" / "model.h").read_text()
 
 

@@ -10,6 +10,7 @@ from tflm_split.analysis.tflm_head import predicted_head_bytes, unknown_scratch
 from tflm_split.export.text import ALIGNAS, byte_lines, comment_text
 from tflm_split.ir.graph import Model
 from tflm_split.program.format import CUSTOM_CODE
+from tflm_split.program.in_model import slow_memory_bytes
 
 MODEL_ALIGNMENT_BYTES = 16
 """The alignment of a .tflite file's first byte that the buffers inside it rely on."""
@@ -74,6 +75,11 @@ def firmware_notes(model: Model) -> Iterator[str]:
         yield f"    {RESOLVER_LINE}"
     if stock:
         yield comment_text(f"    and the stock operators {', '.join(stock)}")
+    if slow := slow_memory_bytes(model):
+        yield ""
+        yield "A slow memory besides, wherever the device has one, handed over before AllocateTensors():"
+        yield f"    alignas({MODEL_ALIGNMENT_BYTES}) static uint8_t slow_memory[{slow}];"
+        yield "    tflm_split::SetSlowMemory(slow_memory, sizeof slow_memory);"
 
 
 def _title(model: Model) -> str:
