@@ -337,6 +337,10 @@ def _in_two_memories(job: _Job, result: _Lowered | None) -> tuple[_Job, _Lowered
         return job, result and replace(result, one_memory=result.lowered.plan)
     if result is None or result.decision.decision is None:
         raise InputError("nothing of this model can be split, and only what is split can lie in a second memory")
+    if any(region.program.fills for region in result.lowered.plan.regions):
+        raise InputError(
+            f"the model keeps a state, and does not fit into the fast memory of {memories}; leave out memory"
+        )
     plan, rest_bytes = result.lowered.plan, arena_bytes - result.lowered.plan.planned_head_bytes
     placer = Placer(job.evaluator, Found(plan, result.decision.decision), job.options, job.teller)
     fast_bytes = memories.fast_bytes - rest_bytes
