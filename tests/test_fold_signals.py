@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from split_stages import planned
 from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
 from tiny_models import Builder, Op, T, build_model
+from typed_models import TypedBuilder
 
+import tflm_split
 from tflm_split.lower.assemble import assemble, region_blobs
 from tflm_split.rewrite.fold_signals import FOLD_SIGNALS, samples_to_try
 from tflm_split.search.base import in_normal_form, rewritten_split
@@ -200,3 +203,38 @@ def test_rows_have_as_few_samples_as_can_be_planned() -> None:
     assert tried(pooled(4096)) == ()  # 13,313 steps are not too many
     assert tried(pooled(40960)) == (128,)
     assert tried(pooled(40963)) == (164,)  # a prime: the last row is cut short
+
+
+# Windows of more rows than a step can read.
+
+
+def depthwise_of_64(padding: str = "SAME") -> bytes:
+    b = Builder((1, 1, 200, 3))
+    return ending(b, b.pool(b.depthwise(b.input, 1, 64, padding=padding, activation="RELU"), 1, 2, (1, 2)))
+
+
+def average_of_50() -> bytes:
+    b = Builder((1, 300, 1, 2))
+    return ending(b, b.pool(b.conv(b.input, 5, 9, 1), 50, 1, (10, 1), "VALID"))
+
+
+def typed(dtype: str, depthwise: bool) -> bytes:
+    b = TypedBuilder(dtype, (1, 1, 101, 2))
+    x = b.conv(b.input, 2 if depthwise else 5, (1, 40), depthwise=depthwise)
+    return b.finish(b.pool(b.conv(x, 4, (1, 3), (1, 2)), (1, 34), (1, 7)))
+
+
+TALL: dict[str, Callable[[], bytes]] = {
+    "depthwise": depthwise_of_64,
+    "depthwise without padding": lambda: depthwise_of_64("VALID"),
+    "an average": average_of_50,
+    **{f"{t} {d}": partial(typed, t, d == "depthwise") for t in ("INT16", "FLOAT32") for d in ("conv", "depthwise")},
+}
+
+
+@pytest.mark.parametrize("name", TALL)
+def test_a_window_of_many_samples_lies_along_rows_of_several(name: str) -> None:
+    result = tflm_split.optimize(TALL[name](), effort="low")
+    assert result.report["verified"]["bit_exact"] and result.report["optimized"]["stock_ops"] == 0
+    assert result.plan is not None
+    assert any(op.rewrite == FOLD_SIGNALS for op in result.plan.split.graph.operators)

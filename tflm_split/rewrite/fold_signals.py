@@ -25,7 +25,8 @@ from math import ceil
 import numpy as np
 
 from tflm_split.errors import ModelError, Refusal
-from tflm_split.ir.graph import ABSENT, Graph, Operator, Option, Tensor
+from tflm_split.ir.graph import ABSENT, ELEMENT_BYTES, Graph, Operator, Option, Tensor
+from tflm_split.kinds.limits import MAX_WINDOW_ROWS
 from tflm_split.rewrite.drop_dead import drop_dead
 from tflm_split.rewrite.patch import Accept
 from tflm_split.split.operators import is_reshape, split_operator
@@ -64,7 +65,9 @@ def samples_to_try(graph: Graph) -> tuple[int, ...]:
     is long, none can be folded, or single samples do not take too many steps.
     """
     longest, coarsest = longest_signal(graph), 0
-    if longest < LONG or _steps(graph) <= TOO_MANY_STEPS:
+    if _steps(graph) <= TOO_MANY_STEPS:
+        return _for_tall_windows(graph, longest)
+    if longest < LONG:
         return ()
     whole = [samples for samples in range(2, longest // 2 + 1) if longest % samples == 0]
     # Rows of which the last is cut short take copies. So they come last.
@@ -75,6 +78,38 @@ def samples_to_try(graph: Graph) -> tuple[int, ...]:
             return (samples,)
         coarsest = samples if steps <= TOO_MANY_STEPS else coarsest
     return (coarsest,) if coarsest else ()
+
+
+def _for_tall_windows(graph: Graph, longest: int) -> tuple[int, ...]:
+    """Samples per row with which no window has more rows than a step can read. A row of them is about as long as the window."""
+    reach = _tallest(graph)
+    if not reach:
+        return ()
+    for samples in sorted(range(2, min(longest // 2, 2 * reach) + 1), key=lambda n: (longest % n > 0, abs(n - reach))):
+        folded = _folded(graph, samples)
+        if folded is not None and not _tallest(folded) and _steps(folded) <= TOO_MANY_STEPS:
+            return (samples,)
+    return ()
+
+
+def _tallest(graph: Graph) -> int:
+    """The samples of the longest window along a signal that no step can read; 0 where there is none."""
+    return max((_too_tall(graph, op) for op in graph.operators if op.kind in (*_CONVOLUTIONS, *_POOLS)), default=0)
+
+
+def _too_tall(graph: Graph, op: Operator) -> int:
+    source, target = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+    try:
+        kernel = _along(graph, op, source, target).kernel if _length(source) else 0
+    except Refusal:
+        return 0
+    if kernel <= MAX_WINDOW_ROWS:
+        return 0
+    try:
+        split_operator(graph, op)
+    except Refusal:
+        return kernel
+    return 0
 
 
 def folded_signals(graph: Graph, accept: Accept, samples: int) -> Graph:
@@ -235,7 +270,8 @@ class _Folding:
         cut = _row_of(_length(whole), samples)
         flat = (_length(whole) // cut, cut * whole.shape[-1])
         made = self._add("RESHAPE", (entered, self._numbers(flat)), whole, flat)
-        self.folded[tensor] = self._filled(_Rows(made, samples, _length(whole)), _zero_point(whole), whole)
+        filler = _zero_point(whole) if whole.dtype == "INT8" else 0
+        self.folded[tensor] = self._filled(_Rows(made, samples, _length(whole)), filler, whole)
 
     def _filled(self, rows: _Rows, filler: int, like: Tensor) -> _Rows:
         """The same signal, with padding behind its last sample."""
@@ -243,7 +279,7 @@ class _Folding:
             return rows
         whole, rest = divmod(rows.length, rows.samples)
         missing = (rows.samples - rest if rest else 0, rows.samples * (self.rows - whole - (rest > 0)))
-        if missing[1] > MOST_FILLED * rows.samples or like.dtype not in ("INT8", "INT16"):
+        if missing[1] > MOST_FILLED * rows.samples:
             raise Refusal("geometry", "too many rows would be padding")
         constants = (self._filler(count * like.shape[-1], filler, like) if count else ABSENT for count in missing)
         shape = (1, self.rows, rows.samples, like.shape[-1])
@@ -251,8 +287,10 @@ class _Folding:
         return _Rows(made, rows.samples, rows.length, filler)
 
     def _filler(self, elements: int, filler: int, like: Tensor) -> int:
-        data = bytes([filler & 0xFF]) * elements if like.dtype == "INT8" else bytes(2 * elements)
-        return self._append(replace(like, name="filler", shape=(1, elements), data=data))
+        data = (
+            bytes([filler & 0xFF]) * elements if like.dtype == "INT8" else bytes(ELEMENT_BYTES[like.dtype] * elements)
+        )
+        return self._append(replace(like, name="filler", shape=(1, elements)[elements == 1 :], data=data))
 
     def _operator(self, op: Operator) -> _Rows | None:
         """Add `op` on rows of samples, or as it is where that is not needed or cannot be."""
@@ -344,8 +382,6 @@ class _Folding:
 
     def _window(self, op: Operator, rows: _Rows, target: Tensor, length: int) -> _Rows:
         source = self.graph.tensors[op.inputs[0]]
-        if source.dtype != "INT8" and (source.dtype != "INT16" or op.kind in _POOLS or _zero_point(source)):
-            raise Refusal("dtype", "what is outside of its input is not known")
         axis = _along(self.graph, op, source, target)
         samples, rest = divmod(rows.samples, axis.stride)
         reach = (axis.kernel - 1) * axis.dilation
@@ -362,7 +398,7 @@ class _Folding:
             max(ceil(axis.pad / rows.samples), ceil(after / rows.samples)) > self.rows - 2
         ):  # a slice of one row would be no rows
             raise Refusal("geometry", "its window is as long as the signal")
-        filler = -128 if op.kind in _POOLS else _zero_point(source)
+        filler = self._outside(op, source) if axis.pad or past_the_end > 0 else 0
         if past_the_end > 0:
             rows = self._filled(rows, filler, source)
         read = self._with_neighbours(rows, axis.pad, after, filler, source)
@@ -377,6 +413,19 @@ class _Folding:
         kind = "CONV_2D" if op.kind == TALL_CONV else op.kind
         shape = (1, self.rows, samples, target.shape[-1])
         return _Rows(self._add(kind, inputs, target, shape, options), samples, length)
+
+    def _outside(self, op: Operator, source: Tensor) -> int:
+        """What a window reads outside of the signal. Raises Refusal where no value of the type does what padding does."""
+        if source.dtype == "INT8":
+            return -128 if op.kind in _POOLS else _zero_point(source)
+        if op.kind in _POOLS:
+            raise Refusal("dtype", "what is outside of its input is not known")
+        if source.dtype == "INT16" and _zero_point(source) == 0:
+            return 0
+        weights = self.graph.tensors[op.inputs[1]]
+        if source.dtype == "FLOAT32" and np.isfinite(np.frombuffer(weights.data or b"", "<f4")).all():
+            return 0
+        raise Refusal("dtype", "what is outside of its input is not known")
 
     def _along_width(self, weights: int) -> int:
         """The weights of a window along the signal, with its taps along the width."""
@@ -410,8 +459,7 @@ class _Folding:
         begin, shape = (0, max(away, 0), first, 0), (1, kept, count, channels)
         part = self._add("SLICE", (rows.tensor, self._numbers(begin), self._numbers(shape)), like, shape)
         pads = ((0, 0), (max(-away, 0), max(away, 0)), (0, 0), (0, 0))
-        data = bytes([filler & 0xFF]) if like.dtype == "INT8" else bytes(2)
-        value = self._append(replace(like, name="filler", shape=(1,), data=data))
+        value = self._filler(1, filler, like)
         return self._add("PADV2", (part, self._numbers(pads), value), like, (1, self.rows, count, channels))
 
     def _add(

@@ -19,7 +19,7 @@ from tflm_split.lower.place import Allowance
 from tflm_split.options import DEFAULT_SLOWDOWN, STREAMED_SLOWDOWN, Options
 from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORTS
 from tflm_split.plan.progress import Teller, Tick, no_tick
-from tflm_split.rewrite.fold_signals import LONG, TOO_MANY_STEPS, longest_signal, samples_to_try
+from tflm_split.rewrite.fold_signals import TOO_MANY_STEPS, longest_signal, samples_to_try
 from tflm_split.rewrite.swap_axes import tiles_to_try
 from tflm_split.schedule.polish import Polish
 from tflm_split.search.base import in_normal_form
@@ -98,14 +98,15 @@ def ways_to_split(evaluator: Evaluator) -> tuple[Way, ...]:
     """All that are worth trying, the plain one first, unless samples of a signal are joined.
 
     Concatenations are done both ways if the graph has any, after it is rewritten. Axes are swapped if that lets more operators
-    be cut, and samples of a signal are joined to rows where single ones would take too many steps. Ways that leave an operator
-    stock are no ways to stream the input (`check_streamable`), and with swapped axes the whole input would be needed.
+    be cut. Samples of a signal are joined to rows where single ones would take too many steps, or where windows would have too many
+    rows. Ways that leave an operator stock are no ways to stream the input (`check_streamable`), and with swapped axes the whole
+    input would be needed.
     """
     streamed = _is_streamed(evaluator)
     forms = [Way(), *(Way(swap_axes=n) for n in (() if streamed else tiles_to_try(evaluator.graph)))]
     plain = evaluator.base()
     crowded = plain.stock or sum(op.steps for op in plain.row_ops) > TOO_MANY_STEPS
-    if not streamed and crowded and longest_signal(evaluator.graph) >= LONG:
+    if not streamed and crowded and longest_signal(evaluator.graph):
         several = [Way(samples=n) for n in samples_to_try(in_normal_form(evaluator.graph))]
         forms = [*forms[1 if several else 0 :], *several]
     ways = []
