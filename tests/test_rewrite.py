@@ -294,6 +294,17 @@ def test_a_joint_that_others_read_stays() -> None:
     assert "TRANSPOSE" in kinds(normal(line.model(line.last, joint)))
 
 
+def test_rows_that_become_channels_of_one_row_are_picked_and_joined(tflm: TflmServer) -> None:
+    line = Line(1, 4, 3, 2)
+    line.op("RELU", line.shape)
+    line.reshape(1, 2, 2, 3, 2)
+    line.transpose(0, 1, 3, 2, 4)
+    line.reshape(1, 2, 3, 4)
+    line.op("RELU", line.shape)
+    assert kinds(normal(line.model())) == ["RELU", "PICK", "PICK", "CONCATENATION", "RELU"]
+    check(tflm, line.model(), all_split=True)
+
+
 @pytest.mark.parametrize("shrinks", [False, True])
 def test_a_pixel_shuffle_moves_blocks(tflm: TflmServer, shrinks: bool) -> None:
     wide, deep, middle = (1, 4, 6, 2), (1, 2, 3, 8), (1, 2, 3, 2, 2, 2)

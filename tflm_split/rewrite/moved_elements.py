@@ -11,18 +11,20 @@ elements; then the simplest operator that does the same takes the chain's place.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 
 from tflm_split.errors import Refusal
-from tflm_split.ir.graph import Graph, Operator, Tensor
+from tflm_split.ir.graph import Graph, Operator, Option, Tensor
 from tflm_split.rewrite.patch import Patch, Site
 from tflm_split.split.operators import is_reshape
 from tflm_split.split.operators.picked import PICK, Index, element_numbers, row_and_column_map
 from tflm_split.split.rows import MAX_CUT_BYTES, row_shape
 
 MOVED_ELEMENTS = "moved_elements"
+MAX_JOINED = 8
+"""Rows that are made of more input rows stay what they are."""
 MAX_CHAIN = 8
 """Longer chains are looked at in parts."""
 
@@ -128,9 +130,31 @@ def _one_operator(graph: Graph, chain: Sequence[Operator], index: Index) -> Patc
     except Refusal:
         return None
     if row_and_column_map(index.reshape(-1), whole.columns * whole.channels, part.rows) is None:
-        return None
+        # A TRANSPOSE of four axes has rows of its own; one of more has none.
+        torn = any(len(graph.tensors[op.outputs[0]].shape) > 4 for op in chain)
+        return patch if torn and _joined_picks(patch, source, target, index) else None
     patch.add(PICK, (source.index, patch.numbers(index.reshape(-1))), target.index)
     return patch
+
+
+def _joined_picks(patch: Patch, source: Tensor, target: Tensor, index: Index) -> bool:
+    """Adds PICKs of some channels of each pixel, and their CONCATENATION, where each is made of one input row; or False."""
+    whole, part = row_shape(source), row_shape(target)
+    row_elements = whole.columns * whole.channels
+    made_of = index.reshape(part.rows, -1, target.shape[-1]) // row_elements
+    if (made_of != made_of[:, :1]).any():
+        return False
+    new = (made_of[:, 0, 1:] != made_of[:, 0, :-1]).any(axis=0)
+    ends = [0, *(np.flatnonzero(new) + 1).tolist(), target.shape[-1]]
+    if not 2 <= len(ends) - 1 <= MAX_JOINED:
+        return False
+    parts = [index[..., first:stop] for first, stop in pairwise(ends)]
+    if any(row_and_column_map(p.reshape(-1), row_elements, part.rows) is None for p in parts):
+        return False
+    made = [patch.add(PICK, (source.index, patch.numbers(p.reshape(-1))), patch.tensor(target, p.shape)) for p in parts]
+    options: dict[str, Option] = {"axis": len(target.shape) - 1, "fused_activation_function": "NONE"}
+    patch.add("CONCATENATION", tuple(made), target.index, options)
+    return True
 
 
 def _blocks(source: Tensor, target: Tensor, index: Index) -> Iterator[tuple[str, int]]:

@@ -5,7 +5,7 @@ The answer is a `Split`: row ops for what is covered, refusals for what stays a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -346,12 +346,7 @@ def _write_concatenations_in_place(
                 and source not in crossing
                 and source in consumers  # no group of channels
                 and all(c in row_ops for c in consumers[source])
-                and not (
-                    op.output_pixel_stride_bytes
-                    and _without_gaps(
-                        row_ops, (made_by[source], *consumers[source]), source, op.output_pixel_stride_bytes
-                    )
-                )
+                and _fits_part_of_rows(graph, row_ops, op, (made_by[source], *consumers[source]))
             )
             if free:
                 aliases[source] = Alias(
@@ -365,6 +360,20 @@ def _write_concatenations_in_place(
             else:
                 kept.append(op)
         row_ops[k] = tuple(kept)
+
+
+def _fits_part_of_rows(
+    graph: Graph, row_ops: Mapping[int, tuple[RowOp, ...]], copy: RowOp, operators: Sequence[int]
+) -> bool:
+    """Whether what `copy` copies may lie in its place, for all of `operators`: the first makes it, the others read it."""
+    source, stride = copy.reads[0].tensor, copy.output_pixel_stride_bytes
+    if not stride:
+        return True
+    shape = row_shape(graph.tensors[source])
+    ops = row_ops[operators[0]]
+    made = [op.output_shape for op in ops if op.output == source and not op.output_pixel_stride_bytes]
+    as_it_is = all((m.columns, m.pixel_bytes) == (shape.columns, shape.pixel_bytes) for m in made)
+    return as_it_is and not _without_gaps(row_ops, operators, source, stride)
 
 
 def _all_of(tensor: int, aliases: Mapping[int, Alias]) -> int:
