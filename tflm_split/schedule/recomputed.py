@@ -16,13 +16,26 @@ the same address.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tflm_split.schedule.cuts import Schedule
 from tflm_split.schedule.lives import live_peak
 from tflm_split.schedule.step_graph import Step, StepGraph, node_dependencies
-from tflm_split.schedule.streaming import goal_steps
+from tflm_split.schedule.streaming import goal_steps, streaming_order
+
+
+@dataclass(frozen=True, slots=True)
+class Patches:
+    """A block of nodes that makes a few rows of its result at a time, from nothing: the patches of MCUNetV2.
+
+    `inner` make what only the block reads; their rows are kept while one patch is under way, and forgotten after it.
+    `last` makes the result, `rows` rows of it per patch; these live as long as they are read.
+    """
+
+    inner: tuple[int, ...]
+    last: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +46,15 @@ class Recomputed:
     schedule: Schedule
 
 
-def recomputable(step_graph: StepGraph, schedule: Schedule) -> frozenset[int]:
-    """Nodes that could be recomputed: each row is made by one step and read only by other nodes between the same two cuts."""
+def recomputable(step_graph: StepGraph, schedule: Schedule, among: Collection[int] | None = None) -> frozenset[int]:
+    """Nodes that could be recomputed: each row is made by one step and read only by other nodes between the same two cuts.
+
+    Of those `among` which is asked, or of all.
+    """
     group_of = {n: k for k, group in enumerate(schedule.groups()) for n in group}
     steps = step_graph.steps
     recomputable_nodes = set()
-    for n in schedule.nodes:
+    for n in schedule.nodes if among is None else among:
         mine = [s for s in step_graph.steps_of[n] if s in step_graph.needed]
         pieces = {p for s in mine for p in steps[s].writes}
         alone = all(steps[s].row_op is not None and not _accumulates(steps[s], step_graph) for s in mine)
@@ -56,12 +72,41 @@ def recomputable(step_graph: StepGraph, schedule: Schedule) -> frozenset[int]:
     return frozenset(recomputable_nodes)
 
 
-def recompute(step_graph: StepGraph, schedule: Schedule, nodes: frozenset[int]) -> Recomputed:
-    """`schedule` with the rows of `nodes` computed again for every step that reads them. `nodes` must be `recomputable`."""
+def patchable(step_graph: StepGraph, schedule: Schedule, patches: Patches) -> bool:
+    """Whether the block could run patch by patch: what its inner nodes make is read in the block alone, between two cuts."""
+    group_of = {n: k for k, group in enumerate(schedule.groups()) for n in group}
+    block = {*patches.inner, patches.last}
+    steps = step_graph.steps
+    for n in patches.inner:
+        mine = [s for s in step_graph.steps_of[n] if s in step_graph.needed]
+        pieces = {p for s in mine for p in steps[s].writes}
+        if (
+            any(steps[s].row_op is None or _accumulates(steps[s], step_graph) for s in mine)
+            or any({steps[s].node for s in step_graph.producers[p]} != {n} for p in pieces)
+            or any(not step_graph.readers[p] for p in pieces)
+            or any(steps[r].node not in block or steps[r].node == n for p in pieces for r in step_graph.readers[p])
+            or pieces & (step_graph.final | step_graph.initial)
+            or group_of[n] != group_of[patches.last]
+        ):
+            return False
+    return True
+
+
+def recompute(
+    step_graph: StepGraph, schedule: Schedule, nodes: frozenset[int], patches: Sequence[Patches] = ()
+) -> Recomputed:
+    """`schedule` with the rows of `nodes` computed again for every step that reads them, and `patches` one after the other.
+
+    `nodes` must be `recomputable`, and `patches` `patchable`. No node may be in two of them.
+    """
     order: list[int] = []
     dependencies = node_dependencies(step_graph)
+    again = nodes.union(*((*block.inner, block.last) for block in patches))
     for group in schedule.groups():
-        order.extend(_order(step_graph, group, nodes, dependencies))
+        if again.isdisjoint(group):
+            order.extend(streaming_order(step_graph, group, dependencies))
+        else:
+            order.extend(_Walk(step_graph, group, nodes, patches).ordered(dependencies))
     unrolled, steps = _unrolled(step_graph, order)
     peak = live_peak(unrolled, steps)
     return Recomputed(unrolled, replace(schedule, steps=tuple(steps), live_peak_bytes=peak))
@@ -72,71 +117,127 @@ def _accumulates(step: Step, step_graph: StepGraph) -> bool:
     return any(step_graph.steps[d].node == step.node for d in step.depends)
 
 
-def _order(
-    step_graph: StepGraph, nodes: Sequence[int], recomputed: frozenset[int], dependencies: Mapping[int, frozenset[int]]
-) -> list[int]:
-    """Steps of a group, depth-first on demand as in `streaming.py`. Those of `recomputed` come once per step that reads them.
+class _Walk:
+    """Lists the steps of a group, depth-first on demand as in `streaming.py`.
 
-    A recomputed row counts as made only while some step under way waits to read it.
+    A recomputed row counts as made only while some step under way waits to read it, and a row inside of a patch only while
+    that patch is under way.
     """
-    steps, inside = step_graph.steps, set(nodes)
-    goals = goal_steps(step_graph, nodes, dependencies)
-    goals += [s for n in nodes if n not in recomputed for s in step_graph.steps_of[n] if s in step_graph.needed]
-    order: list[int] = []
-    held: set[int] = set()
-    wanted: Counter[int] = Counter()  # recomputed row -> steps under way that wait to read it
 
-    for goal in goals:
-        if goal in held:
-            continue
+    def __init__(
+        self, step_graph: StepGraph, nodes: Sequence[int], recomputed: frozenset[int], patches: Sequence[Patches]
+    ) -> None:
+        self._graph, self._steps, self._nodes = step_graph, step_graph.steps, nodes
+        self._inside = set(nodes)
+        self._recomputed = recomputed
+        self._patches = {block.last: block for block in patches if block.last in self._inside}
+        self._patch_of = {n: block.last for block in self._patches.values() for n in block.inner}
+        self._order: list[int] = []
+        self._held: set[int] = set()
+        self._wanted: Counter[int] = Counter()
+        """Recomputed row -> steps under way that wait to read it."""
+        self._under_way: set[int] = set()
+        """The steps that make the results of the patches under way."""
+        self._in_patch: dict[int, list[int]] = {last: [] for last in self._patches}
+        """By the last node of a block: the steps inside of its patch that have run."""
+
+    def ordered(self, dependencies: Mapping[int, frozenset[int]]) -> list[int]:
+        """The steps, in order; those of patches and recomputed ones as often as they run."""
+        goals = goal_steps(self._graph, self._nodes, dependencies)
+        kept = [n for n in self._nodes if n not in self._recomputed and n not in self._patch_of]
+        goals += [s for n in kept for s in self._graph.steps_of[n] if s in self._graph.needed]
+        for goal in goals:
+            self._run(goal)
+        return self._order
+
+    def _run(self, goal: int) -> None:
+        """List `goal`, and before it all that it waits for."""
+        if goal in self._held or self._ran_patch(goal):
+            return
         stack = [goal]
-        waiting: list[list[int]] = [_pinned(steps[goal], steps, inside, recomputed, wanted)]
+        waiting = [self._pinned(goal)]
         while stack:
             s, todo = stack[-1], waiting[-1]
-            missing = next((d for d in todo if d not in held), None)
+            missing = next((d for d in todo if d not in self._held), None)
             if missing is not None:
-                stack.append(missing)
-                waiting.append(_pinned(steps[missing], steps, inside, recomputed, wanted))
+                if not self._ran_patch(missing):
+                    stack.append(missing)
+                    waiting.append(self._pinned(missing))
                 continue
             stack.pop()
             waiting.pop()
-            held.add(s)
-            order.append(s)
-            for d in todo:
-                if steps[d].node in recomputed:
-                    wanted[d] -= 1
-                    if not wanted[d]:
-                        held.discard(d)
-    return order
+            self._made(s, todo)
+
+    def _made(self, s: int, read: Sequence[int]) -> None:
+        self._held.add(s)
+        self._order.append(s)
+        block = self._patch_of.get(self._steps[s].node)
+        if block is not None:
+            self._in_patch[block].append(s)
+        for d in read:
+            if self._steps[d].node in self._recomputed:
+                self._wanted[d] -= 1
+                if not self._wanted[d]:
+                    self._held.discard(d)
+
+    def _ran_patch(self, s: int) -> bool:
+        """Whether `s` makes the result of a block, whose patch was listed now. Patches of other blocks may be within it."""
+        block = self._patches.get(self._steps[s].node)
+        if block is None or s in self._under_way:
+            return False
+        patch = self._steps[s].row // block.rows
+        mine = [
+            other
+            for other in self._graph.steps_of[block.last]
+            if self._steps[other].row // block.rows == patch and other in self._graph.needed
+        ]
+        self._under_way.update(mine)
+        for other in mine:
+            self._run(other)
+        self._under_way.difference_update(mine)
+        self._held.difference_update(self._in_patch[block.last])
+        self._in_patch[block.last].clear()
+        return True
+
+    def _pinned(self, s: int) -> list[int]:
+        """The steps inside the group that `s` depends on. The recomputed ones are counted in `_wanted` until it has run."""
+        todo = [d for d in self._steps[s].depends if self._steps[d].node in self._inside]
+        self._wanted.update(d for d in todo if self._steps[d].node in self._recomputed)
+        return todo
 
 
-def _pinned(
-    step: Step, steps: Sequence[Step], inside: set[int], recomputed: frozenset[int], wanted: Counter[int]
-) -> list[int]:
-    """The steps inside the group that `step` depends on. The recomputed ones are counted in `wanted` until it has run."""
-    todo = [d for d in step.depends if steps[d].node in inside]
-    wanted.update(d for d in todo if steps[d].node in recomputed)
-    return todo
-
-
-def _unrolled(step_graph: StepGraph, order: Sequence[int]) -> tuple[StepGraph, list[int]]:
+def _unrolled(step_graph: StepGraph, order: list[int]) -> tuple[StepGraph, list[int]]:
     """The graph with one step, which has pieces of its own, for each time a step is in `order`; and that order."""
-    times = Counter(order)
-    repeated = {p for s, n in times.items() if n > 1 for p in step_graph.steps[s].writes}
-    pieces = list(step_graph.pieces)
-    steps = list(step_graph.steps)
     plain = step_graph.steps
+    times = Counter(order)
+    again = {s for s, n in times.items() if n > 1}
+    repeated = {p for s in again for p in plain[s].writes}
+    changing = again.union(*(step_graph.readers[p] + step_graph.producers[p] for p in repeated))
+    changing |= {s for s in times if s not in changing and not repeated.isdisjoint(_overlapped(plain[s]))}
+    pieces, steps = list(step_graph.pieces), list(plain)
     steps_of = [list(of_node) for of_node in step_graph.steps_of]
+    producers, readers = list(step_graph.producers), list(step_graph.readers)
+    for p in repeated:
+        producers[p], readers[p] = (), tuple([r for r in readers[p] if r not in times])
     latest_piece: dict[int, int] = {}
+    written: dict[int, set[int]] = {}
+    """By piece: the steps that have written their parts of the latest one."""
     latest_step: dict[int, int] = {}
     result: list[int] = []
     for s in order:
-        step = plain[s]
-        first_time = s not in latest_step
-        made = step.writes
-        if not first_time:
-            made = tuple(range(len(pieces), len(pieces) + len(step.writes)))
-            pieces.extend(step_graph.pieces[p] for p in step.writes)
+        if s not in changing:
+            result.append(s)
+            continue
+        step, first_time = plain[s], s not in latest_step
+        for p in step.writes:
+            if s in written.setdefault(p, set()):  # another row of the same place begins
+                latest_piece[p] = len(pieces)
+                written[p] = set()
+                pieces.append(step_graph.pieces[p])
+                producers.append(())
+                readers.append(())
+            written[p].add(s)
+        made = tuple([latest_piece.get(p, p) for p in step.writes])
         index = s if first_time else len(steps)
         overlaps = step.overlaps
         if overlaps:
@@ -150,24 +251,26 @@ def _unrolled(step_graph: StepGraph, order: Sequence[int]) -> tuple[StepGraph, l
             steps.append(now)
             steps_of[step.node].append(index)
         latest_step[s] = index
-        latest_piece.update(zip(step.writes, made, strict=True))
+        for p, was in zip(made, step.writes, strict=True):
+            if was in repeated and index not in producers[p]:
+                producers[p] = (*producers[p], index)
+        for p, was in zip(reads, step.reads, strict=True):
+            if was in repeated or not first_time:
+                readers[p] = (*readers[p], index)
         result.append(index)
-    producers: list[list[int]] = [[] for _ in pieces]
-    readers: list[list[int]] = [[] for _ in pieces]
-    for s, step in enumerate(steps):
-        for p in step.writes:
-            producers[p].append(s)
-        for p in step.reads:
-            readers[p].append(s)
     return (
         replace(
             step_graph,
             pieces=tuple(pieces),
             steps=tuple(steps),
             steps_of=tuple(map(tuple, steps_of)),
-            producers=tuple(map(tuple, producers)),
-            readers=tuple(map(tuple, readers)),
+            producers=tuple(producers),
+            readers=tuple(readers),
             needed=step_graph.needed | frozenset(result),
         ),
         result,
     )
+
+
+def _overlapped(step: Step) -> list[int]:
+    return [p for o in step.overlaps for p in (o.read, o.written)]

@@ -38,6 +38,8 @@ PLACE_BELOW = 0.98
 """A candidate gets a layout only if its live peak is below this share of the smallest head so far."""
 REFINE_STEPS_PER_EFFORT = 30
 """Steps that the search may schedule per unit of effort. A model of few steps therefore gets many evaluations."""
+PATCHED_EVALUATIONS = 3
+"""Where blocks may run patch by patch, the search is given so many times the evaluations: several peaks must fall at once."""
 POLISH_STEPS_PER_EFFORT = 1200
 """Steps that polishing may look at per unit of effort, for all candidates together."""
 POLISH_SHARES = 24
@@ -165,6 +167,7 @@ class _Starts:
     def __init__(self, evaluator: Evaluator, asked: frozenset[str], teller: Teller) -> None:
         self._evaluator, self._asked, self._teller = evaluator, asked, teller
         self._known: dict[bool, list[Evaluation]] = {}
+        self._patched: dict[tuple[int, frozenset[str]], Evaluation] = {}
 
     def of(self, options: Options, best_bytes: int | None) -> list[Evaluation]:
         """Those for `options`. None where rows were left out of what the user allows, and all start above the smallest head.
@@ -180,10 +183,29 @@ class _Starts:
             return starts
         return [] if least > best_bytes or _is_streamed(self._evaluator) else starts
 
+    def patched(
+        self, found: Sequence[Evaluation], start: Evaluation, limits: Limits, effort: int, teller: Teller
+    ) -> list[Evaluation]:
+        """States with blocks that run patch by patch, searched for from the best that a tighter limit or no patch gave.
 
-def _schedules(evaluator: Evaluator, starts: Sequence[Evaluation], options: Options, teller: Teller) -> list[Candidate]:
+        A search of its own: patches that come first rarely lead to the best groups of channels. `found` was found without.
+        """
+        key = effort, limits.axes
+        begun = [min(found, key=lambda state: state.rank)]
+        if key in self._patched and self._patched[key].rank < begun[0].rank:
+            begun.append(self._patched[key])
+        limits = replace(limits, patches=True, evaluations=limits.evaluations * PATCHED_EVALUATIONS)
+        more = [state for best in begun for state in Search(self._evaluator, best, limits, start).run(teller.tick)]
+        self._patched[key] = min(more, key=lambda state: state.rank)
+        return more
+
+
+def _schedules(
+    evaluator: Evaluator, starts: _Starts, options: Options, best_bytes: int | None, teller: Teller
+) -> list[Candidate]:
     """All schedules worth placing, refined and polished. Empty when nothing of the model can be split."""
-    return _polished(_refined(evaluator, starts, options, teller), options.effort, teller) if starts else []
+    states = starts.of(options, best_bytes)
+    return _polished(_refined(evaluator, starts, states, options, teller), options.effort, teller) if states else []
 
 
 def _starts(evaluator: Evaluator, axes: frozenset[str], teller: Teller) -> list[Evaluation]:
@@ -206,9 +228,11 @@ def _starts(evaluator: Evaluator, axes: frozenset[str], teller: Teller) -> list[
     return starts
 
 
-def _refined(evaluator: Evaluator, starts: Sequence[Evaluation], options: Options, teller: Teller) -> list[Evaluation]:
-    """`starts`, and every state that the search from the best of them kept on its way."""
-    start = min(starts, key=lambda state: Candidate(state).priority)
+def _refined(
+    evaluator: Evaluator, starts: _Starts, states: Sequence[Evaluation], options: Options, teller: Teller
+) -> list[Evaluation]:
+    """`states`, and every state that the search from the best of them kept on its way."""
+    start = min(states, key=lambda state: Candidate(state).priority)
     teller.at("search", 0, 1)
     limits = Limits(
         options.effort * REFINE_STEPS_PER_EFFORT // max(len(start.step_graph.steps), 1),
@@ -218,12 +242,14 @@ def _refined(evaluator: Evaluator, starts: Sequence[Evaluation], options: Option
         axes=options.axes,
     )
     found = Search(evaluator, start, limits).run(teller.tick)
+    if limits.allow_extra_macs and "columns" in options.axes:
+        found += starts.patched(found, start, limits, options.effort, teller)
     kept: list[Evaluation] = []
     for state in found:
         if all(state.schedule != other.schedule for other in kept):
             kept.append(state)
     teller.at("search", 1, 1)
-    return [*(state for state in starts if state is not start), *kept]
+    return [*(state for state in states if state is not start), *kept]
 
 
 def _polished(states: Sequence[Evaluation], effort: int, teller: Teller) -> list[Candidate]:
@@ -238,7 +264,7 @@ def _polished(states: Sequence[Evaluation], effort: int, teller: Teller) -> list
     unfinished = {
         k: Polish(state.step_graph, state.schedule, state.split.stock)
         for k, state in enumerate(states)
-        if effort and not state.decision.recomputed and state.live_peak_bytes <= most
+        if effort and not state.decision.computes_again and state.live_peak_bytes <= most
     }
     shares = max(POLISH_SHARES, 2 * len(unfinished))
     waiting = sorted(unfinished, key=lambda k: polished[k].priority)
@@ -261,9 +287,12 @@ def _polished(states: Sequence[Evaluation], effort: int, teller: Teller) -> list
 class _Placing:
     """The candidates of one configuration, each of which is placed once at most."""
 
-    def __init__(self, evaluator: Evaluator, starts: Sequence[Evaluation], options: Options, teller: Teller) -> None:
+    def __init__(
+        self, evaluator: Evaluator, starts: _Starts, options: Options, best_bytes: int | None, teller: Teller
+    ) -> None:
+        """`best_bytes` is the smallest head so far."""
         self._options, self._teller = options, teller
-        self.candidates = _schedules(evaluator, starts, options, teller)
+        self.candidates = _schedules(evaluator, starts, options, best_bytes, teller)
         fastest = min((c.state.instructions for c in self.candidates), default=0.0)
         self._limit = most_instructions(options.max_slowdown, fastest, evaluator.stock_instructions)
         self._placed: dict[int, Found | None] = {}
@@ -340,7 +369,7 @@ def _smallest(evaluator: Evaluator, starts: _Starts, options: Options, teller: T
     best: Found | None = None
     for configuration in configurations(options):
         smallest = best.plan.planned_head_bytes if best else None
-        placing = _Placing(evaluator, starts.of(configuration, smallest), configuration, teller)
+        placing = _Placing(evaluator, starts, configuration, smallest, teller)
         best = placing.best(smallest) or best
     return _with_fewer_groups(evaluator, best, options, teller) if best else None
 
@@ -356,7 +385,7 @@ def _with_fewer_groups(evaluator: Evaluator, best: Found, options: Options, tell
 
     def polished(state: Evaluation) -> Evaluation:
         teller.tick()
-        if state.decision.recomputed or not options.effort:
+        if state.decision.computes_again or not options.effort:
             return state
         polish = Polish(state.step_graph, state.schedule, state.split.stock)
         polish.run(options.effort * POLISH_STEPS_PER_EFFORT // POLISH_SHARES, teller.tick)
@@ -387,7 +416,7 @@ def pareto_plans(evaluator: Evaluator, options: Options, teller: Teller) -> tupl
     streamed = any(op.kind == FETCH_ROWS for op in evaluator.graph.operators)
     for configuration in configurations(options):
         least = min((f.plan.planned_head_bytes for f in found), default=None)
-        placing = _Placing(evaluator, starts.of(configuration, least), configuration, teller)
+        placing = _Placing(evaluator, starts, configuration, least, teller)
         found += placing.front(lambda state: state.instructions)
         found += placing.front(Evaluation.busiest_call) if streamed else []
         smallest = placing.best(None)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tflm_split.plan.problem import Move
 from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.rewrite.tile_columns import Tiles
+from tflm_split.schedule.recomputed import Patches
 from tflm_split.split.channel_rules import Sizes
 
 Rewrite = Copy | Tiles
@@ -66,6 +67,8 @@ class Decision:
     """(Tensor that is cut along channels, channels of each group), in order of tensors."""
     recomputed: frozenset[int] = frozenset()
     """Operators whose rows are computed again for each step that reads them."""
+    patches: tuple[Patches, ...] = ()
+    """Blocks of operators that run a few rows of their result at a time, and forget all else after each."""
     steps: tuple[int, ...] | None = None
     """The order of steps, where it is not that in which rows stream."""
     layout: Addresses | None = None
@@ -75,6 +78,11 @@ class Decision:
     def way(self) -> Way:
         """What must be decided before the graph is split at all."""
         return Way(self.concatenate_in_place, self.swap_axes, self.samples)
+
+    @property
+    def computes_again(self) -> bool:
+        """Whether some rows are computed more than once. Their steps must not change places then."""
+        return bool(self.recomputed or self.patches)
 
     def grouped(self, groups: dict[int, Sizes]) -> Decision:
         """The same with these channel groups instead."""

@@ -23,14 +23,14 @@ from tflm_split.schedule.cuts import Schedule, best_cuts, groups
 from tflm_split.schedule.heights import ALL_ROWS, taller
 from tflm_split.schedule.lives import live_bytes_apart, live_peak, lives
 from tflm_split.schedule.orders import candidate_orders
-from tflm_split.schedule.recomputed import recomputable, recompute
+from tflm_split.schedule.recomputed import Patches, patchable, recomputable, recompute
 from tflm_split.schedule.step_builder import build_step_graph
 from tflm_split.schedule.step_builder_c import KnownOps
 from tflm_split.schedule.step_graph import StepGraph
 from tflm_split.schedule.streaming import streaming_order
 from tflm_split.search.base import rewritten_split
 from tflm_split.search.decision import Decision, Rewrite, Way
-from tflm_split.search.rewritten import renumbering, rescheduled
+from tflm_split.search.rewritten import carried_over, rescheduled
 from tflm_split.split.attention import attention_scores
 from tflm_split.split.channel_rules import Sizes
 from tflm_split.split.crossing import may_cross
@@ -46,19 +46,19 @@ KEPT_SPLITS = 8
 class CutGraph:
     """A rewritten graph, with its operators cut into rows, and what can be cut along channels. No channels are grouped."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, before: CutGraph | None = None) -> None:
+        self.graph, self._before = graph, before
         self._rewritten: dict[Rewrite, CutGraph] = {}
 
     def after(self, rewrite: Rewrite) -> CutGraph:
         """The graph after one more rewrite. Each is made once. Raises ModelError if it does not fit the graph."""
         if rewrite not in self._rewritten:
-            self._rewritten[rewrite] = CutGraph(rewrite.applied(self.graph))
+            self._rewritten[rewrite] = CutGraph(rewrite.applied(self.graph), self)
         return self._rewritten[rewrite]
 
     @cached_property
     def cut(self) -> Cut:
-        return cut_operators(self.graph)
+        return cut_operators(self.graph, self._before.cut if self._before else None)
 
     @property
     def groupable(self) -> frozenset[int]:
@@ -135,16 +135,30 @@ class Evaluation:
         return frozenset(op.source for op in self.split.row_ops if op.macs_per_step)
 
     def rewritten(self, rewrites: Sequence[Rewrite]) -> Decision:
-        """The same decision about a graph that is rewritten further. Operators that stay keep their places."""
-        after = self.cut_graph
+        """The same decision about a graph that is rewritten further. Operators that stay keep their places.
+
+        What was decided about an operator, or about the channels that it makes, holds for it in each tile.
+        """
+        decision, before = self.decision, self.cut_graph
+        groups, recomputed, patches = dict(decision.channel_groups), decision.recomputed, decision.patches
         for rewrite in rewrites:
-            after = after.after(rewrite)
-        now = renumbering(self.graph, after.graph)
-        schedule = rescheduled(self.schedule, self.graph, after.graph)
+            after = before.after(rewrite)
+            now = carried_over(before.graph, after.graph, rewrite)
+            makers = before.graph.producers()
+            groups = {
+                new: sizes
+                for t, sizes in groups.items()
+                for new in ((t,) if t not in makers else (after.graph.operators[n].outputs[0] for n in now[makers[t]]))
+            }
+            recomputed = frozenset(n for k in recomputed for n in now.get(k, ()))
+            patches = _renumbered(patches, now)
+            before = after
+        schedule = rescheduled(self.schedule, self.graph, before.graph)
         return replace(
-            self.decision,
-            rewrites=(*self.decision.rewrites, *rewrites),
-            recomputed=frozenset(now[n] for n in self.decision.recomputed if n in now),
+            decision.grouped(groups),
+            rewrites=(*decision.rewrites, *rewrites),
+            recomputed=recomputed,
+            patches=patches,
             nodes=schedule.nodes,
             cuts=schedule.cuts,
         )
@@ -295,11 +309,12 @@ class Evaluator:
     def _scheduled(self, decision: Decision, built: _Built, schedule: Schedule) -> Evaluation:
         """`decision` under a schedule. Rows are computed again where that is possible."""
         recomputed = decision.recomputed
-        recomputed = recomputed & recomputable(built.step_graph, schedule) if recomputed else recomputed
-        if recomputed:
-            unrolled = recompute(built.step_graph, schedule, recomputed)
+        recomputed = recomputable(built.step_graph, schedule, recomputed) if recomputed else recomputed
+        patches = tuple(block for block in decision.patches if patchable(built.step_graph, schedule, block))
+        if recomputed or patches:
+            unrolled = recompute(built.step_graph, schedule, recomputed, patches)
             built, schedule = _Built(built.split, unrolled.step_graph), unrolled.schedule
-        decision = replace(decision, nodes=schedule.nodes, cuts=schedule.cuts, recomputed=recomputed)
+        decision = replace(decision, nodes=schedule.nodes, cuts=schedule.cuts, recomputed=recomputed, patches=patches)
         return self._measured(decision, built, schedule)
 
     def _measured(self, decision: Decision, built: _Built, schedule: Schedule) -> Evaluation:
@@ -314,12 +329,21 @@ class Evaluator:
 
 def _instructions(state: Evaluation) -> float:
     """Predicted instructions of all split steps of `state`."""
-    if state.decision.recomputed:
+    if state.decision.computes_again:
         return fsum(cost for _, cost in state.costs())
     # Steps are numbered row op by row op. Those of stock operators come last.
     costs = [cost for op in state.split.row_ops for cost in state.step_costs.of(op)]
     split_steps = len(costs)
     return fsum([costs[s] for s in state.schedule.steps if s < split_steps])
+
+
+def _renumbered(patches: Sequence[Patches], now: Mapping[int, Sequence[int]]) -> tuple[Patches, ...]:
+    """`patches` after operators got other numbers. Those of which an operator is gone or tiled are left out."""
+    return tuple(
+        Patches(tuple(now[n][0] for n in block.inner), now[block.last][0], block.rows)
+        for block in patches
+        if all(len(now.get(n, ())) == 1 for n in (*block.inner, block.last))
+    )
 
 
 def check_order(steps: Sequence[int], step_graph: StepGraph) -> None:
@@ -342,7 +366,7 @@ def check_decision(decision: Decision, graph: Graph, stock: frozenset[int]) -> N
         raise Refusal("order", "its groups of operators are none")
     if any(len(group) > 1 and stock.intersection(group) for group in groups(nodes, cuts)):
         raise Refusal("order", "it streams through an operator that cannot be split")
-    if graph.states and (decision.rewrites or decision.recomputed or decision.channel_groups):
+    if graph.states and (decision.rewrites or decision.computes_again or decision.channel_groups):
         raise Refusal("order", "it changes the graph of a network that remembers")
     if any(t >= len(graph.tensors) for t, _ in decision.channel_groups) or not decision.recomputed.issubset(nodes):
         raise Refusal("order", "it speaks of tensors or operators that do not exist")

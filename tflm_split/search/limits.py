@@ -22,6 +22,8 @@ class Limits:
     """Whether multiply-accumulates may be done twice."""
     axes: frozenset[str] = ALL_AXES
     """The axes that tensors may be cut along."""
+    patches: bool = False
+    """Whether blocks may run patch by patch."""
     max_instructions: float = inf
     """Most instructions of a result. The search derives it from `max_slowdown`."""
 

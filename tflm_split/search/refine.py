@@ -5,7 +5,8 @@ The bottleneck is the step with most bytes alive. The proposers (`propose/`) say
 * cut tensors into groups of channels;
 * copy the operators that make a tensor, for its late readers;
 * recompute rows instead of keeping them;
-* compute a tensor in tiles of columns.
+* compute a tensor in tiles of columns;
+* run a block of operators patch by patch.
 
 The best few changes form the next beam, and the search goes on from their bottlenecks. It ends when nothing helps or the
 effort is spent. This is MoteNN's loop, on more kinds of change. A limit bounds how much slower a result may be than
@@ -40,12 +41,16 @@ NOISE = 1.01
 class Search:
     """A beam search from one state, which groups no channels. `front` holds every state that was kept, the start first."""
 
-    def __init__(self, evaluator: Evaluator, start: Evaluation, limits: Limits) -> None:
+    def __init__(
+        self, evaluator: Evaluator, start: Evaluation, limits: Limits, fastest: Evaluation | None = None
+    ) -> None:
+        """`fastest` is the state whose instructions the limit on slowdown counts from; `start`, if none is given."""
         self._evaluator = evaluator
         self._evaluations_left = limits.evaluations
         self.start = start
-        most = most_instructions(limits.max_slowdown, start.instructions, evaluator.stock_instructions)
-        self._limits = replace(limits, max_instructions=max(most, NOISE * start.instructions))
+        least = (fastest or start).instructions
+        most = most_instructions(limits.max_slowdown, least, evaluator.stock_instructions)
+        self._limits = replace(limits, max_instructions=max(most, NOISE * least))
         self.front: list[Evaluation] = [start]
         self._tick: Tick = no_tick
 
@@ -79,7 +84,14 @@ class Search:
         for change in (change for propose in PROPOSERS for change in propose(state, self._limits)):
             self._tick()
             before = state.decision
-            key = (change.channel_groups, change.recomputed, before.rewrites, change.rewrites, before.cuts)
+            key = (
+                change.channel_groups,
+                change.recomputed,
+                change.patches,
+                before.rewrites,
+                change.rewrites,
+                before.cuts,
+            )
             if key in tried:
                 continue
             if self._evaluations_left <= 0:
@@ -134,7 +146,9 @@ class Search:
         """`change` without the cuts that would make a tensor whole that it makes anew: they would undo it."""
         new_rewrites = change.rewrites[len(base.decision.rewrites) :]
         makers = [rewrite.operators[-1] for rewrite in new_rewrites]
-        makers += [] if new_rewrites else sorted(change.recomputed - base.decision.recomputed)
+        if not new_rewrites:
+            makers += sorted(change.recomputed - base.decision.recomputed)
+            makers += (n for block in change.patches[len(base.decision.patches) :] for n in block.inner)
         graph = self._evaluator.cut_graph(change.way, change.rewrites).graph
         made = {base.graph.operators[n].outputs[0] for n in makers}
         return replace(change, cuts=_uncut(change, graph, self._evaluator.stock(change), made))

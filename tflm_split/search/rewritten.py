@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tflm_split.ir.graph import Graph
+from tflm_split.rewrite.copy_operators import Copy
+from tflm_split.rewrite.tile_columns import Tiles, tile_blocks
 from tflm_split.schedule.cuts import Schedule
 
 
@@ -38,3 +40,12 @@ def rescheduled(schedule: Schedule, before: Graph, after: Graph) -> Schedule:
         if node in now:
             place(now[node])
     return Schedule(tuple(nodes), tuple(dict.fromkeys(cut for cut in cuts if cut < len(nodes))), (), 0)
+
+
+def carried_over(before: Graph, after: Graph, rewrite: Copy | Tiles) -> dict[int, tuple[int, ...]]:
+    """Operator of `before` -> those of `after` that do its work: each tile of a block has one of its own."""
+    now: dict[int, tuple[int, ...]] = {k: (n,) for k, n in renumbering(before, after).items()}
+    if isinstance(rewrite, Tiles):
+        blocks = tile_blocks(before, after, rewrite)
+        now |= {k: tuple(block[k] for block in blocks) for k in rewrite.operators}
+    return now

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tflm_split import kinds
 from tflm_split.errors import Refusal
@@ -87,14 +87,21 @@ class Cut:
         object.__setattr__(self, "rules", ChannelRules(self.graph, self.pieces))
 
 
-def cut_operators(graph: Graph) -> Cut:
-    """What does every operator become, before anybody looks at its neighbours?"""
+def cut_operators(graph: Graph, before: Cut | None = None) -> Cut:
+    """What does every operator become, before anybody looks at its neighbours?
+
+    Operators of `before`, a graph that was cut already and then rewritten into this one, become what they did there.
+    """
     refusals: dict[int, Refusal] = {}
     pieces: dict[int, tuple[RowOp, ...]] = {}
     reshapes: set[int] = set()
     slices: dict[int, tuple[Alias, ...]] = {}
     interface_overlap = set(graph.inputs) & set(graph.outputs)
+    known = _cut_already(graph, before) if before else {}
     for op in graph.operators:
+        if op.index in known:
+            pieces[op.index] = known[op.index]
+            continue
         try:
             if interface_overlap.intersection(op.inputs):
                 raise Refusal("interface", "its input is an input and an output of the model at once")
@@ -109,6 +116,21 @@ def cut_operators(graph: Graph) -> Cut:
             refusals[op.index] = refusal
     _drop_the_tallest(pieces, refusals)
     return Cut(graph, pieces, frozenset(reshapes), slices, refusals)
+
+
+def _cut_already(graph: Graph, before: Cut) -> dict[int, tuple[RowOp, ...]]:
+    """Operator of `graph` -> its row ops, for those that are in `before`, too: with the same operands, of the same shapes."""
+    makers = before.graph.producers()
+    found = {}
+    for op in graph.operators:
+        k = makers.get(op.outputs[0]) if op.outputs else None
+        if k is None or k not in before.pieces:
+            continue
+        same = replace(before.graph.operators[k], index=op.index) == op
+        tensors = (t for t in (*op.inputs, *op.outputs) if t != ABSENT)
+        if same and all(graph.tensors[t] is before.graph.tensors[t] for t in tensors):
+            found[op.index] = tuple(replace(row_op, source=op.index) for row_op in before.pieces[k])
+    return found
 
 
 def split_graph(graph: Graph, options: SplitOptions = SplitOptions()) -> Split:
