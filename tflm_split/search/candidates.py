@@ -40,6 +40,8 @@ REFINE_STEPS_PER_EFFORT = 30
 """Steps that the search may schedule per unit of effort. A model of few steps therefore gets many evaluations."""
 PATCHED_EVALUATIONS = 3
 """Where blocks may run patch by patch, the search is given so many times the evaluations: several peaks must fall at once."""
+PATCHED_PLACED = 2
+"""So many of the states that such a search kept get a layout: they have many steps, so that takes long."""
 POLISH_STEPS_PER_EFFORT = 1200
 """Steps that polishing may look at per unit of effort, for all candidates together."""
 POLISH_SHARES = 24
@@ -195,7 +197,9 @@ class _Starts:
         if key in self._patched and self._patched[key].rank < begun[0].rank:
             begun.append(self._patched[key])
         limits = replace(limits, patches=True, evaluations=limits.evaluations * PATCHED_EVALUATIONS)
-        more = [state for best in begun for state in Search(self._evaluator, best, limits, start).run(teller.tick)]
+        more: list[Evaluation] = []
+        for best in begun:
+            more += Search(self._evaluator, best, limits, start).run(teller.tick)[-PATCHED_PLACED:]
         self._patched[key] = min(more, key=lambda state: state.rank)
         return more
 

@@ -99,6 +99,8 @@ class Search:
             tried.add(key)
             self._evaluations_left -= 1
             other = self._evaluated(state, change)
+            if other is not None and self._limits.patches:  # rows made again are steps more
+                self._evaluations_left -= max(len(other.schedule.steps) // len(self.start.schedule.steps) - 1, 0)
             if other is not None and other.instructions <= self._limits.max_instructions:
                 neighbours.append(other)
         return neighbours
