@@ -31,7 +31,7 @@ def result_of(model: bytes, **options: Any) -> Result:
 @pytest.fixture(scope="module")
 def block() -> Result:
     """Groups of channels, and rows made again: a decision with a bit of everything."""
-    return result_of(strided_block(), max_slowdown=3.0)
+    return result_of(strided_block(), max_slowdown=3.0, axes="rows,channels")
 
 
 def text_of(result: Result) -> str:
@@ -89,7 +89,7 @@ def test_a_plan_for_another_model_is_refused(block: Result) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"schema": 1}, "has schema 1, this version reads 2"),
+        ({"schema": 1}, "has schema 1, this version reads 3"),
         ({"model": 7}, "its 'model' is not a text"),
         ({"int8_io": 0}, "its 'int8_io' is not true or false"),
         ({"decision": []}, "is no plan"),
@@ -115,6 +115,10 @@ def test_a_file_that_is_no_plan_is_refused(block: Result, change: dict[str, Any]
         ("channel_groups", {"99": [4]}, "tensors or operators that do not exist"),
         ("channel_groups", {"3": [4]}, "cannot be cut along channels"),
         ("recomputed", [9], "tensors or operators that do not exist"),
+        ("patches", [{"inner": [0], "last": 9, "rows": 1}], "tensors or operators that do not exist"),
+        ("patches", [{"inner": [0], "last": 0, "rows": 1}], "its patches are none"),
+        ("patches", [{"inner": [0], "last": 1, "rows": 0}], "its patches are none"),
+        ("patches", [{"inner": "0", "last": 1, "rows": 1}], "is not a list of numbers"),
         ("steps", [0, 0], "cannot run in this order"),
         ("steps", [0], "lacks steps"),
         ("rewrites", [{"copy": [9], "for": [10]}], "the plan does not fit the model"),

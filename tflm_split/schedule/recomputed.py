@@ -24,6 +24,9 @@ from tflm_split.schedule.lives import live_peak
 from tflm_split.schedule.step_graph import Step, StepGraph, node_dependencies
 from tflm_split.schedule.streaming import goal_steps, streaming_order
 
+MAX_PATCHES = 200
+"""Most blocks that run patch by patch. One may wait for another, so they nest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patches:

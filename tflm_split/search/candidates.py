@@ -209,7 +209,11 @@ def _schedules(
 ) -> list[Candidate]:
     """All schedules worth placing, refined and polished. Empty when nothing of the model can be split."""
     states = starts.of(options, best_bytes)
-    return _polished(_refined(evaluator, starts, states, options, teller), options.effort, teller) if states else []
+    if not states:
+        return []
+    refined, patched = _refined(evaluator, starts, states, options, teller)
+    polished = [_polished(found, options.effort, teller) for found in (refined, patched) if found]
+    return [candidate for of_one in polished for candidate in of_one]
 
 
 def _starts(evaluator: Evaluator, axes: frozenset[str], teller: Teller) -> list[Evaluation]:
@@ -234,8 +238,8 @@ def _starts(evaluator: Evaluator, axes: frozenset[str], teller: Teller) -> list[
 
 def _refined(
     evaluator: Evaluator, starts: _Starts, states: Sequence[Evaluation], options: Options, teller: Teller
-) -> list[Evaluation]:
-    """`states`, and every state that the search from the best of them kept on its way."""
+) -> tuple[list[Evaluation], list[Evaluation]]:
+    """`states`, and every state that the search from the best of them kept on its way; and those with patches."""
     start = min(states, key=lambda state: Candidate(state).priority)
     teller.at("search", 0, 1)
     limits = Limits(
@@ -246,14 +250,15 @@ def _refined(
         axes=options.axes,
     )
     found = Search(evaluator, start, limits).run(teller.tick)
-    if limits.allow_extra_macs and "columns" in options.axes:
-        found += starts.patched(found, start, limits, options.effort, teller)
+    with_patches = limits.allow_extra_macs and "columns" in options.axes
+    patched = starts.patched(found, start, limits, options.effort, teller) if with_patches else []
     kept: list[Evaluation] = []
     for state in found:
         if all(state.schedule != other.schedule for other in kept):
             kept.append(state)
     teller.at("search", 1, 1)
-    return [*(state for state in states if state is not start), *kept]
+    others = [state for state in patched if all(state.schedule != other.schedule for other in kept)]
+    return [*(state for state in states if state is not start), *kept], others
 
 
 def _polished(states: Sequence[Evaluation], effort: int, teller: Teller) -> list[Candidate]:

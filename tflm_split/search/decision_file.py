@@ -1,6 +1,6 @@
 """The form of a decision on disk: JSON that can be compared line by line, with the model that it is for.
 
-    {"schema": 2, "model": "5f0c...", "int8_io": false, ..., "decision": {"nodes": [0, 1, 2], "cuts": [0, 2], ...}}
+    {"schema": 3, "model": "5f0c...", "int8_io": false, ..., "decision": {"nodes": [0, 1, 2], "cuts": [0, 2], ...}}
 
 `model` is a fingerprint of the graph without its constants. So a plan fits a model that was trained again, too. What is
 read is checked: whatever no such file could hold is refused in one sentence.
@@ -21,11 +21,12 @@ from tflm_split.ir.graph import Graph
 from tflm_split.plan.problem import Move
 from tflm_split.rewrite.copy_operators import Copy
 from tflm_split.rewrite.tile_columns import Tiles
+from tflm_split.schedule.recomputed import Patches
 from tflm_split.search.decision import Addresses, Decision, Rewrite
 from tflm_split.split.channel_rules import Sizes
 from tflm_split.tflite.save import save
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the form on disk."""
 NUMBERS_PER_LINE = 16
 _MOST = 1 << 40
@@ -131,6 +132,7 @@ def _as_json(decision: Decision) -> dict[str, Any]:
         "cuts": list(decision.cuts),
         "channel_groups": {str(t): list(sizes) for t, sizes in decision.channel_groups},
         "recomputed": sorted(decision.recomputed),
+        "patches": [{"inner": list(block.inner), "last": block.last, "rows": block.rows} for block in decision.patches],
         "steps": None if decision.steps is None else list(decision.steps),
         "layout": None
         if layout is None
@@ -231,6 +233,7 @@ def _decision(reader: _Reader) -> Decision:
         rewrites=tuple(_rewrite(_Reader(reader.name, rewrite)) for rewrite in reader.objects("rewrites")),
         channel_groups=_channel_groups(reader),
         recomputed=frozenset(reader.numbers("recomputed")),
+        patches=tuple(_patches(_Reader(reader.name, block)) for block in reader.objects("patches")),
         steps=None if steps is None else reader.as_numbers("steps", steps),
         layout=_layout(_Reader(reader.name, layout)),
     )
@@ -240,6 +243,10 @@ def _rewrite(reader: _Reader) -> Rewrite:
     if "copy" in reader.value:
         return Copy(reader.numbers("copy"), reader.numbers("for"))
     return Tiles(reader.numbers("tile"), reader.numbers("edges"))
+
+
+def _patches(reader: _Reader) -> Patches:
+    return Patches(reader.numbers("inner"), reader.number("last"), reader.number("rows"))
 
 
 def _channel_groups(reader: _Reader) -> tuple[tuple[int, Sizes], ...]:

@@ -23,7 +23,7 @@ from tflm_split.schedule.cuts import Schedule, best_cuts, groups
 from tflm_split.schedule.heights import ALL_ROWS, taller
 from tflm_split.schedule.lives import live_bytes_apart, live_peak, lives
 from tflm_split.schedule.orders import candidate_orders
-from tflm_split.schedule.recomputed import Patches, patchable, recomputable, recompute
+from tflm_split.schedule.recomputed import MAX_PATCHES, Patches, patchable, recomputable, recompute
 from tflm_split.schedule.step_builder import build_step_graph
 from tflm_split.schedule.step_builder_c import KnownOps
 from tflm_split.schedule.step_graph import StepGraph
@@ -368,6 +368,12 @@ def check_decision(decision: Decision, graph: Graph, stock: frozenset[int]) -> N
         raise Refusal("order", "it streams through an operator that cannot be split")
     if graph.states and (decision.rewrites or decision.computes_again or decision.channel_groups):
         raise Refusal("order", "it changes the graph of a network that remembers")
+    in_patches = [n for block in decision.patches for n in (*block.inner, block.last)]
+    good = all(block.rows and block.inner for block in decision.patches) and len(decision.patches) <= MAX_PATCHES
+    if len(set(in_patches)) < len(in_patches) or not good:
+        raise Refusal("order", "its patches are none")
+    if not set(in_patches).issubset(nodes):
+        raise Refusal("order", "it speaks of tensors or operators that do not exist")
     if any(t >= len(graph.tensors) for t, _ in decision.channel_groups) or not decision.recomputed.issubset(nodes):
         raise Refusal("order", "it speaks of tensors or operators that do not exist")
 

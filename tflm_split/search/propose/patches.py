@@ -24,7 +24,7 @@ from itertools import pairwise
 from tflm_split.errors import ModelError
 from tflm_split.ir.graph import ABSENT, Graph
 from tflm_split.rewrite.tile_columns import COLUMNS, Chain, Span, Tiles, can_be_tiled, needs, spans, tile_blocks
-from tflm_split.schedule.recomputed import Patches
+from tflm_split.schedule.recomputed import MAX_PATCHES, Patches
 from tflm_split.search.decision import Decision
 from tflm_split.search.evaluate import Evaluation
 from tflm_split.search.limits import Limits
@@ -56,12 +56,12 @@ def propose(state: Evaluation, limits: Limits) -> Iterator[Decision]:
     allowance = limits.max_instructions - state.instructions
     weighed = _Weighing(state, allowance).all()
     for _, block, tiles, rows in nsmallest(EVALUATED, weighed, key=lambda w: (w[0], w[1].operators, w[2], w[3])):
-        decision = _patched(state, block.operators, tiles, rows)
-        if decision is not None:
+        decision = in_patches(state, block.operators, tiles, rows)
+        if decision is not None and len(decision.patches) <= MAX_PATCHES:
             yield decision
 
 
-def _patched(state: Evaluation, operators: tuple[int, ...], tiles: int, rows: int) -> Decision | None:
+def in_patches(state: Evaluation, operators: tuple[int, ...], tiles: int, rows: int) -> Decision | None:
     """`state`'s decision with a block in patches of `rows` rows of one of `tiles` tiles. None where it has no such tiles."""
     if tiles == 1:
         block = Patches(operators[:-1], operators[-1], rows)
