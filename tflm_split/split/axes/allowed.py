@@ -11,7 +11,8 @@ AXES = ("rows", "channels", "columns")
 
 `rows`: a row is computed when another operator asks for it. Without it, an operator (or a group of its channels) makes all
 of its rows before another one starts. `channels`: rows are cut into groups of channels, too, and concatenations may
-vanish. `columns`: chains of windows are computed in tiles of some columns (`rewrite/tile_columns.py`)."""
+vanish. `columns`: blocks of operators are computed in tiles of some columns (`rewrite/tile_columns.py`), and with rows in
+patches of both."""
 ALL_AXES = frozenset(AXES)
 AXES_HELP = f"{', '.join(AXES)}, or several with commas between them"
 
