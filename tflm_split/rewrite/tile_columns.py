@@ -190,9 +190,14 @@ Chain = Sequence[tuple[int, Sequence[Needs]]]
 
 
 def spans(chain: Chain, made: Span) -> dict[int, Span]:
-    """Tensor -> what of it a block needs, to make the span `made` of its last result: of those it makes, and of those it reads."""
+    """Tensor -> what of it a block needs, to make the span `made` of its last result: of those it makes, and of those it reads.
+
+    Raises ModelError where something of the block is the same for all of the axis, so that it is needed whole.
+    """
     needed = {chain[-1][0]: made}
     for output, operands in reversed(chain):
+        if output not in needed:
+            raise ModelError(f"a tile would need the whole of tensor {output}, which its block makes")
         for operand in operands:
             read = operand.of(needed[output])
             before = needed.get(operand.tensor, read)

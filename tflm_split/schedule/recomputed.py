@@ -211,68 +211,84 @@ class _Walk:
 
 def _unrolled(step_graph: StepGraph, order: list[int]) -> tuple[StepGraph, list[int]]:
     """The graph with one step, which has pieces of its own, for each time a step is in `order`; and that order."""
-    plain = step_graph.steps
-    times = Counter(order)
-    again = {s for s, n in times.items() if n > 1}
-    repeated = {p for s in again for p in plain[s].writes}
-    changing = again.union(*(step_graph.readers[p] + step_graph.producers[p] for p in repeated))
-    changing |= {s for s in times if s not in changing and not repeated.isdisjoint(_overlapped(plain[s]))}
-    pieces, steps = list(step_graph.pieces), list(plain)
-    steps_of = [list(of_node) for of_node in step_graph.steps_of]
-    producers, readers = list(step_graph.producers), list(step_graph.readers)
-    for p in repeated:
-        producers[p], readers[p] = (), tuple([r for r in readers[p] if r not in times])
-    latest_piece: dict[int, int] = {}
-    written: dict[int, set[int]] = {}
-    """By piece: the steps that have written their parts of the latest one."""
-    latest_step: dict[int, int] = {}
-    result: list[int] = []
-    for s in order:
-        if s not in changing:
-            result.append(s)
-            continue
-        step, first_time = plain[s], s not in latest_step
+    unrolling = _Unrolling(step_graph, order)
+    result = [unrolling.ran(s) for s in order]
+    return unrolling.graph(result), result
+
+
+class _Unrolling:
+    """A step graph that grows a step, and the pieces that it writes, for each time a step runs again."""
+
+    def __init__(self, step_graph: StepGraph, order: list[int]) -> None:
+        self._graph, plain = step_graph, step_graph.steps
+        times = Counter(order)
+        again = {s for s, n in times.items() if n > 1}
+        self._repeated = repeated = {p for s in again for p in plain[s].writes}
+        changing = again.union(*(step_graph.readers[p] + step_graph.producers[p] for p in repeated))
+        changing |= {s for s in times if s not in changing and not repeated.isdisjoint(_overlapped(plain[s]))}
+        self._changing = changing
+        """The steps that are not simply those of the graph."""
+        self._pieces, self._steps = list(step_graph.pieces), list(plain)
+        self._steps_of = [list(of_node) for of_node in step_graph.steps_of]
+        self._producers, self._readers = list(step_graph.producers), list(step_graph.readers)
+        for p in repeated:
+            self._producers[p] = ()
+            self._readers[p] = tuple([r for r in step_graph.readers[p] if r not in times])
+        self._latest_piece: dict[int, int] = {}
+        self._latest_step: dict[int, int] = {}
+        self._written: dict[int, set[int]] = {}
+        """By piece: the steps that have written their parts of the latest one."""
+
+    def ran(self, s: int) -> int:
+        """The step that `s` is this time."""
+        if s not in self._changing:
+            return s
+        step, first_time = self._graph.steps[s], s not in self._latest_step
         for p in step.writes:
-            if s in written.setdefault(p, set()):  # another row of the same place begins
-                latest_piece[p] = len(pieces)
-                written[p] = set()
-                pieces.append(step_graph.pieces[p])
-                producers.append(())
-                readers.append(())
-            written[p].add(s)
-        made = tuple([latest_piece.get(p, p) for p in step.writes])
-        index = s if first_time else len(steps)
+            if s in self._written.setdefault(p, set()):
+                self._begin(p)
+            self._written[p].add(s)
+        index = s if first_time else len(self._steps)
         overlaps = step.overlaps
         if overlaps:
-            overlaps = tuple([o for o in overlaps if o.read not in repeated and o.written not in repeated])
-        reads = tuple([latest_piece.get(p, p) for p in step.reads])
-        depends = tuple([latest_step.get(d, d) for d in step.depends])
+            overlaps = tuple([o for o in overlaps if not self._repeated.intersection((o.read, o.written))])
+        made = tuple([self._latest_piece.get(p, p) for p in step.writes])
+        reads = tuple([self._latest_piece.get(p, p) for p in step.reads])
+        depends = tuple([self._latest_step.get(d, d) for d in step.depends])
         now = Step(step.node, step.row_op, step.row, reads, made, depends, overlaps)
         if first_time:
-            steps[s] = now
+            self._steps[s] = now
         else:
-            steps.append(now)
-            steps_of[step.node].append(index)
-        latest_step[s] = index
+            self._steps.append(now)
+            self._steps_of[step.node].append(index)
+        self._latest_step[s] = index
         for p, was in zip(made, step.writes, strict=True):
-            if was in repeated and index not in producers[p]:
-                producers[p] = (*producers[p], index)
+            if was in self._repeated and index not in self._producers[p]:
+                self._producers[p] = (*self._producers[p], index)
         for p, was in zip(reads, step.reads, strict=True):
-            if was in repeated or not first_time:
-                readers[p] = (*readers[p], index)
-        result.append(index)
-    return (
-        replace(
-            step_graph,
-            pieces=tuple(pieces),
-            steps=tuple(steps),
-            steps_of=tuple(map(tuple, steps_of)),
-            producers=tuple(producers),
-            readers=tuple(readers),
-            needed=step_graph.needed | frozenset(result),
-        ),
-        result,
-    )
+            if was in self._repeated or not first_time:
+                self._readers[p] = (*self._readers[p], index)
+        return index
+
+    def _begin(self, p: int) -> None:
+        """Another row in the place of piece `p`."""
+        self._latest_piece[p] = len(self._pieces)
+        self._written[p] = set()
+        self._pieces.append(self._graph.pieces[p])
+        self._producers.append(())
+        self._readers.append(())
+
+    def graph(self, order: list[int]) -> StepGraph:
+        """What has grown, in which the steps of `order` are needed."""
+        return replace(
+            self._graph,
+            pieces=tuple(self._pieces),
+            steps=tuple(self._steps),
+            steps_of=tuple(map(tuple, self._steps_of)),
+            producers=tuple(self._producers),
+            readers=tuple(self._readers),
+            needed=self._graph.needed | frozenset(order),
+        )
 
 
 def _overlapped(step: Step) -> list[int]:

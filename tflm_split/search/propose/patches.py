@@ -22,7 +22,7 @@ from heapq import nsmallest
 from itertools import pairwise
 
 from tflm_split.errors import ModelError
-from tflm_split.ir.graph import ABSENT, Graph
+from tflm_split.ir.graph import ABSENT, Graph, Operator
 from tflm_split.rewrite.tile_columns import COLUMNS, Chain, Span, Tiles, can_be_tiled, needs, spans, tile_blocks
 from tflm_split.schedule.recomputed import MAX_PATCHES, Patches
 from tflm_split.search.decision import Decision
@@ -85,6 +85,7 @@ def blocks_around(graph: Graph, tensors: AbstractSet[int], excluded: AbstractSet
     """
     producers, consumers = graph.producers(), graph.consumers()
     usable = [op.index not in excluded and can_be_tiled(graph, op) for op in graph.operators]
+    parted = [_parted(graph, op) if usable[op.index] else frozenset[int]() for op in graph.operators]
     known = frozenset(graph.outputs)
     for last in graph.operators:
         if not usable[last.index] or graph.tensors[last.outputs[0]].shape[ROW_AXIS] < 2:
@@ -95,7 +96,10 @@ def blocks_around(graph: Graph, tensors: AbstractSet[int], excluded: AbstractSet
             makers = [
                 producers[t]
                 for t in read - inner - known
-                if t in producers and usable[producers[t]] and block.issuperset(consumers[t])
+                if t in producers
+                and usable[producers[t]]
+                and block.issuperset(consumers[t])
+                and all(t in parted[k] for k in consumers[t])
             ]
             if not makers:
                 break
@@ -103,6 +107,13 @@ def blocks_around(graph: Graph, tensors: AbstractSet[int], excluded: AbstractSet
             inner.add(graph.operators[max(makers)].outputs[0])
             if inner & tensors:
                 yield tuple(sorted(block))
+
+
+def _parted(graph: Graph, op: Operator) -> frozenset[int]:
+    """The tensors that `op` reads in parts along rows and along columns, and none of them elsewhere as a whole."""
+    rows, columns = (needs(graph, op, axis) for axis in (ROW_AXIS, COLUMNS))
+    whole = {t for k, t in enumerate(op.inputs) if k not in rows or k not in columns}
+    return frozenset(needed.tensor for needed in rows.values()) - whole
 
 
 class _Weighing:
