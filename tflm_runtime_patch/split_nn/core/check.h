@@ -3,6 +3,7 @@
 #define SPLIT_NN_CHECK_H_
 
 #include "../split_nn.h"
+#include "program.h"
 
 /* Does [offset, offset + bytes) lie in [low, high)? */
 static inline int split_lies_in(uint64_t offset, uint64_t bytes, uint64_t low, uint64_t high) {
@@ -13,7 +14,7 @@ static inline int split_lies_in(uint64_t offset, uint64_t bytes, uint64_t low, u
 static inline int split_lies_in_memory(const split_header* header, uint64_t address, uint64_t bytes) {
     const uint64_t end = (uint64_t)header->workspace_bytes + header->second_bytes;
     return split_lies_in(address, bytes, 0, header->workspace_bytes) ||
-           split_lies_in(address, bytes, header->workspace_bytes, end);
+           (SPLIT_NN_HAS(SPLIT_STATE_BIT) && split_lies_in(address, bytes, header->workspace_bytes, end));
 }
 
 /* a * b; if that is 2^32 or more, 2^32, which is above every legal size. */

@@ -102,7 +102,8 @@ split_status split_check_pauses(const uint8_t* program) {
     const uint32_t count = header->pause_count;
     streams found;
     const int kept = header->second_bytes > 0 && !split_is_slow(program);
-    if ((kept && (!find_streams(program, &found) || found.count > 0)) || (header->second_bytes > 0 && count > 0)) {
+    if (SPLIT_NN_HAS(SPLIT_STATE_BIT) &&
+        ((kept && (!find_streams(program, &found) || found.count > 0)) || (header->second_bytes > 0 && count > 0))) {
         return SPLIT_ERROR_PAUSE;
     }
     if (count >= SPLIT_NONE || (count > 0 && split_pause_step(pauses[0]) == 0) || !find_streams(program, &found) ||

@@ -59,8 +59,9 @@ static split_status check_ios(const uint8_t* program) {
     const uint32_t count = (uint32_t)header->input_count + header->output_count;
     for (uint32_t i = 0; i < count; ++i) {
         const split_io* io = split_nn_io(program, i);
-        const int inside = split_is_slow(program) ? split_lies_in_memory(header, io->address, io->bytes)
-                                                  : split_lies_in(io->address, io->bytes, 0, header->workspace_bytes);
+        const int may_be_slow = SPLIT_NN_HAS(SPLIT_STATE_BIT) && split_is_slow(program);
+        const int inside = may_be_slow ? split_lies_in_memory(header, io->address, io->bytes)
+                                       : split_lies_in(io->address, io->bytes, 0, header->workspace_bytes);
         if (io->bytes == 0 || !inside) {
             return SPLIT_ERROR_IO;
         }
@@ -72,6 +73,11 @@ static split_status check_ios(const uint8_t* program) {
 static split_status check_second_memory(const uint8_t* program) {
     const split_header* header = split_header_of(program);
     const split_fill* fills = (const split_fill*)split_at(program, header->fills_offset);
+    const split_status refused = split_is_slow(program) ? SPLIT_ERROR_SLOW_MEMORY : SPLIT_ERROR_STATE;
+    if (!SPLIT_NN_HAS(SPLIT_STATE_BIT)) {
+        const int none = header->second_bytes == 0 && header->fill_count == 0 && !split_is_slow(program);
+        return none ? SPLIT_OK : refused;
+    }
     uint64_t covered = 0;
     for (uint32_t i = 0; i < header->fill_count; ++i) {
         if (fills[i].bytes == 0 || fills[i].value > UINT8_MAX) {
@@ -80,11 +86,9 @@ static split_status check_second_memory(const uint8_t* program) {
         covered += fills[i].bytes;
     }
     const int aligned = header->second_bytes == 0 || header->workspace_bytes % SPLIT_NN_ALIGNMENT == 0;
-    const int known = header->second_bytes == 0 || SPLIT_NN_HAS(SPLIT_STATE_BIT);
-    if (split_is_slow(program)) {
-        return covered == 0 && header->second_bytes > 0 && aligned && known ? SPLIT_OK : SPLIT_ERROR_SLOW_MEMORY;
-    }
-    return covered == header->second_bytes && aligned && known ? SPLIT_OK : SPLIT_ERROR_STATE;
+    const int filled =
+        split_is_slow(program) ? covered == 0 && header->second_bytes > 0 : covered == header->second_bytes;
+    return filled && aligned ? SPLIT_OK : refused;
 }
 
 #ifndef SPLIT_NN_NO_CHECKSUM

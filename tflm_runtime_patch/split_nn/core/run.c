@@ -36,7 +36,7 @@ static split_status places(const void* program, const uint8_t* workspace) {
 /* What to say to a caller who gives no second memory; SPLIT_OK if the program has none. */
 static split_status without_second(const void* program) {
     const uint8_t* blob = (const uint8_t*)program;
-    if (split_header_of(blob)->second_bytes == 0) {
+    if (!SPLIT_NN_HAS(SPLIT_STATE_BIT) || split_header_of(blob)->second_bytes == 0) { /* prepare refuses it otherwise */
         return SPLIT_OK;
     }
     return split_is_slow(blob) ? SPLIT_ERROR_SLOW_MEMORY : SPLIT_ERROR_STATE;
