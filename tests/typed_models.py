@@ -182,6 +182,8 @@ class TypedBuilder:
 
     def unary(self, kind: str, source: int, dtype: str | None = None, **options: Any) -> int:
         target = self.activation(self.shape(source), self.spread[source] * 0.8, dtype)
+        if kind in ("LOGISTIC", "TANH") and self.dtype == "INT16":  # the only scale that TFLite gives their results
+            self.tensors[target] = T(self.shape(source), "INT16", 1 / 32768)
         return self.op(kind, (source,), (target,), **options)
 
     def softmax(self, source: int, beta: float = 1.0) -> int:
