@@ -34,7 +34,9 @@ static void remember(const uint8_t* program, uint32_t bytes, uint32_t at) {
 
 static int is_runnable(const uint8_t* program, uint32_t bytes) {
     return split_nn_prepare(program, bytes) == SPLIT_OK &&
-           split_nn_workspace_bytes(program) <= LARGEST_WORKSPACE_BYTES && work_of(program, MOST_WORK) <= MOST_WORK;
+           split_nn_workspace_bytes(program) <= LARGEST_WORKSPACE_BYTES &&
+           (uint64_t)split_nn_state_bytes(program) + split_nn_slow_bytes(program) <= LARGEST_WORKSPACE_BYTES &&
+           work_of(program, MOST_WORK) <= MOST_WORK;
 }
 
 static void write_program(FILE* output, const uint8_t* program, uint32_t bytes) {
