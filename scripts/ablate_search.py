@@ -37,7 +37,7 @@ SWITCHES: Sequence[Switch] = (
     ("groups of channels", "tflm_split.search.refine.PROPOSERS", _without(channels.propose)),
     ("rows computed again", "tflm_split.search.refine.PROPOSERS", _without(recompute.propose)),
     ("tiles of columns", "tflm_split.search.refine.PROPOSERS", _without(tiles.propose)),
-    ("polishing", "tflm_split.search.candidates.POLISH_STEPS_PER_EFFORT", 0),
+    ("polishing", "tflm_split.search.schedules.POLISH_STEPS_PER_EFFORT", 0),
     ("rigid starts of the planner", "tflm_split.lower.place.RIGID_SHARES", ()),
     ("squeezing", "tflm_split.plan.portfolio._squeezed", lambda _, start, *__: start),
     ("moves", "tflm_split.plan.portfolio.MOVE_TARGETS", ()),

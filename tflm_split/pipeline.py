@@ -30,24 +30,16 @@ from tflm_split.rewrite.states import remembers, with_states
 from tflm_split.rewrite.stream_input import stream_input
 from tflm_split.rewrite.stream_output import stream_output
 from tflm_split.rewrite.streams import Streams
-from tflm_split.search.candidates import (
-    Found,
-    best_plan,
-    can_remember,
-    check_streamable,
-    pareto_plans,
-    placed_anew,
-    plan_of,
-    predicted_instructions,
-    refitted,
-    ways_to_split,
-)
+from tflm_split.search.candidates import best_plan, pareto_plans
+from tflm_split.search.decided import placed_anew, plan_of, refitted
 from tflm_split.search.decision import Decision
 from tflm_split.search.decision_file import SavedDecision, fingerprint
 from tflm_split.search.evaluate import Evaluation, Evaluator
 from tflm_split.search.garbage import rare_collections
+from tflm_split.search.placing import Found, predicted_instructions
 from tflm_split.search.reuse import Forgetting, Kept, fastest_kept
 from tflm_split.search.two_memories import Placer, traffic_of
+from tflm_split.search.ways import can_remember, check_streamable, ways_to_split
 from tflm_split.sizes import format_bytes
 from tflm_split.stock.plan import stock_plan
 from tflm_split.tflite.reader import read_model

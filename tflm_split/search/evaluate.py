@@ -2,7 +2,7 @@
 
     Decision  ->  split, steps, order of steps  ->  live peak, crowded steps, predicted instructions
 
-The live peak is a bound of the head, which is only known once everything has an address (`candidates.py`). Graphs that
+The live peak is a bound of the head, which is only known once everything has an address (`placing.py`). Graphs that
 are rewritten in the same way are cut into rows once.
 """
 

@@ -19,8 +19,9 @@ from tflm_split.options import Options
 from tflm_split.plan.progress import Teller
 from tflm_split.plan.two_memories import Sizes
 from tflm_split.rewrite.fetch_input import fetch_input, without_input
-from tflm_split.search.candidates import Found, best_plan
+from tflm_split.search.candidates import best_plan
 from tflm_split.search.evaluate import Evaluator
+from tflm_split.search.placing import Found
 from tflm_split.verify.replay import replay
 
 
