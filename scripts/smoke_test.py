@@ -47,9 +47,8 @@ class Installation:
     def run(self, folder: Path, *arguments: str, expect: int = 0) -> str:
         """What the command prints on both streams. Raises SmokeError when its exit code is another than expected."""
         command = [*self.python, "-m", "tflm_split", *arguments]
-        clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "TFLM_SPLIT_TFLM")}
         done = subprocess.run(
-            command, cwd=folder, env={**clean, **self.environment}, capture_output=True, text=True, check=False
+            command, cwd=folder, env={**_clean(), **self.environment}, capture_output=True, text=True, check=False
         )
         if done.returncode != expect:
             raise SmokeError(
@@ -81,8 +80,13 @@ def lowest_versions() -> list[str]:
     return [f"{bound[1]}=={bound[2]}" for bound in bounds if bound]
 
 
+def _clean() -> dict[str, str]:
+    """The environment without what leads to a checkout: pip takes a package on PYTHONPATH for one that is installed."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "TFLM_SPLIT_TFLM")}
+
+
 def _call(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=_clean(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise SmokeError(f"{' '.join(command[:6])}: {done.stderr.strip()[-500:]}")
 

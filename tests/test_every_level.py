@@ -6,23 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from cores import CORES, LEVELS
 from objects import compiled
 
-from tflm_split.board.boards import BOARDS
-from tflm_split.board.toolchain import ARM
 from tflm_split.native.build import EXECUTOR_FOLDER, executor_units
 
-XTENSA = "xtensa-lx106-elf-gcc"
-CORES = {
-    "m0+": (ARM.compiler, *ARM.flags, "-mcpu=cortex-m0plus", "-mfloat-abi=soft"),
-    **{
-        name: (BOARDS[name].toolchain.compiler, *BOARDS[name].flags)
-        for name in ("m4", "m7", "m55", "rv32imc", "rv32gc")
-    },
-    "lx106": (XTENSA, "--specs=/usr/lib/xtensa-lx106-elf/picolibc.specs"),
-}
-"""The compiler and its flags. lx106 stands for Xtensa: Debian has its compiler, of an ESP8266."""
-LEVELS = ("-O0", "-Og", "-Os", "-O2")
 STRICT = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
 DSP_KERNEL = EXECUTOR_FOLDER / "kernels" / "dsp" / "depthwise.c"
 

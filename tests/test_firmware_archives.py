@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from cores import CORES, LEVELS
+from firmware_stand_ins import ARDUINO, HEADERS, IDF, ZEPHYR, stand_in
 from made_once import made_once
-from test_every_level import CORES, LEVELS, command
+from test_every_level import command
 from user_models import float_network, small_network
 
 from tflm_split.errors import InputError
@@ -25,7 +27,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import build_firmware_archives as archives  # of scripts/, which is no package
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADERS = ROOT / "tests" / "tflm_headers" / "2026_august"
 STRICT = ("-Wall", "-Wextra", "-Werror", "-DTF_LITE_STATIC_MEMORY")
 LOOKED_FOR = {
     "arduino": ("library.properties", "src/tflm_split.h", "examples/static_picture/static_picture.ino"),
@@ -79,13 +80,6 @@ def compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXXFLAGS", " ".join(STRICT))
 
 
-def stand_in(text: str, folder: Path) -> str:
-    """The vendor's file, with TFLM's headers and its log."""
-    log = folder / "log.cpp"
-    log.write_text("#include <tensorflow/lite/micro/micro_log.h>\nvoid MicroPrintf(const char*, ...) {}\n")
-    return text.replace("@HEADERS@", str(HEADERS)).replace("@LOG@", str(log))
-
-
 def test_each_archive_has_one_folder_with_what_its_build_looks_for(tmp_path: Path, model: Path) -> None:
     for build, path in built(tmp_path, model).items():
         with zipfile.ZipFile(path) as archive:
@@ -109,19 +103,6 @@ def test_a_model_that_the_example_cannot_run_is_refused(tmp_path: Path, model: P
     model.write_bytes(float_network())
     with pytest.raises(InputError, match="int8 input"):
         archives.example_files(model, np.zeros((1, 12, 12, 3), np.int8), ["yes", "no"])
-
-
-ARDUINO = """\
-#pragma once
-#include <stdio.h>
-struct Port {
-    void begin(long) {}
-    void print(const char* text) { printf("%s", text); }
-    void println(const char* text) { printf("%s\\n", text); }
-};
-extern Port Serial;
-void delay(unsigned long);
-"""
 
 
 @needs_compilers
@@ -153,36 +134,6 @@ def test_the_arduino_example_compiles_as_a_sketch(tmp_path: Path, model: Path) -
     assert len(list(tmp_path.glob("*.o"))) == 4
 
 
-IDF = """\
-macro(idf_component_register)
-    cmake_parse_arguments(_ "" "" "SRCS;INCLUDE_DIRS;REQUIRES" ${ARGN})
-    get_filename_component(name ${CMAKE_CURRENT_LIST_DIR} NAME)
-    set(COMPONENT_LIB __idf_${name})
-    add_library(${COMPONENT_LIB} STATIC ${__SRCS})
-    target_include_directories(${COMPONENT_LIB} PUBLIC ${__INCLUDE_DIRS})
-    foreach(needed ${__REQUIRES})
-        target_link_libraries(${COMPONENT_LIB} PUBLIC __idf_${needed})
-    endforeach()
-endmacro()
-function(idf_component_optional_requires type)
-    target_link_libraries(${COMPONENT_LIB} ${type} tflm)
-endfunction()
-macro(project name)
-    _project(${name} C CXX)
-    set(ESP_PLATFORM 1)
-    add_library(tflm INTERFACE)
-    target_include_directories(tflm INTERFACE @HEADERS@)
-    foreach(component ${EXTRA_COMPONENT_DIRS})
-        add_subdirectory(${component} component)
-    endforeach()
-    add_subdirectory(main)
-    file(WRITE ${CMAKE_BINARY_DIR}/start.cpp "extern \\"C\\" void app_main(void);\\nint main() { app_main(); }\\n")
-    add_executable(firmware ${CMAKE_BINARY_DIR}/start.cpp @LOG@)
-    target_link_libraries(firmware PRIVATE __idf_main)
-endmacro()
-"""
-
-
 @needs_cmake
 @needs_compilers
 def test_the_esp_idf_example_builds_with_the_component_above_it(
@@ -197,40 +148,6 @@ def test_the_esp_idf_example_builds_with_the_component_above_it(
     run("cmake", "-S", example, "-B", build, IDF_PATH=str(tmp_path / "idf"))
     run("cmake", "--build", build, "-j2")
     assert "AllocateTensors failed" in run(build / "firmware")  # the stand-in for TFLM runs nothing
-
-
-ZEPHYR = """\
-enable_language(C CXX)
-set(CONFIG_TFLM_SPLIT y)
-set(CONFIG_TFLM_SPLIT_OPERATOR y)
-add_library(zephyr_interface INTERFACE)
-target_include_directories(zephyr_interface INTERFACE @HEADERS@)
-add_executable(app @LOG@)
-target_link_libraries(app PRIVATE zephyr_interface)
-macro(zephyr_library_named name)
-    set(ZEPHYR_CURRENT_LIBRARY ${name})
-    add_library(${name} STATIC)
-    target_link_libraries(${name} PUBLIC zephyr_interface)
-    target_link_libraries(app PRIVATE ${name})
-endmacro()
-function(zephyr_library_sources)
-    target_sources(${ZEPHYR_CURRENT_LIBRARY} PRIVATE ${ARGN})
-endfunction()
-function(zephyr_library_sources_ifdef option)
-    zephyr_library_sources(${ARGN})
-endfunction()
-function(zephyr_library_compile_definitions)
-    target_compile_definitions(${ZEPHYR_CURRENT_LIBRARY} PRIVATE ${ARGN})
-endfunction()
-function(zephyr_library_compile_options)
-endfunction()
-function(zephyr_include_directories)
-    target_include_directories(zephyr_interface INTERFACE ${ARGN})
-endfunction()
-foreach(module ${ZEPHYR_EXTRA_MODULES})
-    add_subdirectory(${module}/zephyr module)
-endforeach()
-"""
 
 
 @needs_cmake

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from firmware_stand_ins import MAKEFILE
 from made_once import made_once
 from test_runtime_build import lut_program
 
@@ -123,30 +124,6 @@ def test_cmake_users_may_name_an_include_directory_instead(tmp_path: Path) -> No
     run("cmake", "-S", RUNTIME, "-B", tmp_path, f"-DTFLM_SPLIT_TFLM_INCLUDE_DIRS={HEADERS / '2026_august'}")
     run("cmake", "--build", tmp_path, "-j2")
     assert object_names(tmp_path / "libtflm_split.a") == ["tflm_split.cc", "tflm_split_call.c"]
-
-
-MAKEFILE = """\
-# A stand-in with only what the hook uses: how it is included, and the variables that it appends to.
-MICROLITE_CC_KERNEL_SRCS := kernel.cc
-MICROLITE_CC_HDRS :=
-INCLUDES := -I$(HEADERS)
-find = $(wildcard $(1)/$(2)) $(foreach entry,$(wildcard $(1)/*),$(call find,$(entry),$(2)))
-all: lib.a
-include $(call find,$(EXTERNAL_DIR),Makefile_internal.inc)
-OBJS := $(addprefix obj/,$(patsubst %.cc,%.o,$(patsubst %.c,%.o,$(MICROLITE_CC_KERNEL_SRCS))))
-obj/%.o: %.cc
-	@mkdir -p $(dir $@)
-	@g++ -std=c++17 -DTF_LITE_STATIC_MEMORY -Wall -Wextra -Werror $(INCLUDES) -c $< -o $@
-obj/%.o: %.c
-	@mkdir -p $(dir $@)
-	@gcc -std=c17 -DSPLIT_NN_KEEP_OPTIMIZATION -DTF_LITE_STATIC_MEMORY -Wall -Wextra -Werror $(INCLUDES) -c $< -o $@
-lib.a: $(OBJS)
-	@ar -r $@ $(OBJS) 2>/dev/null
-firmware: lib.a
-	@g++ -std=c++17 -DPOINTER_CONTEXT $(INCLUDES) $(MAIN) lib.a -o $@
-headers:
-	@echo $(MICROLITE_CC_HDRS)
-"""
 
 
 @needs_make

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from optimized import optimized
@@ -101,6 +102,19 @@ def test_an_older_schema_is_passed_over(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(providers, "PROVIDERS", (stale,))
     with pytest.raises(ToolError, match="`old` has an older schema, without ModelT"):
         load_bindings()
+
+
+def test_bindings_whose_constructors_take_nothing_are_good_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So were those of `tflite-micro` wheels until 2025; the fields are the same."""
+
+    class BufferT:
+        def __init__(self) -> None:
+            self.data = None
+
+    monkeypatch.setattr(schema, "bindings", lambda: SimpleNamespace(BufferT=BufferT))
+    assert schema.new("BufferT", data=[1, 2]).data == [1, 2]
+    with pytest.raises(AttributeError, match="dat"):
+        schema.new("BufferT", dat=[1])
 
 
 def test_bindings_that_do_not_load_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -292,6 +292,16 @@ def test_a_failing_compiler_is_quoted(tmp_path: Path) -> None:
         compile_host_library(tmp_path / "x.so", cc="cc -fno-such-flag")
 
 
+def test_a_library_for_macos_does_not_hold_the_folder_it_was_made_in(tmp_path: Path) -> None:
+    """Its linker enters the output's path as the library's name, and no two wheels would be the same."""
+    cc = tmp_path / "cc"
+    cc.write_text(f'#!/bin/sh\necho "$@" >{tmp_path / "said"}\n')
+    cc.chmod(0o755)
+    for system in ("darwin", "linux"):
+        compile_host_library(tmp_path / "x.dylib", cc=str(cc), system=system)
+        assert ("-Wl,-install_name,@rpath/x.dylib" in (tmp_path / "said").read_text()) == (system == "darwin")
+
+
 @pytest.mark.parametrize("name", ["gcc", "clang"])
 def test_the_sanitized_library_compiles_without_a_warning(name: str) -> None:
     need_linked(str(compiler(name)[0]), ASAN)

@@ -93,7 +93,9 @@ def compile_host_library(
     libraries = ("-ldl", "-lm") if system == "linux" else ()
     # Contraction to fused multiply-add would change float results where the processor has it.
     flags = ("-std=c99", "-ffp-contract=off", *mode, *position_independent, "-shared")
-    command = [*compiler, *flags, *sources, "-o", str(output), *libraries]
+    # A library of macOS holds a name of its own, which is the path it was written to unless one is given.
+    named = (f"-Wl,-install_name,@rpath/{output.name}",) if system == "darwin" else ()
+    command = [*compiler, *flags, *sources, "-o", str(output), *named, *libraries]
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)

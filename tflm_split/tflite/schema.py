@@ -67,8 +67,15 @@ def pack(tree: Any, size_hint_bytes: int = 1024) -> bytes:
 
 
 def new(class_name: str, **fields: Any) -> Any:
-    """A fresh object of the object API, e.g. `new("TensorT", name=b"x")`."""
-    return getattr(bindings(), class_name)(**fields)
+    """A fresh object of the object API, e.g. `new("TensorT", name=b"x")`. Raises AttributeError for a field it has not.
+
+    Fields are set one by one: older bindings have constructors without arguments.
+    """
+    made = getattr(bindings(), class_name)()
+    for name, value in fields.items():
+        getattr(made, name)
+        setattr(made, name, value)
+    return made
 
 
 @cache
