@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -63,11 +65,6 @@ class Distances:
     def pairs(self) -> int:
         return len(self.pairs_table)
 
-    def of(self, b: int) -> tuple[Table, Table, Table]:
-        """(other body, low, high) for each pair of body b."""
-        mine = slice(int(self.pair_first[b]), int(self.pair_first[b + 1]))
-        return self.pair_body[mine], self.pair_low[mine], self.pair_high[mine]
-
     def place(
         self,
         order: Sequence[int],
@@ -91,14 +88,20 @@ class Distances:
             if library.tflm_split_place(problem, pointer(orders), pointer(addresses), tight, pointer(placed_at)) < 0:
                 raise MemoryError
             return [int(a) for a in placed_at]
+        at: list[int] = addresses.tolist()
         for b in order:
-            if addresses[b] == UNPLACED:
-                others, low, high = self.of(b)
-                where = addresses[others]
-                placed = where != UNPLACED
-                where = where[placed]
-                addresses[b] = _lowest(where + low[placed], where + high[placed], self.bodies[b].align, best_fit)
-        return [int(a) for a in addresses]
+            if at[b] == UNPLACED:
+                around = [(at[other], low, high) for other, low, high in self._pairs_of[b] if at[other] != UNPLACED]
+                forbidden = [(a + low, a + high) for a, low, high in around if a + high > 0]
+                at[b] = _lowest(forbidden, self.bodies[b].align, best_fit)
+        return at
+
+    @cached_property
+    def _pairs_of(self) -> list[list[tuple[int, int, int]]]:
+        """Per body (other body, low, high) of its pairs. A body has some tens of them, for which lists beat arrays."""
+        columns = (self.pair_body.tolist(), self.pair_low.tolist(), self.pair_high.tolist())
+        listed = list(zip(*columns, strict=True))
+        return [listed[start:stop] for start, stop in pairwise(self.pair_first.tolist())]
 
 
 def _listed_in_c(library: ctypes.CDLL, bodies: Sequence[Body], leeways: Sequence[Leeway]) -> tuple[Ints, Table]:
@@ -197,23 +200,15 @@ def _sorted_by_pair(first: Ints, second: Ints, then: Ints) -> npt.NDArray[np.int
     return np.argsort((first * bodies + second) * (then.max() - least + 1) + (then - least), kind="stable")
 
 
-def _lowest(low: Ints, high: Ints, align: int, best_fit: bool) -> int:
+def _lowest(forbidden: list[tuple[int, int]], align: int, best_fit: bool) -> int:
     """The lowest aligned address outside all open intervals (low, high), or with `best_fit` that in the smallest hole."""
-    relevant = high > 0
-    low, high = low[relevant], high[relevant]
-    if not len(low):
-        return 0
-    by_low = np.argsort(low, kind="stable")
-    low, high = low[by_low], high[by_low]
-    covered = np.maximum.accumulate(high)
-    # Hole k is in front of interval k: from the highest end of the intervals before it to its start.
-    hole = np.concatenate(([0], covered))
-    hole = -(-np.maximum(hole, 0) // align) * align
-    limit = np.concatenate((low, [np.iinfo(np.int64).max]))
-    fits = hole <= limit
-    if best_fit:
-        slack = np.where(fits, limit - hole, np.iinfo(np.int64).max)
-        inner = slack[:-1]
-        if len(inner) and inner.min() < np.iinfo(np.int64).max:
-            return int(hole[int(np.argmin(inner))])
-    return int(hole[int(np.argmax(fits))])
+    end, chosen, least = 0, -1, 0
+    for low, high in sorted(forbidden):
+        hole = -(-end // align) * align
+        if hole <= low:
+            if not best_fit:
+                return hole
+            if chosen < 0 or low - hole < least:
+                chosen, least = hole, low - hole
+        end = max(end, high)
+    return chosen if chosen >= 0 else -(-end // align) * align

@@ -162,7 +162,8 @@ class _Search:
     def _candidates(self, b: int, here: int) -> tuple[list[int], list[tuple[int, int, int]]]:
         """Addresses of body b where the cost can be least, and how it changes: (from which address, constant, slope)."""
         at, weight, top, align = self.at, self.weight, self.top[b], self.align[b]
-        tried, changes = {0, top, here}, []
+        tried = {0, top, here}
+        changes: list[tuple[int, int, int]] = []
         for k, other, low, high in self.pairs[b]:
             low, high, by = low + at[other], high + at[other], weight[k]
             if low >= top or high <= 0:
@@ -172,9 +173,11 @@ class _Search:
             if high < top:
                 tried.update((high - high % align, high + -high % align))
             half = (high - low) // 2
-            changes.append((low + 1, by * (half - low), by))
-            changes.append(((low + high) // 2 + 1, by * (low + high), -2 * by))
-            changes.append((high, -by * (half + high), by))
+            changes += (
+                (low + 1, by * (half - low), by),
+                ((low + high) // 2 + 1, by * (low + high), -2 * by),
+                (high, -by * (half + high), by),
+            )
         changes.sort()
         return sorted(tried), changes
 
