@@ -26,7 +26,11 @@ OPTIMIZATION = "-O2"
 STACK_BYTES = 2048
 """Bytes reserved for the stack. An overflow faults. How much a run uses is measured."""
 
-_COMMON_FLAGS = (OPTIMIZATION, "-g0", "-ffunction-sections", "-fdata-sections", "-fno-common", "-std=c99")
+# The bytes of float models must be those of TFLM on this machine, whose wheel fuses no multiply-adds.
+_STRICT_FLOAT = "-DSPLIT_NN_STRICT_FLOAT"
+_COMMON_FLAGS = (
+    OPTIMIZATION, "-g0", "-ffunction-sections", "-fdata-sections", "-fno-common", "-std=c99", _STRICT_FLOAT,
+)  # fmt: skip
 _LINK_FLAGS = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,--no-warn-rwx-segments")
 
 

@@ -91,8 +91,8 @@ def compile_host_library(
     sources = [str(path) for path in host_sources(system)]
     position_independent = () if system in ("win32", "cygwin") else ("-fPIC",)
     libraries = ("-ldl", "-lm") if system == "linux" else ()
-    # Contraction to fused multiply-add would change float results where the processor has it.
-    flags = ("-std=c99", "-ffp-contract=off", *mode, *position_independent, "-shared")
+    # A fused multiply-add would change float results where the processor has it: TFLM's wheel has none.
+    flags = ("-std=c99", "-ffp-contract=off", "-DSPLIT_NN_STRICT_FLOAT", *mode, *position_independent, "-shared")
     # A library of macOS holds a name of its own, which is the path it was written to unless one is given.
     named = (f"-Wl,-install_name,@rpath/{output.name}",) if system == "darwin" else ()
     command = [*compiler, *flags, *sources, "-o", str(output), *named, *libraries]

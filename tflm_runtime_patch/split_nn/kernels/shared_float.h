@@ -1,7 +1,10 @@
-/* What the float kernels share: pixels, limits, and a pragma that keeps multiply-adds from being fused.
+/* What the float kernels share: pixels, limits, and how a product is added.
  *
- * Include it before any code of a file. The code that follows rounds each product before it is added, whatever the
- * compiler's default. Do not compile these files with flags that allow reordering (-ffast-math, -Ofast). */
+ * TFLM's kernels are C++, where compilers fuse a product and the sum that takes it, on cores that can: the product is not
+ * rounded. So these do, too, whatever the flags of C are, and give the bytes of the TFLM in the same build. Define
+ * SPLIT_NN_STRICT_FLOAT where TFLM is built with -ffp-contract=off, or for the bytes of machines that cannot fuse: each
+ * product is rounded then. Nothing else is ever fused here. Include this before any code of a file. Do not compile these
+ * files with flags that allow reordering (-ffast-math, -Ofast). */
 #ifndef SPLIT_NN_SHARED_FLOAT_H_
 #define SPLIT_NN_SHARED_FLOAT_H_
 
@@ -19,6 +22,22 @@
 
 #include "shared_int8.h"
 #include "kernels_float.h"
+
+/* What compilers define where the core can fuse. */
+#if defined(__FP_FAST_FMAF) || defined(__ARM_FEATURE_FMA) || defined(__FMA__)
+#define SPLIT_CORE_FUSES 1
+#else
+#define SPLIT_CORE_FUSES 0
+#endif
+
+/* total + a * b. */
+static inline float split_multiply_add(float total, float a, float b) {
+#if SPLIT_CORE_FUSES && !defined(SPLIT_NN_STRICT_FLOAT)
+    return __builtin_fmaf(a, b, total);
+#else
+    return total + a * b;
+#endif
+}
 
 /* Pixel x of a row whose pixels lie `stride` bytes apart. */
 static inline const float* split_pixel_float(const float* row, int32_t x, int32_t stride) {

@@ -9,7 +9,7 @@ static const float* tap_of(const split_window* window, split_reach at, int32_t t
 
 static float add_products(float total, const float* weights, const float* values, int32_t count) {
     for (int32_t i = 0; i < count; ++i) {
-        total += values[i] * weights[i];
+        total = split_multiply_add(total, values[i], weights[i]);
     }
     return total;
 }
@@ -49,7 +49,7 @@ void split_nn_depthwise_float_row(const split_conv_float* conv, const float* con
             for (int32_t k = 0; k < window->rows; ++k) {
                 for (int32_t t = at.begin; t < at.end && rows[k] != NULL; ++t) {
                     const float weight = conv->weights[(k * window->columns + t) * out->channels + c];
-                    total += tap_of(window, at, t, rows[k], in)[read] * weight;
+                    total = split_multiply_add(total, tap_of(window, at, t, rows[k], in)[read], weight);
                 }
             }
             pixel[c] = split_limit(&conv->limits, total + conv->bias[c]);

@@ -25,7 +25,7 @@ void split_nn_dense_float_row(const split_dense_float* dense, const float* input
         for (int32_t x = 0; x < in->columns; ++x) {
             const float* pixel = split_pixel_float(input, x, in->stride);
             for (int32_t i = 0; i < in->channels; ++i) {
-                total += pixel[i] * *weights++;
+                total = split_multiply_add(total, pixel[i], *weights++);
             }
         }
         sums[o] = total;
