@@ -32,28 +32,52 @@ INPUTS = 3
 
 
 def options_of(number: int) -> dict[str, Any]:
-    """The options for a network: little effort, and any of the axes and limits."""
+    """The options for a network: little effort, and any of the axes, limits, interfaces, memories and targets."""
     random = Random(number + 1_000_000)
     options: dict[str, Any] = {"effort": random.choice((0, 20, 100)), "verify": False}
     if random.random() < 0.4:
-        options["axes"] = random.choice(("rows", "channels", "rows,channels"))
-    if random.random() < 0.4:
-        options["max_slowdown"] = random.choice((1.0, 1.3, 2.0, 4.0))
-    if random.random() < 0.2:
-        options["max_arena"] = random.choice(("1K", "4K", "1M"))
+        options["axes"] = random.choice(("rows", "channels", "rows,channels", "rows,columns"))
+    if random.random() < 0.6:
+        options["max_slowdown"] = random.choice((1.0, round(random.uniform(1, 2), 2), 2.0, 2.0, 4.0))
+    options |= random.choices(
+        (
+            {},
+            {"max_arena": random.choice(("1K", "4K", "1M"))},
+            {"target": "stock"},
+            {"memory": f"fast={random.choice((200, 800, 4096))},slow=1M"},
+            {"stream_input": random.randint(1, 4)},
+            {"stream_output": random.randint(1, 4)},
+            {"reuse_window": random.randint(1, 2)},
+        ),
+        (10, 4, 2, 3, 3, 1, 1),
+    )[0]
     return options
+
+
+CALLED_OTHERWISE = ("memory", "stream_input", "stream_output", "reuse_window")
+"""Options whose results are not run as their originals are: the compiler's own verification runs them."""
 
 
 def judged(number: int, server: TflmServer) -> str:
     """The outcome for one network, in a word. Raises AssertionError when bytes differ, and whatever else goes wrong."""
-    model = odd_network(number)
+    model, options = odd_network(number), options_of(number)
     try:
         graph = read_model(model).graph
         inputs = made_inputs(graph, INPUTS, number)
         expected = server.run(model, inputs).outputs
     except (RuntimeError, InputError) as error:
         return f"TFLM does not run it ({str(error)[:60]})"
-    result = tflm_split.optimize(model, **options_of(number))
+    otherwise = next((word for word in CALLED_OTHERWISE if word in options), None)
+    if otherwise:
+        options |= {"verify": True, "inputs": 12 if otherwise == "reuse_window" else INPUTS, "seed": number}
+        try:
+            verified = tflm_split.optimize(model, **options).report["verified"]
+        except InputError as error:
+            return f"{otherwise} refused ({str(error)[:60]})"
+        if not verified["bit_exact"]:
+            raise AssertionError("the bytes differ")
+        return otherwise
+    result = tflm_split.optimize(model, **options)
     counts = result.report["optimized"]
     if counts["split_ops"] + counts["stock_ops"] > result.report["model"]["ops"]:
         raise AssertionError(f"counts {counts['split_ops']} and {counts['stock_ops']} operators")
@@ -64,6 +88,8 @@ def judged(number: int, server: TflmServer) -> str:
         raise AssertionError("the bytes differ")
     if found.measured_head_bytes != result.report["optimized"]["planned_head_bytes"]:
         raise AssertionError(f"a head of {found.measured_head_bytes} bytes, planned another")
+    if options.get("target") == "stock":
+        return "stock plan"
     stock = bool(result.report["optimized"]["stock_ops"])
     return "split in part" if stock else "split"
 

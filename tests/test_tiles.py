@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -10,12 +11,12 @@ from hypothesis import strategies as st
 from test_search import run_plan, searched
 from test_split_equals_tflm import inputs_of
 from tflm_server import TflmServer
-from tiny_models import Builder
+from tiny_models import Builder, T
 
 from tflm_split.errors import ModelError
 from tflm_split.ir.graph import Graph
 from tflm_split.lower.compile import compile_schedule
-from tflm_split.rewrite.tile_columns import Tiles
+from tflm_split.rewrite.tile_columns import Tiles, can_be_tiled
 from tflm_split.schedule.cuts import Schedule, best_cuts
 from tflm_split.schedule.orders import tuck_aliases
 from tflm_split.schedule.step_builder import build_step_graph
@@ -71,6 +72,21 @@ def test_what_others_read_or_ends_nowhere_cannot_be_tiled() -> None:
         Tiles((0, 1), (0, 4, 4)).applied(graph)
     with pytest.raises(ModelError, match="ends no chain"):
         Tiles((3, 4), (0, 1)).applied(graph)
+
+
+def test_maps_of_several_samples_cannot_be_tiled() -> None:
+    """A slice of columns is of one sample."""
+    b = Builder((1, 8, 12, 2))
+    made = b.unary("RELU", b.conv(b.input, 4))
+    b.tensors = [_of_three(t) if t.data is None else t for t in b.tensors]
+    graph = read_model(b.finish(made)).graph
+    assert not any(can_be_tiled(graph, op) for op in graph.operators)
+    with pytest.raises(ModelError, match="ends no chain"):
+        Tiles((0, 1), (0, 4)).applied(graph)
+
+
+def _of_three(tensor: T) -> T:
+    return replace(tensor, shape=(3, *tensor.shape[1:]))
 
 
 def test_tiles_take_the_place_of_their_chain_in_a_schedule() -> None:

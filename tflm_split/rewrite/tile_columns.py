@@ -117,8 +117,8 @@ def column_windows(graph: Graph, op: Operator) -> tuple[Axis, Axis]:
 
 
 def can_be_tiled(graph: Graph, op: Operator) -> bool:
-    """Whether `op` makes one map, any columns of which it can make of some columns of the maps that it reads."""
-    if op.kind not in TILED or len(op.outputs) != 1 or len(graph.tensors[op.outputs[0]].shape) != 4:
+    """Whether `op` makes one map of one sample, any columns of which it can make of some columns of the maps that it reads."""
+    if op.kind not in TILED or len(op.outputs) != 1 or not _is_map(graph.tensors[op.outputs[0]]):
         return False
     if op.kind == "CONCATENATION" and op.options.get("axis") not in (-1, 3):
         return False
@@ -136,11 +136,15 @@ def can_be_tiled(graph: Graph, op: Operator) -> bool:
             if COLUMNS in loops.torn:
                 return False
             continue
-        if along != COLUMNS or constant:
+        if along != COLUMNS or constant or not _is_map(graph.tensors[t]):
             return False
         maps.append(follows.reach)
     in_windows = op.kind in WINDOWED and all(isinstance(reach, Window) for reach in maps)
     return bool(maps) and (in_windows or all(reach == IN_STEP for reach in maps))
+
+
+def _is_map(tensor: Tensor) -> bool:
+    return len(tensor.shape) == 4 and tensor.shape[0] == 1
 
 
 Span = tuple[int, int]
