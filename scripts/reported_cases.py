@@ -56,9 +56,7 @@ CASES: dict[str, Case] = {
     "i438_tcn400": Case(2400, "i438_tcn400_4d", _RANK3),
     "i438_tcn400_4d": Case(2400, "", _TWIN),
     "i771_ct_16x8": Case(0, "input or output alone is 24,576", "TRANSPOSE_CONV of int16 in rows"),
-    "i870_chfirst_hswish": Case(
-        14784, "i870_hswish_cancelled", "TRANSPOSE sunk until pairs cancel"
-    ),
+    "i870_chfirst_hswish": Case(14784, "i870_hswish_cancelled", "TRANSPOSE sunk until pairs cancel"),
     "i870_hswish_cancelled": Case(14784, "", _TWIN),
     "v_eegnet_t_22x256": Case(5904, "", _TWIN),
     "v_mean_freq_pool": Case(3216, "", _TWIN),

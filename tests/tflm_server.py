@@ -111,7 +111,8 @@ def _answer(model: bytes, inputs: Sequence[Inputs]) -> tuple[tuple[tuple[bytes, 
     outputs = []
     for entry in inputs:
         for j, values in enumerate(entry):
-            it.set_input(values, j)
+            if values.size:  # a streamed model is handed nothing where it takes no row
+                it.set_input(values, j)
         it.invoke()
         outputs.append(tuple(it.get_output(j).tobytes() for j in range(output_count)))
     return tuple(outputs), _measured_head_bytes(it)
