@@ -89,3 +89,13 @@ def test_inspect_says_what_can_be_done_each_reason_once(tmp_path: Path) -> None:
     assert "0 of 2 operators can be split, 2 stay stock." in text
     assert text.count("nothing can be done about it") == 1
     assert "firmware runs it as before" in advice("CUSTOM:Mine", "operator")
+
+
+def test_inspect_shows_the_way_to_split_that_leaves_the_fewest_operators_stock() -> None:
+    """Here with height and width swapped: a window of the whole height makes one row of columns."""
+    b = Builder((1, 16, 24, 1))
+    made = b.conv(b.conv(b.conv(b.input, 4, 3, 3), 6, 16, 1, padding="VALID"), 5, 1, 3)
+    model = b.finish(made)
+    report = tflm_split.optimize(model, verify=False, effort=0).report
+    assert report["optimized"]["split_ops"] == 3
+    assert "3 of 3 operators can be split, 0 stay stock." in str(tflm_split.inspect(model))

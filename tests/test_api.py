@@ -186,6 +186,8 @@ def test_what_is_no_model_is_refused_in_words(source, words):
 
 
 def test_wrong_types_get_a_sentence(dscnn, tmp_path):
+    with pytest.raises(InputError, match=r"decision is a SavedDecision .*, not str"):
+        tflm_split.optimize(b"TFL3", decision="plan.json")
     with pytest.raises(InputError, match="progress is True, needs a function"):
         tflm_split.optimize(b"TFL3", progress=True)
     with pytest.raises(InputError, match=r"interpreter takes a model's bytes, not .*Path; pass the file's bytes"):

@@ -85,12 +85,17 @@ def optimize(
     when the result would not be the same.
     """
     from tflm_split import pipeline
+    from tflm_split.search.decision_file import SavedDecision
 
     if pareto and options.pop("max_arena", None) is not None:
         raise errors.InputError(
             "max_arena asks for one result, pareto for all that are worth having: leave one of them out"
         )
     _check_types(source, progress)
+    if decision is not None and not isinstance(decision, SavedDecision):
+        raise errors.InputError(
+            f"decision is a SavedDecision (result.decision, or SavedDecision.read(path)), not {type(decision).__name__}"
+        )
     chosen = options_from(options, front=pareto)
     if not pareto:
         return pipeline.optimize(source, chosen, progress or quiet, decision)

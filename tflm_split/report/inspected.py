@@ -12,7 +12,7 @@ from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.report.small import small_inspection
 from tflm_split.report.timeline import Timeline, original_timeline
 from tflm_split.report.view import OperatorView, operator_views
-from tflm_split.search.base import base_split
+from tflm_split.search.shown import shown_split
 from tflm_split.sizes import counted, format_bytes
 from tflm_split.tflite.reader import read_model
 
@@ -58,6 +58,6 @@ def inspect(source: os.PathLike[str] | str | bytes, *, axes: bool = False, tenso
     """
     record, operators = inspect_model(source, axes=axes, tensor=tensor)
     model = read_model(source)
-    split = base_split(model)
+    split = shown_split(model)
     rows = operator_views(split, addresses=planned_addresses(model, split.graph))
     return Inspection(record, original_timeline(model), inspection_text(record, operators).rstrip("\n"), rows)

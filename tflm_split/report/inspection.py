@@ -15,7 +15,7 @@ from tflm_split.report.footprint import footprint
 from tflm_split.report.programs import program_lines, program_records
 from tflm_split.report.record import SCHEMA, model_identity
 from tflm_split.report.record_types import BUDGET_KEY
-from tflm_split.search.base import base_split
+from tflm_split.search.shown import shown_split
 from tflm_split.sizes import counted, format_bytes
 from tflm_split.split.regions import Split
 from tflm_split.tflite.reader import offline_offsets, read_model
@@ -33,7 +33,7 @@ def inspect_model(
     model = read_model(path)
     graph = model.graph
     memory = footprint(model, None)
-    split = base_split(model)
+    split = shown_split(model)
     addresses = planned_addresses(model, split.graph)
     operators = operator_table(split, addresses)
     peak = live_peak_bytes(graph, addresses=planned_addresses(model, graph))
@@ -111,9 +111,10 @@ def _can_be_split(record: InspectionRecord, operators: Sequence[OperatorRow]) ->
     stock = {k for row in operators if row.treatment == "stock" for k in row.source}
     split = {k for row in operators if row.treatment != "stock" for k in row.source} - stock
     gone = record["model"]["ops"] - len(split) - len(stock)
+    does = "does" if gone == 1 else "do"
     return (
         f"{len(split)} of {counted(record['model']['ops'], 'operator')} can be split, {len(stock)} "
-        f"{'stays' if len(stock) == 1 else 'stay'} stock{f', {gone} do nothing at run time' if gone else ''}."
+        f"{'stays' if len(stock) == 1 else 'stay'} stock{f', {gone} {does} nothing at run time' if gone else ''}."
     )
 
 

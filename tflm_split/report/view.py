@@ -18,7 +18,7 @@ from tflm_split.report.command_records import AxesRecord
 from tflm_split.report.footprint import head_with
 from tflm_split.report.record_types import Record
 from tflm_split.report.timeline import Timeline, original_timeline, plan_timeline
-from tflm_split.search.base import base_split
+from tflm_split.search.shown import shown_split
 from tflm_split.split.regions import Split
 
 
@@ -68,7 +68,7 @@ class View:
 
 def view_of(model: Model, optimized: Model, plan: Plan | None, record: Record) -> View:
     """The view of the result `optimized` that `plan` gives for `model`, whose record is `record`."""
-    split = plan.split if plan else base_split(model)
+    split = plan.split if plan else shown_split(model)
     after = plan_timeline(plan) if plan else None
     operators = operator_views(split, plan, after, str(record["latency"]["board"]))
     arenas = tuple(

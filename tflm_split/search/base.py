@@ -6,20 +6,15 @@ from dataclasses import replace
 from functools import partial
 
 from tflm_split.errors import Refusal
-from tflm_split.ir.graph import ABSENT, Graph, Model, Operator
+from tflm_split.ir.graph import ABSENT, Graph, Operator
 from tflm_split.rewrite.constant_values import constant_values
 from tflm_split.rewrite.fold_constants import fold_constants
 from tflm_split.rewrite.normal_form import normal_form
-from tflm_split.rewrite.states import updated_last, with_states
+from tflm_split.rewrite.states import updated_last
 from tflm_split.split.operators import is_reshape, split_operator
 from tflm_split.split.operators.slices import SLICES, slice_aliases
 from tflm_split.split.regions import Split, SplitOptions, split_graph
 from tflm_split.verify.graph_oracle import run_graph_outputs
-
-
-def base_split(model: Model) -> Split:
-    """The model's graph with its variables as states, in normal form and split along rows."""
-    return rewritten_split(with_states(model.graph, model.other_graphs), SplitOptions())
 
 
 def rewritten_split(graph: Graph, options: SplitOptions) -> Split:
