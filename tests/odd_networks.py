@@ -218,7 +218,7 @@ def _svdf(n: Network) -> int | None:
     """An SVDF, which remembers."""
     assert isinstance(n, OddNetwork)
     source = n.source()
-    if source is None or prod(n.shape(source)) > 64:
+    if source is None or prod(n.shape(source)) > 400:
         return None
     depth, filters, memory = prod(n.shape(source)), n.number(1, 3), n.number(2, 4)
     flat = n.reshape(source, (1, depth))
@@ -250,9 +250,10 @@ def _upsampled(n: Network) -> int | None:
 def _four_bits(n: Network) -> int | None:
     """A convolution, and so its weights are of 4 bits."""
     assert isinstance(n, OddNetwork)
-    made = n.growers["convolution"](n)
-    if made is None:
+    source = n.source(4)
+    if source is None:
         return None
+    made = n.conv(source, n.number(1, 4), n.number(1, 3), n.number(1, 3), n.number(1, 2))
     operand = n.operators[-1].inputs[1]
     given = n.tensors[operand]
     assert given.data is not None

@@ -87,3 +87,13 @@ def test_other_operators_and_broken_constants_stay_as_they_are() -> None:
     transposed = replace(graph, operators=(replace(op, kind="TRANSPOSE_CONV"),))
     for changed in (broken, transposed):
         assert normal_form(changed, lambda graph, op: True).operators[0].inputs == op.inputs
+
+
+def test_a_stretch_with_int4_weights_may_have_its_axes_swapped(tflm: TflmServer) -> None:
+    """An int4 convolution in front of an int8 window of the whole height."""
+    b = Builder((1, 9, 7, 3), seed=3)
+    made = b.conv(b.input, 3, 2, 2, (1, 2), "VALID")
+    b = four_bit(b)
+    check(tflm, b.finish(b.pool(b.conv(made, 3, 8, 1, padding="VALID"), 1, 2, 1)))
+    split = rewritten_split(read_model(b.finish()).graph, SplitOptions(swap_axes=1))
+    assert not split.stock

@@ -7,8 +7,9 @@ Two weights lie in a byte, the first one in its low bits. TFLM's CONV_2D, DEPTHW
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from tflm_split.ir.graph import ABSENT
+from tflm_split.ir.graph import ABSENT, Tensor
 from tflm_split.rewrite.patch import Patch, Site
 
 INT4_WEIGHTS = "int4_weights"
@@ -21,12 +22,21 @@ def int4_weights(site: Site) -> Patch | None:
     if op.kind not in _KINDS or len(op.inputs) < 2 or ABSENT in op.inputs[:2]:
         return None
     source, weights = (graph.tensors[t] for t in op.inputs[:2])
-    packed = np.frombuffer(weights.data or b"", np.uint8)
-    if source.dtype != "INT8" or weights.dtype != "INT4" or len(packed) != (weights.elements + 1) // 2:
+    values = int8_weights(weights) if weights.dtype == "INT4" else None
+    if source.dtype != "INT8" or values is None:
         return None
-    halves = np.stack([packed & 15, packed >> 4], axis=1).reshape(-1)[: weights.elements]
     patch = Patch(INT4_WEIGHTS, graph, (op,))
-    values = np.where(halves > 7, halves.astype(np.int8) - 16, halves).astype(np.int8)
-    unpacked = patch.constant(weights, values.reshape(weights.shape), dtype="INT8")
+    unpacked = patch.constant(weights, values, dtype="INT8")
     patch.again(op, (op.inputs[0], unpacked, *op.inputs[2:]))
     return patch
+
+
+def int8_weights(weights: Tensor) -> npt.NDArray[np.int8] | None:
+    """The values of constant weights of int8 or int4, in their shape. None for other types, and where bytes are missing."""
+    data = np.frombuffer(weights.data or b"", np.uint8)
+    if weights.dtype == "INT4" and len(data) == (weights.elements + 1) // 2:
+        halves = np.stack([data & 15, data >> 4], axis=1).reshape(-1)[: weights.elements]
+        return np.where(halves > 7, halves.astype(np.int8) - 16, halves).astype(np.int8).reshape(weights.shape)
+    return (
+        data.view(np.int8).reshape(weights.shape) if (weights.dtype, len(data)) == ("INT8", weights.elements) else None
+    )

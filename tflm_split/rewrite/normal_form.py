@@ -47,7 +47,7 @@ def normal_form(graph: Graph, accept: Accept, swap_axes: int = 0, samples: int =
     """
     graph = drop_dead(graph)
     if swap_axes:
-        graph = swapped_axes(graph, accept, swap_axes)
+        graph = swapped_axes(rewritten(graph, int4_weights, accept), accept, swap_axes)
     for rule in RULES:
         graph = rewritten(graph, rule, accept)
     graph = fuse_byte_functions(fold_pad(graph, accept), accept)

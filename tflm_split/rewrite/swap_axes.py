@@ -23,6 +23,7 @@ import numpy as np
 
 from tflm_split.errors import Refusal
 from tflm_split.ir.graph import Graph, Operator, Option, Tensor
+from tflm_split.rewrite.int4_weights import int8_weights
 from tflm_split.rewrite.patch import Accept, Patch, Site, rewritten
 from tflm_split.rewrite.reductions import reductions
 from tflm_split.rewrite.tall_windows import tall_windows
@@ -40,6 +41,7 @@ COLUMNS_PER_TILE = 2
 """At least so many: a turned tile of one column would be no map of rows."""
 
 _WINDOWS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
+_WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 _ELEMENT_WISE = frozenset((*UNARY_KINDS, *BINARY_KINDS, BYTE_FUNCTION))
 _REDUCTIONS = frozenset({"MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"})
 _INTEGERS = frozenset({"INT8", "INT16"})
@@ -91,8 +93,13 @@ def _collapses(graph: Graph, op: Operator) -> bool:
     try:
         split_operator(graph, op)
     except Refusal as refusal:
-        return refusal.kind == "geometry" and target.shape[1] == 1
+        return refusal.kind == "geometry" and target.shape[1] == 1 and _knows_weights(graph, op)
     return False
+
+
+def _knows_weights(graph: Graph, op: Operator) -> bool:
+    """Whether the weights of a window, if it has any, can be turned before run time."""
+    return op.kind not in _WEIGHTED or int8_weights(graph.tensors[op.inputs[1]]) is not None
 
 
 def _reduced(graph: Graph, op: Operator) -> set[int]:
@@ -196,7 +203,7 @@ def _can_turn(graph: Graph, op: Operator) -> bool:
         return False
     values = [graph.tensors[t] for t in op.inputs if t >= 0]
     if op.kind in _WINDOWS:
-        return graph.tensors[op.inputs[0]].dtype in _INTEGERS
+        return graph.tensors[op.inputs[0]].dtype in _INTEGERS and _knows_weights(graph, op)
     return all(_turns_with(value, target) for value in values)
 
 
@@ -223,10 +230,11 @@ def _turn(patch: Patch, op: Operator, turned: dict[int, int]) -> None:
         options = dict(_options_turned(op))
     elif op.kind == "CONCATENATION":
         options = {"axis": 1}
-    if op.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+    if op.kind in _WEIGHTED:
         weights = graph.tensors[op.inputs[1]]
-        values = np.frombuffer(weights.data or b"", np.int8).reshape(weights.shape)
-        inputs[1] = patch.constant(weights, values.swapaxes(1, 2))
+        values = int8_weights(weights)
+        assert values is not None, "such an operator is in no stretch"
+        inputs[1] = patch.constant(weights, values.swapaxes(1, 2), dtype="INT8")
     turned[op.outputs[0]] = patch.copy(op, inputs, made, options)
 
 
