@@ -5,8 +5,8 @@ from __future__ import annotations
 from tflm_split.analysis.boards import DEFAULT_BOARD
 from tflm_split.ir.graph import Model
 from tflm_split.rewrite.states import with_states
-from tflm_split.search.candidates import ways_to_split
 from tflm_split.search.evaluate import Evaluator
+from tflm_split.search.ways import ways_to_split
 from tflm_split.split.regions import Split
 
 
