@@ -17,7 +17,7 @@ def shown_split(model: Model) -> Split:
     """
     evaluator = Evaluator(with_states(model.graph, model.other_graphs), DEFAULT_BOARD)
     ways = [way for way in ways_to_split(evaluator) if not way.concatenate_in_place]
-    return min((evaluator.base(way) for way in ways), key=_stock)
+    return min((evaluator.base(way) for way in ways), key=_stock, default=evaluator.base())
 
 
 def _stock(split: Split) -> int:
