@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -231,18 +231,37 @@ def test_channels_whose_output_is_constant_become_ordinary_ones_with_the_same_ou
         "bias_offset": bias.astype("<i4").tobytes(),
         "multipliers_offset": rng.choice([0, 1 << 30, 2**31 - 1], channels).astype("<i4").tobytes(),
         "shifts_offset": rng.integers(-31, 6, channels).astype(np.int8).tobytes(),
-    }
+        "output_zero_point": int(rng.integers(-128, 128)), "output_min": -128, "output_max": int(rng.choice([100, 127])),
+    }  # fmt: skip
     quiet_kernel, quiet = without_dead_channels(kernel, 0, fields)
     pixel = rng.choice([-128, 127, 3], taps).astype(np.int64)
     for c in range(channels):
-        assert _scaled(kernel, fields, c, pixel) == _scaled(quiet_kernel, quiet, c, pixel)
+        assert _output(kernel, fields, c, pixel) == _output(quiet_kernel, quiet, c, pixel)
 
 
-def _scaled(kernel: np.ndarray[Any, Any], fields: dict[str, Any], channel: int, pixel: np.ndarray[Any, Any]) -> int:
-    """What is made of a channel's sum, before the zero point is added."""
+def test_a_channel_whose_bias_outweighs_its_weights_has_none_left() -> None:
+    kernel = np.full((3, 1, 1, 4), 1, np.int8)
+    fields: dict[str, Any] = {
+        "bias_offset": np.array([1 << 30, -(1 << 30), 5], "<i4").tobytes(),
+        "multipliers_offset": np.full(3, 1_300_000_000, "<i4").tobytes(),
+        "shifts_offset": np.array([-27, -26, -4], np.int8).tobytes(),
+        "output_zero_point": -128, "output_min": -128, "output_max": 127,
+    }  # fmt: skip
+    quiet_kernel, quiet = without_dead_channels(kernel, 0, fields)
+    assert quiet_kernel.any(axis=(1, 2, 3)).tolist() == [False, False, True]
+    assert np.frombuffer(cast(bytes, quiet["shifts_offset"]), np.int8).tolist() == [-1, -1, -4]
+    pixel = np.array([127, -128, 0, 3])
+    outputs = [_output(quiet_kernel, quiet, c, pixel) for c in range(3)]
+    assert outputs == [_output(kernel, fields, c, pixel) for c in range(3)]
+    assert outputs[0] > -128 == outputs[1]
+
+
+def _output(kernel: np.ndarray[Any, Any], fields: dict[str, Any], channel: int, pixel: np.ndarray[Any, Any]) -> int:
+    """What a channel's output is."""
     numbers_of = {"bias": "<i4", "multipliers": "<i4", "shifts": np.int8}
     bias, multiplier, shift = (
         int(np.frombuffer(fields[f"{name}_offset"], dtype)[channel]) for name, dtype in numbers_of.items()
     )
     total = bias + int(kernel[channel].astype(np.int64).ravel() @ pixel)
-    return multiply_by_quantized_multiplier((total + 2**31) % 2**32 - 2**31, multiplier, shift)
+    scaled = multiply_by_quantized_multiplier((total + 2**31) % 2**32 - 2**31, multiplier, shift)
+    return min(max(scaled + fields["output_zero_point"], fields["output_min"]), fields["output_max"])

@@ -142,7 +142,7 @@ def test_the_stack_is_as_small_as_split_nn_h_says(optimization: str) -> None:
     (portable,) = deepest_stacks([*rest, *compiled(command, kernel_units())], ["split_nn_run"])
     run_bytes, prepare_bytes = deepest_stacks(own, ["split_nn_run", "split_nn_prepare"])
     assert portable < 700
-    assert run_bytes < 1000
+    assert run_bytes < 1200
     assert prepare_bytes < 700
 
 

@@ -7,7 +7,7 @@
  * the magic number does not match, so prepare refuses every program.
  *
  * Stack on a 32-bit machine: split_nn_run() holds SPLIT_MAX_WINDOW_ROWS row pointers, the parameters of one kernel call
- * and one kernel's accumulators. That is below 700 bytes with the portable kernels, below 1000 with the DSP kernels and
+ * and one kernel's accumulators. That is below 700 bytes with the portable kernels, below 1200 with the DSP kernels and
  * below 1500 with the Helium kernels. split_nn_prepare() needs less than 700 bytes.
  *
  * OVERLAP: where may a step write its output row?

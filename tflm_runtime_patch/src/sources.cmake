@@ -11,8 +11,8 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_average_pool.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv_int16.c
-    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv_small.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv_sum.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_conv_wide.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_dense_feed.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_depthwise.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_depthwise_int16.c
@@ -20,6 +20,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_matmul.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_max_pool.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_sum_feed.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_dsp_wide.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_fixed_point.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_add.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_average_pool.c

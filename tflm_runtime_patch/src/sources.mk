@@ -11,8 +11,8 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_average_pool.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv_int16.c \
-  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv_small.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv_sum.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_conv_wide.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_dense_feed.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_depthwise.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_depthwise_int16.c \
@@ -20,6 +20,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_matmul.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_max_pool.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_sum_feed.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_dsp_wide.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_fixed_point.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_add.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_average_pool.c \
@@ -123,8 +124,8 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/average_pool.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_int16.c \
-  $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_small.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_sum.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_wide.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dense_feed.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/depthwise.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/depthwise_int16.c \
@@ -132,6 +133,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/matmul.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/max_pool.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/sum_feed.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/wide.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/fixed_point.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/add.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/average_pool.c \
@@ -230,7 +232,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/generated/split_nn_kinds.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/conv_int16_row.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/depthwise_int16_row.h \
-  $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_small.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/conv_wide.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dot.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/dsp.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/wide.h \

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tflm_split.analysis.latency_call import Counts, Edge, Geometry
 from tflm_split.analysis.latency_portable import gather_all, gather_windows, sum_ends
 from tflm_split.kinds import OpKind
 
 _WINDOW_BYTES = 48
-_SMALL_PIXEL, _SMALL_WINDOW = 64, 52
 _SUM_PADDING_BYTES = 32
 _MAX_WIDE_TAPS = 25
 _MAX_COPIED_TAPS = 128
@@ -54,17 +53,11 @@ class _Window:
         self.parts = 1 if joined else end - begin
         self.part_bytes = (end - begin) * depth if joined else depth
         self.before, self.after, self.row_bytes = begin * depth, (columns - end) * depth, columns * depth
-        rows = at.kernel[0]
-        self.single = rows == 1 and self.parts == 1 and self.part_bytes == self.row_bytes and edge.rows_inside == 1
         self.outside = not self.parts
 
 
 def _add_window(to: Counts, at: Geometry, window: _Window, kind: str, blocks: float) -> None:
     """The dot products of `blocks` blocks of filters with one window."""
-    if window.single:
-        to.add(f"{kind} stretch block", blocks)
-        _dots(to, kind, window.row_bytes, blocks)
-        return
     to.add(f"{kind} window block", blocks)
     rows_outside = window.rows_outside + (window.rows if window.outside else 0)
     to.add(f"{kind} padding row", blocks * rows_outside)
@@ -90,77 +83,158 @@ def _one_pixel(to: Counts, at: Geometry, window: _Window, filters: int, pixels: 
         to.add("rest slow output", pixels * at.slow_channels * 3 / max(1, at.output.channels))
 
 
-def _two_pixels(to: Counts, at: Geometry, window: _Window, filters: int, pairs: float) -> None:
-    """Two pixels and two filters at a time. An odd last filter is computed for each pixel on its own."""
-    to.add("pixel pair", pairs)
-    _add_window(to, at, window, "2x2", pairs * (filters // 2))
-    if filters >= 2:
-        _stores(to, at, "2x2", 2, pairs * (filters // 2) / max(1, at.output.channels // 2))
-    if filters % 2:
-        _one_pixel(to, at, window, 1, 2 * pairs)
+_ROOM, _PART = 120, 48
+"""Words of widened windows and sums, and the most elements of a part (`kernels/dsp/conv_wide.c`)."""
 
 
-def _is_small(at: Geometry) -> bool:
-    """Whether `kernels/dsp/conv_small.c` computes the layer (`split_dsp_is_small`)."""
-    taps = at.kernel[0] * at.kernel[1]
-    most = _SMALL_PIXEL if taps == 1 else _SMALL_WINDOW
-    return (
-        at.groups == 1 and at.output.columns >= 2 and at.output.channels >= 4 and 4 <= taps * at.input.channels <= most
-    )
+class _Wide:
+    """How `kernels/dsp/conv_wide.c` computes a row. `most` pixels go together; 0 if it cannot compute the row."""
+
+    def __init__(self, at: Geometry, edge: Edge) -> None:
+        self.groups, self.width = at.groups, at.output.columns
+        self.depth, self.filters = at.input.channels // self.groups, at.output.channels // self.groups
+        self.row_elements = at.kernel[1] * self.depth
+        self.elements = at.kernel[0] * self.row_elements
+        self.copies = self.depth % 4 != 0
+        self.most = self._most(edge)
+        self.whole = self.fits(self.most)
+        shifts = self._shifts(at)
+        self.in_bytes = (
+            self.most > 1 and not at.narrow and bool(at.number("flags") & 1) and all(236 <= s <= 255 for s in shifts)
+        )
+
+    def _shifts(self, at: Geometry) -> bytes:
+        return at.constant("shifts_offset")[: at.output.channels]
+
+    def words(self, elements: int, lanes: int) -> int:
+        return -(-elements // 4) * (2 * lanes + self.copies)
+
+    def fits(self, lanes: int) -> bool:
+        return self.words(self.elements, lanes) + lanes <= _ROOM
+
+    def _most(self, edge: Edge) -> int:
+        one = int(self.fits(1))
+        most = next((lanes for lanes in (5, 3, 2) if self.fits(lanes)), 0)
+        if self.elements < 4:
+            return 0
+        if self.width == 1:
+            return one
+        if most and self.groups == 1:
+            return most
+        together = self.width if edge.apart else edge.together
+        if self.groups != 1 and together != self.width:
+            return 0
+        if not most and not self.copies and together > 1:
+            most = min(together, 3)
+        return most or one
+
+    def blocks(self) -> Mapping[int, int]:
+        """By the number of lanes: how many times so many pixels are computed together in one group."""
+        found: dict[int, int] = {}
+        left = self.width
+        while left > 0:
+            if self.most == 1:
+                lanes = 1
+            elif self.most == 2 or left in (1, 2, 4):
+                lanes = 2
+            else:
+                lanes = 5 if self.most == 5 and left >= 5 and left not in (6, 9) else 3
+            found[lanes] = found.get(lanes, 0) + 1
+            left -= lanes
+        return found
+
+    def parts(self) -> Sequence[int]:
+        """The elements of each part of a row of the window."""
+        if self.whole:
+            return [self.row_elements]
+        pieces = -(-self.row_elements // _PART)
+        part = (-(-self.row_elements // pieces) + 3) & ~3
+        return [min(part, self.row_elements - done) for done in range(0, self.row_elements, part)]
+
+    def together(self, lanes: int) -> int:
+        """Filters that are computed before the windows are widened again."""
+        if self.whole and self.in_bytes:
+            return self.filters
+        return (_ROOM - self.words(self.elements if self.whole else self.parts()[0], lanes)) // lanes
 
 
-def _conv_small(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/dsp/conv_small.c`: two or three pixels at a time, one filter at a time."""
+def _widened(to: Counts, at: Geometry, edge: Edge, wide: _Wide, lanes: int, blocks: int, times: float) -> None:
+    """Windows widened `times` times for each of so many blocks of pixels."""
+    if wide.copies:
+        to.add("widen copy", blocks * lanes)
+        to.add("widen run", blocks * lanes)
+        to.add("widen quad", blocks * lanes * (wide.elements // 4))
+        return
+    pixels, parts = blocks * lanes * times, wide.parts()
+    joined = at.kernel[1] == 1 or at.number("dilation_columns", 1) * at.input.stride_bytes == wide.depth
+    spans = at.spans()
+    inner = spans.get((0, at.kernel[1]), 0) / wide.width * edge.rows_inside if joined else 0.0
+    taps = sum((end - begin) * times for (begin, end), times in spans.items()) / wide.width * edge.rows_inside
+    outer = at.kernel[0] - inner
+    outer_taps, taps_inside = outer * at.kernel[1], taps - inner * at.kernel[1]
+    to.add("widen row", blocks * times * at.kernel[0] * len(parts))
+    to.add("widen run", pixels * inner * len(parts))
+    to.add("widen quad", pixels * inner * (wide.row_elements // 4))
+    to.add("widen outer", pixels * outer * len(parts))
+    to.add("widen outer tap", pixels * outer_taps * max(1, len(parts) // at.kernel[1]))
+    to.add("widen run", pixels * taps_inside)
+    to.add("widen quad", pixels * taps_inside * (wide.depth // 4))
+    to.add("widen padding", pixels * (outer_taps - taps_inside) * wide.depth / 2)
+
+
+def _conv_wide(at: Geometry, edge: Edge, wide: _Wide) -> Counts:
+    """`kernels/dsp/conv_wide.c`."""
     to = Counts()
-    filters, width = at.output.channels, at.output.columns
-    elements = at.kernel[0] * at.kernel[1] * at.input.channels
-    to.add("small step", 1)
-    twos = -width % 3
-    slow = filters if at.narrow else at.slow_channels
-    for lanes, blocks in ((2, twos), (3, (width - 2 * twos) // 3)):
-        to.add(f"{lanes} pixels", blocks)
-        to.add(f"{lanes} filter", blocks * filters)
-        to.add(f"{lanes} sixteen", blocks * filters * (elements // 16))
-        to.add(f"{lanes} four", blocks * filters * (elements // 4 % 4))
-        to.add(f"{lanes} tail", blocks * filters * (elements % 4 != 0))
-        to.add("small slow output", blocks * lanes * slow)
-    to.add("small pixel", width)
-    to.add("small quad", width * -(-elements // 4))
-    for span, pixels in at.spans().items():
-        if at.kernel != (1, 1) or not edge.rows_inside or span[0] == span[1]:
-            gather_windows(to, at, edge, at.input.channels, [(span, pixels)])
+    groups, filters, elements = wide.groups, wide.filters, wide.elements
+    to.add("wide step", 1)
+    to.add("window row", at.kernel[0])
+    to.add("wide scale", at.output.channels * (wide.most > 1 and not at.narrow))
+    to.add("wide group", groups)
+    for lanes, blocks in wide.blocks().items():
+        times = 1 if wide.whole else -(-filters // wide.together(lanes))
+        to.add("wide block", groups * blocks)
+        _widened(to, at, edge, wide, lanes, groups * blocks, times)
+        if lanes == 1:
+            fours = groups * blocks * -(-filters // 4)
+            to.add("1 four", fours)
+            to.add("1 quad", fours * (elements // 4))
+            to.add("1 turn", fours * -(-(elements // 4) // 4))
+            to.add("1 rest", fours * (elements % 4))
+            to.add("1 long store", blocks * (at.output.channels // 4 if at.narrow else at.slow_blocks(4)))
+            to.add("1 slow output", blocks * at.slow_channels)
+            to.add("1 odd four", groups * blocks * (filters % 4 != 0))
+            continue
+        calls = [elements] if wide.whole else list(wide.parts()) * at.kernel[0]
+        to.add("wide call", groups * blocks * -(-filters // wide.together(lanes)) * len(calls))
+        to.add(f"{lanes} filter", groups * blocks * filters)
+        to.add("wide part", groups * blocks * filters * (len(calls) - 1))
+        for count in calls:
+            to.add(f"{lanes} quad", groups * blocks * filters * (count // 4))
+            to.add("wide turn", groups * blocks * filters * -(-(count // 4) // 4))
+            to.add(f"{lanes} rest", groups * blocks * filters * (count % 4 != 0))
+        if not wide.in_bytes:
+            to.add(f"{lanes} slow", groups * blocks * filters)
+    if wide.copies and elements != wide.depth:
+        gather_all(to, at, edge, wide.depth, groups)
+    elif wide.copies:
+        outside = [
+            (span, pixels * groups) for span, pixels in at.spans().items() if not edge.rows_inside or not span[1]
+        ]
+        gather_windows(to, at, edge, wide.depth, outside)
     return to
 
 
 def conv(at: Geometry, edge: Edge) -> Counts:
     """`kernels/dsp/conv.c`."""
-    if _is_small(at):
-        return _conv_small(at, edge)
+    wide = _Wide(at, edge)
+    if wide.most:
+        return _conv_wide(at, edge, wide)
     to = Counts()
     to.add("step", 1)
     to.add("window row", sum(at.kernel[:1]))
-    groups, width = at.groups, at.output.columns
-    depth, filters = at.input.channels // groups, at.output.channels // groups
-    rows, columns = at.kernel
-    filter_bytes = rows * columns * depth
-    one_run = edge.apart or groups == 1
-    in_pairs = edge.apart or edge.together > 1
-    to.add("group", groups * (1 if one_run else width))
-    spans = at.spans()
-    if filter_bytes <= _WINDOW_BYTES and (filter_bytes > depth or not in_pairs):
-        pairs, singles = (width // 2, width % 2) if one_run else (0, width)
-        gather_all(to, at, edge, depth, groups)
-        window = _Window(at, Edge(), (0, columns), depth)
-        window.single, window.row_bytes = True, filter_bytes
-        _two_pixels(to, at, window, filters, pairs * groups)
-        _one_pixel(to, at, window, filters, singles * groups)
-        return to
-    for span, pixels in spans.items():
-        window = _Window(at, edge, span, depth)
-        inner = span == (0, columns) and one_run and in_pairs
-        _two_pixels(to, at, window, filters, groups * (pixels // 2 if inner else 0))
-        _one_pixel(to, at, window, filters, groups * (pixels % 2 if inner else pixels))
-        to.add("outer pixel", 0 if inner else pixels * groups)
+    to.add("group", wide.groups * (1 if wide.groups == 1 else wide.width))
+    for span, pixels in at.spans().items():
+        _one_pixel(to, at, _Window(at, edge, span, wide.depth), wide.filters, wide.groups * pixels)
     return to
 
 
@@ -246,8 +320,8 @@ def _along(to: Counts, at: Geometry, edge: Edge, fours: int, run: int) -> None:
     runs = -(-width // run)
     begin = -(-max(0, at.number("pad_columns")) // at.number("stride_columns", 1))
     inner_runs = sum(first < begin + inner and begin < first + run for first in range(0, width, run)) if inner else 0
-    to.add("four", fours * runs)
-    to.add("widen row", fours * runs * edge.rows_inside)
+    to.add("four of 3" if columns == 3 else "four", fours * runs)
+    to.add("widen row of 3" if columns == 3 else "widen row", fours * runs * edge.rows_inside)
     to.add("widen pair", fours * runs * edge.rows_inside * pairs)
     to.add("widen odd", fours * runs * edge.rows_inside * odd)
     to.add("fold tap", fours * runs * edge.rows_outside * columns)
@@ -261,8 +335,11 @@ def _along(to: Counts, at: Geometry, edge: Edge, fours: int, run: int) -> None:
         to.add("inner pair", fours * inner * rows * pairs)
         to.add("inner odd", fours * inner * rows * odd)
     if columns == 3:
-        to.add("outer 3", fours * outer)
-        to.add("outer 3 row", fours * outer * rows)
+        sides = sum(pixels for span, pixels in at.spans().items() if span in ((0, 2), (1, 3)))
+        to.add("side of 3", fours * sides)
+        to.add("side of 3 row", fours * sides * rows)
+        to.add("outer 3", fours * (outer - sides))
+        to.add("outer 3 row", fours * (outer - sides) * rows)
     else:
         to.add("narrow pixel", fours * outer)
         to.add("narrow row", fours * outer * rows)
@@ -308,7 +385,8 @@ def add(at: Geometry, edge: Edge) -> Counts:
     """`kernels/dsp/add.c`. The fast path needs shifts to the right."""
     to = Counts()
     plain = at.number("shift1") <= 0 and at.number("shift2") <= 0 and at.number("output_shift") < 0
-    kind = "plain" if plain else "any"
+    fast = plain and at.kind != OpKind.SUB and not at.narrow and at.number("left_shift") == 20
+    kind = "fast" if fast else "plain" if plain else "any"
     to.add("step", 1)
     to.add(f"{kind} pixel", at.output.columns)
     to.add(f"{kind} element", at.output.elements)

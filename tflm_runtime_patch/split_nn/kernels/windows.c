@@ -10,18 +10,25 @@
 #include "windows.h"
 
 static int8_t* copy(int8_t* to, const int8_t* from, int32_t count) {
-    for (; count >= 4; count -= 4, to += 4, from += 4) {
 #if defined(SPLIT_NN_DSP)
-        memcpy(to, from, 4);
-#else /* where words must be aligned, that would be a call */
+    int8_t* const end = to + count;
+    if (count >= 4) {
+        for (; end - to >= 4; to += 4, from += 4) {
+            memcpy(to, from, 4);
+        }
+        memcpy(end - 4, from + (end - to) - 4, 4); /* the rest, and what was copied before it once more */
+        return end;
+    }
+#else /* where words must be aligned, memcpy would be a call */
+    for (; count >= 4; count -= 4, to += 4, from += 4) {
         const uint8_t* const bytes = (const uint8_t*)from; /* Thumb-1 loads unsigned bytes in one instruction */
         const uint8_t byte0 = bytes[0], byte1 = bytes[1], byte2 = bytes[2], byte3 = bytes[3];
         to[0] = (int8_t)byte0;
         to[1] = (int8_t)byte1;
         to[2] = (int8_t)byte2;
         to[3] = (int8_t)byte3;
-#endif
     }
+#endif
     for (; count > 0; --count) {
         *to++ = *from++;
     }

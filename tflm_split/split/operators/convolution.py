@@ -15,6 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tflm_split.arithmetic.fixed_point import (
+    rounding_divide_by_pot_array,
+    saturating_rounding_doubling_high_multiply_array,
+)
 from tflm_split.arithmetic.requantize import activation_range, conv_requantization
 from tflm_split.ir.graph import Graph, Operator, Tensor
 from tflm_split.kinds import OpKind, WeightFlags
@@ -179,10 +183,6 @@ def requantized(
     }
 
 
-_FAST_SHIFT = 20
-"""Kernels have a fast way for shifts of up to so many bits to the right."""
-
-
 def _integers(fields: Params, name: str, dtype: npt.DTypeLike) -> npt.NDArray[np.int64]:
     constant = fields[name]
     assert isinstance(constant, bytes)
@@ -192,30 +192,49 @@ def _integers(fields: Params, name: str, dtype: npt.DTypeLike) -> npt.NDArray[np
 def without_dead_channels(
     kernel: npt.NDArray[np.int8], axis: int, fields: Params
 ) -> tuple[npt.NDArray[np.int8], Params]:
-    """The same convolution, with weights and bias 0 where a channel's output is its zero point whatever the input is.
+    """The same convolution, with weights 0 where a channel's output is the same whatever the input is.
 
-    Such channels have a multiplier of 0, or a shift that leaves nothing of the largest sum. They occur in real models.
-    Their multiplier and shift become ordinary ones, which kernels compute fast. `axis` is the kernel's axis of output
-    channels.
+    Such channels have a multiplier of 0, a shift that leaves nothing of the largest sum, or a bias that outweighs all else.
+    They occur in real models. Their bias, multiplier and shift become others that give the same output, which kernels compute
+    fast. `axis` is the kernel's axis of output channels.
     """
     multipliers = _integers(fields, "multipliers_offset", "<i4")
     shifts = _integers(fields, "shifts_offset", np.int8)
     bias = _integers(fields, "bias_offset", "<i4")
     others = tuple(a for a in range(kernel.ndim) if a != axis)
-    largest = abs(bias) + 128 * abs(kernel.astype(np.int64)).sum(axis=others)
-    vanishes = (-shifts > _FAST_SHIFT) & (largest < 1 << np.clip(-shifts - 1, 0, 31))
-    dead = (multipliers == 0) | vanishes
+    wide = kernel.astype(np.int64)
+    least = bias + np.where(wide > 0, wide * -128, wide * 127).sum(axis=others)
+    largest = bias + np.where(wide > 0, wide * 127, wide * -128).sum(axis=others)
+    outputs = [_output_of(sums, multipliers, np.minimum(shifts, 0), fields) for sums in (least, largest)]
+    wraps = (least < -(1 << 31)) | (largest >= 1 << 31)
+    dead = (multipliers == 0) | ((outputs[0] == outputs[1]) & ~wraps & (shifts <= 0))
     if not dead.any():
         return kernel, fields
     alive = np.where(dead, 0, 1).astype(np.int8)
     shape = tuple(len(alive) if a == axis else 1 for a in range(kernel.ndim))
+    value = np.where(multipliers == 0, 0, outputs[0] - _integer(fields, "output_zero_point"))
     quiet = {
         **fields,
-        "bias_offset": np.where(dead, 0, bias).astype("<i4").tobytes(),
+        "bias_offset": np.where(dead, 4 * value, bias).astype("<i4").tobytes(),
         "multipliers_offset": np.where(dead, 1 << 30, multipliers).astype("<i4").tobytes(),
-        "shifts_offset": np.where(dead, -_FAST_SHIFT, shifts).astype(np.int8).tobytes(),
+        "shifts_offset": np.where(dead, -1, shifts).astype(np.int8).tobytes(),
     }
     return kernel * alive.reshape(shape), quiet
+
+
+def _integer(fields: Params, name: str) -> int:
+    value = fields[name]
+    assert isinstance(value, int)
+    return value
+
+
+def _output_of(
+    sums: npt.NDArray[np.int64], multipliers: npt.NDArray[np.int64], shifts: npt.NDArray[np.int64], fields: Params
+) -> npt.NDArray[np.int64]:
+    """The outputs of channels whose sums are these, for shifts that are not to the left."""
+    scaled = rounding_divide_by_pot_array(saturating_rounding_doubling_high_multiply_array(sums, multipliers), -shifts)
+    shifted = scaled + _integer(fields, "output_zero_point")
+    return np.clip(shifted, _integer(fields, "output_min"), _integer(fields, "output_max"))
 
 
 def folded_bias(

@@ -60,16 +60,45 @@ static void add_plain(const split_add* add, const rescale* to1, const int8_t* da
     }
 }
 
+/* rescaled() with a left shift of LEFT. The sign is taken of what is multiplied: it differs from that of the product only if
+ * that is 0, and then the 1 that is subtracted does not matter. */
+#define LEFT 20
+SPLIT_ALWAYS_INLINE int32_t rescaled_fast(const rescale* to, int32_t element) {
+    const int32_t value = to->origin + (int32_t)((uint32_t)element << (LEFT + 1));
+    int32_t high;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(high) : "r"(value), "r"(to->multiplier), "r"(to->half));
+    return (high + (to->ties & (value >> 31))) >> to->right;
+}
+
+/* A sum of two, not a difference, of contiguous elements, with the left shift that TFLM takes and an output range that is all
+ * of int8. */
+static SPLIT_NOINLINE void add_fast(const split_add* add, const rescale* to1, const int8_t* data1, const rescale* to2,
+                                    const int8_t* data2, int8_t* output, int32_t count) {
+    const split_dsp_fast_scale scale =
+        split_dsp_fast_scale_of(add->output_multiplier, add->output_shift, 2 * add->zero_point + 1);
+    const rescale first = *to1, second = *to2;
+    const int8_t* const end = output + count;
+    while (output != end) {
+        const uint32_t sum = (uint32_t)rescaled_fast(&first, *data1++) + (uint32_t)rescaled_fast(&second, *data2++);
+        *output++ = (int8_t)split_dsp_to_int8_fast(sum, scale);
+    }
+}
+
 void split_nn_add_row(const split_add* add, const split_operand* first, const split_operand* second, int8_t* output,
                       const split_pixels* out) {
     const int plain = add->shift1 <= 0 && add->shift2 <= 0 && add->output_shift < 0;
+    const int fast = plain && !add->subtract && add->left_shift == LEFT && add->min == INT8_MIN && add->max == INT8_MAX &&
+                     first->channel_stride == 1 && second->channel_stride == 1 &&
+                     split_dsp_is_fast(add->output_multiplier, add->output_shift);
     const rescale to1 = rescale_of(first->zero_point, add->left_shift, add->multiplier1, plain ? add->shift1 : 0);
     const rescale to2 = rescale_of(second->zero_point, add->left_shift, add->multiplier2, plain ? add->shift2 : 0);
     for (int32_t x = 0; x < out->columns; ++x) {
         const int8_t* data1 = first->data + x * first->pixel_stride;
         const int8_t* data2 = second->data + x * second->pixel_stride;
         int8_t* pixel = output + x * out->stride;
-        if (plain) {
+        if (fast) {
+            add_fast(add, &to1, data1, &to2, data2, pixel, out->channels);
+        } else if (plain) {
             add_plain(add, &to1, data1, first->channel_stride, &to2, data2, second->channel_stride, pixel,
                       out->channels);
         } else {

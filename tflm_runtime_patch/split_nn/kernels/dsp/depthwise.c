@@ -181,23 +181,42 @@ static NOINLINE void inner_any(const group* at, int32_t begin, int32_t end) {
     }
 }
 
-/* One output pixel whose window has three columns, some of them outside the input. */
-static NOINLINE void outer_three(const group* at, int32_t x) {
-    const int32_t start = start_of(at, x), step = at->step;
+/* One output pixel whose window has three columns. Constants say which of them lie inside the input. */
+SPLIT_ALWAYS_INLINE void some_of_three(const group* at, int in0, int in1, int in2, int32_t x) {
+    const int32_t start = start_of(at, x), step = at->step, rows = at->conv->window.rows;
     const uint32_t padding = (uint8_t)at->conv->input_zero_point * UINT32_C(0x01010101);
     const wide_weights* wide = at->wide;
     uint32_t sums[4] = {at->bias[0], at->bias[1], at->bias[2], at->bias[3]};
+    for (int32_t k = 0; k < rows; ++k) {
+        const int8_t* tap = row_at(at, k) + start;
+        wide = add_pair(in0 ? split_load4(tap) : padding, in1 ? split_load4(tap + step) : padding, wide, sums);
+        wide = add_tap(in2 ? split_load4(tap + 2 * step) : padding, wide, sums);
+    }
+    store_four(at, sums, pixel_of(at, x));
+}
+
+static NOINLINE void left_of_three(const group* at, int32_t x) {
+    some_of_three(at, 0, 1, 1, x);
+}
+static NOINLINE void right_of_three(const group* at, int32_t x) {
+    some_of_three(at, 1, 1, 0, x);
+}
+static NOINLINE void any_of_three(const group* at, int32_t begin, int32_t end, int32_t x) {
+    some_of_three(at, begin == 0 && end > 0, begin <= 1 && end > 1, end > 2 && begin < end, x);
+}
+
+/* One output pixel whose window has three columns, some of them outside the input. */
+static void outer_three(const group* at, int32_t x) {
     int32_t begin, end;
     split_clip_window(&at->conv->window, x * at->conv->window.stride - at->conv->window.pad, at->in->columns, &begin,
                       &end);
-    const int in0 = begin == 0 && end > 0, in1 = begin <= 1 && end > 1, in2 = end > 2 && begin < end;
-    for (int32_t k = 0; k < at->conv->window.rows; ++k) {
-        const int8_t* row = row_at(at, k);
-        wide = add_pair(in0 ? split_load4(row + start) : padding, in1 ? split_load4(row + (start + step)) : padding,
-                        wide, sums);
-        wide = add_tap(in2 ? split_load4(row + (start + 2 * step)) : padding, wide, sums);
+    if (begin == 1 && end == 3) {
+        left_of_three(at, x);
+    } else if (begin == 0 && end == 2) {
+        right_of_three(at, x);
+    } else {
+        any_of_three(at, begin, end, x);
     }
-    store_four(at, sums, pixel_of(at, x));
 }
 
 /* One output pixel, from the original weights and bias. */
@@ -228,9 +247,9 @@ static NOINLINE void narrow_any(const group* at, int32_t x) {
     narrow_pixel(at, at->conv->window.columns, x);
 }
 
-static wide_weights* widen_row(const group* at, const int8_t* weights, wide_weights* wide) {
+SPLIT_ALWAYS_INLINE wide_weights* widen_row(const group* at, int32_t columns, const int8_t* weights,
+                                            wide_weights* wide) {
     const int32_t channels = at->out->channels;
-    int32_t columns = at->conv->window.columns;
     for (; columns >= 2; columns -= 2, wide += 4, weights += 2 * channels) {
         const uint32_t tap0 = split_load4(weights), tap1 = split_load4(weights + channels);
         const uint32_t lower = split_lower_halves(tap0, tap1), upper = split_upper_halves(tap0, tap1);
@@ -263,28 +282,41 @@ static wide_weights* fold_row(group* at, const int8_t* weights, wide_weights* wi
     return wide;
 }
 
-static NOINLINE void widen(group* at) {
+SPLIT_ALWAYS_INLINE void widen_window(group* at, int32_t columns) {
     const split_conv* conv = at->conv;
+    const int32_t row_bytes = columns * at->out->channels, rows = conv->window.rows;
     const int8_t* weights = conv->weights + at->channel;
     wide_weights* wide = at->wide;
     memcpy(at->bias, conv->bias + at->channel, sizeof at->bias);
-    for (int32_t k = 0; k < conv->window.rows; ++k, weights += conv->window.columns * at->out->channels) {
-        wide = at->rows[k] != NULL ? widen_row(at, weights, wide) : fold_row(at, weights, wide);
+    for (int32_t k = 0; k < rows; ++k, weights += row_bytes) {
+        wide = at->rows[k] != NULL ? widen_row(at, columns, weights, wide) : fold_row(at, weights, wide);
     }
+}
+
+static NOINLINE void widen_three(group* at) {
+    widen_window(at, 3);
+}
+static NOINLINE void widen_any(group* at) {
+    widen_window(at, at->conv->window.columns);
 }
 
 static void select_channels(group* at, int32_t channel) {
     const split_requantization* to = &at->conv->requantization;
+    const int32_t step = to->step, nudge = at->target.nudge;
+    const int32_t* const multipliers = to->multipliers + channel * step;
+    const int8_t* const shifts = to->shifts + channel * step;
+    const int32_t multiplier0 = multipliers[0], multiplier1 = multipliers[step];
+    const int32_t multiplier2 = multipliers[2 * step], multiplier3 = multipliers[3 * step];
+    const int32_t shift0 = shifts[0], shift1 = shifts[step], shift2 = shifts[2 * step], shift3 = shifts[3 * step];
     at->channel = channel;
-    at->plain = !at->target.narrow;
-    for (int32_t i = 0; i < 4; ++i) {
-        const int32_t entry = (channel + i) * to->step;
-        const int32_t multiplier = to->multipliers[entry], shift = to->shifts[entry];
-        if (!split_dsp_is_fast(multiplier, shift)) {
-            at->plain = 0;
-            return;
-        }
-        at->scales[i] = split_dsp_fast_scale_of(multiplier, shift, at->target.nudge);
+    at->plain = split_dsp_is_fast(multiplier0 & multiplier1 & multiplier2 & multiplier3, shift0) &&
+                split_dsp_is_fast_shift(shift1) && split_dsp_is_fast_shift(shift2) && split_dsp_is_fast_shift(shift3) &&
+                !at->target.narrow;
+    if (at->plain) {
+        at->scales[0] = split_dsp_fast_scale_of(multiplier0, shift0, nudge);
+        at->scales[1] = split_dsp_fast_scale_of(multiplier1, shift1, nudge);
+        at->scales[2] = split_dsp_fast_scale_of(multiplier2, shift2, nudge);
+        at->scales[3] = split_dsp_fast_scale_of(multiplier3, shift3, nudge);
     }
 }
 
@@ -293,7 +325,11 @@ static void four_channels(group* at, int32_t first, int32_t last) {
     const split_window* window = &at->conv->window;
     const int32_t begin = split_clamp(at->inner_begin, first, last);
     const int32_t end = split_clamp(at->inner_end, begin, last);
-    widen(at);
+    if (window->columns == 3) {
+        widen_three(at);
+    } else {
+        widen_any(at);
+    }
     for (int32_t x = first; x < last; ++x) {
         if (x == begin && begin < end) {
             if (window->columns == 3 && window->rows == 3) {

@@ -1,2 +1,0 @@
-#include "../split_nn/split_nn_optimize.h"
-#include "../split_nn/kernels/dsp/conv_small.c"
