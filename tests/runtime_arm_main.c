@@ -190,7 +190,7 @@ static void resolve(const windows* at, const int8_t* memory, const int8_t** rows
 
 static void conv_case(void) {
     const int32_t groups = one_in(5) ? between(2, 3) : 1;
-    const int32_t depth = ONE_OF(1, 1, 2, 3, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 31, 32, 33, 48);
+    const int32_t depth = ONE_OF(1, 1, 2, 3, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 31, 32, 33, 48, 64, 100);
     const int32_t filters = between(1, one_in(4) ? 24 : 9);
     windows at = some_windows(groups * depth, groups * filters, 0);
     while (groups * filters * at.window.rows * at.window.columns * depth > WEIGHTS - 8) {

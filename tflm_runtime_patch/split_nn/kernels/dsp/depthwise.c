@@ -402,6 +402,7 @@ static NOINLINE void multiplied_pixel(group* at, int32_t multiplier, int32_t x) 
     const int32_t tap_count = conv->window.rows * conv->window.columns;
     const int32_t channels = at->out->channels;
     int8_t* const taps = (int8_t*)at->wide;
+    const int8_t *const last = taps + tap_count, *const fours = taps + (tap_count & ~3);
     int32_t channel = 0;
     for (int32_t input = 0; channel < channels; ++input) {
         split_gather_window(conv, at->rows, at->in, x, input, 1, taps);
@@ -409,12 +410,13 @@ static NOINLINE void multiplied_pixel(group* at, int32_t multiplier, int32_t x) 
             const int8_t* weights = conv->weights + channel;
             const int32_t* bias = conv->bias + channel;
             uint32_t sums[4] = {(uint32_t)bias[0], (uint32_t)bias[1], (uint32_t)bias[2], (uint32_t)bias[3]};
-            int32_t t = 0;
-            for (; t + 4 <= tap_count; t += 4) {
-                weights = add_four_taps(split_load4(taps + t), weights, channels, sums);
+            const int8_t* tap = taps;
+            while (tap != fours) {
+                weights = add_four_taps(split_load4(tap), weights, channels, sums);
+                tap += 4;
             }
-            for (; t < tap_count; ++t, weights += channels) {
-                add_one_tap(taps[t], weights, sums);
+            for (; tap != last; ++tap, weights += channels) {
+                add_one_tap(*tap, weights, sums);
             }
             split_dsp_store_four(&conv->requantization, &at->target, channel, sums, at->output + x * at->out->stride);
         }
