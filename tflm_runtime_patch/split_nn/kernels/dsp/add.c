@@ -87,8 +87,8 @@ static SPLIT_NOINLINE void add_fast(const split_add* add, const rescale* to1, co
 void split_nn_add_row(const split_add* add, const split_operand* first, const split_operand* second, int8_t* output,
                       const split_pixels* out) {
     const int plain = add->shift1 <= 0 && add->shift2 <= 0 && add->output_shift < 0;
-    const int fast = plain && !add->subtract && add->left_shift == LEFT && add->min == INT8_MIN && add->max == INT8_MAX &&
-                     first->channel_stride == 1 && second->channel_stride == 1 &&
+    const int fast = plain && !add->subtract && add->left_shift == LEFT && add->min == INT8_MIN &&
+                     add->max == INT8_MAX && first->channel_stride == 1 && second->channel_stride == 1 &&
                      split_dsp_is_fast(add->output_multiplier, add->output_shift);
     const rescale to1 = rescale_of(first->zero_point, add->left_shift, add->multiplier1, plain ? add->shift1 : 0);
     const rescale to2 = rescale_of(second->zero_point, add->left_shift, add->multiplier2, plain ? add->shift2 : 0);

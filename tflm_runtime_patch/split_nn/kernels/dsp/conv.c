@@ -38,9 +38,9 @@ typedef struct reach {
     int32_t start; /* bytes from a row's first pixel to the window's first tap inside it */
     int32_t parts; /* runs of bytes in a row of the window */
     int32_t part_bytes;
-    int32_t part_step;  /* bytes from one run to the next */
-    int32_t before;     /* weights of a row's taps that lie left of the input */
-    int32_t after;      /* weights of a row's taps that lie right of it */
+    int32_t part_step; /* bytes from one run to the next */
+    int32_t before;    /* weights of a row's taps that lie left of the input */
+    int32_t after;     /* weights of a row's taps that lie right of it */
 } reach;
 
 /* sums[f] += padding value * `count` weights, from `offset` bytes into filter f on. */

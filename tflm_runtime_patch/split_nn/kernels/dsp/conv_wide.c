@@ -22,9 +22,9 @@ typedef struct layer {
     const split_pixels* in;
     const split_pixels* out;
     int8_t* output;
-    int32_t depth;        /* input channels of a group */
-    int32_t offset;       /* of a group's channels in an input pixel */
-    int32_t first;        /* output channels [first, end) are the group's */
+    int32_t depth;  /* input channels of a group */
+    int32_t offset; /* of a group's channels in an input pixel */
+    int32_t first;  /* output channels [first, end) are the group's */
     int32_t end;
     int32_t elements;     /* of a window */
     int32_t row_elements; /* of a row of it */
@@ -33,9 +33,9 @@ typedef struct layer {
     int32_t copies;       /* 1: a window is copied before it is widened, because its runs are no whole quads */
     int32_t in_bytes;     /* 1: all sums become bytes the fast way */
     split_dsp_target target;
-    int32_t x;            /* the first of `lanes` pixels that are computed together */
+    int32_t x; /* the first of `lanes` pixels that are computed together */
     int32_t lanes;
-    int32_t step;         /* from the pixel of a lane to that of the next: 1, or 0 if both are the same */
+    int32_t step; /* from the pixel of a lane to that of the next: 1, or 0 if both are the same */
     uint32_t* wide;
 } layer;
 
@@ -81,8 +81,7 @@ static SPLIT_NOINLINE void widen_outer(const layer* on, int32_t x, int32_t k, in
 }
 
 /* Widens elements [offset, offset + count) of row k of all windows. */
-static SPLIT_NOINLINE void widen_row(const layer* on, int32_t k, int32_t offset, int32_t count,
-                                     uint32_t* to) {
+static SPLIT_NOINLINE void widen_row(const layer* on, int32_t k, int32_t offset, int32_t count, uint32_t* to) {
     const split_window* const shape = &on->conv->window;
     const int32_t lanes = on->lanes, last = on->in->columns - shape->columns, stride = on->in->stride;
     const int32_t advance = on->step * shape->stride;
@@ -114,8 +113,7 @@ static SPLIT_NOINLINE void widen_copies(const layer* on) {
 }
 
 /* Sums to bytes, whatever their scales are. */
-static SPLIT_NOINLINE void store_slowly(const layer* on, int32_t first, int32_t end,
-                                        const uint32_t* sums) {
+static SPLIT_NOINLINE void store_slowly(const layer* on, int32_t first, int32_t end, const uint32_t* sums) {
     for (int32_t channel = first; channel < end; ++channel) {
         int8_t* pixel = on->output + on->x * on->out->stride;
         for (int32_t lane = 0; lane < on->lanes; ++lane, pixel += on->step * on->out->stride) {
@@ -125,8 +123,8 @@ static SPLIT_NOINLINE void store_slowly(const layer* on, int32_t first, int32_t 
 }
 
 /* The products of elements [from, from + count), which have been widened, with filters [first, end). */
-static SPLIT_NOINLINE void add_products(const layer* on, int32_t first, int32_t end, int32_t from,
-                                        int32_t count, uint32_t* sums) {
+static SPLIT_NOINLINE void add_products(const layer* on, int32_t first, int32_t end, int32_t from, int32_t count,
+                                        uint32_t* sums) {
     const split_conv* const conv = on->conv;
     split_wide_filters filters = {on->elements - count,
                                   conv->requantization.multipliers + end,
