@@ -72,12 +72,14 @@ class StorageRules:
 class Allowance:
     """What moves and overlapping rows may cost: `instructions` on `board`, compared with a layout without either.
 
-    With `only_free`, rows overlap only where that costs no instructions.
+    With `only_free`, rows overlap only where that costs no instructions. One pixel in between counts as enough for that, unless
+    `all_together`: then there must be as many as the kernel likes to compute together.
     """
 
     board: str
     instructions: float
     only_free: bool = False
+    all_together: bool = False
 
 
 class Given(Protocol):
@@ -159,7 +161,7 @@ def allowed_leeways(
     split: Split, step_graph: StepGraph, schedule: Schedule, bodies: Bodies, allowance: Allowance | None
 ) -> tuple[Leeway, ...]:
     """Which rows may overlap in the step that reads one and writes the other."""
-    price_of = _price_of_sharing(split, step_graph, allowance.board) if allowance else lambda _: FREE
+    price_of = _price_of_sharing(split, step_graph, allowance) if allowance else lambda _: FREE
     may_share = leeways(step_graph, schedule.steps, bodies, price_of)
     if allowance is not None and allowance.only_free:
         may_share = tuple(freed for x in may_share if (freed := x.freed(bodies.bodies)))
@@ -188,9 +190,10 @@ def _ends_of_moves(bodies: Bodies, moves: Sequence[Move]) -> list[int]:
     return ends
 
 
-def _price_of_sharing(split: Split, step_graph: StepGraph, board: str) -> Callable[[int], Price]:
-    """By step: what it costs on `board` if its output row overlaps a row it reads."""
+def _price_of_sharing(split: Split, step_graph: StepGraph, allowance: Allowance) -> Callable[[int], Price]:
+    """By step: what it costs on the board if its output row overlaps a row it reads."""
     costs: dict[int, OpCost] = {}
+    board = allowance.board
 
     def price_of(step: int) -> Price:
         op, row = step_graph.steps[step].row_op, step_graph.steps[step].row
@@ -200,9 +203,17 @@ def _price_of_sharing(split: Split, step_graph: StepGraph, board: str) -> Callab
             costs[op] = row_op_cost(split.row_ops[op], board)
         # At least one instruction: where it makes no difference on this board, it does on others that may run the file.
         price = max(1.0, costs[op].step(row, apart=False) - costs[op].step(row))
-        return Price(price, -(-split.row_ops[op].output_shape.pixel_bytes // PIECE_ALIGN) * PIECE_ALIGN)
+        shape = split.row_ops[op].output_shape
+        pixels = _pixels_together(costs[op], row, shape.columns) - 1 if allowance.all_together else 1
+        return Price(price, -(-pixels * shape.pixel_bytes // PIECE_ALIGN) * PIECE_ALIGN)
 
     return price_of
+
+
+def _pixels_together(cost: OpCost, row: int, columns: int) -> int:
+    """The fewest pixels that a kernel must be able to compute together to be as fast as with an output row apart."""
+    apart = cost.step(row)
+    return next((n for n in range(2, columns) if cost.step(row, apart=False, together=n) <= apart), columns)
 
 
 def _movable(step_graph: StepGraph, bodies: Bodies, rules: StorageRules) -> frozenset[int]:
