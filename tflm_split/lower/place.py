@@ -72,14 +72,12 @@ class StorageRules:
 class Allowance:
     """What moves and overlapping rows may cost: `instructions` on `board`, compared with a layout without either.
 
-    With `only_free`, rows overlap only where that costs no instructions. One pixel in between counts as enough for that, unless
-    `all_together`: then there must be as many as the kernel likes to compute together.
+    With `only_free`, rows overlap only where that costs no instructions.
     """
 
     board: str
     instructions: float
     only_free: bool = False
-    all_together: bool = False
 
 
 class Given(Protocol):
@@ -161,7 +159,7 @@ def allowed_leeways(
     split: Split, step_graph: StepGraph, schedule: Schedule, bodies: Bodies, allowance: Allowance | None
 ) -> tuple[Leeway, ...]:
     """Which rows may overlap in the step that reads one and writes the other."""
-    price_of = _price_of_sharing(split, step_graph, allowance) if allowance else lambda _: FREE
+    price_of = _price_of_sharing(split, step_graph, allowance.board) if allowance else lambda _: FREE
     may_share = leeways(step_graph, schedule.steps, bodies, price_of)
     if allowance is not None and allowance.only_free:
         may_share = tuple(freed for x in may_share if (freed := x.freed(bodies.bodies)))
@@ -190,10 +188,9 @@ def _ends_of_moves(bodies: Bodies, moves: Sequence[Move]) -> list[int]:
     return ends
 
 
-def _price_of_sharing(split: Split, step_graph: StepGraph, allowance: Allowance) -> Callable[[int], Price]:
-    """By step: what it costs on the board if its output row overlaps a row it reads."""
+def _price_of_sharing(split: Split, step_graph: StepGraph, board: str) -> Callable[[int], Price]:
+    """By step: what it costs on `board` if its output row overlaps a row it reads."""
     costs: dict[int, OpCost] = {}
-    board = allowance.board
 
     def price_of(step: int) -> Price:
         op, row = step_graph.steps[step].row_op, step_graph.steps[step].row
@@ -204,7 +201,7 @@ def _price_of_sharing(split: Split, step_graph: StepGraph, allowance: Allowance)
         # At least one instruction: where it makes no difference on this board, it does on others that may run the file.
         price = max(1.0, costs[op].step(row, apart=False) - costs[op].step(row))
         shape = split.row_ops[op].output_shape
-        pixels = _pixels_together(costs[op], row, shape.columns) - 1 if allowance.all_together else 1
+        pixels = _pixels_together(costs[op], row, shape.columns) - 1
         return Price(price, -(-pixels * shape.pixel_bytes // PIECE_ALIGN) * PIECE_ALIGN)
 
     return price_of

@@ -287,10 +287,9 @@ class _Folding:
         return _Rows(made, rows.samples, rows.length, filler)
 
     def _filler(self, elements: int, filler: int, like: Tensor) -> int:
-        data = (
-            bytes([filler & 0xFF]) * elements if like.dtype == "INT8" else bytes(ELEMENT_BYTES[like.dtype] * elements)
-        )
-        return self._append(replace(like, name="filler", shape=(1, elements)[elements == 1 :], data=data))
+        one = bytes([filler & 0xFF]) if like.dtype == "INT8" else bytes(ELEMENT_BYTES[like.dtype])
+        shape = (1,) if elements == 1 else (1, elements)
+        return self._append(replace(like, name="filler", shape=shape, data=one * elements))
 
     def _operator(self, op: Operator) -> _Rows | None:
         """Add `op` on rows of samples, or as it is where that is not needed or cannot be."""

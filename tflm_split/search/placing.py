@@ -116,23 +116,20 @@ def _placed(candidate: Candidate, options: Options, most: float, tick: Tick) -> 
 def within(limit: float, state: Evaluation, options: Options, tick: Tick) -> Found:
     """The plan of a state, of at most `limit` predicted instructions if that can be had.
 
-    Overlapping rows can slow a kernel down. If the first layout is over the limit, others use only overlaps that cost nothing,
-    as far as a pixel in between makes sure of that, then altogether. The fastest is returned if all are over the limit.
+    Overlapping rows can slow a kernel down. If the first layout is over the limit, a second one uses only the overlaps
+    that cost nothing; the faster of the two is returned.
     """
+    allowance = Allowance(options.board, limit - state.instructions)
     effort = options.effort * (STREAMED_PLACING if any(op.fetches for op in state.split.row_ops) else 1)
-    any_overlap = Allowance(options.board, limit - state.instructions)
-    only_free = replace(any_overlap, only_free=True)
-    fastest: Found | None = None
-    least = 0
-    for allowance in (any_overlap, only_free, replace(only_free, all_together=True)):
-        plan = compile_schedule(state.split, state.step_graph, state.schedule, effort, allowance, tick)
-        taken = predicted_instructions(plan, options.board)
-        if fastest is None or taken <= least:
-            fastest, least = _found(state, plan, allowance), taken
-        if taken <= limit:
-            break
-    assert fastest is not None
-    return fastest
+    plan = compile_schedule(state.split, state.step_graph, state.schedule, effort, allowance, tick)
+    taken = predicted_instructions(plan, options.board)
+    if taken <= limit:
+        return _found(state, plan, allowance)
+    only_free = replace(allowance, only_free=True)
+    free = compile_schedule(state.split, state.step_graph, state.schedule, effort, only_free, tick)
+    if predicted_instructions(free, options.board) <= taken:
+        return _found(state, free, only_free)
+    return _found(state, plan, allowance)
 
 
 def _found(state: Evaluation, plan: Plan, allowance: Allowance) -> Found:

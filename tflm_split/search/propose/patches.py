@@ -198,9 +198,8 @@ class _Weighing:
         windows: dict[int, int] = {}
         for k in block.operators:
             for operand in self._needs[ROW_AXIS][k]:
-                window = (
-                    operand.window
-                )  # while it waits for its last rows, it keeps those that it shares with the next one
+                window = operand.window
+                # While it waits for its last rows, it keeps those that it shares with the next one.
                 kept = max((window.kernel - 1) * window.dilation + 1 - window.stride, 1)
                 windows[operand.tensor] = max(windows.get(operand.tensor, 0), kept)
         for t, n in rows.items():

@@ -9,6 +9,15 @@
 
 #include "wide.h"
 
+/* The assembler counts these bytes. */
+typedef char split_wide_layout
+    [offsetof(split_wide_filters, stride) == 16 && offsetof(split_wide_filters, sums_out) == 24 &&
+             offsetof(split_wide_filters, channel) == 28 && offsetof(split_wide_filters, nudge) == 20 &&
+             offsetof(split_wide_filters, entry) == 36 && offsetof(split_wide_filters, sums_in) == 44 &&
+             offsetof(split_wide_filters, wide_end) == 52 && offsetof(split_wide_filters, weights) == 56
+         ? 1
+         : -1];
+
 /* Registers: r7 holds the weights of a quad, r8 half of them, widened; r6 is where the next ones are. With five lanes r0-r4
  * hold widened elements, r5 is their address, and r9-r12 and lr are the sums. Otherwise r0-r5 hold elements, r10 is their
  * address, and r9, r11 and r12 are the sums. The stack holds the structure's address and where the elements end. */
