@@ -18,7 +18,7 @@ from functools import cache
 from numbers import Integral, Real
 from typing import Any, TypedDict
 
-from tflm_split.analysis.boards import DEFAULT_BOARD, measured_boards
+from tflm_split.analysis.boards import DEFAULT_BOARD, is_arm, measured_boards
 from tflm_split.errors import InputError
 from tflm_split.memories import MEMORY_HELP, Memories, parse_memories
 from tflm_split.plan.effort import DEFAULT_EFFORT, EFFORT_HELP, parse_effort
@@ -27,7 +27,7 @@ from tflm_split.split.axes.allowed import ALL_AXES, AXES, AXES_HELP, parse_axes
 
 SPLIT, STOCK = TARGETS = ("split", "stock")
 """What a result is made of."""
-REFERENCE, CMSIS_NN = KERNELS = ("reference", "cmsis-nn")
+REFERENCE, CMSIS_NN, ESP_NN, ESP_NN_S3 = KERNELS = ("reference", "cmsis-nn", "esp-nn", "esp-nn-s3")
 """The kernels whose requests are known (`analysis/kernel_sets.py`)."""
 DEFAULT_SLOWDOWN = 1.05
 """How much slower than rows alone a plan may be, by predicted instructions.
@@ -273,7 +273,7 @@ class Options:
             KERNEL_SETS,
             "The kernels that the firmware links: what they ask for, and where an output may lie on an input, depends on them. "
             "A plan alone that is made for `reference` gives wrong results with others.",
-            default_text="reference; cmsis-nn for the target stock, whose plans are right with both",
+            default_text="reference; for the target stock cmsis-nn or, on RISC-V, esp-nn, whose plans are right with both",
             in_front=False,
         ),
     )
@@ -304,7 +304,8 @@ class Options:
             )
             raise InputError(f"{word} does not go with memory: {why}; leave one out")
         if self.kernels is None:
-            object.__setattr__(self, "kernels", CMSIS_NN if self.target == STOCK else REFERENCE)
+            optimized = CMSIS_NN if is_arm(self.board) else ESP_NN
+            object.__setattr__(self, "kernels", optimized if self.target == STOCK else REFERENCE)
         if self.max_slowdown is None:
             object.__setattr__(
                 self, "max_slowdown", STREAMED_SLOWDOWN if self.stream_input or self.stream_output else DEFAULT_SLOWDOWN

@@ -9,11 +9,10 @@ reference kernel, though what it keeps is the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from math import prod
 from types import MappingProxyType
 from typing import Literal
 
+from tflm_split.analysis.stock_window import StockWindow, pair_of, rounded, stock_window
 from tflm_split.analysis.tflm_sizes import ARM32_OPERATOR_BYTES, OperatorBytes
 from tflm_split.ir.graph import ABSENT, ELEMENT_BYTES, Graph, Operator, Tensor
 
@@ -42,64 +41,21 @@ CMSIS_NN_OPERATOR_BYTES: Mapping[str, OperatorBytes] = MappingProxyType(
 """`sizeof` of each kernel's own data, as in `tflm_sizes.py`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """A convolution's geometry. `padding` counts the rows above and the columns to the left."""
-
-    input: Tensor
-    filters: Tensor
-    output: Tensor
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    dilation: tuple[int, int]
-    padding: tuple[int, int]
-
-    @property
-    def channels(self) -> int:
-        return self.input.shape[3]
-
-    @property
-    def taps(self) -> int:
-        return prod(self.kernel)
-
-
-def _window(graph: Graph, op: Operator) -> _Window:
-    """Raises IndexError for operands or shapes that the kernel would refuse."""
-    data, filters, output = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
-    kernel = filters.shape[1], filters.shape[2]
-    stride = _pair(op, "stride_{}")
-    dilation = _pair(op, "dilation_{}_factor")
-    padding = 0, 0
-    if op.options.get("padding") == "SAME":
-        spans = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
-        lacking = [(output.shape[a + 1] - 1) * stride[a] + spans[a] - data.shape[a + 1] for a in (0, 1)]
-        padding = max(lacking[0], 0) // 2, max(lacking[1], 0) // 2
-    return _Window(data, filters, output, kernel, stride, dilation, padding)
-
-
-def _pair(op: Operator, name: str) -> tuple[int, int]:
-    return tuple(int(op.options.get(name.format(side), 1)) for side in "hw")  # type: ignore[return-value]
-
-
-def _rounded(number: int, to: int) -> int:
-    return -(-number // to) * to
-
-
 def _conv_buffer(core: Core, taps: int, channels: int) -> int:
     """arm_convolve_s8_get_buffer_size: im2col of two columns in int16, or of four in int8 with Helium."""
     columns = taps * channels
-    return 4 * _rounded(columns, 16) if core == "mve" else 2 * _rounded(columns, 4) * 2
+    return 4 * rounded(columns, 16) if core == "mve" else 2 * rounded(columns, 4) * 2
 
 
 def _conv(graph: Graph, op: Operator, core: Core) -> tuple[int, ...]:
-    w = _window(graph, op)
+    w = stock_window(graph, op)
     if w.input.dtype == "INT16":
         columns = w.taps * w.channels
-        return (4 * _rounded(columns, 8) * 2 if core == "mve" else 2 * columns * 2,)
+        return (4 * rounded(columns, 8) * 2 if core == "mve" else 2 * columns * 2,)
     return _asked(_conv_int8(w, core)) if w.input.dtype == "INT8" else ()
 
 
-def _conv_int8(w: _Window, core: Core) -> int:
+def _conv_int8(w: StockWindow, core: Core) -> int:
     """arm_convolve_wrapper_s8_get_buffer_size."""
     same_channels = w.filters.shape[3] == w.channels
     if w.kernel == (1, 1) and w.padding == (0, 0) and w.dilation == (1, 1) and same_channels:
@@ -110,7 +66,7 @@ def _conv_int8(w: _Window, core: Core) -> int:
     return _conv_buffer(core, w.taps, w.channels)
 
 
-def _conv_1_x_n_mve(w: _Window) -> int:
+def _conv_1_x_n_mve(w: StockWindow) -> int:
     """arm_convolve_1_x_n_s8_get_buffer_size_mve."""
     kernel, stride, left, out = w.kernel[1], w.stride[1], w.padding[1], w.output.shape[2]
     lacking = (out - 1) * stride + kernel - w.input.shape[2]
@@ -129,7 +85,7 @@ def _c_divided(a: int, b: int) -> int:
 
 def _depthwise(graph: Graph, op: Operator, core: Core) -> tuple[int, ...]:
     """arm_depthwise_conv_wrapper_s8_get_buffer_size. Of int16, TFLM asks for nothing."""
-    w = _window(graph, op)
+    w = stock_window(graph, op)
     if w.input.dtype != "INT8":
         return ()
     outputs = w.output.shape[3]
@@ -145,7 +101,7 @@ def _depthwise(graph: Graph, op: Operator, core: Core) -> tuple[int, ...]:
     return (2 * w.channels * w.taps,)
 
 
-def _as_1x1(w: _Window, outputs: int) -> bool:
+def _as_1x1(w: StockWindow, outputs: int) -> bool:
     return w.kernel == (1, 1) and w.padding == (0, 0) and w.dilation == (1, 1) and outputs == 1
 
 
@@ -180,7 +136,7 @@ def _transpose_conv(graph: Graph, op: Operator, core: Core) -> tuple[int, ...]:
     """arm_transpose_conv_s8_get_buffer_size, and the reversed filters. TFLM asks for both, even for 0 bytes."""
     filters, data, output = (graph.tensors[t] for t in (op.inputs[1], op.inputs[2], op.outputs[0]))
     taps = filters.shape[1] * filters.shape[2]
-    stride_h, stride_w = _pair(op, "stride_{}")
+    stride_h, stride_w = pair_of(op, "stride_{}")
     channels = data.shape[3]
     if max(stride_h, stride_w) <= 2 and channels > _REVERSED_ABOVE_CHANNELS:
         return _conv_buffer(core, taps, channels), channels * taps * filters.shape[0]

@@ -1,7 +1,7 @@
 """Which kernels does a firmware link, and what do they ask TFLM for?
 
 The reference kernels are those of the pinned wheel, compiled for a 32-bit core, Arm or RISC-V. CMSIS-NN's ask for more scratch,
-which depends on the core. All sizes are those of 32 bits.
+which depends on the core, and so do ESP-NN's on an ESP32-S3. All sizes are those of 32 bits.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from tflm_split.analysis.boards import is_arm
 from tflm_split.analysis.cmsis_nn import (
     CMSIS_NN_OPERATOR_BYTES,
     Core,
@@ -17,6 +18,7 @@ from tflm_split.analysis.cmsis_nn import (
     cmsis_nn_refuses,
     cmsis_nn_scratch,
 )
+from tflm_split.analysis.esp_nn import ESP_NN_OPERATOR_BYTES, esp_nn_scratch
 from tflm_split.analysis.latency import board_costs
 from tflm_split.analysis.scratch import scratch_bytes
 from tflm_split.analysis.tflm_head import scratch_of
@@ -99,29 +101,34 @@ def _kept(core: Core, graph: Graph, op: Operator) -> tuple[int, ...]:
         return ()
 
 
-KERNELS = ("reference", "cmsis-nn")
+def _esp_nn(name: str, s3: bool) -> KernelSet:
+    def scratch(graph: Graph, op: Operator) -> tuple[int, ...] | None:
+        own = esp_nn_scratch(graph, op, s3)
+        return _reference_scratch(graph, op) if own is None else own
+
+    return replace(_REFERENCE_RISCV32, name=name, operators=ESP_NN_OPERATOR_BYTES, own_scratch=scratch)
+
+
+_ESP_NN = {"esp-nn": _esp_nn("esp-nn", s3=False), "esp-nn-s3": _esp_nn("esp-nn-s3", s3=True)}
+KERNELS = ("reference", "cmsis-nn", *_ESP_NN)
 """The kernel sets whose scratch is known."""
 _CORES: Mapping[str, Core] = {"portable": "plain", "dsp": "dsp", "mve": "mve"}
 """By the set of our own kernels that a board runs (`latency.py`), which its core decides, too."""
-_ARM_COMPILER = "arm-none-eabi-"
 
 
 def kernel_set(name: str, board: str) -> KernelSet:
-    """The kernels called `name` on the core of `board`. Raises InputError for other names and boards."""
+    """The kernels called `name` on the core of `board`. Raises InputError for other names and boards.
+
+    Xtensa cores lay out structs as RISC-V cores do, so boards with these stand for all of Espressif's chips.
+    """
     if name == "reference":
         return REFERENCE if is_arm(board) else _REFERENCE_RISCV32
-    if name != "cmsis-nn":
+    if name not in KERNELS:
         raise InputError(f"there are no kernels {name!r}; there are: {', '.join(KERNELS)}")
+    if name in _ESP_NN:
+        if is_arm(board):
+            raise InputError(f"ESP-NN is for Espressif's chips, and the board {board!r} is an Arm; add --board rv32imc")
+        return _ESP_NN[name]
     if not is_arm(board):
         raise InputError(f"CMSIS-NN is for Arm cores, and the board {board!r} has none; choose the kernels 'reference'")
     return _cmsis_nn(_CORES[board_costs(board).kernels])
-
-
-def is_arm(board: str) -> bool:
-    """Whether the board's core is an Arm; otherwise it is RISC-V. Raises InputError for boards that do not exist."""
-    return board_costs(board).compiler.startswith(_ARM_COMPILER)
-
-
-def core_of(board: str) -> str:
-    """What the board's core is called where an arena is named for it."""
-    return "Cortex-M" if is_arm(board) else "RISC-V core"

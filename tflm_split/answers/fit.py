@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tflm_split.analysis.arena import ArenaPrediction, predicted_arm32_arena, predicted_shared_arena
+from tflm_split.analysis.boards import is_arm
 from tflm_split.analysis.kernel_sets import KernelSet, kernel_set
 from tflm_split.analysis.tflm_head import unknown_scratch
 from tflm_split.ir.graph import Model
@@ -144,8 +145,9 @@ def fit_text(record: FitRecord) -> str:
             ):
                 rows.append([title, form, *_cells(found, limit)])
     header = ["model", "form", "head", "tail", "used", "set aside", *([] if limit is None else ["fits"])]
-    where = "" if record["kernels"] == "reference" else f" of {record['board']}"
-    lines = [f"Bytes of arena on a 32-bit Arm, {record['kernels']} kernels{where}:", ""]
+    core = "32-bit Arm" if is_arm(record["board"]) else "32-bit RISC-V or Xtensa core"
+    where = "" if record["kernels"] != "cmsis-nn" else f" of {record['board']}"
+    lines = [f"Bytes of arena on a {core}, {record['kernels']} kernels{where}:", ""]
     lines += text_table(header, rows).rstrip("\n").split("\n")
     lines += _remarks(record)
     if limit is not None:

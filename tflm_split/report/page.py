@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from importlib import resources
 
-from tflm_split.analysis.kernel_sets import core_of
+from tflm_split.analysis.boards import core_of
 from tflm_split.report.command_records import FrontRecord
 from tflm_split.report.front import LINE_TITLES, line_rows, stairs
 from tflm_split.report.markup import Child, Markup, breakable, element, escaped, joined, table
@@ -287,7 +287,7 @@ def _refusals(record: Record) -> Child:
 def _arena(view: View) -> Markup:
     record, before, after = view.record, view.record["original"], view.record["optimized"]
     rows: list[list[Child]] = [
-        [f"32-bit Arm, {arena.kernels}: to set aside", arena.before_bytes, arena.after_bytes] for arena in view.arenas
+        [f"{arena.kernels}: to set aside", arena.before_bytes, arena.after_bytes] for arena in view.arenas
     ]
     rows += [
         ["x86-64, reference kernels, measured", before["measured_arena_bytes"], after["measured_arena_bytes"]],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tflm_split.analysis.kernel_sets import core_of
+from tflm_split.analysis.boards import core_of
 from tflm_split.report.command_records import FrontRecord, InspectionRecord
 from tflm_split.report.front import LINE_TITLES, line_rows, stairs
 from tflm_split.report.markup import Child, Markup, element, joined, table

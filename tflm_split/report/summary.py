@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tflm_split.analysis.kernel_sets import core_of
+from tflm_split.analysis.boards import core_of
 from tflm_split.report.record_types import BUDGET_KEY
 from tflm_split.report.stream import output_sentence, stream_sentences
 from tflm_split.report.table import text_table

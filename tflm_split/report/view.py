@@ -47,7 +47,7 @@ class OperatorView(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class KernelArena:
-    """The arena to set aside on a 32-bit Arm with some kernels, in bytes, as predicted."""
+    """The arena to set aside on some cores with some kernels, in bytes, as predicted."""
 
     kernels: str
     before_bytes: int
@@ -78,13 +78,15 @@ def view_of(model: Model, optimized: Model, plan: Plan | None, record: Record) -
 
 
 def _kernels() -> Iterator[tuple[str, KernelSet]]:
-    yield "reference kernels", REFERENCE
+    yield "32-bit Arm, reference kernels", REFERENCE
     for board, core in (("m3", "without DSP"), ("m7", "with DSP"), ("m55", "with Helium")):
-        yield f"CMSIS-NN, core {core}", kernel_set("cmsis-nn", board)
+        yield f"32-bit Arm, CMSIS-NN, core {core}", kernel_set("cmsis-nn", board)
+    yield "ESP32, ESP32-C3, ESP32-C6, ESP-NN in C", kernel_set("esp-nn", "rv32imc")
+    yield "ESP32-S3, ESP-NN", kernel_set("esp-nn-s3", "rv32imc")
 
 
 def _arena(model: Model, kernels: KernelSet) -> int:
-    """The bytes to set aside on a 32-bit Arm with these kernels."""
+    """The bytes to set aside on a 32-bit core with these kernels."""
     return predicted_arm32_arena(model, head_with(model, kernels), kernels).minimum_arena_bytes
 
 

@@ -20,7 +20,12 @@ _BY_ELEMENT = frozenset(
         "RELU", "RELU6", "ROUND", "RSQRT", "SIN", "SQRT", "SQUARE", "SUB", "TANH",
     }
 )  # fmt: skip
-_AT_ONE_ADDRESS = {"reference": _BY_ELEMENT | {"MAXIMUM", "MINIMUM", "SOFTMAX"}, "cmsis-nn": _BY_ELEMENT}
+_AT_ONE_ADDRESS = {
+    "reference": _BY_ELEMENT | {"MAXIMUM", "MINIMUM", "SOFTMAX"},
+    "cmsis-nn": _BY_ELEMENT,
+    "esp-nn": _BY_ELEMENT,
+    "esp-nn-s3": _BY_ELEMENT - {"ADD", "MUL"},
+}
 """Kernels that read an element, or four, before they write to the same place: by kernel set."""
 
 
@@ -59,7 +64,7 @@ def _survives(graph: Graph, op: Operator, read: int, written: int, below: int, k
     if source.dtype != target.dtype:
         return False
     if op.kind in _AT_ONE_ADDRESS[kernels]:
-        if kernels == "cmsis-nn" and op.kind in ("ADD", "MUL") and source.dtype == "INT16":
+        if kernels != "reference" and op.kind in ("ADD", "MUL") and source.dtype == "INT16":
             return False
         return below == 0 and source.shape == target.shape
     if op.kind == "CONCATENATION":

@@ -6,7 +6,7 @@
 Two kinds of sharing. *At the same address*: an element-wise kernel reads each element right before it writes the one at
 the same place, and RESHAPE copies nothing when both addresses are equal. *Diagonal*: the reference kernels of convolutions and
 pools write element after element (conv.h, depthwise_conv.h, pooling.h in TFLM's reference/integer_ops), so that what lies
-below all later windows may be overwritten. CMSIS-NN promises no order of pixels; there, only sharing at the same address is
+below all later windows may be overwritten. CMSIS-NN and ESP-NN promise no order of pixels; there, only sharing at the same address is
 allowed, in the kernels that read four elements before they write these four.
 
 `proof.py` checks every overlap of a plan without a line of this file.
@@ -27,9 +27,10 @@ _ELEMENT_WISE = frozenset(
         "RELU6", "ROUND", "RSQRT", "SIN", "SQRT", "SQUARE", "SUB", "TANH",
     }
 )  # fmt: skip
-"""Kinds whose kernels are the reference ones in both kernel sets."""
-_CMSIS_ELEMENT_WISE = frozenset({"ADD", "MUL"})
-"""Kinds with a kernel of CMSIS-NN that works at the same address (arm_elementwise_{add,mul}_s8.c; of int16 nobody has looked)."""
+"""Kinds whose kernels are the reference ones in all kernel sets."""
+_SUMS_AND_PRODUCTS = frozenset({"ADD", "MUL"})
+"""Of int8, CMSIS-NN's kernels work at the same address (arm_elementwise_{add,mul}_s8.c), and ESP-NN's in C
+(esp_nn_{add,mul}_ansi.c). Of int16, and of the S3's assembly, nobody has looked."""
 _REFERENCE_ELEMENT_WISE = frozenset({"MAXIMUM", "MINIMUM", "SOFTMAX"})
 _WINDOWS = frozenset({"AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D"})
 _CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE"})
@@ -70,8 +71,8 @@ def distance_bytes(graph: Graph, op: Operator, operand: int, kernels: str) -> in
 
 def _element_wise(kernels: str, dtype: str) -> frozenset[str]:
     if kernels == "reference":
-        return _ELEMENT_WISE | _CMSIS_ELEMENT_WISE | _REFERENCE_ELEMENT_WISE
-    return _ELEMENT_WISE | _CMSIS_ELEMENT_WISE if dtype != "INT16" else _ELEMENT_WISE
+        return _ELEMENT_WISE | _SUMS_AND_PRODUCTS | _REFERENCE_ELEMENT_WISE
+    return _ELEMENT_WISE if dtype == "INT16" or kernels == "esp-nn-s3" else _ELEMENT_WISE | _SUMS_AND_PRODUCTS
 
 
 def _diagonal(graph: Graph, op: Operator, read: Tensor, written: Tensor) -> int | None:
