@@ -173,6 +173,23 @@ def test_both_memories_have_a_layout_within_their_sizes() -> None:
         check_layout(problem.bodies, Layout(apart, 1 << 21, ""), problem.leeways)
 
 
+def test_twice_the_fast_memory_never_costs_traffic() -> None:
+    chance = random.Random(4)
+    fewer = 0
+    for _ in range(60):
+        problem = random_problem(chance)
+        whole = int(Loads(problem.bodies, problem.leeways).live[FAST].max())
+        fast = max(whole // 4, problem.bodies[0].bytes)
+        found = [
+            placed.traffic_bytes
+            for k in range(3)
+            if (placed := place_in_two(problem, Sizes(fast << k, 1 << 20, int(1.3 * whole)), 1, 4))
+        ]
+        assert found == sorted(found, reverse=True)
+        fewer += found != found[:1] * len(found)
+    assert fewer > 20
+
+
 def test_what_is_touched_least_per_byte_is_slow() -> None:
     bodies = [body(0, 4, 8), body(0, 4, 8), body(0, 4, 8)]
     assert spill(SpillProblem(bodies, (), [9, 2, 5]), 16, 8) == {1}

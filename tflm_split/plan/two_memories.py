@@ -9,8 +9,8 @@
 
 Both take `total_bytes` together at most: a row that goes to the slow memory leaves a hole in the fast one, and holes add up. How
 much of the fast memory is worth using is therefore part of the choice. For several amounts, `spill.py` chooses bodies by live
-bytes; the choice of least traffic for which both memories have a layout within their sizes is taken. Where none has, all that may
-go there lies in the slow memory.
+bytes, and then with a margin for holes; the choice of least traffic for which both memories have a layout within their sizes is
+taken. Where none has, all that may go there lies in the slow memory.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from tflm_split.plan.problem import Body, Layout, Leeway
 from tflm_split.plan.progress import Tick, no_tick
 from tflm_split.plan.spill import SpillProblem, spill
 
-SHARES = 8
-"""The amounts of fast memory that are tried: multiples of its size, divided by this."""
+AMOUNTS = (1.0, 1.25, 1.5, 1.75)
+"""The amounts of fast memory that are tried, as multiples of powers of two, down to a 16th of all of it."""
 LARGE_BODIES = 3
 """So many of the largest bodies are given room in the slow memory as one more amount each."""
 MARGINS = (0.0, 0.01, 0.03, 0.06)
 """The share of both sizes that is left free for holes when bodies are chosen."""
-PACKED = 4
-"""So many choices are given addresses for each of these shares, those of least traffic first."""
+PLANNED = 4
+"""So many amounts, those of least traffic, are given to the whole planner, if first fit finds no addresses for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,36 +60,49 @@ def place_in_two(
 ) -> TwoLayouts | None:
     """The layout of least traffic that was found within `sizes`; None if there is none.
 
-    A fast memory of 0 bytes is one, too: nothing then lies in it.
+    A fast memory of 0 bytes is one, too: nothing then lies in it. What is found for a smaller fast memory is tried for a larger
+    one, too, so that more of it does not cost traffic.
     """
+    amounts = dict.fromkeys(_amounts(problem, sizes, granule_bytes))
+    # `traffic` puts the cheapest first; an amount for which nothing is found needs no other margin.
+    chosen = {amount: _chosen(problem, sizes, amount, MARGINS[0]) for amount in amounts}
+    ordered = sorted(
+        (amount for amount in amounts if chosen[amount] is not None), key=lambda a: _cost(problem, chosen[a])
+    )
     best: TwoLayouts | None = None
-    for margin in MARGINS:
-        for slow in _choices(problem, sizes, margin, granule_bytes):
-            tick()
-            if best is not None and problem.traffic_of(slow) >= best.traffic_bytes:
-                break
-            best = _packed(problem, slow, sizes, effort, granule_bytes, tick) or best
-        if best is not None:
-            return best
+    for tried, amounts_left in ((0, ordered), (effort, ordered[:PLANNED])):
+        for amount in amounts_left:
+            for margin in MARGINS:
+                tick()
+                slow = chosen[amount] if margin == MARGINS[0] else _chosen(problem, sizes, amount, margin)
+                if slow is None or (best is not None and problem.traffic_of(slow) >= best.traffic_bytes):
+                    break
+                packed = _packed(problem, slow, sizes, tried, granule_bytes, tick)
+                if packed is not None:
+                    best = packed
+                    break
+    if best is not None:
+        return best
     rest = frozenset(range(len(problem.bodies))) - problem.pinned
     return _packed(problem, rest, sizes, effort, granule_bytes, tick)
 
 
-def _choices(problem: SpillProblem, sizes: Sizes, margin: float, granule_bytes: int) -> list[frozenset[int]]:
-    """Bodies for the slow memory, by how much of the fast one is used; those of least traffic first."""
-    found: dict[frozenset[int], None] = {}
-    for fast in _amounts(problem, sizes, granule_bytes):
-        slow = min(sizes.slow_bytes, sizes.total_bytes - fast)
-        chosen = spill(problem, int(fast * (1 - margin)), int(slow * (1 - margin)))
-        if chosen is not None:
-            found.setdefault(chosen)
-    return sorted(found, key=lambda slow: (problem.traffic_of(slow), len(slow)))[:PACKED]
+def _chosen(problem: SpillProblem, sizes: Sizes, fast_bytes: int, margin: float) -> frozenset[int] | None:
+    """Bodies for the slow memory if so much of the fast one is used, a share of it for holes; None where none are found."""
+    slow_bytes = min(sizes.slow_bytes, sizes.total_bytes - fast_bytes)
+    return spill(problem, int(fast_bytes * (1 - margin)), int(slow_bytes * (1 - margin)))
+
+
+def _cost(problem: SpillProblem, slow: frozenset[int] | None) -> tuple[int, int]:
+    return (problem.traffic_of(slow or frozenset()), len(slow or ()))
 
 
 def _amounts(problem: SpillProblem, sizes: Sizes, granule_bytes: int) -> Iterator[int]:
-    """How much of the fast memory may be used: shares of it, and what one large body in the slow memory leaves."""
+    """How much of the fast memory may be used: steps that are the same for all sizes, all of it, and what one large body in the
+    slow memory leaves."""
     most = min(sizes.fast_bytes, sizes.total_bytes)
-    amounts = {most * share // SHARES for share in range(SHARES + 1)}
+    powers = [1 << k for k in range(max(0, (most // 16).bit_length() - 1), most.bit_length())]
+    amounts = {0, most} | {int(power * times) for power in powers for times in AMOUNTS if power * times <= most}
     largest = sorted((b.bytes for b in problem.bodies), reverse=True)[:LARGE_BODIES]
     amounts.update(sizes.total_bytes - nbytes for nbytes in largest if 0 <= sizes.total_bytes - nbytes <= most)
     return (amount // granule_bytes * granule_bytes for amount in sorted(amounts, reverse=True))
@@ -98,21 +111,18 @@ def _amounts(problem: SpillProblem, sizes: Sizes, granule_bytes: int) -> Iterato
 def _packed(
     problem: SpillProblem, slow: AbstractSet[int], sizes: Sizes, effort: int, granule_bytes: int, tick: Tick
 ) -> TwoLayouts | None:
-    """The bodies with addresses: by first fit, and where that is too large, by the whole planner. None if both are."""
-    for tried in dict.fromkeys((0, effort)):
-        layouts = [_layout(problem, bodies, tried, granule_bytes, tick) for bodies in _both(problem, slow)]
-        fast_bytes, slow_bytes = (-(-layout.head_bytes // granule_bytes) * granule_bytes for layout, _ in layouts)
-        inside = fast_bytes <= sizes.fast_bytes and slow_bytes <= sizes.slow_bytes
-        if inside and fast_bytes + slow_bytes <= sizes.total_bytes:
-            addresses = [0] * len(problem.bodies)
-            for layout, bodies in layouts:
-                for body, address in zip(bodies, layout.addresses, strict=True):
-                    addresses[body] = address
-            technique = layouts[0][0].technique or layouts[1][0].technique
-            return TwoLayouts(
-                frozenset(slow), tuple(addresses), fast_bytes, slow_bytes, problem.traffic_of(slow), technique
-            )
-    return None
+    """The bodies with addresses, by first fit (effort 0) or by the whole planner. None if they take too much."""
+    layouts = [_layout(problem, bodies, effort, granule_bytes, tick) for bodies in _both(problem, slow)]
+    fast_bytes, slow_bytes = (-(-layout.head_bytes // granule_bytes) * granule_bytes for layout, _ in layouts)
+    inside = fast_bytes <= sizes.fast_bytes and slow_bytes <= sizes.slow_bytes
+    if not inside or fast_bytes + slow_bytes > sizes.total_bytes:
+        return None
+    addresses = [0] * len(problem.bodies)
+    for layout, bodies in layouts:
+        for body, address in zip(bodies, layout.addresses, strict=True):
+            addresses[body] = address
+    technique = layouts[0][0].technique or layouts[1][0].technique
+    return TwoLayouts(frozenset(slow), tuple(addresses), fast_bytes, slow_bytes, problem.traffic_of(slow), technique)
 
 
 def _both(problem: SpillProblem, slow: AbstractSet[int]) -> tuple[list[int], list[int]]:

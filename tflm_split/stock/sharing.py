@@ -6,8 +6,8 @@
 Two kinds of sharing. *At the same address*: an element-wise kernel reads each element right before it writes the one at
 the same place, and RESHAPE copies nothing when both addresses are equal. *Diagonal*: the reference kernels of convolutions and
 pools write element after element (conv.h, depthwise_conv.h, pooling.h in TFLM's reference/integer_ops), so that what lies
-below all later windows may be overwritten. CMSIS-NN and ESP-NN promise no order of pixels; there, only sharing at the same address is
-allowed, in the kernels that read four elements before they write these four.
+below all later windows may be overwritten. CMSIS-NN and ESP-NN promise no order of pixels; there, only sharing at the same
+address is allowed, in the kernels that read four elements before they write these four.
 
 `proof.py` checks every overlap of a plan without a line of this file.
 """
