@@ -41,7 +41,8 @@ CPP = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 """What all vendors' SDKs compile C++ with; Debian's cross compilers have no C++ library."""
 LINKED = {
     ARM.compiler: ("--specs=rdimon.specs", "-lm"),
-    RISCV.compiler: ("--oslib=semihost", "-lm"),
+    # The sizes of an ESP32-C3 rather than what picolibc's script takes: 64 KB of flash and 32 KB of RAM.
+    RISCV.compiler: ("--oslib=semihost", "-lm", "-Wl,--defsym=__flash_size=4M", "-Wl,--defsym=__ram_size=320K"),
     # One object: an ESP8266 has functions of the compiler's library in its ROM, and Debian's has them not.
     "xtensa-lx106-elf-gcc": ("-nostdlib", "-r", "-T/dev/null", "-Wl,--no-relax,--no-gc-sections"),
 }
