@@ -24,6 +24,7 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_fixed_point.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_add.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_average_pool.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_binary_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_conv.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_conv_int16.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_conv_sum.c

@@ -24,6 +24,7 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_fixed_point.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_add.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_average_pool.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_binary_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_conv.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_conv_int16.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_conv_sum.c \
@@ -137,6 +138,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/fixed_point.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/add.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/average_pool.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/binary_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/conv.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/conv_int16.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/conv_sum.c \

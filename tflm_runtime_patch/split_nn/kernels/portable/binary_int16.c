@@ -2,6 +2,8 @@
 #include "../../generated/split_nn_format.h"
 #include "../shared_int16.h"
 
+#if !defined(SPLIT_NN_MVE)
+
 static int32_t combine(const split_binary_int16* binary, int32_t first, int32_t second) {
     if (binary->mode == SPLIT_BINARY_MUL) {
         return first * second; /* at most 2^30 */
@@ -26,3 +28,5 @@ void split_nn_binary_int16_row(const split_binary_int16* binary, const split_ope
         }
     }
 }
+
+#endif /* !SPLIT_NN_MVE */
