@@ -113,6 +113,7 @@ COUNTERS: Mapping[str, Mapping[OpKind, Counter]] = {
         OpKind.PAD: latency_mve.pad,
         OpKind.SUM_FEED: latency_mve.sum_feed,
         OpKind.DENSE_FEED: latency_mve.dense_feed,
+        OpKind.BINARY_INT16: latency_typed.binary_int16_mve,
         OpKind.CONV_INT16: latency_typed.conv_int16_mve,
         OpKind.DEPTHWISE_INT16: latency_typed.depthwise_int16_mve,
     },

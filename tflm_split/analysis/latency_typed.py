@@ -1,7 +1,7 @@
 """How many iterations do the loops of the int16 and float kernels make? One function per kind.
 
 Most are the portable kernels' on every core. Those for int16 convolutions have variants: `kernels/dsp/` multiplies four values at
-a time, `kernels/helium/` eight.
+a time, `kernels/helium/` up to 48.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ _FILTERS = 4
 """Computed at a time."""
 _PRODUCTS = 511
 """So many products are added up in an int32 (`SPLIT_INT32_PRODUCTS`)."""
+_MVE_BATCH, _MVE_HELD = 32, 48
+"""Filters whose sums wait together, and values that stay in registers for them, in `kernels/helium/conv_int16.c`."""
 _LEAST_NARROW_SHIFT = -16
 """With smaller shifts, sums are scaled in 64 bits."""
 _MODES: Mapping[int, str] = {BinaryMode.ADD: "sum", BinaryMode.SUB: "difference", BinaryMode.MUL: "product"}
@@ -31,8 +33,67 @@ def conv_int16_dsp(at: Geometry, edge: Edge) -> Counts:
 
 
 def conv_int16_mve(at: Geometry, edge: Edge) -> Counts:
-    """`kernels/helium/conv_int16.c`."""
-    return _conv_int16(at, edge, 8)
+    """`kernels/helium/conv_int16.c`: a run of up to 48 values with up to 32 filters, each of one to three vectors."""
+    to = Counts()
+    rows, columns = at.kernel
+    depth, filters = at.input.channels // at.groups, at.output.channels // at.groups
+    batches = at.groups * -(-filters // _MVE_BATCH)
+    filter_values = rows * columns * depth
+    copied = filter_values <= _MVE_HELD and rows * columns > 1
+    joined = at.number("dilation_columns", 1) == 1 and at.input.stride_bytes == 2 * depth
+    narrow = _is_narrow_mve(at)
+    to.add("step", 1)
+    to.add("checked channel", at.output.channels if narrow else 0)
+    for (begin, end), pixels in at.spans().items():
+        taps = end - begin
+        inside = edge.rows_inside if taps > 0 else 0
+        to.add("pixel", pixels)
+        to.add("batch", pixels * batches)
+        to.add("filter", pixels * at.output.channels)
+        if copied:
+            to.add("copy", pixels * batches)
+            to.add("copied row", pixels * batches * inside)
+            to.add("copied tap", pixels * batches * inside * taps)
+            to.add("copied vector", pixels * batches * inside * taps * -(-depth // 8))
+            runs, count = pixels, filter_values
+        else:
+            to.add("window row", pixels * batches * rows)
+            runs, count = pixels * inside * (1 if joined else taps), (taps if joined else 1) * depth
+        _runs_mve(to, runs, count, batches, at.output.channels)
+        vectors = (at.groups * _whole_vectors(filters)) if narrow else 0
+        to.add("vector", pixels * vectors)
+        wide = _wide_channels(at)
+        to.add("output", pixels * (at.output.channels - wide - 4 * vectors))
+        to.add("wide output", pixels * wide)
+    return to
+
+
+def _runs_mve(to: Counts, runs: int, count: int, batches: int, channels: int) -> None:
+    """`add_run`, `runs` times for each batch of filters: parts of 48 values, and what is left."""
+    whole, rest = divmod(count, _MVE_HELD)
+    to.add("run", runs * batches)
+    to.add("part", runs * batches * (whole + (rest > 0)))
+    to.add("filter of three", runs * channels * (whole + (rest > 32)))
+    to.add("filter of two", runs * channels * (16 < rest <= 32))
+    to.add("filter of one", runs * channels * (rest == 16))
+    to.add("short part", runs * batches * (0 < rest < 16))
+    to.add("short filter", runs * channels * (0 < rest < 16))
+
+
+def _whole_vectors(filters: int) -> int:
+    """Of four channels, in batches of 32 filters."""
+    return filters // _MVE_BATCH * (_MVE_BATCH // 4) + filters % _MVE_BATCH // 4
+
+
+def _is_narrow_mve(at: Geometry) -> bool:
+    """Whether four sums at once become outputs: a scale per channel, none of them too small or above 1, sums of 64 bits."""
+    flags = at.number("flags")
+    shifts = at.constant("shifts_offset")
+    return bool(
+        flags & WeightFlags.PER_CHANNEL
+        and not flags & WeightFlags.SUMS_32
+        and all(shift == 0 or shift >= 256 + _LEAST_NARROW_SHIFT for shift in shifts)
+    )
 
 
 def _conv_int16(at: Geometry, edge: Edge, lanes: int) -> Counts:
@@ -78,10 +139,10 @@ def _parts(to: Counts, rows: int, inside: int, count: int, runs: int, lanes: int
 
 
 def _dots_int16(to: Counts, count: int, times: int, lanes: int) -> None:
-    """Products of `count` values with four filters, `lanes` at once. Helium has one step for what is left, the others many."""
+    """Products of `count` values with four filters, `lanes` at once."""
     to.add("dots", times)
     to.add("values", times * (count // lanes))
-    to.add("rest", times * (count % lanes if lanes <= 4 else count % lanes > 0))
+    to.add("rest", times * (count % lanes))
 
 
 def _wide_channels(at: Geometry) -> int:
@@ -136,6 +197,16 @@ def binary_int16(at: Geometry, edge: Edge) -> Counts:
     to.add(_MODES[at.number("mode")], at.output.elements)
     to.add("left element", at.output.elements * sum(shift > 0 for shift in shifts))
     to.add("right element", at.output.elements * sum(shift < 0 for shift in shifts))
+    return to
+
+
+def binary_int16_mve(at: Geometry, edge: Edge) -> Counts:
+    """`kernels/helium/binary_int16.c`: four elements at a time."""
+    to = Counts()
+    vectors = at.output.columns * -(-at.output.channels // 4)
+    to.add("step", 1)
+    to.add("pixel", at.output.columns)
+    to.add("product" if at.number("mode") == BinaryMode.MUL else "sum", vectors)
     return to
 
 
