@@ -28,7 +28,19 @@ SPLIT_NN = EXECUTOR_FOLDER
 HELIUM = SPLIT_NN / "kernels" / "helium"
 COMMON = SPLIT_NN.parent / "boards" / "common"
 CORE = COMMON.parent / "arm"
-KERNELS = ("conv", "depthwise", "average_pool", "max_pool", "add", "mul", "lut", "quantize_float", "pad")
+INT16_KERNELS = ("conv_int16", "binary_int16")
+KERNELS = (
+    "conv",
+    "depthwise",
+    "average_pool",
+    "max_pool",
+    "add",
+    "mul",
+    "lut",
+    "quantize_float",
+    "pad",
+    *INT16_KERNELS,
+)
 FUNCTIONS = (*(f"{kernel}_row" for kernel in KERNELS), "sum_row", "sum_finish", "dense_row", "dense_finish")
 PORTABLE_FILES = (*KERNELS, "sum_feed", "dense_feed", "dots", "store")
 SHARED_FILES = ("fixed_point", "windows")
@@ -107,6 +119,7 @@ def test_the_executor_compiles_without_a_warning() -> None:
 DEEPEST = {
     "conv": ("split_nn_conv_row", "large_window", "add_rows", "add_padding", "split_mve_dots"),
     "depthwise": ("split_nn_depthwise_row", "any_pixel", "any_block", "repeat"),
+    "conv_int16": ("split_nn_conv_int16_row", "add_window", "add_run", "add_excess", "some_dots"),
 }
 
 

@@ -9,12 +9,20 @@ typedef struct suite {
 } suite;
 
 static const suite suites[] = {
-    {"conv", case_conv, 1500},        {"depthwise", case_depthwise, 1500},
-    {"max_pool", case_max_pool, 600}, {"average_pool", case_average_pool, 600},
-    {"add", case_add, 1500},          {"mul", case_mul, 800},
-    {"lut", case_lut, 300},           {"quantize_float", case_quantize_float, 500},
-    {"pad", case_pad, 500},           {"sum", case_sum, 800},
-    {"dense", case_dense, 800},       {"requantization", case_requantization, 3000},
+    {"conv", case_conv, 1500},
+    {"depthwise", case_depthwise, 1500},
+    {"max_pool", case_max_pool, 600},
+    {"average_pool", case_average_pool, 600},
+    {"add", case_add, 1500},
+    {"mul", case_mul, 800},
+    {"lut", case_lut, 300},
+    {"quantize_float", case_quantize_float, 500},
+    {"pad", case_pad, 500},
+    {"sum", case_sum, 800},
+    {"dense", case_dense, 800},
+    {"requantization", case_requantization, 3000},
+    {"conv_int16", case_conv_int16, 1500},
+    {"binary_int16", case_binary_int16, 1500},
 };
 
 int main(void) {

@@ -74,6 +74,8 @@ int case_pad(void);
 int case_sum(void);
 int case_dense(void);
 int case_requantization(void);
+int case_conv_int16(void);
+int case_binary_int16(void);
 
 /* A window over some rows, its input in the workspace, and an output that lies beside the input or on bytes of it
  * that only earlier windows read. */

@@ -9,10 +9,10 @@
 #include "helium.h"
 #include "../shared_int16.h"
 
-#define BATCH 32             /* filters */
-#define HELD 48             /* values that stay in registers for all filters */
-#define MOST_VALUES 8192    /* of a filter; longer ones are computed one product at a time */
-#define TOO_HIGH 32640      /* from here on `high` would be 128 */
+#define BATCH 32         /* filters */
+#define HELD 48          /* values that stay in registers for all filters */
+#define MOST_VALUES 8192 /* of a filter; longer ones are computed one product at a time */
+#define TOO_HIGH 32640   /* from here on `high` would be 128 */
 
 typedef struct halves {
     int32_t high, low;
@@ -121,7 +121,8 @@ SPLIT_MVE_CASE int is_narrow(const split_conv_int16* conv, int32_t channels) {
     int narrow = conv->scaling.step == 1 && !conv->scaling.sums_32;
     for (int32_t c = 0; narrow && c < channels; ++c) {
         const int32_t low = conv->bias[2 * c], high = conv->bias[2 * c + 1], shift = conv->scaling.shifts[c];
-        narrow = high == low >> 31 && (uint32_t)low + (UINT32_C(1) << 30) < UINT32_C(1) << 31 && -16 <= shift && shift <= 0;
+        narrow =
+            high == low >> 31 && (uint32_t)low + (UINT32_C(1) << 30) < UINT32_C(1) << 31 && -16 <= shift && shift <= 0;
     }
     return narrow;
 }
@@ -169,8 +170,8 @@ SPLIT_MVE_CASE int16_t long_window(const split_conv_int16* conv, const int16_t* 
 }
 
 /* Copies a window of up to HELD values, with zeros for padding. */
-SPLIT_MVE_CASE void gather(const split_window* window, const int16_t* const* rows, const split_pixels* in, split_reach at,
-                           int32_t depth, int32_t from, int16_t* copy) {
+SPLIT_MVE_CASE void gather(const split_window* window, const int16_t* const* rows, const split_pixels* in,
+                           split_reach at, int32_t depth, int32_t from, int16_t* copy) {
     for (int32_t i = 0; i < HELD; i += 8) {
         vstrhq_s16(copy + i, vdupq_n_s16(0));
     }
@@ -200,7 +201,8 @@ SPLIT_MVE_CASE void add_window(task of, const split_window* window, const int16_
     for (int32_t k = 0; k < window->rows; ++k, weights += window->columns * depth) {
         of.weights = weights;
         for (int32_t run = 0; rows[k] != NULL && run < (joined ? taps > 0 : taps); ++run, of.weights += depth) {
-            add_run(of, split_pixel_int16(rows[k], at.origin + (at.begin + run) * window->dilation, in->stride) + from, count);
+            add_run(of, split_pixel_int16(rows[k], at.origin + (at.begin + run) * window->dilation, in->stride) + from,
+                    count);
         }
     }
 }
