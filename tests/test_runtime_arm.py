@@ -48,6 +48,7 @@ KERNELS = (
     "conv_sum_finish",
     "conv_int16_row",
     "depthwise_int16_row",
+    "binary_int16_row",
 )
 SHARED = ("fixed_point", "windows")
 """Files that the kernels of several cores call."""
