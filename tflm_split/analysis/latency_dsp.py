@@ -8,7 +8,6 @@ from tflm_split.analysis.latency_call import Counts, Edge, Geometry
 from tflm_split.analysis.latency_portable import gather_all, gather_windows, sum_ends
 from tflm_split.kinds import OpKind
 
-_WINDOW_BYTES = 48
 _SUM_PADDING_BYTES = 32
 _MAX_WIDE_TAPS = 25
 _MAX_COPIED_TAPS = 128
@@ -29,9 +28,8 @@ def _dots(to: Counts, kind: str, length: int, times: float) -> None:
 def _padding(to: Counts, at: Geometry, length: int, times: float) -> None:
     if length > 0 and at.padding_counts:
         to.add("padding", times)
-        to.add("padding piece", times * -(-length // _WINDOW_BYTES))
-        for done in range(0, length, _WINDOW_BYTES):
-            _dots(to, "1x4", min(length - done, _WINDOW_BYTES), times)
+        to.add("padding word", times * (length // 4))
+        to.add("padding rest", times * (length % 4))
 
 
 def _stores(to: Counts, at: Geometry, kind: str, size: int, pixels: float) -> None:
@@ -57,17 +55,23 @@ class _Window:
 
 
 def _add_window(to: Counts, at: Geometry, window: _Window, kind: str, blocks: float) -> None:
-    """The dot products of `blocks` blocks of filters with one window."""
+    """The dot products of `blocks` blocks of filters with one window. Taps outside are added together where they follow one
+    another; rows outside are at the top or at the bottom."""
     to.add(f"{kind} window block", blocks)
     rows_outside = window.rows_outside + (window.rows if window.outside else 0)
     to.add(f"{kind} padding row", blocks * rows_outside)
-    _padding(to, at, window.row_bytes, blocks * rows_outside)
-    if not window.outside:
-        to.add(f"{kind} row", blocks * window.rows)
-        to.add(f"{kind} part", blocks * window.rows * window.parts)
-        _dots(to, kind, window.part_bytes, blocks * window.rows * window.parts)
-        _padding(to, at, window.before, blocks * window.rows)
-        _padding(to, at, window.after, blocks * window.rows)
+    if window.outside:
+        _padding(to, at, window.row_bytes * rows_outside, blocks)
+        return
+    to.add(f"{kind} row", blocks * window.rows)
+    to.add(f"{kind} part", blocks * window.rows * window.parts)
+    _dots(to, kind, window.part_bytes, blocks * window.rows * window.parts)
+    if kind == "2x2":
+        _padding(to, at, window.row_bytes, blocks * rows_outside)
+        return
+    between = window.before + window.after
+    _padding(to, at, between, blocks * (window.rows - 1))
+    _padding(to, at, between + window.row_bytes * rows_outside, blocks)
 
 
 def _one_pixel(to: Counts, at: Geometry, window: _Window, filters: int, pixels: float) -> None:
@@ -78,62 +82,72 @@ def _one_pixel(to: Counts, at: Geometry, window: _Window, filters: int, pixels: 
     if filters >= 4:
         _stores(to, at, "1x4", 4, pixels * (filters // 4) / max(1, at.output.channels // 4))
     to.add("rest block", pixels * (filters % 4 != 0))
-    to.add("rest block clamp", pixels * (filters % 4 != 0) * at.narrow)
-    if filters < 4:
-        to.add("rest slow output", pixels * at.slow_channels * 3 / max(1, at.output.channels))
+    to.add("rest lane", pixels * (filters % 4))
 
 
-_ROOM, _PART = 120, 48
-"""Words of widened windows and sums, and the most elements of a part (`kernels/dsp/conv_wide.c`)."""
+def _two_pixels(to: Counts, at: Geometry, window: _Window, filters: int, pairs: float) -> None:
+    """Two pixels and two filters at a time."""
+    to.add("pixel pair", pairs)
+    _add_window(to, at, window, "2x2", pairs * (filters // 2))
+    _stores(to, at, "2x2", 2, pairs * (filters // 2) / max(1, at.output.channels // 2))
+
+
+_ROOM, _TOGETHER, _FEW, _SMALL = 120, 16, 8, 64
+"""Words of widened windows and sums, and numbers of filters and elements (`kernels/dsp/conv_wide.c`)."""
 
 
 class _Wide:
-    """How `kernels/dsp/conv_wide.c` computes a row. `most` pixels go together; 0 if it cannot compute the row."""
+    """How `kernels/dsp/conv_wide.c` computes a row. `most` pixels go together; 0 if it does not compute the row."""
 
     def __init__(self, at: Geometry, edge: Edge) -> None:
         self.groups, self.width = at.groups, at.output.columns
         self.depth, self.filters = at.input.channels // self.groups, at.output.channels // self.groups
         self.row_elements = at.kernel[1] * self.depth
-        self.elements = at.kernel[0] * self.row_elements
+        self.filter = at.kernel[0] * self.row_elements
         self.copies = self.depth % 4 != 0
-        self.most = self._most(edge)
-        self.whole = self.fits(self.most)
-        shifts = self._shifts(at)
-        self.in_bytes = (
-            self.most > 1 and not at.narrow and bool(at.number("flags") & 1) and all(236 <= s <= 255 for s in shifts)
-        )
+        self.joined = at.kernel[1] == 1 or at.number("dilation_columns", 1) * at.input.stride_bytes == self.depth
+        self.rows = at.kernel[0]
+        if not at.padding_counts and not (self.copies and self.filter <= _SMALL):
+            self.rows = max(1, edge.rows_inside)
+        self.elements = self.rows * self.row_elements
+        self.fitting = self._fitting(at)
+        self.most = self._most(at, edge)
+        self.whole = self.most <= self.fitting
+        self.per_channel = bool(at.number("flags") & 1)
+        shifts = at.constant("shifts_offset")[: at.output.channels]
+        self.in_bytes = self.most > 1 and not at.narrow and self.per_channel and all(236 <= s <= 255 for s in shifts)
 
-    def _shifts(self, at: Geometry) -> bytes:
-        return at.constant("shifts_offset")[: at.output.channels]
+    def _fitting(self, at: Geometry) -> int:
+        quads = -(-self.elements // 4)
+        if quads * (2 + self.copies) >= _ROOM or (self.copies and self.rows < at.kernel[0]):
+            return 0
+        return (_ROOM - quads * self.copies) // (2 * quads + 1)
+
+    def _most(self, at: Geometry, edge: Edge) -> int:
+        reach = (at.kernel[1] - 1) * at.number("dilation_columns", 1)
+        if not at.padding_counts and self.filter > _SMALL and at.input.columns <= reach:
+            return 0
+        fitting = self.fitting
+        if self.width == 1:
+            return int(fitting > 0)
+        limit = _FEW if fitting < 1 else 4 if fitting < 3 else 2 if fitting < 5 or not self.copies else 0
+        few = self.filters % 2 == 0 and self.filters <= limit and (self.joined or self.depth >= 4)
+        together = self.width if edge.apart else edge.together
+        if (self.groups != 1 and together != self.width) or (few and together > 1):
+            return 0
+        if fitting < 2 and together > 1:
+            return min(together, 3)
+        return 5 if fitting >= 5 else 3 if fitting >= 3 else fitting
 
     def words(self, elements: int, lanes: int) -> int:
         return -(-elements // 4) * (2 * lanes + self.copies)
-
-    def fits(self, lanes: int) -> bool:
-        return self.words(self.elements, lanes) + lanes <= _ROOM
-
-    def _most(self, edge: Edge) -> int:
-        one = int(self.fits(1))
-        most = next((lanes for lanes in (5, 3, 2) if self.fits(lanes)), 0)
-        if self.elements < 4:
-            return 0
-        if self.width == 1:
-            return one
-        if most and self.groups == 1:
-            return most
-        together = self.width if edge.apart else edge.together
-        if self.groups != 1 and together != self.width:
-            return 0
-        if not most and not self.copies and together > 1:
-            most = min(together, 3)
-        return most or one
 
     def blocks(self) -> Mapping[int, int]:
         """By the number of lanes: how many times so many pixels are computed together in one group."""
         found: dict[int, int] = {}
         left = self.width
         while left > 0:
-            if self.most == 1:
+            if self.most == 1 or (left == 1 and self.whole):
                 lanes = 1
             elif self.most == 2 or left in (1, 2, 4):
                 lanes = 2
@@ -147,7 +161,9 @@ class _Wide:
         """The elements of each part of a row of the window."""
         if self.whole:
             return [self.row_elements]
-        pieces = -(-self.row_elements // _PART)
+        together = min(self.filters, _TOGETHER)
+        most = (_ROOM - together * self.most) // (2 * self.most + self.copies) * 4
+        pieces = -(-self.row_elements // most)
         part = (-(-self.row_elements // pieces) + 3) & ~3
         return [min(part, self.row_elements - done) for done in range(0, self.row_elements, part)]
 
@@ -160,63 +176,77 @@ class _Wide:
 
 def _widened(to: Counts, at: Geometry, edge: Edge, wide: _Wide, lanes: int, blocks: int, times: float) -> None:
     """Windows widened `times` times for each of so many blocks of pixels."""
-    if wide.copies:
+    if wide.copies and wide.whole:
         to.add("widen copy", blocks * lanes)
         to.add("widen run", blocks * lanes)
-        to.add("widen quad", blocks * lanes * (wide.elements // 4))
+        to.add("widen quad", blocks * lanes * -(-wide.elements // 4))
         return
     pixels, parts = blocks * lanes * times, wide.parts()
-    joined = at.kernel[1] == 1 or at.number("dilation_columns", 1) * at.input.stride_bytes == wide.depth
     spans = at.spans()
-    inner = spans.get((0, at.kernel[1]), 0) / wide.width * edge.rows_inside if joined else 0.0
+    inner = spans.get((0, at.kernel[1]), 0) / wide.width * edge.rows_inside if wide.joined else 0.0
     taps = sum((end - begin) * times for (begin, end), times in spans.items()) / wide.width * edge.rows_inside
-    outer = at.kernel[0] - inner
+    outer = wide.rows - inner
     outer_taps, taps_inside = outer * at.kernel[1], taps - inner * at.kernel[1]
-    to.add("widen row", blocks * times * at.kernel[0] * len(parts))
+    quads = sum(-(-part // 4) for part in parts)
+    to.add("widen row", blocks * times * wide.rows * len(parts))
     to.add("widen run", pixels * inner * len(parts))
-    to.add("widen quad", pixels * inner * (wide.row_elements // 4))
+    to.add("widen quad", pixels * inner * quads)
     to.add("widen outer", pixels * outer * len(parts))
     to.add("widen outer tap", pixels * outer_taps * max(1, len(parts) // at.kernel[1]))
+    if wide.copies:
+        to.add("widen run", pixels * outer * len(parts))
+        to.add("widen quad", pixels * outer * quads)
+        to.add("copy tap", pixels * taps_inside)
+        to.add("copy byte", pixels * taps_inside * wide.depth)
+        to.add("fill tap", pixels * (outer_taps - taps_inside))
+        to.add("fill byte", pixels * (outer_taps - taps_inside) * wide.depth)
+        return
     to.add("widen run", pixels * taps_inside)
     to.add("widen quad", pixels * taps_inside * (wide.depth // 4))
     to.add("widen padding", pixels * (outer_taps - taps_inside) * wide.depth / 2)
 
 
+def _one_lane(to: Counts, at: Geometry, wide: _Wide, blocks: int) -> None:
+    """Pixels alone, four filters at a time."""
+    fours, quads = wide.groups * blocks * -(-wide.filters // 4), -(-wide.elements // 4)
+    to.add("1 four", fours)
+    to.add("1 quad", fours * quads)
+    to.add("1 turn", fours * -(-quads // 4))
+    to.add("1 long store", blocks * (at.output.channels // 4 if at.narrow else at.slow_blocks(4)))
+    to.add("1 slow output", blocks * at.slow_channels)
+    to.add("1 odd four", wide.groups * blocks * (wide.filters % 4 != 0))
+    to.add("1 odd lane", wide.groups * blocks * (wide.filters % 4))
+
+
 def _conv_wide(at: Geometry, edge: Edge, wide: _Wide) -> Counts:
     """`kernels/dsp/conv_wide.c`."""
     to = Counts()
-    groups, filters, elements = wide.groups, wide.filters, wide.elements
+    groups, filters = wide.groups, wide.filters
     to.add("wide step", 1)
     to.add("window row", at.kernel[0])
-    to.add("wide scale", at.output.channels * (wide.most > 1 and not at.narrow))
+    to.add("wide scale", at.output.channels * (wide.most > 1 and not at.narrow and wide.per_channel))
     to.add("wide group", groups)
     for lanes, blocks in wide.blocks().items():
         times = 1 if wide.whole else -(-filters // wide.together(lanes))
         to.add("wide block", groups * blocks)
         _widened(to, at, edge, wide, lanes, groups * blocks, times)
         if lanes == 1:
-            fours = groups * blocks * -(-filters // 4)
-            to.add("1 four", fours)
-            to.add("1 quad", fours * (elements // 4))
-            to.add("1 turn", fours * -(-(elements // 4) // 4))
-            to.add("1 rest", fours * (elements % 4))
-            to.add("1 long store", blocks * (at.output.channels // 4 if at.narrow else at.slow_blocks(4)))
-            to.add("1 slow output", blocks * at.slow_channels)
-            to.add("1 odd four", groups * blocks * (filters % 4 != 0))
+            _one_lane(to, at, wide, blocks)
             continue
-        calls = [elements] if wide.whole else list(wide.parts()) * at.kernel[0]
+        calls = [wide.elements] if wide.whole else list(wide.parts()) * wide.rows
         to.add("wide call", groups * blocks * -(-filters // wide.together(lanes)) * len(calls))
         to.add(f"{lanes} filter", groups * blocks * filters)
         to.add("wide part", groups * blocks * filters * (len(calls) - 1))
         for count in calls:
-            to.add(f"{lanes} quad", groups * blocks * filters * (count // 4))
-            to.add("wide turn", groups * blocks * filters * -(-(count // 4) // 4))
-            to.add(f"{lanes} rest", groups * blocks * filters * (count % 4 != 0))
+            to.add(f"{lanes} quad", groups * blocks * filters * -(-count // 4))
+            to.add("wide turn", groups * blocks * filters * -(-count // 16))
         if not wide.in_bytes:
-            to.add(f"{lanes} slow", groups * blocks * filters)
-    if wide.copies and elements != wide.depth:
+            to.add(f"{lanes} kept", groups * blocks * filters)
+            to.add("kept long output", groups * blocks * filters * lanes * at.narrow)
+            to.add("kept slow output", 0 if at.narrow else blocks * lanes * at.slow_channels)
+    if wide.copies and wide.whole and wide.elements != wide.depth:
         gather_all(to, at, edge, wide.depth, groups)
-    elif wide.copies:
+    elif wide.copies and wide.whole:
         outside = [
             (span, pixels * groups) for span, pixels in at.spans().items() if not edge.rows_inside or not span[1]
         ]
@@ -232,9 +262,14 @@ def conv(at: Geometry, edge: Edge) -> Counts:
     to = Counts()
     to.add("step", 1)
     to.add("window row", sum(at.kernel[:1]))
-    to.add("group", wide.groups * (1 if wide.groups == 1 else wide.width))
+    one_run = edge.apart or wide.groups == 1
+    to.add("group", wide.groups * (1 if one_run else wide.width))
+    in_pairs = wide.filters % 2 == 0 and one_run and (edge.apart or edge.together > 1)
     for span, pixels in at.spans().items():
-        _one_pixel(to, at, _Window(at, edge, span, wide.depth), wide.filters, wide.groups * pixels)
+        window = _Window(at, edge, span, wide.depth)
+        pairs = pixels // 2 if in_pairs and span == (0, at.kernel[1]) and window.part_bytes >= 4 else 0
+        _two_pixels(to, at, window, wide.filters, wide.groups * pairs)
+        _one_pixel(to, at, window, wide.filters, wide.groups * (pixels - 2 * pairs))
     return to
 
 

@@ -107,9 +107,7 @@ SPLIT_ALWAYS_INLINE void add_narrow_tap(uint32_t tap, uint32_t weights, uint32_t
 static NOINLINE void store_any(const group* at, uint32_t sum0, uint32_t sum1, uint32_t sum2, uint32_t sum3,
                                int8_t* to) {
     const uint32_t sums[4] = {sum0, sum1, sum2, sum3};
-    for (int32_t i = 0; i < 4; ++i) {
-        split_dsp_store_any(&at->conv->requantization, &at->target, at->channel + i, sums[i], to - at->channel);
-    }
+    split_dsp_store_any(&at->conv->requantization, &at->target, at->channel, sums, 4, to - at->channel);
 }
 
 SPLIT_ALWAYS_INLINE void store_four(const group* at, const uint32_t sums[4], int8_t* to) {

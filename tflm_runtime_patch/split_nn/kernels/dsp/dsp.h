@@ -155,9 +155,9 @@ static inline int8_t split_dsp_to_int8(uint32_t sum, split_dsp_scale scale, cons
     return (int8_t)byte;
 }
 
-/* Writes one channel of a pixel, for all arguments. */
-void split_dsp_store_any(const split_requantization* to, const split_dsp_target* target, int32_t channel, uint32_t sum,
-                         int8_t* pixel);
+/* Writes `count` channels of a pixel, for all arguments. */
+void split_dsp_store_any(const split_requantization* to, const split_dsp_target* target, int32_t channel,
+                         const uint32_t* sums, int32_t count, int8_t* pixel);
 
 /* The same scale, prepared for split_dsp_to_int8_fast. */
 typedef struct split_dsp_fast_scale {
@@ -196,28 +196,34 @@ static inline int32_t split_dsp_to_int8_fast(uint32_t sum, split_dsp_fast_scale 
     return byte;
 }
 
-/* Writes four channels of a pixel. */
-SPLIT_ALWAYS_INLINE void split_dsp_store_four(const split_requantization* to, const split_dsp_target* target,
-                                              int32_t channel, const uint32_t sums[4], int8_t* pixel) {
+/* Writes four channels of a pixel, if all become bytes the fast way: 1. Otherwise it does nothing: 0. */
+SPLIT_ALWAYS_INLINE int split_dsp_store_four_fast(const split_requantization* to, const split_dsp_target* target,
+                                                  int32_t channel, const uint32_t sums[4], int8_t* pixel) {
     const int32_t step = to->step, nudge = target->nudge;
     const int32_t* const multipliers = to->multipliers + channel * step;
     const int8_t* const shifts = to->shifts + channel * step;
     const int32_t multiplier0 = multipliers[0], multiplier1 = multipliers[step];
     const int32_t multiplier2 = multipliers[2 * step], multiplier3 = multipliers[3 * step];
     const int32_t shift0 = shifts[0], shift1 = shifts[step], shift2 = shifts[2 * step], shift3 = shifts[3 * step];
-    if (split_dsp_is_fast(multiplier0 & multiplier1 & multiplier2 & multiplier3, shift0) &&
-        split_dsp_is_fast_shift(shift1) && split_dsp_is_fast_shift(shift2) && split_dsp_is_fast_shift(shift3) &&
-        !target->narrow) {
-        int8_t* const to4 = pixel + channel;
-        to4[0] = (int8_t)split_dsp_to_int8_fast(sums[0], split_dsp_fast_scale_of(multiplier0, shift0, nudge));
-        to4[1] = (int8_t)split_dsp_to_int8_fast(sums[1], split_dsp_fast_scale_of(multiplier1, shift1, nudge));
-        to4[2] = (int8_t)split_dsp_to_int8_fast(sums[2], split_dsp_fast_scale_of(multiplier2, shift2, nudge));
-        to4[3] = (int8_t)split_dsp_to_int8_fast(sums[3], split_dsp_fast_scale_of(multiplier3, shift3, nudge));
-    } else {
-        split_dsp_store_any(to, target, channel, sums[0], pixel);
-        split_dsp_store_any(to, target, channel + 1, sums[1], pixel);
-        split_dsp_store_any(to, target, channel + 2, sums[2], pixel);
-        split_dsp_store_any(to, target, channel + 3, sums[3], pixel);
+    if (!split_dsp_is_fast(multiplier0 & multiplier1 & multiplier2 & multiplier3, shift0) ||
+        !split_dsp_is_fast_shift(shift1) || !split_dsp_is_fast_shift(shift2) || !split_dsp_is_fast_shift(shift3) ||
+        target->narrow) {
+        return 0;
+    }
+    int8_t* const to4 = pixel + channel;
+    to4[0] = (int8_t)split_dsp_to_int8_fast(sums[0], split_dsp_fast_scale_of(multiplier0, shift0, nudge));
+    to4[1] = (int8_t)split_dsp_to_int8_fast(sums[1], split_dsp_fast_scale_of(multiplier1, shift1, nudge));
+    to4[2] = (int8_t)split_dsp_to_int8_fast(sums[2], split_dsp_fast_scale_of(multiplier2, shift2, nudge));
+    to4[3] = (int8_t)split_dsp_to_int8_fast(sums[3], split_dsp_fast_scale_of(multiplier3, shift3, nudge));
+    return 1;
+}
+
+/* Writes four channels of a pixel. */
+SPLIT_ALWAYS_INLINE void split_dsp_store_four(const split_requantization* to, const split_dsp_target* target,
+                                              int32_t channel, const uint32_t sums[4], int8_t* pixel) {
+    if (!split_dsp_store_four_fast(to, target, channel, sums, pixel)) {
+        const uint32_t copies[4] = {sums[0], sums[1], sums[2], sums[3]}; /* the sums themselves stay in registers */
+        split_dsp_store_any(to, target, channel, copies, 4, pixel);
     }
 }
 

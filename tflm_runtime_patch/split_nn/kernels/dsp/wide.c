@@ -13,8 +13,8 @@
 typedef char split_wide_layout
     [offsetof(split_wide_filters, stride) == 16 && offsetof(split_wide_filters, sums_out) == 24 &&
              offsetof(split_wide_filters, channel) == 28 && offsetof(split_wide_filters, nudge) == 20 &&
-             offsetof(split_wide_filters, entry) == 36 && offsetof(split_wide_filters, sums_in) == 44 &&
-             offsetof(split_wide_filters, wide_end) == 52 && offsetof(split_wide_filters, weights) == 56
+             offsetof(split_wide_filters, entry) == 32 && offsetof(split_wide_filters, sums_in) == 40 &&
+             offsetof(split_wide_filters, wide_end) == 48 && offsetof(split_wide_filters, weights) == 52
          ? 1
          : -1];
 
@@ -75,26 +75,20 @@ typedef char split_wide_layout
         "push {r7}\n\t" /* where there is a frame pointer, it may not be named below */                           \
         "sub sp, sp, #8\n\t"                                                                                      \
         "str r0, [sp]\n\t"                                                                                        \
-        "ldrd r1, r6, [r0, #52]\n\t"                                                                              \
+        "ldrd r1, r6, [r0, #48]\n\t"                                                                              \
         "str r1, [sp, #4]\n\t"                                                                                    \
         "add r7, r0, #28\n\t"                                                                                     \
         "1:\n\t"                                                                                                  \
-        "ldmia r7, {r0-r4, " wide                                                                                 \
-        "}\n\t" /* channel, rest, entry, bias, sums_in, wide */                                                   \
+        "ldmia r7, {r0, r2-r4, " wide                                                                             \
+        "}\n\t" /* channel, entry, bias, sums_in, wide */                                                         \
         "cbz r4, 2f\n\t"                                                                                          \
         "ldmia r4!, {" sums                                                                                       \
         "}\n\t"                                                                                                   \
-        "str r4, [r7, #16]\n\t"                                                                                   \
+        "str r4, [r7, #12]\n\t"                                                                                   \
         "b 3f\n\t"                                                                                                \
         "2:\n\t"                                                                                                  \
         "ldr r9, [r3, r0, lsl #2]\n\t" copies                                                                     \
         "3:\n\t"                                                                                                  \
-        "cbz r1, 4f\n\t"                                                                                          \
-        "ldr r7, [r6]\n\t"                                                                                        \
-        "add r6, r6, r1\n\t" products                                                                             \
-        "ldr r7, [sp]\n\t"                                                                                        \
-        "ldr r2, [r7, #36]\n\t"                                                                                   \
-        "4:\n\t"                                                                                                  \
         "tbb [pc, r2]\n\t"                                                                                        \
         "5:\n\t"                                                                                                  \
         ".byte (6f - 5b) / 2, (7f - 5b) / 2, (8f - 5b) / 2, (9f - 5b) / 2\n\t"                                    \

@@ -5,8 +5,8 @@
  *
  *        three lanes    | e0, e2 of pixel 0 | of pixel 1 | of pixel 2 | e1, e3 of pixel 0 | of pixel 1 | of pixel 2 | ...
  *
- * If the number of elements is no multiple of 4, the first quad holds only the rest, then zeros. A filter's first word is
- * multiplied with it, and the next word starts where the rest ends. */
+ * If the number of elements is no multiple of 4, the first quad begins with zeros. They are multiplied with the bytes before
+ * a filter's weights: those of the filter before it, or what lies before the weights in the program. */
 #ifndef SPLIT_NN_DSP_WIDE_H_
 #define SPLIT_NN_DSP_WIDE_H_
 
@@ -15,7 +15,7 @@
 /* Some filters, at least one, and where their products with widened windows go. wide.c knows the order. `multipliers`,
  * `shifts`, `output` and `bias` point behind the entry of the last filter. */
 typedef struct split_wide_filters {
-    int32_t skip; /* bytes from the last weight that is used to the first one of the next filter */
+    int32_t skip; /* bytes from the last weight that is used to the first word of the next filter */
     const int32_t* multipliers;
     const int8_t* shifts;
     int8_t* output;          /* of the first lane */
@@ -23,7 +23,6 @@ typedef struct split_wide_filters {
     int32_t nudge;           /* of split_dsp_target */
     uint32_t* sums_out;      /* where the sums are kept, filter by filter; NULL: they become output */
     int32_t channel;         /* minus the number of filters */
-    int32_t rest;            /* elements in the first quad if they are less than four; otherwise 0 */
     int32_t entry;           /* quads that are missing from four in the first turn of the loop: 0..3 */
     const int32_t* bias;     /* what sums start with */
     const uint32_t* sums_in; /* if not NULL, they start with these instead, filter by filter */
@@ -32,8 +31,8 @@ typedef struct split_wide_filters {
     const int8_t* weights;
 } split_wide_filters;
 
-/* Computes them for 2, 3 or 5 lanes, and changes the structure. There is at least one quad besides the rest. Every
- * multiplier and shift is one of split_dsp_is_fast(), or sums are kept. */
+/* Computes them for 2, 3 or 5 lanes, and changes the structure. There is at least one quad. Every multiplier and
+ * shift is one of split_dsp_is_fast(), or sums are kept. */
 void split_wide_2(split_wide_filters* filters);
 void split_wide_3(split_wide_filters* filters);
 void split_wide_5(split_wide_filters* filters);
