@@ -63,7 +63,7 @@ class Recipe:
 RECIPES = {
     "watch": Recipe(7, 12, 3e-3, 3, (13,), (2,), (13,)),
     "digits": Recipe(12, 12, 3e-3, 3, (8.5,), (2,), (10.5,)),
-    "fashion": Recipe(6, 5, 3e-3, 1, (10.5,), (2,), (10.5,), 5000, 1000),
+    "fashion": Recipe(8, 12, 3e-3, 1, (9.1, 10.5), (2,), (10.5,), 5000, 2000),
     "person": Recipe(4, 6, 3e-3, 1, (14.7,), (2,), (14.7,), 2500, 1000),
 }
 METHODS = ("split", "both", "ablation", "prune")
