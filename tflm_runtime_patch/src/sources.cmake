@@ -36,8 +36,10 @@ set(split_nn_sources
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_max_pool.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_mul.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_pad.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_pairs.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_quantize_float.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_store.c
+    ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_store_dots.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_helium_sum_feed.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_add.c
     ${CMAKE_CURRENT_LIST_DIR}/split_nn_kernels_portable_average_pool.c

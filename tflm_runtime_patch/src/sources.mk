@@ -36,8 +36,10 @@ TFLM_SPLIT_SRCS := \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_max_pool.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_mul.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_pad.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_pairs.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_quantize_float.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_store.c \
+  $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_store_dots.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_helium_sum_feed.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_add.c \
   $(TFLM_SPLIT_DIR)/src/split_nn_kernels_portable_average_pool.c \
@@ -150,8 +152,10 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/max_pool.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/mul.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/pad.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/pairs.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/quantize_float.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/store.c \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/store_dots.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/sum_feed.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/add.c \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/portable/average_pool.c \
@@ -240,6 +244,7 @@ TFLM_SPLIT_HDRS := \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/dsp/wide.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/fixed_point.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/helium.h \
+  $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/pairs.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/helium/window.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/kernels.h \
   $(TFLM_SPLIT_DIR)/split_nn/kernels/kernels_float.h \

@@ -57,52 +57,161 @@ def _fills(to: Counts, length: int, times: float) -> None:
     to.add("fill vector", times * _vectors(length, _BYTES))
 
 
-def _run_window(to: Counts, at: Geometry, length: int, filters: int, times: float) -> None:
+_AT_ONCE = (8, 16, 32, 48, 64, 80, 96, 128, 144)
+_SHORT, _TOGETHER_BYTES, _WAITING = 64, 320, 48
+"""Bytes of windows that `kernels/helium/store_dots.c` stores at once, of copies of them, and filters of a batch of pairs."""
+
+
+class _Windows:
+    """How `kernels/helium/conv.c` reads the windows of a row."""
+
+    def __init__(self, at: Geometry, edge: Edge) -> None:
+        self.rows, self.columns = at.kernel
+        self.depth, self.filters = at.input.channels // at.groups, at.output.channels // at.groups
+        self.step = at.number("dilation_columns", 1) * at.input.stride_bytes
+        self.bytes = self.rows * self.columns * self.depth
+        self.joined = self.step == self.depth or self.columns <= 1
+        self.inside = self.joined and edge.rows_outside == 0
+        right = bool(at.number("flags") & 1) and at.slow_channels == 0
+        self.at_once = right and self.filters % _WORDS == 0 and (self.bytes <= _SHORT or self.bytes in _AT_ONCE)
+        self.copied = self.at_once and at.groups == 1 and (self.rows > 1 or not self.inside)
+        apart = edge.apart or edge.together > 1
+        self.in_pairs = not self.at_once and self.inside and self.filters >= 3 and self.bytes >= _BYTES and apart
+
+    def is_inner(self, span: tuple[int, int]) -> bool:
+        return self.inside and span == (0, self.columns)
+
+
+def _at_once(to: Counts, of: _Windows, calls: float, pixels: float) -> None:
+    """`kernels/helium/store_dots.c`."""
+    fours = of.filters // _WORDS
+    to.add("at once", calls)
+    if of.bytes in _AT_ONCE:
+        kind = f"{of.bytes}"
+    else:
+        kind = "odd" if of.bytes > _BYTES else "short"
+    to.add(f"at once {kind} pixel" if kind in ("odd", "short") else "at once pixel", pixels)
+    if kind == "short":
+        careful = min(fours, 1 + (_BYTES - 1) // (4 * of.bytes))
+        to.add("careful four", pixels * careful)
+        to.add("short four", pixels * (fours - careful))
+    elif kind == "odd":
+        to.add(f"four of below {_vectors(of.bytes, _BYTES) * _BYTES}", pixels * fours)
+    else:
+        to.add(f"four of {kind}", pixels * fours)
+
+
+def _run_window(to: Counts, at: Geometry, of: _Windows, times: float) -> None:
+    if of.at_once:
+        _at_once(to, of, times, times)
+        return
     to.add("run window", times)
-    for count in _batches(filters):
+    for count in _batches(of.filters):
         to.add("batch", times)
-        _dots(to, length, count, times)
+        _dots(to, of.bytes, count, times)
         _store(to, at, count, times)
+
+
+def _outer_copy(to: Counts, of: _Windows, span: tuple[int, int], rows_inside: int, times: float) -> None:
+    """`gather` in `kernels/helium/window.h`."""
+    begin, end = span
+    inside = end - begin
+    rows_inside = rows_inside if inside > 0 else 0
+    joined = of.step == of.depth or inside <= 1
+    taps, tap_bytes = (1, inside * of.depth) if joined else (inside, of.depth)
+    to.add("gathered outer", times)
+    to.add("gathered outer row", times * rows_inside)
+    _copies(to, tap_bytes, times * rows_inside * taps)
+    for length in (begin * of.depth, (of.columns - end) * of.depth):
+        _fills(to, length, times * rows_inside)
+    _fills(to, of.columns * of.depth, times * (of.rows - rows_inside))
+
+
+def _inner_copy(to: Counts, of: _Windows, times: float) -> None:
+    """`gather_runs` in `kernels/helium/window.h`."""
+    length = of.columns * of.depth
+    to.add("gathered inner", times)
+    if length <= _BYTES:
+        to.add("gathered short row", times * of.rows)
+        return
+    to.add("gathered row", times * of.rows)
+    to.add("gathered vector", times * of.rows * ((length - 1) // _BYTES))
+
+
+def _copied_row(to: Counts, at: Geometry, edge: Edge, of: _Windows) -> None:
+    for span, pixels in at.spans().items():
+        if of.is_inner(span):
+            _inner_copy(to, of, pixels)
+        else:
+            _outer_copy(to, of, span, edge.rows_inside, pixels)
+    _at_once(to, of, _vectors(at.output.columns, _TOGETHER_BYTES // of.bytes), at.output.columns)
+
+
+def _pairs(to: Counts, at: Geometry, of: _Windows, pairs: float) -> None:
+    """`kernels/helium/pairs.c`."""
+    times = pairs * at.groups
+    to.add("pair", times)
+    for first in range(0, of.filters, _WAITING):
+        count = max(3, min(_WAITING, of.filters - first))
+        triples = times * -(-count // 3)
+        to.add("pair batch", times)
+        to.add("three", triples)
+        to.add("three row", triples * of.rows)
+        to.add("three vector", triples * of.rows * _vectors(of.columns * of.depth, _BYTES))
+        _store(to, at, count, 2 * times)
+
+
+def _large_window(to: Counts, at: Geometry, edge: Edge, of: _Windows, span: tuple[int, int], windows: float) -> None:
+    begin, end = span
+    inside = end - begin
+    rows_inside = edge.rows_inside if inside > 0 else 0
+    joined = of.step == of.depth or inside <= 1
+    taps, tap_bytes = (1, inside * of.depth) if joined else (inside, of.depth)
+    for count in _batches(of.filters):
+        to.add("large batch", windows)
+        to.add("large bias", windows * count)
+        to.add("large row", windows * rows_inside)
+        to.add("large padding row", windows * (of.rows - rows_inside))
+        to.add("large part", windows * rows_inside * taps)
+        _dots(to, tap_bytes, count, windows * rows_inside * taps)
+        _store(to, at, count, windows)
+        for length in (begin * of.depth, (of.columns - end) * of.depth):
+            _padding(to, at, length, count, windows * rows_inside)
+        _padding(to, at, of.columns * of.depth, count, windows * (of.rows - rows_inside))
 
 
 def conv(at: Geometry, edge: Edge) -> Counts:
     """`kernels/helium/conv.c`."""
     to = Counts()
-    rows, columns = at.kernel
-    groups = at.groups
-    depth, filters = at.input.channels // groups, at.output.channels // groups
-    step = at.number("dilation_columns", 1) * at.input.stride_bytes
-    filter_bytes = rows * columns * depth
+    of = _Windows(at, edge)
     to.add("step", 1)
-    to.add("window row", rows)
+    to.add("window row", of.rows)
     to.add("scales vector", at.output.channels // _BYTES * (at.number("flags") & 1))
-    runs = step == depth or columns <= 1
-    for (begin, end), pixels in at.spans().items():
-        is_inner = runs and edge.rows_outside == 0 and (begin, end) == (0, columns)
-        to.add("inner pixel" if is_inner else "outer pixel", pixels)
-        windows = pixels * groups
-        if is_inner and rows == 1:
-            _run_window(to, at, filter_bytes, filters, windows)
+    if of.copied:
+        to.add("copied row", 1)
+        _copied_row(to, at, edge, of)
+        return to
+    for span, pixels in at.spans().items():
+        is_inner = of.is_inner(span)
+        if is_inner and of.at_once and of.rows == 1 and at.groups == 1:
+            _at_once(to, of, 1, pixels)
             continue
-        inside = end - begin
-        joined = step == depth or inside <= 1
-        rows_inside = edge.rows_inside if inside > 0 else 0
-        taps, tap_bytes = (1, inside * depth) if joined else (inside, depth)
-        if filter_bytes <= _GATHERED_BYTES:
-            _gathered(to, windows, is_inner, (rows, rows_inside), (begin, end, columns), (depth, taps, tap_bytes))
-            _run_window(to, at, filter_bytes, filters, windows)
-            continue
-        for count in _batches(filters):
-            to.add("large batch", windows)
-            to.add("large bias", windows * count)
-            to.add("large row", windows * rows_inside)
-            to.add("large padding row", windows * (rows - rows_inside))
-            to.add("large part", windows * rows_inside * taps)
-            _dots(to, tap_bytes, count, windows * rows_inside * taps)
-            _store(to, at, count, windows)
-            for length in (begin * depth, (columns - end) * depth):
-                _padding(to, at, length, count, windows * rows_inside)
-            _padding(to, at, columns * depth, count, windows * (rows - rows_inside))
+        pairs = pixels // 2 if is_inner and of.in_pairs else 0
+        _pairs(to, at, of, pairs)
+        left = pixels - 2 * pairs
+        to.add("inner pixel" if is_inner else "outer pixel", left)
+        windows = left * at.groups
+        if is_inner and of.rows == 1:
+            _run_window(to, at, of, windows)
+        elif of.bytes <= _GATHERED_BYTES:
+            to.add("gathered", windows)
+            if is_inner:
+                _inner_copy(to, of, windows)
+            else:
+                _outer_copy(to, of, span, edge.rows_inside, windows)
+            _run_window(to, at, of, windows)
+        else:
+            _large_window(to, at, edge, of, span, windows)
     return to
 
 
@@ -152,9 +261,9 @@ def _gathered(
     (begin, end, width), (depth, taps, tap_bytes) = columns, tap
     to.add("gathered", windows)
     if is_inner:
-        to.add("gathered row", windows * rows[0])
-        if width * depth > _BYTES:
-            _copies(to, width * depth, windows * rows[0])
+        short = width * depth <= _BYTES
+        to.add("gathered short row" if short else "gathered row", windows * rows[0])
+        to.add("gathered vector", 0 if short else windows * rows[0] * ((width * depth - 1) // _BYTES))
         return
     to.add("gathered outer", windows)
     to.add("gathered outer row", windows * rows[1])
@@ -178,6 +287,28 @@ def _blocks(channels: int) -> tuple[int, int]:
     return channels // _BYTES, int(channels % _BYTES > 0)
 
 
+def _3x3(to: Counts, at: Geometry, edge: Edge) -> None:
+    """Rows of 3x3 windows, each input channel of which is read by one output channel."""
+    channels = at.output.channels
+    right = bool(at.number("flags") & 1) and at.slow_channels == 0
+    to.add("3x3 row", 1)
+    for (begin, end), pixels in at.spans().items():
+        inner = edge.rows_outside == 0 and (begin, end) == (0, 3)
+        kind = "3x3" if inner else "3x3 outer"
+        to.add(f"{kind} pixel", pixels)
+        for batch in [channels] if inner else _batches(channels):
+            whole = batch // _BYTES if right else 0
+            if not inner:
+                to.add("3x3 list", pixels)
+                to.add("3x3 list row", pixels * edge.rows_inside * (end > begin))
+                to.add("3x3 list tap", pixels * edge.rows_inside * (end - begin))
+            to.add(f"{kind} blocks", pixels * (whole > 0))
+            to.add(f"{kind} block", pixels * whole)
+            for done in range(whole * _BYTES, batch, _BYTES):
+                to.add(f"{kind} any block", pixels)
+                _store(to, at, min(_BYTES, batch - done), pixels)
+
+
 def depthwise(at: Geometry, edge: Edge) -> Counts:
     """`kernels/helium/depthwise.c`."""
     to = Counts()
@@ -187,18 +318,13 @@ def depthwise(at: Geometry, edge: Edge) -> Counts:
     to.add("step", 1)
     to.add("window row", rows)
     to.add("scales vector", channels // _BYTES * (at.number("flags") & 1))
-    is_3x3 = rows == columns == 3 and at.groups == 1 and edge.rows_outside == 0
+    if rows == columns == 3 and at.groups == 1:
+        _3x3(to, at, edge)
+        return to
     one_channel = at.groups == channels and taps <= _MOST_TAPS
     for (begin, end), pixels in at.spans().items():
         inside = (end - begin) * edge.rows_inside
-        if is_3x3 and (begin, end) == (0, 3):
-            to.add("3x3 pixel", pixels)
-            to.add("3x3 block", pixels * whole)
-            to.add("3x3 part block", pixels * part)
-            for count in _batches(channels):
-                to.add("3x3 batch", pixels)
-                _store(to, at, count, pixels)
-        elif one_channel:
+        if one_channel:
             rows_inside = edge.rows_inside if end > begin else 0
             blocks = pixels * (whole + part)
             to.add("one channel pixel", pixels)

@@ -4,10 +4,10 @@
 
 #include "target.h"
 
-#if !defined(SPLIT_NN_MVE)
-
 #include "shared_int8.h"
 #include "windows.h"
+
+#if !defined(SPLIT_NN_MVE) /* Helium kernels copy windows themselves */
 
 static int8_t* copy(int8_t* to, const int8_t* from, int32_t count) {
 #if defined(SPLIT_NN_DSP)
@@ -69,6 +69,8 @@ void split_gather_window(const split_conv* conv, const int8_t* const* rows, cons
     }
 }
 
+#endif /* !SPLIT_NN_MVE */
+
 int32_t split_pixels_together(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
                               const int8_t* output, const split_pixels* out, int channel_wise) {
     const uintptr_t in_bytes = (uintptr_t)((in->columns - 1) * in->stride + in->channels);
@@ -94,5 +96,3 @@ int32_t split_pixels_together(const split_conv* conv, const int8_t* const* rows,
     }
     return together;
 }
-
-#endif /* !SPLIT_NN_MVE */

@@ -1,4 +1,4 @@
-/* Windows of the DSP and the portable kernels: copies of them, and how many may be read before one pixel is written. */
+/* Windows: copies of them, and how many may be read before one pixel is written. */
 #ifndef SPLIT_NN_WINDOWS_H_
 #define SPLIT_NN_WINDOWS_H_
 
@@ -11,7 +11,7 @@
 int32_t split_pixels_together(const split_conv* conv, const int8_t* const* rows, const split_pixels* in,
                               const int8_t* output, const split_pixels* out, int channel_wise);
 
-/* Copies the window of output pixel x to `window`, padding included: `depth` channels from `channel` on. */
+/* Not for Helium. Copies the window of output pixel x to `window`, padding included: `depth` channels from `channel` on. */
 void split_gather_window(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int32_t x,
                          int32_t channel, int32_t depth, int8_t* window);
 

@@ -38,7 +38,8 @@ void split_nn_conv_sum_row(const split_conv* conv, const int8_t* const* rows, co
                      in->channels,
                      out->channels,
                      window.rows * window.columns * in->channels,
-                     window.dilation * in->stride};
+                     window.dilation * in->stride,
+                     0};
     /* Windows that start at a pixel in [0, last] lie inside the input. */
     const int may_be_inner = is_contiguous(&of, window.columns) && !has_padding(rows, window.rows);
     const int32_t last = may_be_inner ? in->columns - 1 - (window.columns - 1) * window.dilation : -1;

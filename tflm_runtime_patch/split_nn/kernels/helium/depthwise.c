@@ -7,6 +7,7 @@
  * The error of the estimate is then (low - high * unit) modulo 2^16. Only this and `high` are widened, once per
  * channel. */
 #include <stddef.h>
+#include <string.h>
 
 #include "../shared_int8.h"
 #include "../target.h"
@@ -221,7 +222,7 @@ SPLIT_MVE_CASE void one_channel_block(const split_conv* conv, const place* at, c
     finish_partial(SOME, &sum, sums, conv->bias + of->first, of->count);
 }
 
-/* --- 3x3, all of it inside ------------------------------------------------------------------------------- */
+/* --- 3x3 -------------------------------------------------------------------------------------------------- */
 
 /* The sum of the products p0 .. p8, for even and for odd channels.
  *
@@ -230,7 +231,17 @@ SPLIT_MVE_CASE void one_channel_block(const split_conv* conv, const place* at, c
  * `high` leaves p8 out. The error with p8 lies above -2^14 and below 2^14 + 5/2 * 2^11 + 1, so it fits an int16. */
 typedef struct window_sum {
     int16x8_t low_even, low_odd;
+    int8x16_t high;
 } window_sum;
+
+/* The products of the first tap. Returns their upper bytes. */
+SPLIT_ALWAYS_INLINE int8x16_t first_tap(window_sum* sum, layout kind, const int8_t* from, const int8_t* weights,
+                                        mve_pred16_t p) {
+    const int8x16_t value = load(kind, from, p), weight = load(kind, weights, p);
+    sum->low_even = vmullbq_int_s8(value, weight);
+    sum->low_odd = vmulltq_int_s8(value, weight);
+    return vmulhq_s8(value, weight);
+}
 
 /* Adds the products of a tap. Returns their upper bytes. */
 SPLIT_ALWAYS_INLINE int8x16_t add_tap(window_sum* sum, layout kind, const int8_t* from, const int8_t* weights,
@@ -243,44 +254,138 @@ SPLIT_ALWAYS_INLINE int8x16_t add_tap(window_sum* sum, layout kind, const int8_t
     return upper;
 }
 
-SPLIT_ALWAYS_INLINE void block_of_3x3(layout kind, const split_conv* conv, const place* at, const block* of,
-                                      int32_t next, int32_t* sums) {
-    const mve_pred16_t p = vctp8q((uint32_t)of->count);
-    const int32_t step = conv->window.dilation * at->stride, offset = at->origin * at->stride + of->from;
-    const int8_t* from0 = at->rows[0] + offset;
-    const int8_t* from1 = at->rows[1] + offset;
-    const int8_t* from2 = at->rows[2] + offset;
-    const int8_t* weights = conv->weights + of->first;
-    window_sum sum = {vdupq_n_s16(0), vdupq_n_s16(0)};
-    int8x16_t high = add_tap(&sum, kind, from0, weights, p);
-    high = vhaddq_s8(high, add_tap(&sum, kind, from0 += step, weights += next, p));
-    int8x16_t more = add_tap(&sum, kind, from0 += step, weights += next, p);
-    more = vhaddq_s8(more, add_tap(&sum, kind, from1, weights += next, p));
-    high = vhaddq_s8(high, more);
-    more = add_tap(&sum, kind, from1 += step, weights += next, p);
-    more = vhaddq_s8(more, add_tap(&sum, kind, from1 += step, weights += next, p));
-    int8x16_t last = add_tap(&sum, kind, from2, weights += next, p);
-    last = vhaddq_s8(last, add_tap(&sum, kind, from2 += step, weights += next, p));
-    high = vhaddq_s8(high, vhaddq_s8(more, last));
-    (void)add_tap(&sum, kind, from2 + step, weights + next, p);
+/* The nine taps of a window, row by row: their addresses for the first channel of a batch. Those that are padding read bytes
+ * of the padding's value. */
+typedef struct taps_3x3 {
+    const int8_t* from[9];
+} taps_3x3;
 
-    const int32_t* bias = conv->bias + of->first;
-    const int32_t count = of->count;
-    const int16x8_t even = vmovlbq_s8(high), odd = vmovltq_s8(high);
-    const int16x8_t lacking_even = vmlaq_n_s16(sum.low_even, even, -2048);
-    const int16x8_t lacking_odd = vmlaq_n_s16(sum.low_odd, odd, -2048);
-    put_in_order(kind, sums, bias, count, 0, vmlaq_n_s32(vmovlbq_s16(lacking_even), vmovlbq_s16(even), 2048));
-    put_in_order(kind, sums, bias, count, 2, vmlaq_n_s32(vmovltq_s16(lacking_even), vmovltq_s16(even), 2048));
-    put_in_order(kind, sums, bias, count, 1, vmlaq_n_s32(vmovlbq_s16(lacking_odd), vmovlbq_s16(odd), 2048));
-    put_in_order(kind, sums, bias, count, 3, vmlaq_n_s32(vmovltq_s16(lacking_odd), vmovltq_s16(odd), 2048));
+/* A window inside the input: its rows at a block's first channel, the bytes from one tap to the next in them and in the weights. */
+typedef struct inside_3x3 {
+    const int8_t* row0;
+    const int8_t* row1;
+    const int8_t* row2;
+    int32_t step;
+    const int8_t* weights;
+    int32_t next;
+} inside_3x3;
+
+/* The products of a block of a window inside the input. */
+SPLIT_ALWAYS_INLINE window_sum inner_sums(layout kind, const inside_3x3* of, mve_pred16_t p) {
+    const int32_t step = of->step, next = of->next;
+    const int8_t *from = of->row0, *weights = of->weights;
+    window_sum sum;
+    sum.high = first_tap(&sum, kind, from, weights, p);
+    sum.high = vhaddq_s8(sum.high, add_tap(&sum, kind, from += step, weights += next, p));
+    int8x16_t more = add_tap(&sum, kind, from + step, weights += next, p);
+    more = vhaddq_s8(more, add_tap(&sum, kind, from = of->row1, weights += next, p));
+    sum.high = vhaddq_s8(sum.high, more);
+    more = add_tap(&sum, kind, from += step, weights += next, p);
+    more = vhaddq_s8(more, add_tap(&sum, kind, from + step, weights += next, p));
+    int8x16_t last = add_tap(&sum, kind, from = of->row2, weights += next, p);
+    last = vhaddq_s8(last, add_tap(&sum, kind, from += step, weights += next, p));
+    sum.high = vhaddq_s8(sum.high, vhaddq_s8(more, last));
+    (void)add_tap(&sum, kind, from + step, weights + next, p);
+    return sum;
 }
 
-SPLIT_MVE_CASE void inner_3x3_block(const split_conv* conv, const place* at, const block* of, int32_t channels,
-                                    int32_t* sums) {
-    if (of->count < SPLIT_MVE_BYTES) {
-        block_of_3x3(SOME, conv, at, of, channels, sums);
-    } else {
-        block_of_3x3(ALL_16, conv, at, of, channels, sums);
+/* The same with taps that are listed, `offset` bytes further on. */
+SPLIT_ALWAYS_INLINE window_sum listed_sums(layout kind, const taps_3x3* list, int32_t offset, const int8_t* weights,
+                                           int32_t next, mve_pred16_t p) {
+    const int8_t* const* from = list->from;
+    window_sum sum;
+    sum.high = first_tap(&sum, kind, from[0] + offset, weights, p);
+    sum.high = vhaddq_s8(sum.high, add_tap(&sum, kind, from[1] + offset, weights += next, p));
+    int8x16_t more = add_tap(&sum, kind, from[2] + offset, weights += next, p);
+    more = vhaddq_s8(more, add_tap(&sum, kind, from[3] + offset, weights += next, p));
+    sum.high = vhaddq_s8(sum.high, more);
+    more = add_tap(&sum, kind, from[4] + offset, weights += next, p);
+    more = vhaddq_s8(more, add_tap(&sum, kind, from[5] + offset, weights += next, p));
+    int8x16_t last = add_tap(&sum, kind, from[6] + offset, weights += next, p);
+    last = vhaddq_s8(last, add_tap(&sum, kind, from[7] + offset, weights += next, p));
+    sum.high = vhaddq_s8(sum.high, vhaddq_s8(more, last));
+    (void)add_tap(&sum, kind, from[8] + offset, weights + next, p);
+    return sum;
+}
+
+/* Every fourth channel, from 0, 1, 2 or 3 on: the sums, without bias. */
+SPLIT_ALWAYS_INLINE int32x4_t bottom_of(int16x8_t low, int16x8_t high) {
+    return vmlaq_n_s32(vmovlbq_s16(low), vmovlbq_s16(high), 2048);
+}
+
+SPLIT_ALWAYS_INLINE int32x4_t top_of(int16x8_t low, int16x8_t high) {
+    return vmlaq_n_s32(vmovltq_s16(low), vmovltq_s16(high), 2048);
+}
+
+/* sums[count] = bias + the sums of a block. */
+SPLIT_ALWAYS_INLINE void put_sums(const window_sum* sum, const int32_t* bias, int32_t count, int32_t* sums) {
+    const int16x8_t even = vmovlbq_s8(sum->high), odd = vmovltq_s8(sum->high);
+    const int16x8_t lacking_even = vmlaq_n_s16(sum->low_even, even, -2048);
+    const int16x8_t lacking_odd = vmlaq_n_s16(sum->low_odd, odd, -2048);
+    put_in_order(SOME, sums, bias, count, 0, bottom_of(lacking_even, even));
+    put_in_order(SOME, sums, bias, count, 2, top_of(lacking_even, even));
+    put_in_order(SOME, sums, bias, count, 1, bottom_of(lacking_odd, odd));
+    put_in_order(SOME, sums, bias, count, 3, top_of(lacking_odd, odd));
+}
+
+/* Up to sixteen channels of any scale, from `first` on. */
+SPLIT_MVE_CASE void any_inner_block(const split_conv* conv, const split_mve_scales* scales, const inside_3x3* of,
+                                    int32_t first, int32_t count, int8_t* pixel) {
+    int32_t sums[SPLIT_MVE_BYTES];
+    const window_sum sum = inner_sums(SOME, of, vctp8q((uint32_t)count));
+    put_sums(&sum, conv->bias + first, count, sums);
+    split_mve_store(scales, first, sums, count, pixel + first);
+}
+
+SPLIT_MVE_CASE void any_outer_block(const split_conv* conv, const split_mve_scales* scales, const taps_3x3* list,
+                                    int32_t offset, int32_t first, int32_t count, int32_t channels, int8_t* pixel) {
+    int32_t sums[SPLIT_MVE_BYTES];
+    const window_sum sum = listed_sums(SOME, list, offset, conv->weights + first, channels, vctp8q((uint32_t)count));
+    put_sums(&sum, conv->bias + first, count, sums);
+    split_mve_store(scales, first, sums, count, pixel + first);
+}
+
+SPLIT_ALWAYS_INLINE void store_sums(const split_mve_sixteen* scale, const split_requantization* to,
+                                    const window_sum* sum, int8_t* output) {
+    const int16x8_t even = vmovlbq_s8(sum->high), odd = vmovltq_s8(sum->high);
+    const int16x8_t lacking_even = vmlaq_n_s16(sum->low_even, even, -2048);
+    const int16x8_t lacking_odd = vmlaq_n_s16(sum->low_odd, odd, -2048);
+    split_mve_store_sixteen(scale, to, bottom_of(lacking_even, even), bottom_of(lacking_odd, odd),
+                            top_of(lacking_even, even), top_of(lacking_odd, odd), output);
+}
+
+/* `count` blocks of sixteen channels whose scales are all to the right, from the first channel on. */
+SPLIT_MVE_CASE void inner_blocks(const split_conv* conv, const split_requantization* to, inside_3x3 of, int32_t count,
+                                 int8_t* pixel) {
+    split_mve_sixteen scale = {conv->bias, to->multipliers, to->shifts};
+    for (; count > 0; --count) {
+        const window_sum sum = inner_sums(ALL_16, &of, 0);
+        store_sums(&scale, to, &sum, pixel);
+        of.row0 += SPLIT_MVE_BYTES;
+        of.row1 += SPLIT_MVE_BYTES;
+        of.row2 += SPLIT_MVE_BYTES;
+        of.weights += SPLIT_MVE_BYTES;
+        scale.bias += SPLIT_MVE_BYTES;
+        scale.multipliers += SPLIT_MVE_BYTES;
+        scale.shifts += SPLIT_MVE_BYTES;
+        pixel += SPLIT_MVE_BYTES;
+    }
+}
+
+/* The same with listed taps, from channel `first` on. */
+SPLIT_MVE_CASE void outer_blocks(const split_conv* conv, const split_requantization* to, const taps_3x3* list,
+                                 int32_t first, int32_t count, int32_t channels, int8_t* pixel) {
+    split_mve_sixteen scale = {conv->bias + first, to->multipliers + first, to->shifts + first};
+    const int8_t* weights = conv->weights + first;
+    pixel += first;
+    for (int32_t offset = 0; count > 0; --count, offset += SPLIT_MVE_BYTES) {
+        const window_sum sum = listed_sums(ALL_16, list, offset, weights, channels, 0);
+        store_sums(&scale, to, &sum, pixel);
+        weights += SPLIT_MVE_BYTES;
+        scale.bias += SPLIT_MVE_BYTES;
+        scale.multipliers += SPLIT_MVE_BYTES;
+        scale.shifts += SPLIT_MVE_BYTES;
+        pixel += SPLIT_MVE_BYTES;
     }
 }
 
@@ -293,17 +398,59 @@ SPLIT_ALWAYS_INLINE block block_at(int32_t first, int32_t end, int32_t multiplie
     return of;
 }
 
-/* One output pixel, in batches of channels. A batch is written after everything it reads has been read. */
+/* One output pixel whose window lies inside the input. */
 SPLIT_MVE_CASE void inner_3x3_pixel(const split_conv* conv, const split_mve_scales* scales, const place* at,
                                     int32_t channels, int8_t* pixel) {
-    int32_t sums[SPLIT_MVE_BATCH];
+    const int32_t whole = scales->only_right ? channels / SPLIT_MVE_BYTES : 0, start = at->origin * at->stride;
+    inside_3x3 of = {at->rows[0] + start, at->rows[1] + start,
+                     at->rows[2] + start, conv->window.dilation * at->stride,
+                     conv->weights,       channels};
+    if (whole > 0) {
+        inner_blocks(conv, &scales->to, of, whole, pixel);
+    }
+    for (int32_t first = whole * SPLIT_MVE_BYTES; first < channels; first += SPLIT_MVE_BYTES) {
+        const block part = block_at(first, channels, 1);
+        of.row0 = at->rows[0] + (start + first);
+        of.row1 = at->rows[1] + (start + first);
+        of.row2 = at->rows[2] + (start + first);
+        of.weights = conv->weights + first;
+        any_inner_block(conv, scales, &of, first, part.count, pixel);
+    }
+}
+
+/* The taps of the window, from channel `first` on. Padding is read at `padding`. */
+SPLIT_ALWAYS_INLINE void list_3x3(const split_conv* conv, const place* at, int32_t first, const int8_t* padding,
+                                  taps_3x3* list) {
+    const int32_t step = conv->window.dilation * at->stride, start = at->origin * at->stride + first;
+    const int32_t begin = at->begin, end = at->end;
+    const int8_t** to = list->from;
+    for (int32_t k = 0; k < 3; ++k, to += 3) {
+        const int8_t* row = at->rows[k];
+        to[0] = to[1] = to[2] = padding;
+        if (row != NULL) {
+            row += start + begin * step;
+            for (int32_t t = begin; t < end; ++t, row += step) {
+                to[t] = row;
+            }
+        }
+    }
+}
+
+/* One output pixel whose window reaches beyond the input, in batches of channels. `padding` has SPLIT_MVE_BATCH bytes. */
+SPLIT_MVE_CASE void outer_3x3_pixel(const split_conv* conv, const split_mve_scales* scales, const place* at,
+                                    int32_t channels, const int8_t* padding, int8_t* pixel) {
+    taps_3x3 list;
     for (int32_t batch = 0; batch < channels; batch += SPLIT_MVE_BATCH) {
         const int32_t count = channels - batch < SPLIT_MVE_BATCH ? channels - batch : SPLIT_MVE_BATCH;
-        for (int32_t done = 0; done < count; done += SPLIT_MVE_BYTES) {
-            const block of = block_at(batch + done, batch + count, 1);
-            inner_3x3_block(conv, at, &of, channels, sums + done);
+        const int32_t whole = scales->only_right ? count / SPLIT_MVE_BYTES : 0;
+        list_3x3(conv, at, batch, padding, &list);
+        if (whole > 0) {
+            outer_blocks(conv, &scales->to, &list, batch, whole, channels, pixel);
         }
-        split_mve_store(scales, batch, sums, count, pixel + batch);
+        for (int32_t done = whole * SPLIT_MVE_BYTES; done < count; done += SPLIT_MVE_BYTES) {
+            const block part = block_at(batch + done, batch + count, 1);
+            any_outer_block(conv, scales, &list, done, batch + done, part.count, channels, pixel);
+        }
     }
 }
 
@@ -339,9 +486,25 @@ SPLIT_MVE_CASE void any_pixel(const split_conv* conv, const split_mve_scales* sc
     }
 }
 
-static int is_3x3_inside(const split_conv* conv, const int8_t* const* rows) {
-    return conv->window.rows == 3 && conv->window.columns == 3 && conv->groups == 1 && rows[0] != NULL &&
-           rows[1] != NULL && rows[2] != NULL;
+static int has_rows(const int8_t* const* rows) {
+    return rows[0] != NULL && rows[1] != NULL && rows[2] != NULL;
+}
+
+/* A row of 3x3 windows, each input channel of which is read by one output channel. */
+SPLIT_MVE_CASE void row_of_3x3(const split_conv* conv, const split_mve_scales* scales, place* at, int32_t columns,
+                               int8_t* output, const split_pixels* out) {
+    int8_t padding[SPLIT_MVE_BATCH];
+    /* Windows that start at a pixel in [0, last] lie inside the input. */
+    const int32_t last = has_rows(at->rows) ? columns - 1 - 2 * conv->window.dilation : -1;
+    memset(padding, conv->input_zero_point, sizeof padding);
+    for (int32_t x = out->columns; x > 0; --x, at->origin += conv->window.stride, output += out->stride) {
+        if (0 <= at->origin && at->origin <= last) {
+            inner_3x3_pixel(conv, scales, at, out->channels, output);
+        } else {
+            split_clip_window(&conv->window, at->origin, columns, &at->begin, &at->end);
+            outer_3x3_pixel(conv, scales, at, out->channels, padding, output);
+        }
+    }
 }
 
 void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, const split_pixels* in, int8_t* output,
@@ -349,19 +512,17 @@ void split_nn_depthwise_row(const split_conv* conv, const int8_t* const* rows, c
     const split_window window = conv->window;
     const split_mve_scales scales = split_mve_scales_of(&conv->requantization, out->channels);
     const int one_channel = conv->groups == out->channels && window.rows * window.columns <= MOST_TAPS;
-    /* 3x3 windows that start at a pixel in [0, last] lie inside the input. */
-    const int32_t last = is_3x3_inside(conv, rows) ? in->columns - 1 - 2 * window.dilation : -1;
     place at = {rows, -window.pad, 0, 0, in->stride};
+    if (window.rows == 3 && window.columns == 3 && conv->groups == 1) {
+        row_of_3x3(conv, &scales, &at, in->columns, output, out);
+        return;
+    }
     for (int32_t x = out->columns; x > 0; --x, at.origin += window.stride, output += out->stride) {
-        if (0 <= at.origin && at.origin <= last) {
-            inner_3x3_pixel(conv, &scales, &at, out->channels, output);
+        split_clip_window(&window, at.origin, in->columns, &at.begin, &at.end);
+        if (one_channel) {
+            one_channel_pixel(conv, &scales, &at, out->channels, output);
         } else {
-            split_clip_window(&window, at.origin, in->columns, &at.begin, &at.end);
-            if (one_channel) {
-                one_channel_pixel(conv, &scales, &at, out->channels, output);
-            } else {
-                any_pixel(conv, &scales, &at, out->channels, output);
-            }
+            any_pixel(conv, &scales, &at, out->channels, output);
         }
     }
 }

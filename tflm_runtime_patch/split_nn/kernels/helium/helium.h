@@ -93,9 +93,83 @@ split_mve_scales split_mve_scales_of(const split_requantization* to, int32_t cha
 void split_mve_store(const split_mve_scales* scales, int32_t channel, const int32_t* sums, int32_t count,
                      int8_t* output);
 
+/* Where 16 channels start: what they need to become int8. Scales are `only_right`. */
+typedef struct split_mve_sixteen {
+    const int32_t* bias;
+    const int32_t* multipliers;
+    const int8_t* shifts;
+} split_mve_sixteen;
+
+/* The bias is added to sums, and they are scaled. Channels are counted from the first of the sixteen. */
+SPLIT_ALWAYS_INLINE int32x4_t split_mve_scaled(const split_mve_sixteen* of, uint32x4_t channels, int32x4_t sums) {
+    sums = vaddq_s32(sums, vldrwq_gather_shifted_offset_s32(of->bias, channels));
+    sums = vqrdmulhq_s32(sums, vldrwq_gather_shifted_offset_s32(of->multipliers, channels));
+    sums = vaddq_s32(sums, vshrq_n_s32(sums, 31));
+    return vrshlq_s32(sums, vldrbq_gather_offset_s32(of->shifts, channels));
+}
+
+/* Turns sums of 16 channels into int8. Lane i of `sum0` is channel 4 * i, of `sum1` channel 4 * i + 1, and so on. Scaled values
+ * are shifted to the right at least once, so they are far from overflow, and what is saturated to int16 would be clamped. */
+SPLIT_ALWAYS_INLINE void split_mve_store_sixteen(const split_mve_sixteen* of, const split_requantization* to,
+                                                 int32x4_t sum0, int32x4_t sum1, int32x4_t sum2, int32x4_t sum3,
+                                                 int8_t* output) {
+    const int16_t zero_point = (int16_t)to->zero_point;
+    uint32x4_t channels = vidupq_n_u32(0, 4);
+    SPLIT_MVE_NOW(sum0, sum1);
+    SPLIT_MVE_NOW(sum2, sum3);
+    sum0 = split_mve_scaled(of, channels, sum0);
+    int16x8_t even = vqmovnbq_s32(vreinterpretq_s16_s32(sum0), sum0);
+    channels = vaddq_n_u32(channels, 1);
+    SPLIT_MVE_NOW(even, channels);
+    sum1 = split_mve_scaled(of, channels, sum1);
+    int16x8_t odd = vqmovnbq_s32(vreinterpretq_s16_s32(sum1), sum1);
+    channels = vaddq_n_u32(channels, 1);
+    SPLIT_MVE_NOW(odd, channels);
+    even = vqmovntq_s32(even, split_mve_scaled(of, channels, sum2));
+    channels = vaddq_n_u32(channels, 1);
+    SPLIT_MVE_NOW(even, channels);
+    odd = vqmovntq_s32(odd, split_mve_scaled(of, channels, sum3));
+    SPLIT_MVE_NOW(even, odd);
+    even = vqaddq_n_s16(even, zero_point);
+    odd = vqaddq_n_s16(odd, zero_point);
+    int8x16_t bytes = vqmovntq_s16(vqmovnbq_s16(vreinterpretq_s8_s16(even), even), odd);
+    bytes = vmaxq_s8(bytes, vdupq_n_s8((int8_t)to->min));
+    vstrbq_s8(output, vminq_s8(bytes, vdupq_n_s8((int8_t)to->max)));
+}
+
 /* sums[f] = initial[f] + dot product of values[bytes] and of filter f, whose weights start at weights + f * filter.
  * `initial` and `sums` may be the same. */
 void split_mve_dots(int32_t* sums, const int32_t* initial, int32_t filters, const int8_t* values, int32_t bytes,
                     const int8_t* weights, int32_t filter);
+
+/* Runs of up to this many bytes are multiplied with filters and stored at once. */
+#define SPLIT_MVE_RUN 64
+
+/* Filters, a multiple of 4 of them, whose scales are `only_right`: where what they need starts. */
+typedef struct split_mve_filters {
+    const split_requantization* to;
+    const int32_t* bias;
+    const int32_t* multipliers;
+    const int8_t* shifts;
+    const int8_t* weights;
+    int32_t fours;
+} split_mve_filters;
+
+/* Output pixels whose windows are runs of bytes: where the first window and the first pixel start, and the bytes to the next. */
+typedef struct split_mve_runs {
+    const int8_t* from;
+    int32_t advance;
+    int8_t* to;
+    int32_t stride;
+    int32_t pixels;
+} split_mve_runs;
+
+/* Writes the dot products of all filters with `bytes` bytes, 1..SPLIT_MVE_RUN or a multiple of 16 that split_mve_stores(),
+ * one pixel after the other. */
+void split_mve_store_dots(const split_mve_filters* filters, const split_mve_runs* runs, int32_t bytes);
+
+SPLIT_ALWAYS_INLINE int split_mve_stores(int32_t bytes) {
+    return bytes <= SPLIT_MVE_RUN || bytes == 80 || bytes == 96 || bytes == 128 || bytes == 144;
+}
 
 #endif /* SPLIT_NN_HELIUM_H_ */

@@ -21,7 +21,8 @@ typedef struct work {
     int32_t depth;         /* input channels of a group */
     int32_t group_filters; /* output channels of a group */
     int32_t filter_bytes;
-    int32_t step; /* bytes from one window column to the next */
+    int32_t step;    /* bytes from one window column to the next */
+    int32_t at_once; /* 1: a window that is a run goes through split_mve_store_dots() */
 } work;
 
 /* The window columns [begin, end) that lie inside the input, and the offset of the first of them in an input row. */
@@ -79,16 +80,24 @@ SPLIT_MVE_CASE void gather(const work* of, const place* at, int32_t channel, int
 }
 
 /* The same for a window without padding, each of whose rows is one run. */
-SPLIT_MVE_CASE void gather_runs(const int8_t* const* rows, int32_t row_count, int32_t offset, int32_t bytes,
-                                int8_t* run) {
-    const mve_pred16_t p = vctp8q((uint32_t)bytes);
-    for (; row_count > 0; --row_count) {
+SPLIT_ALWAYS_INLINE void gather_runs(const int8_t* const* rows, int32_t row_count, int32_t offset, int32_t bytes,
+                                     int8_t* run) {
+    if (bytes <= SPLIT_MVE_BYTES) {
+        const mve_pred16_t p = vctp8q((uint32_t)bytes);
+        for (; row_count > 0; --row_count, run += bytes) {
+            vstrbq_p_s8(run, vldrbq_z_s8(*rows++ + offset, p), p);
+        }
+        return;
+    }
+    const int32_t before = (bytes - 1) / SPLIT_MVE_BYTES, last = bytes - SPLIT_MVE_BYTES;
+    for (; row_count > 0; --row_count, run += bytes) {
         const int8_t* from = *rows++ + offset;
-        if (bytes <= SPLIT_MVE_BYTES) {
-            vstrbq_p_s8(run, vldrbq_z_s8(from, p), p);
-            run += bytes;
-        } else {
-            run = copy(run, from, bytes);
+        vstrbq_s8(run + last, vldrbq_s8(from + last)); /* the last vector may overlap the one before it */
+        int8_t* to = run;
+        for (int32_t vectors = before; vectors > 0; --vectors) {
+            vstrbq_s8(to, vldrbq_s8(from));
+            to += SPLIT_MVE_BYTES;
+            from += SPLIT_MVE_BYTES;
         }
     }
 }
