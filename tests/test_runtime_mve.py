@@ -118,7 +118,7 @@ def test_the_executor_compiles_without_a_warning() -> None:
 
 DEEPEST = {
     "conv": ("split_nn_conv_row", "large_window", "add_rows", "add_padding", "split_mve_dots"),
-    "depthwise": ("split_nn_depthwise_row", "any_pixel", "any_block", "repeat"),
+    "depthwise": ("split_nn_depthwise_row", "any_row", "any_pixel", "any_block", "repeat"),
     "conv_int16": ("split_nn_conv_int16_row", "add_window", "add_run", "add_excess", "some_dots"),
 }
 

@@ -10,7 +10,7 @@ _WORDS = 4
 _BATCH = 64
 _GATHERED_BYTES = 160
 _PADDING_BYTES = 64
-_LISTED_TAPS = 25
+_LISTED_TAPS = 49
 _MOST_TAPS = 256
 
 
@@ -282,80 +282,144 @@ def _padding(to: Counts, at: Geometry, length: int, filters: int, times: float) 
         _dots(to, min(_PADDING_BYTES, length - done), filters, times)
 
 
-def _blocks(channels: int) -> tuple[int, int]:
-    """(blocks of sixteen channels, blocks of fewer)."""
-    return channels // _BYTES, int(channels % _BYTES > 0)
+_BESIDE, _PADDING_RUN, _PIXEL_BATCH = 8, 128, 32
+"""Channels of pixels side by side, channels that one list of addresses does for, and channels whose sums wait together."""
+
+
+def _right(at: Geometry) -> bool:
+    return bool(at.number("flags") & 1) and at.slow_channels == 0
+
+
+def _parts(channels: int, size: int) -> list[int]:
+    return [min(size, channels - first) for first in range(0, channels, size)]
+
+
+def _is_beside(at: Geometry, edge: Edge) -> bool:
+    channels = at.output.channels
+    more = _BYTES // channels - 1
+    farthest = more * max(at.number("stride_columns", 1) * at.input.stride_bytes, at.output.stride_bytes)
+    few = channels <= _BESIDE and at.groups in (1, channels)
+    return few and _right(at) and edge.rows_inside > 0 and farthest <= 255 - _BYTES
+
+
+def _beside(to: Counts, at: Geometry, edge: Edge) -> None:
+    """3x3 windows of few channels: several pixels side by side."""
+    channels = at.output.channels
+    together = _BYTES // channels
+    whole = together * channels == _BYTES and at.output.gapless
+    in_a_row = at.groups == 1 and at.number("stride_columns", 1) * at.input.stride_bytes == channels
+    to.add("beside row", 1)
+    to.add("beside lane", -(-_BYTES // channels))
+    for (begin, end), pixels in at.spans().items():
+        if (begin, end) == (0, 3):
+            to.add("beside run", 1)
+            vectors = pixels // together if whole else 0
+            to.add("beside vector" if in_a_row else "beside apart vector", vectors)
+            to.add("beside part", _vectors(pixels - vectors * together, together))
+        else:
+            to.add("beside outer", pixels)
+            to.add("3x3 list row", pixels * edge.rows_inside * (end > begin))
+            to.add("3x3 list tap", pixels * edge.rows_inside * (end - begin))
 
 
 def _3x3(to: Counts, at: Geometry, edge: Edge) -> None:
     """Rows of 3x3 windows, each input channel of which is read by one output channel."""
-    channels = at.output.channels
-    right = bool(at.number("flags") & 1) and at.slow_channels == 0
+    channels, right = at.output.channels, _right(at)
     to.add("3x3 row", 1)
     for (begin, end), pixels in at.spans().items():
         inner = edge.rows_outside == 0 and (begin, end) == (0, 3)
         kind = "3x3" if inner else "3x3 outer"
-        to.add(f"{kind} pixel", pixels)
-        for batch in [channels] if inner else _batches(channels):
+        mixed = inner and not (right and channels % _BYTES == 0)
+        to.add("3x3 mixed pixel" if mixed else f"{kind} pixel", pixels)
+        for batch in [channels] if inner else _parts(channels, _PADDING_RUN):
             whole = batch // _BYTES if right else 0
             if not inner:
                 to.add("3x3 list", pixels)
                 to.add("3x3 list row", pixels * edge.rows_inside * (end > begin))
                 to.add("3x3 list tap", pixels * edge.rows_inside * (end - begin))
-            to.add(f"{kind} blocks", pixels * (whole > 0))
             to.add(f"{kind} block", pixels * whole)
-            for done in range(whole * _BYTES, batch, _BYTES):
-                to.add(f"{kind} any block", pixels)
-                _store(to, at, min(_BYTES, batch - done), pixels)
+            for count in _parts(batch - whole * _BYTES, _BYTES):
+                to.add(f"{kind} part block" if right else f"{kind} any block", pixels)
+                if not right:
+                    _store(to, at, count, pixels)
+
+
+def _listed(to: Counts, at: Geometry, span: tuple[int, int], edge: Edge, times: float) -> None:
+    inside = (span[1] - span[0]) * edge.rows_inside
+    to.add("list", times)
+    to.add("list row", times * at.kernel[0])
+    to.add("list tap inside", times * inside)
+    to.add("list tap outside", times * (at.kernel[0] * at.kernel[1] - inside))
+
+
+def _taps_of(to: Counts, kind: str, taps: int, times: float) -> None:
+    to.add(f"{kind} block", times)
+    to.add(f"{kind} eight", times * (taps // 8))
+    to.add(f"{kind} tap", times * (taps % 8))
+
+
+def _listed_row(to: Counts, at: Geometry, edge: Edge) -> None:
+    """Windows all of whose taps are listed together."""
+    taps = at.kernel[0] * at.kernel[1]
+    for span, pixels in at.spans().items():
+        inner = span == (0, at.kernel[1])
+        shared = inner and edge.rows_outside == 0
+        for count in [at.output.channels] if shared else _parts(at.output.channels, _PADDING_RUN):
+            _listed(to, at, span, edge, 1 if shared else pixels)
+            to.add("listed pixel", pixels)
+            to.add("any blocks", pixels * (count >= _BYTES))
+            _taps_of(to, "any", taps, pixels * (count // _BYTES))
+            if count % _BYTES:
+                _taps_of(to, "any part", taps, pixels)
+
+
+def _any_row(to: Counts, at: Geometry, edge: Edge) -> None:
+    taps = at.kernel[0] * at.kernel[1]
+    for span, pixels in at.spans().items():
+        to.add("any pixel", pixels)
+        for count in _parts(at.output.channels, _PIXEL_BATCH):
+            to.add("any batch", pixels)
+            for listed in _parts(taps, _LISTED_TAPS):
+                _listed(to, at, span, edge, pixels * listed / taps)
+                to.add("list", pixels * (1 - listed / taps))
+                for _ in _parts(count, _BYTES):
+                    _taps_of(to, "repeated" if at.groups > 1 else "slow", listed, pixels)
+            _store(to, at, count, pixels)
+
+
+def _one_channel_row(to: Counts, at: Geometry, edge: Edge) -> None:
+    channels = at.output.channels
+    rows, columns = at.kernel
+    for (begin, end), pixels in at.spans().items():
+        rows_inside = edge.rows_inside if end > begin else 0
+        blocks = pixels * _vectors(channels, _BYTES)
+        to.add("one channel pixel", pixels)
+        to.add("one channel block" if _right(at) else "one channel any block", blocks)
+        to.add("one channel row", blocks * rows)
+        to.add("one channel stretch", blocks * rows_inside * ((begin > 0) + (end < columns)))
+        to.add("one channel tap", blocks * rows * columns)
+        for count in [] if _right(at) else _parts(channels, _BYTES):
+            _store(to, at, count, pixels)
 
 
 def depthwise(at: Geometry, edge: Edge) -> Counts:
     """`kernels/helium/depthwise.c`."""
     to = Counts()
     rows, columns = at.kernel
-    taps, channels = rows * columns, at.output.channels
-    whole, part = _blocks(channels)
+    channels = at.output.channels
     to.add("step", 1)
     to.add("window row", rows)
     to.add("scales vector", channels // _BYTES * (at.number("flags") & 1))
-    if rows == columns == 3 and at.groups == 1:
+    if rows == columns == 3 and _is_beside(at, edge):
+        _beside(to, at, edge)
+    elif rows == columns == 3 and at.groups == 1:
         _3x3(to, at, edge)
-        return to
-    one_channel = at.groups == channels and taps <= _MOST_TAPS
-    for (begin, end), pixels in at.spans().items():
-        inside = (end - begin) * edge.rows_inside
-        if one_channel:
-            rows_inside = edge.rows_inside if end > begin else 0
-            blocks = pixels * (whole + part)
-            to.add("one channel pixel", pixels)
-            to.add("one channel block", blocks)
-            to.add("one channel row", blocks * rows)
-            to.add("one channel stretch", blocks * rows_inside * ((begin > 0) + (end < columns)))
-            to.add("one channel tap", blocks * taps)
-            for first in range(0, channels, _BYTES):
-                _store(to, at, min(_BYTES, channels - first), pixels)
-        else:
-            batches = _batches(channels)
-            lists = -(-taps // _LISTED_TAPS) * (1 if taps <= _LISTED_TAPS else len(batches))
-            to.add("any pixel", pixels)
-            to.add("list", pixels * lists)
-            relisted = 1 if taps <= _LISTED_TAPS else len(batches)
-            to.add("list row", pixels * relisted * rows)
-            to.add("list tap inside", pixels * relisted * inside)
-            to.add("list tap outside", pixels * relisted * (taps - inside))
-            counted = inside + (taps - inside) * at.padding_counts
-            passes = -(-taps // _LISTED_TAPS)
-            if at.groups > 1:
-                kinds: tuple[tuple[str, int], ...] = (("repeated", whole + part),)
-            else:
-                kinds = (("any", whole), ("any part", part))
-            for kind, blocks in kinds:
-                to.add(f"{kind} block", pixels * blocks * passes)
-                to.add(f"{kind} tap", pixels * blocks * inside)
-                to.add(f"{kind} padding", pixels * blocks * (counted - inside))
-            for count in batches:
-                to.add("any batch", pixels)
-                _store(to, at, count, pixels)
+    elif at.groups == 1 and rows * columns <= _LISTED_TAPS and _right(at):
+        _listed_row(to, at, edge)
+    elif at.groups == channels and rows * columns <= _MOST_TAPS:
+        _one_channel_row(to, at, edge)
+    else:
+        _any_row(to, at, edge)
     return to
 
 

@@ -108,12 +108,20 @@ SPLIT_ALWAYS_INLINE int32x4_t split_mve_scaled(const split_mve_sixteen* of, uint
     return vrshlq_s32(sums, vldrbq_gather_offset_s32(of->shifts, channels));
 }
 
+/* Scaled values of even and of odd channels, as int8. */
+SPLIT_ALWAYS_INLINE int8x16_t split_mve_narrowed(const split_requantization* to, int16x8_t even, int16x8_t odd) {
+    const int16_t zero_point = (int16_t)to->zero_point;
+    even = vqaddq_n_s16(even, zero_point);
+    odd = vqaddq_n_s16(odd, zero_point);
+    const int8x16_t bytes = vqmovntq_s16(vqmovnbq_s16(vreinterpretq_s8_s16(even), even), odd);
+    return vminq_s8(vmaxq_s8(bytes, vdupq_n_s8((int8_t)to->min)), vdupq_n_s8((int8_t)to->max));
+}
+
 /* Turns sums of 16 channels into int8. Lane i of `sum0` is channel 4 * i, of `sum1` channel 4 * i + 1, and so on. Scaled values
  * are shifted to the right at least once, so they are far from overflow, and what is saturated to int16 would be clamped. */
 SPLIT_ALWAYS_INLINE void split_mve_store_sixteen(const split_mve_sixteen* of, const split_requantization* to,
                                                  int32x4_t sum0, int32x4_t sum1, int32x4_t sum2, int32x4_t sum3,
                                                  int8_t* output) {
-    const int16_t zero_point = (int16_t)to->zero_point;
     uint32x4_t channels = vidupq_n_u32(0, 4);
     SPLIT_MVE_NOW(sum0, sum1);
     SPLIT_MVE_NOW(sum2, sum3);
@@ -130,11 +138,27 @@ SPLIT_ALWAYS_INLINE void split_mve_store_sixteen(const split_mve_sixteen* of, co
     SPLIT_MVE_NOW(even, channels);
     odd = vqmovntq_s32(odd, split_mve_scaled(of, channels, sum3));
     SPLIT_MVE_NOW(even, odd);
-    even = vqaddq_n_s16(even, zero_point);
-    odd = vqaddq_n_s16(odd, zero_point);
-    int8x16_t bytes = vqmovntq_s16(vqmovnbq_s16(vreinterpretq_s8_s16(even), even), odd);
-    bytes = vmaxq_s8(bytes, vdupq_n_s8((int8_t)to->min));
-    vstrbq_s8(output, vminq_s8(bytes, vdupq_n_s8((int8_t)to->max)));
+    vstrbq_s8(output, split_mve_narrowed(to, even, odd));
+}
+
+/* The same for the first `count` of them, 1..16. Lanes behind them read the scale of the last one. */
+SPLIT_ALWAYS_INLINE void split_mve_store_fewer(const split_mve_sixteen* of, const split_requantization* to,
+                                               int32_t count, int32x4_t sum0, int32x4_t sum1, int32x4_t sum2,
+                                               int32x4_t sum3, int8_t* output) {
+    const uint32x4_t last = vdupq_n_u32((uint32_t)count - 1);
+    SPLIT_MVE_NOW(sum0, sum1);
+    SPLIT_MVE_NOW(sum2, sum3);
+    sum0 = split_mve_scaled(of, vminq_u32(vidupq_n_u32(0, 4), last), sum0);
+    int16x8_t even = vqmovnbq_s32(vreinterpretq_s16_s32(sum0), sum0);
+    SPLIT_MVE_NOW(even, sum1);
+    sum1 = split_mve_scaled(of, vminq_u32(vidupq_n_u32(1, 4), last), sum1);
+    int16x8_t odd = vqmovnbq_s32(vreinterpretq_s16_s32(sum1), sum1);
+    SPLIT_MVE_NOW(odd, sum2);
+    even = vqmovntq_s32(even, split_mve_scaled(of, vminq_u32(vidupq_n_u32(2, 4), last), sum2));
+    SPLIT_MVE_NOW(even, sum3);
+    odd = vqmovntq_s32(odd, split_mve_scaled(of, vminq_u32(vidupq_n_u32(3, 4), last), sum3));
+    SPLIT_MVE_NOW(even, odd);
+    vstrbq_p_s8(output, split_mve_narrowed(to, even, odd), vctp8q((uint32_t)count));
 }
 
 /* sums[f] = initial[f] + dot product of values[bytes] and of filter f, whose weights start at weights + f * filter.
