@@ -347,9 +347,10 @@ int32_t split_dsp_conv_wide_row(const split_conv* conv, const int8_t* const* row
     on.elements = on.row_count * on.row_elements;
     on.joined = conv->window.columns == 1 || conv->window.dilation * in->stride == on.depth;
     const int32_t quads = (on.elements + 3) >> 2;
-    on.fitting = (uint8_t)(quads * (2 + on.copies) >= ROOM ? 0 : (ROOM - quads * on.copies) / (2 * quads + 1));
-    if (on.copies && on.row_count < conv->window.rows) { /* only whole windows are copied */
-        on.fitting = 0;
+    on.fitting = 0;
+    if (quads * (2 + on.copies) < ROOM &&
+        !(on.copies && on.row_count < conv->window.rows)) { /* only whole windows are copied */
+        on.fitting = (uint8_t)((ROOM - quads * on.copies) / (2 * quads + 1));
     }
     const int32_t most = most_lanes(&on, rows);
     if (most == 0) {
