@@ -161,23 +161,30 @@ def _pairs(to: Counts, at: Geometry, of: _Windows, pairs: float) -> None:
         _store(to, at, count, 2 * times)
 
 
-def _large_window(to: Counts, at: Geometry, edge: Edge, of: _Windows, span: tuple[int, int], windows: float) -> None:
+def _large_rows(
+    to: Counts, at: Geometry, edge: Edge, of: _Windows, span: tuple[int, int], filters: int, windows: float
+) -> None:
+    """`add_rows` in `kernels/helium/window.h`."""
     begin, end = span
     inside = end - begin
     rows_inside = edge.rows_inside if inside > 0 else 0
     joined = of.step == of.depth or inside <= 1
     taps, tap_bytes = (1, inside * of.depth) if joined else (inside, of.depth)
+    to.add("large row", windows * rows_inside)
+    to.add("large padding row", windows * (of.rows - rows_inside))
+    to.add("large part", windows * rows_inside * taps)
+    _dots(to, tap_bytes, filters, windows * rows_inside * taps)
+    for length in (begin * of.depth, (of.columns - end) * of.depth):
+        _padding(to, at, length, filters, windows * rows_inside)
+    _padding(to, at, of.columns * of.depth, filters, windows * (of.rows - rows_inside))
+
+
+def _large_window(to: Counts, at: Geometry, edge: Edge, of: _Windows, span: tuple[int, int], windows: float) -> None:
     for count in _batches(of.filters):
         to.add("large batch", windows)
         to.add("large bias", windows * count)
-        to.add("large row", windows * rows_inside)
-        to.add("large padding row", windows * (of.rows - rows_inside))
-        to.add("large part", windows * rows_inside * taps)
-        _dots(to, tap_bytes, count, windows * rows_inside * taps)
+        _large_rows(to, at, edge, of, span, count, windows)
         _store(to, at, count, windows)
-        for length in (begin * of.depth, (of.columns - end) * of.depth):
-            _padding(to, at, length, count, windows * rows_inside)
-        _padding(to, at, of.columns * of.depth, count, windows * (of.rows - rows_inside))
 
 
 def conv(at: Geometry, edge: Edge) -> Counts:
@@ -218,59 +225,24 @@ def conv(at: Geometry, edge: Edge) -> Counts:
 def conv_sum(at: Geometry, edge: Edge) -> Counts:
     """`kernels/helium/conv_sum.c`."""
     to = Counts()
-    rows, columns = at.kernel
-    depth, filters = at.input.channels, at.output.channels
-    step = at.number("dilation_columns", 1) * at.input.stride_bytes
+    of = _Windows(at, edge)
     to.add("step", 1)
-    to.add("window row", rows)
+    to.add("window row", of.rows)
     sum_ends(to, at)
-    runs = step == depth or columns <= 1
-    for (begin, end), pixels in at.spans().items():
-        is_inner = runs and edge.rows_outside == 0 and (begin, end) == (0, columns)
+    for span, pixels in at.spans().items():
+        is_inner = of.is_inner(span)
         to.add("inner pixel" if is_inner else "outer pixel", pixels)
-        if is_inner and rows == 1:
-            _dots(to, depth * columns, filters, pixels)
-            continue
-        inside = end - begin
-        joined = step == depth or inside <= 1
-        rows_inside = edge.rows_inside if inside > 0 else 0
-        taps, tap_bytes = (1, inside * depth) if joined else (inside, depth)
-        if rows * columns * depth <= _GATHERED_BYTES:
-            _gathered(to, pixels, is_inner, (rows, rows_inside), (begin, end, columns), (depth, taps, tap_bytes))
-            _dots(to, rows * columns * depth, filters, pixels)
-            continue
-        to.add("large row", pixels * rows_inside)
-        to.add("large padding row", pixels * (rows - rows_inside))
-        to.add("large part", pixels * rows_inside * taps)
-        _dots(to, tap_bytes, filters, pixels * rows_inside * taps)
-        for length in (begin * depth, (columns - end) * depth):
-            _padding(to, at, length, filters, pixels * rows_inside)
-        _padding(to, at, columns * depth, filters, pixels * (rows - rows_inside))
+        if is_inner and of.rows == 1:
+            _dots(to, of.bytes, of.filters, pixels)
+        elif of.bytes <= _GATHERED_BYTES:
+            if is_inner:
+                _inner_copy(to, of, pixels)
+            else:
+                _outer_copy(to, of, span, edge.rows_inside, pixels)
+            _dots(to, of.bytes, of.filters, pixels)
+        else:
+            _large_rows(to, at, edge, of, span, of.filters, pixels)
     return to
-
-
-def _gathered(
-    to: Counts,
-    windows: float,
-    is_inner: bool,
-    rows: tuple[int, int],
-    columns: tuple[int, int, int],
-    tap: tuple[int, int, int],
-) -> None:
-    """Copies of windows: rows in all and inside, columns begin, end and in all, bytes of a pixel, runs and bytes of a run."""
-    (begin, end, width), (depth, taps, tap_bytes) = columns, tap
-    to.add("gathered", windows)
-    if is_inner:
-        short = width * depth <= _BYTES
-        to.add("gathered short row" if short else "gathered row", windows * rows[0])
-        to.add("gathered vector", 0 if short else windows * rows[0] * ((width * depth - 1) // _BYTES))
-        return
-    to.add("gathered outer", windows)
-    to.add("gathered outer row", windows * rows[1])
-    _copies(to, tap_bytes, windows * rows[1] * taps)
-    for length in (begin * depth, (width - end) * depth):
-        _fills(to, length, windows * rows[1])
-    _fills(to, width * depth, windows * (rows[0] - rows[1]))
 
 
 def _padding(to: Counts, at: Geometry, length: int, filters: int, times: float) -> None:

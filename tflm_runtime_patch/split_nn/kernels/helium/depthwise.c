@@ -222,20 +222,28 @@ SPLIT_MVE_CASE void list_taps(tap_list* list, const split_conv* conv, const plac
     list->weights = conv->weights + start * channels;
 }
 
-/* Adds the products of eight taps that are listed, `offset` bytes further on. */
+/* Adds the products of eight taps that are listed, `offset` bytes further on, and sets `high` to the mean of their upper bytes. If
+ * `first`, there are no sums yet. */
+SPLIT_ALWAYS_INLINE void sum_eight(window_sum* sum, int first, layout kind, const int8_t* const* from, int32_t offset,
+                                   const int8_t* weights, int32_t next, lanes by) {
+    sum->high =
+        first ? first_tap(sum, kind, from[0] + offset, weights, by) : add_tap(sum, kind, from[0] + offset, weights, by);
+    sum->high = vhaddq_s8(sum->high, add_tap(sum, kind, from[1] + offset, weights += next, by));
+    int8x16_t more = add_tap(sum, kind, from[2] + offset, weights += next, by);
+    more = vhaddq_s8(more, add_tap(sum, kind, from[3] + offset, weights += next, by));
+    sum->high = vhaddq_s8(sum->high, more);
+    more = add_tap(sum, kind, from[4] + offset, weights += next, by);
+    more = vhaddq_s8(more, add_tap(sum, kind, from[5] + offset, weights += next, by));
+    int8x16_t last = add_tap(sum, kind, from[6] + offset, weights += next, by);
+    last = vhaddq_s8(last, add_tap(sum, kind, from[7] + offset, weights + next, by));
+    sum->high = vhaddq_s8(sum->high, vhaddq_s8(more, last));
+}
+
+/* The same for sums of any number of taps. */
 SPLIT_ALWAYS_INLINE void add_eight(partial* to, layout kind, const int8_t* const* from, int32_t offset,
                                    const int8_t* weights, int32_t next, lanes by) {
     window_sum sum = {to->low_even, to->low_odd, vdupq_n_s8(0)};
-    sum.high = add_tap(&sum, kind, from[0] + offset, weights, by);
-    sum.high = vhaddq_s8(sum.high, add_tap(&sum, kind, from[1] + offset, weights += next, by));
-    int8x16_t more = add_tap(&sum, kind, from[2] + offset, weights += next, by);
-    more = vhaddq_s8(more, add_tap(&sum, kind, from[3] + offset, weights += next, by));
-    sum.high = vhaddq_s8(sum.high, more);
-    more = add_tap(&sum, kind, from[4] + offset, weights += next, by);
-    more = vhaddq_s8(more, add_tap(&sum, kind, from[5] + offset, weights += next, by));
-    int8x16_t last = add_tap(&sum, kind, from[6] + offset, weights += next, by);
-    last = vhaddq_s8(last, add_tap(&sum, kind, from[7] + offset, weights + next, by));
-    sum.high = vhaddq_s8(sum.high, vhaddq_s8(more, last));
+    sum_eight(&sum, 0, kind, from, offset, weights, next, by);
     to->low_even = sum.low_even;
     to->low_odd = sum.low_odd;
     to->high_even = vaddq_s16(to->high_even, vshllbq_n_s8(sum.high, 3));
@@ -377,19 +385,9 @@ SPLIT_ALWAYS_INLINE window_sum inner_sums(layout kind, const inside_3x3* of, lan
 /* The same with taps that are listed, `offset` bytes further on. */
 SPLIT_ALWAYS_INLINE window_sum listed_sums(layout kind, const taps_3x3* list, int32_t offset, const int8_t* weights,
                                            int32_t next, lanes by) {
-    const int8_t* const* from = list->from;
     window_sum sum;
-    sum.high = first_tap(&sum, kind, from[0] + offset, weights, by);
-    sum.high = vhaddq_s8(sum.high, add_tap(&sum, kind, from[1] + offset, weights += next, by));
-    int8x16_t more = add_tap(&sum, kind, from[2] + offset, weights += next, by);
-    more = vhaddq_s8(more, add_tap(&sum, kind, from[3] + offset, weights += next, by));
-    sum.high = vhaddq_s8(sum.high, more);
-    more = add_tap(&sum, kind, from[4] + offset, weights += next, by);
-    more = vhaddq_s8(more, add_tap(&sum, kind, from[5] + offset, weights += next, by));
-    int8x16_t last = add_tap(&sum, kind, from[6] + offset, weights += next, by);
-    last = vhaddq_s8(last, add_tap(&sum, kind, from[7] + offset, weights += next, by));
-    sum.high = vhaddq_s8(sum.high, vhaddq_s8(more, last));
-    (void)add_tap(&sum, kind, from[8] + offset, weights + next, by);
+    sum_eight(&sum, 1, kind, list->from, offset, weights, next, by);
+    (void)add_tap(&sum, kind, list->from[8] + offset, weights + 8 * next, by);
     return sum;
 }
 
